@@ -1,0 +1,413 @@
+//! The alignment of a block, stored as its base-2 logarithm.
+//!
+//! Two units are in use wherever memory is aligned: bytes (1, 2, 4, 8 …) and the logarithm of
+//! bytes (0, 1, 2, 3 …). A bare integer does not say which of the two it is, and interfaces that
+//! pass bare integers get it wrong sooner or later. So the vtable passes this newtype: one byte,
+//! the logarithm, and every way in or out names its unit.
+//!
+//! ```text
+//!   log2      0   1   2   3    4    5    6  …  63
+//!   bytes     1   2   4   8   16   32   64  …  2^63
+//! ```
+//!
+//! Ports `std.mem.Alignment` of Zig 0.15.2 (`lib/std/mem.zig`) and `fromByteUnitsOptional` of 0.16.
+//! The older free functions over byte counts are in [`mem`](crate::mem).
+
+use core::alloc::{Layout, LayoutError};
+use core::cmp::Ordering;
+use core::fmt;
+
+/// A power of two, in bytes, stored as its base-2 logarithm.
+///
+/// `#[repr(transparent)]` over the `uint8_t alignment_log2` of the C interface. Values built by
+/// safe code are at most [`Alignment::MAX`]; a C program can pass any byte, and the allocators of
+/// this crate answer a byte beyond `MAX` with null (see [`is_valid`](Self::is_valid)).
+///
+/// There is no `From<usize>`: 6 could mean 64 bytes or no alignment at all. And there is no niche:
+/// an `Option<Alignment>` takes two bytes, because a type with forbidden bit patterns could not be
+/// received from C, where every `uint8_t` may arrive.
+///
+/// ```
+/// use zigalloc::Alignment;
+///
+/// let cache_line = Alignment::from_byte_units(64);
+/// assert_eq!(cache_line.log2(), 6);
+/// assert_eq!(cache_line.forward(100), 128);
+/// assert!(cache_line > Alignment::of::<u64>());
+/// ```
+#[doc(alias = "std.mem.Alignment")]
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Alignment(u8);
+
+const _: () = assert!(size_of::<Alignment>() == 1 && align_of::<Alignment>() == 1);
+const _: () = assert!(size_of::<Option<Alignment>>() == 2, "every byte must be receivable from C");
+
+/// The six comparisons of [`Alignment::compare`].
+///
+/// Ports `std.math.CompareOperator` of Zig 0.15.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CompareOperator {
+    /// `<`
+    Lt,
+    /// `<=`
+    Lte,
+    /// `==`
+    Eq,
+    /// `>=`
+    Gte,
+    /// `>`
+    Gt,
+    /// `!=`
+    Neq,
+}
+
+/// Why a number is not an alignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum AlignmentError {
+    /// The byte count given to [`Alignment::try_from_byte_units`] is not a power of two.
+    #[error("Alignment::try_from_byte_units: {0} bytes is not a power of two")]
+    NotAPowerOfTwo(usize),
+    /// The logarithm given to [`Alignment::from_log2`] is not smaller than the bits of a `usize`.
+    #[error("Alignment::from_log2: log2 of {0} is above the limit of {limit}", limit = Alignment::MAX.0)]
+    Log2TooLarge(u8),
+}
+
+impl Alignment {
+    /// 1 byte: no alignment at all. Zig's `.@"1"`.
+    pub const _1: Alignment = Alignment(0);
+    /// 2 bytes.
+    pub const _2: Alignment = Alignment(1);
+    /// 4 bytes.
+    pub const _4: Alignment = Alignment(2);
+    /// 8 bytes.
+    pub const _8: Alignment = Alignment(3);
+    /// 16 bytes.
+    pub const _16: Alignment = Alignment(4);
+    /// 32 bytes.
+    pub const _32: Alignment = Alignment(5);
+    /// 64 bytes.
+    pub const _64: Alignment = Alignment(6);
+    /// The largest alignment: the highest bit of a `usize`, 2^63 bytes on 64-bit targets.
+    pub const MAX: Alignment = Alignment((usize::BITS - 1) as u8);
+
+    /// The natural alignment of a type.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// const WORD: Alignment = Alignment::of::<usize>();
+    /// assert_eq!(WORD.to_byte_units(), align_of::<usize>());
+    /// assert_eq!(Alignment::of::<()>(), Alignment::_1);
+    /// ```
+    pub const fn of<T>() -> Alignment {
+        Alignment(align_of::<T>().trailing_zeros() as u8)
+    }
+
+    /// From a number of bytes. Zig's `fromByteUnits`.
+    ///
+    /// # Panics
+    /// If `bytes` is not a power of two, 0 included. [`try_from_byte_units`](Self::try_from_byte_units)
+    /// returns an error instead.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// const PAGE: Alignment = Alignment::from_byte_units(4096);
+    /// assert_eq!(PAGE.log2(), 12);
+    /// ```
+    #[doc(alias = "fromByteUnits")]
+    #[track_caller]
+    pub const fn from_byte_units(bytes: usize) -> Alignment {
+        match Alignment::try_from_byte_units(bytes) {
+            Ok(alignment) => alignment,
+            Err(_) => panic_not_a_power_of_two(bytes),
+        }
+    }
+
+    /// From a number of bytes, or an error that names it. Not in Zig.
+    ///
+    /// # Errors
+    /// [`AlignmentError::NotAPowerOfTwo`], also for 0.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let error = Alignment::try_from_byte_units(24).unwrap_err();
+    /// assert_eq!(error.to_string(), "Alignment::try_from_byte_units: 24 bytes is not a power of two");
+    /// ```
+    pub const fn try_from_byte_units(bytes: usize) -> Result<Alignment, AlignmentError> {
+        if bytes.is_power_of_two() {
+            Ok(Alignment(bytes.trailing_zeros() as u8))
+        } else {
+            Err(AlignmentError::NotAPowerOfTwo(bytes))
+        }
+    }
+
+    /// Maps `None` to `None` and a number of bytes to its alignment.
+    ///
+    /// Ports `fromByteUnitsOptional`, which is new in Zig 0.16.
+    ///
+    /// # Panics
+    /// As [`from_byte_units`](Self::from_byte_units).
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::from_byte_units_optional(Some(2)), Some(Alignment::_2));
+    /// assert_eq!(Alignment::from_byte_units_optional(None), None);
+    /// ```
+    #[doc(alias = "fromByteUnitsOptional")]
+    #[track_caller]
+    pub const fn from_byte_units_optional(bytes: Option<usize>) -> Option<Alignment> {
+        match bytes {
+            Some(bytes) => Some(Alignment::from_byte_units(bytes)),
+            None => None,
+        }
+    }
+
+    /// From a logarithm, the number that crosses the C interface.
+    ///
+    /// # Errors
+    /// [`AlignmentError::Log2TooLarge`] if `2^log2` does not fit into a `usize`.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::from_log2(6).unwrap().to_byte_units(), 64);
+    /// assert!(Alignment::from_log2(64).is_err());
+    /// ```
+    pub const fn from_log2(log2: u8) -> Result<Alignment, AlignmentError> {
+        if (log2 as u32) < usize::BITS {
+            Ok(Alignment(log2))
+        } else {
+            Err(AlignmentError::Log2TooLarge(log2))
+        }
+    }
+
+    /// The logarithm: 6 for 64 bytes. Zig's `@intFromEnum`.
+    #[doc(alias = "intFromEnum")]
+    #[inline(always)]
+    pub const fn log2(self) -> u8 {
+        self.0
+    }
+
+    /// The alignment in bytes. Zig's `toByteUnits`.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::_16.to_byte_units(), 16);
+    /// ```
+    #[doc(alias = "toByteUnits")]
+    #[inline(always)]
+    pub const fn to_byte_units(self) -> usize {
+        debug_assert!(
+            self.is_valid(),
+            "Alignment::to_byte_units: a log2 beyond the bits of a word came over FFI"
+        );
+        1usize.wrapping_shl(self.0 as u32)
+    }
+
+    /// False only for a value that a C program passed and that no `usize` can express.
+    ///
+    /// Allocators check it where an alignment arrives from outside, so that a wrong byte is an
+    /// answer of "no memory" and never a shift by more bits than a word has.
+    #[inline(always)]
+    pub const fn is_valid(self) -> bool {
+        (self.0 as u32) < usize::BITS
+    }
+
+    /// Three-way comparison; the order of logarithms is the order of byte counts.
+    #[inline]
+    pub const fn order(self, other: Alignment) -> Ordering {
+        if self.0 < other.0 {
+            Ordering::Less
+        } else if self.0 == other.0 {
+            Ordering::Equal
+        } else {
+            Ordering::Greater
+        }
+    }
+
+    /// Comparison with an operator that is a value.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, CompareOperator};
+    /// assert!(Alignment::_8.compare(CompareOperator::Lte, Alignment::_16));
+    /// ```
+    #[inline]
+    pub const fn compare(self, op: CompareOperator, other: Alignment) -> bool {
+        match op {
+            CompareOperator::Lt => self.0 < other.0,
+            CompareOperator::Lte => self.0 <= other.0,
+            CompareOperator::Eq => self.0 == other.0,
+            CompareOperator::Gte => self.0 >= other.0,
+            CompareOperator::Gt => self.0 > other.0,
+            CompareOperator::Neq => self.0 != other.0,
+        }
+    }
+
+    /// The stricter of two alignments.
+    #[inline]
+    pub const fn max(self, other: Alignment) -> Alignment {
+        if self.0 >= other.0 { self } else { other }
+    }
+
+    /// The laxer of two alignments.
+    #[inline]
+    pub const fn min(self, other: Alignment) -> Alignment {
+        if self.0 <= other.0 { self } else { other }
+    }
+
+    /// The smallest aligned address that is not below `address`.
+    ///
+    /// # Panics
+    /// If there is none, because it would be beyond the last address. Zig detects this in its safe
+    /// modes only. [`forward_checked`](Self::forward_checked) returns `None` instead.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::_16.forward(17), 32);
+    /// assert_eq!(Alignment::_16.forward(32), 32);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub const fn forward(self, address: usize) -> usize {
+        match self.forward_checked(address) {
+            Some(aligned) => aligned,
+            None => panic!("Alignment::forward: no aligned address is left above this one"),
+        }
+    }
+
+    /// [`forward`](Self::forward), or `None` if there is no such address. Not in Zig.
+    #[inline]
+    pub const fn forward_checked(self, address: usize) -> Option<usize> {
+        match address.checked_add(self.mask()) {
+            Some(sum) => Some(sum & !self.mask()),
+            None => None,
+        }
+    }
+
+    /// The largest aligned address that is not above `address`. Never fails.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::_16.backward(31), 16);
+    /// ```
+    #[inline]
+    pub const fn backward(self, address: usize) -> usize {
+        address & !self.mask()
+    }
+
+    /// Whether `address` is a multiple of the alignment. 0 is aligned to everything.
+    #[inline]
+    pub const fn check(self, address: usize) -> bool {
+        address.trailing_zeros() >= self.0 as u32
+    }
+
+    /// [`forward`](Self::forward) for a pointer, which keeps its provenance. Not in Zig, whose
+    /// pointers have none to lose.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    #[inline]
+    #[track_caller]
+    pub fn forward_ptr<T>(self, ptr: *mut T) -> *mut T {
+        ptr.map_addr(|address| self.forward(address))
+    }
+
+    /// [`backward`](Self::backward) for a pointer, which keeps its provenance.
+    #[inline]
+    pub fn backward_ptr<T>(self, ptr: *mut T) -> *mut T {
+        ptr.map_addr(|address| self.backward(address))
+    }
+
+    /// [`check`](Self::check) for a pointer.
+    #[inline]
+    pub fn check_ptr<T: ?Sized>(self, ptr: *const T) -> bool {
+        self.check(ptr.addr())
+    }
+
+    /// A `Layout` of `len` bytes with this alignment. Not in Zig.
+    ///
+    /// # Errors
+    /// If `len`, rounded up to the alignment, is larger than `isize::MAX`: Rust's limit, which
+    /// Zig's byte counts do not have.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let layout = Alignment::_64.to_layout(100).unwrap();
+    /// assert_eq!((layout.size(), layout.align()), (100, 64));
+    /// assert_eq!(Alignment::from(layout), Alignment::_64);
+    /// ```
+    #[inline]
+    pub const fn to_layout(self, len: usize) -> Result<Layout, LayoutError> {
+        Layout::from_size_align(len, self.to_byte_units())
+    }
+
+    /// The bits that are 0 in an aligned address.
+    #[inline(always)]
+    pub(crate) const fn mask(self) -> usize {
+        self.to_byte_units().wrapping_sub(1)
+    }
+}
+
+/// The alignment of a layout; its size is dropped.
+impl From<Layout> for Alignment {
+    #[inline]
+    fn from(layout: Layout) -> Alignment {
+        Alignment(layout.align().trailing_zeros() as u8)
+    }
+}
+
+impl fmt::Debug for Alignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_valid() {
+            write!(f, "Alignment({} bytes)", self.to_byte_units())
+        } else {
+            write!(f, "Alignment(invalid log2 {})", self.0)
+        }
+    }
+}
+
+/// The number of bytes, in decimal.
+impl fmt::Display for Alignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_valid() {
+            fmt::Display::fmt(&self.to_byte_units(), f)
+        } else {
+            write!(f, "invalid log2 {}", self.0)
+        }
+    }
+}
+
+/// Formats by hand, because a panic in a `const fn` can print a finished `&str` and nothing else.
+#[cold]
+#[track_caller]
+const fn panic_not_a_power_of_two(bytes: usize) -> ! {
+    const PREFIX: &[u8] = b"Alignment::from_byte_units: ";
+    const SUFFIX: &[u8] = b" bytes is not a power of two";
+    // 20 digits are enough for a 64-bit number.
+    let mut message = [0; PREFIX.len() + 20 + SUFFIX.len()];
+    let mut len = 0;
+    let mut i = 0;
+    while i < PREFIX.len() {
+        message[len] = PREFIX[i];
+        len += 1;
+        i += 1;
+    }
+    let mut place = 1;
+    while bytes / place >= 10 {
+        place *= 10;
+    }
+    while place > 0 {
+        message[len] = b'0' + (bytes / place % 10) as u8;
+        len += 1;
+        place /= 10;
+    }
+    i = 0;
+    while i < SUFFIX.len() {
+        message[len] = SUFFIX[i];
+        len += 1;
+        i += 1;
+    }
+    match core::str::from_utf8(message.split_at(len).0) {
+        Ok(message) => panic!("{}", message),
+        Err(_) => unreachable!(),
+    }
+}

@@ -1,0 +1,20 @@
+/// What an allocation can fail with: Zig's error set `Allocator.Error`, which has this one member.
+///
+/// A byte count that does not fit into a `usize` is reported as `OutOfMemory` too, because no
+/// allocator could serve it.
+///
+/// Ports `std.mem.Allocator.Error` of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::{Allocator, Error};
+///
+/// let failed = Allocator::FAILING.alloc::<u8>(1);
+/// assert_eq!(failed.unwrap_err(), Error::OutOfMemory);
+/// assert_eq!(Error::OutOfMemory.to_string(), "out of memory");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Error {
+    /// The allocator has no memory left for this request, or the request was too large for any.
+    #[error("out of memory")]
+    OutOfMemory,
+}

@@ -1,0 +1,491 @@
+//! An allocator whose blocks are freed all at once.
+//!
+//! # Guarantees
+//!
+//! Allocating is an addition and a comparison; memory comes from the child in blocks that grow by
+//! half. Freeing a block does nothing, unless it is the last one. Everything is given back to the
+//! child by [`reset`], [`deinit`] or the arena's end.
+//!
+//! # Layout
+//!
+//! The arena is its child's handle and a [`State`] of two words: a list of nodes, newest first, and
+//! how much of the newest is in use. A node is the 16-byte header of a block from the child:
+//!
+//! ```text
+//!   first ──▶ ┌──────┬──────┬───────────┬───┬──────────┬───────────────┐
+//!             │ size │ next │   block   │pad│  block   │     free      │
+//!             └──────┴──┬───┴───────────┴───┴──────────┴───────────────┘
+//!                       │   0                          end_index       size - 16
+//!                       ▼
+//!             ┌──────┬──────┬──────────────────────────────────────────┐
+//!             │ size │ null │   blocks, and a rest that is never used  │
+//!             └──────┴──────┴──────────────────────────────────────────┘
+//! ```
+//!
+//! When a request does not fit, the arena first asks the child to [`resize`] the newest node to
+//! exactly what is needed, and takes a new node only if that fails. A new node has room for the
+//! request, its alignment and the previous node, and half of that again:
+//!
+//! ```text
+//!   wanted = previous capacity + request + alignment + 16 (header) + 16
+//!   size   = wanted + wanted / 2
+//! ```
+//!
+//! # What it assumes of its child
+//!
+//! The [contract](crate::VTable#the-contract-of-an-allocator). All calls have an alignment of one
+//! word, and the return address of the arena's own code, since one node serves many callers.
+//!
+//! # Threads
+//!
+//! Handles are for one thread. An arena over a [`SyncAllocator`](crate::SyncAllocator) is `Send`,
+//! so a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) can be put around it; an arena over an
+//! [`Allocator`](crate::Allocator) is not.
+//!
+//! # Differences from Zig
+//!
+//! An arena that goes out of scope frees its memory; Zig's is leaked without `deinit`. A length so
+//! large that a size would overflow is "no memory"; Zig panics or wraps.
+//!
+//! Ports `lib/std/heap/arena_allocator.zig` of Zig 0.15.2, the single-threaded one. (Zig 0.16 made
+//! the arena lock-free.)
+//!
+//! [`reset`]: ArenaAllocator::reset
+//! [`deinit`]: ArenaAllocator::deinit
+//! [`resize`]: crate::VTable::resize
+
+use core::cell::Cell;
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ptr::{self, NonNull};
+
+use crate::alignment::Alignment;
+use crate::return_address::return_address;
+use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+
+/// An allocator whose blocks are freed all at once; see the [module](self).
+///
+/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+///
+/// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// for round in 0..3 {
+///     let allocator = arena.allocator();
+///     for n in 1..100 {
+///         allocator.alloc::<u64>(n)?; // nobody frees these
+///     }
+///     assert!(arena.reset(ResetMode::RetainCapacity));
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.ArenaAllocator")]
+pub struct ArenaAllocator<C: ChildAllocator> {
+    child_allocator: C,
+    state: State,
+}
+
+/// What an arena is without its child's handle: to store many arenas over one child.
+///
+/// A state that still has nodes and is dropped leaks them.
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let memory = arena.allocator().create_with(42)?;
+/// let state = arena.into_state();
+/// // SAFETY: the same child.
+/// let arena = unsafe { state.promote(PAGE_ALLOCATOR) };
+/// assert_eq!(unsafe { memory.read() }, 42);
+/// # drop(arena);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.ArenaAllocator.State")]
+#[derive(Debug, Default)]
+pub struct State {
+    /// The newest node. Each is a live block of the child, as long as its header says.
+    first: Cell<Option<NonNull<Node>>>,
+    /// How many bytes behind the newest node's header are in use: at most its size less 16.
+    end_index: Cell<usize>,
+}
+
+/// The header of a block from the child. Zig's `BufNode`.
+#[repr(C)]
+struct Node {
+    /// The block's length in bytes, header included.
+    size: usize,
+    next: Option<NonNull<Node>>,
+}
+
+const NODE_SIZE: usize = size_of::<Node>();
+const NODE_ALIGNMENT: Alignment = Alignment::of::<Node>();
+const _: () = assert!(NODE_SIZE == 2 * size_of::<usize>() && size_of::<State>() == 2 * size_of::<usize>());
+
+/// What [`ArenaAllocator::reset`] does with the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetMode {
+    /// Gives all of it back to the child.
+    FreeAll,
+    /// Keeps one block as large as all nodes together, so that the same work again asks the child for
+    /// nothing.
+    RetainCapacity,
+    /// As `RetainCapacity`, but keeps at most this many bytes.
+    RetainWithLimit(usize),
+}
+
+// SAFETY: the nodes are blocks of the child, which may be used from the other thread if its handle
+// may; the handles that reach the state borrow the arena, so there are none when it moves.
+unsafe impl<C: ChildAllocator + Send> Send for ArenaAllocator<C> {}
+
+impl State {
+    /// An arena with this state.
+    ///
+    /// # Safety
+    /// `child_allocator` is the child of the arena that the state is from, or the state is new.
+    #[inline]
+    pub unsafe fn promote<C: ChildAllocator>(self, child_allocator: C) -> ArenaAllocator<C> {
+        ArenaAllocator { child_allocator, state: self }
+    }
+}
+
+impl<C: ChildAllocator> ArenaAllocator<C> {
+    const VTABLE: VTable = VTable {
+        alloc: arena_alloc::<C>,
+        resize: arena_resize::<C>,
+        remap: arena_remap::<C>,
+        free: arena_free::<C>,
+    };
+
+    /// An empty arena. It asks the child for nothing until it is asked itself.
+    #[inline]
+    pub const fn init(child_allocator: C) -> ArenaAllocator<C> {
+        let state = State { first: Cell::new(None), end_index: Cell::new(0) };
+        ArenaAllocator { child_allocator, state }
+    }
+
+    /// A handle to this arena.
+    #[inline]
+    pub fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract: blocks are disjoint parts of nodes, which are live
+        // blocks of the child. The handle borrows `self`, and what frees nodes needs `self`
+        // exclusively (clause 11).
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// Frees all memory, as dropping the arena does.
+    #[inline]
+    pub fn deinit(self) {}
+
+    /// The arena's two words without its child, for [`State::promote`]. Frees nothing.
+    #[inline]
+    pub fn into_state(self) -> State {
+        let arena = ManuallyDrop::new(self);
+        State { first: arena.state.first.clone(), end_index: arena.state.end_index.clone() }
+    }
+
+    /// How many bytes the arena has for blocks, used or not: all nodes without their headers.
+    #[doc(alias = "queryCapacity")]
+    pub fn query_capacity(&self) -> usize {
+        let mut capacity = 0;
+        let mut next = self.state.first.get();
+        while let Some(node) = next {
+            // SAFETY: nodes of the list are live blocks that begin with their header.
+            let Node { size, next: older } = unsafe { node.read() };
+            capacity += size - NODE_SIZE;
+            next = older;
+        }
+        capacity
+    }
+
+    /// Ends all blocks; what happens to the memory is the `mode`.
+    ///
+    /// Returns false if the child did not give the one block that `mode` asks to keep. The arena is
+    /// empty and usable then too, it only has less memory than was asked for.
+    ///
+    /// ```
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+    ///
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// arena.allocator().alloc::<u8>(5000)?;
+    /// assert!(arena.reset(ResetMode::RetainWithLimit(1000)));
+    /// assert_eq!(arena.query_capacity(), 1000);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn reset(&mut self, mode: ResetMode) -> bool {
+        let capacity = match mode {
+            ResetMode::FreeAll => 0,
+            ResetMode::RetainCapacity => self.query_capacity(),
+            ResetMode::RetainWithLimit(limit) => limit.min(self.query_capacity()),
+        };
+        self.state.end_index.set(0);
+        if capacity == 0 {
+            self.free_nodes(None);
+            return true;
+        }
+        // A capacity above 0 has nodes behind it; the oldest of them is kept.
+        let Some(oldest) = self.free_nodes_but_oldest() else {
+            return true;
+        };
+        let size = capacity + NODE_SIZE;
+        // SAFETY: `oldest` is a live block that begins with its header.
+        let old_size = unsafe { (*oldest.as_ptr()).size };
+        if old_size == size {
+            return true;
+        }
+        let memory = node_block(oldest, old_size);
+        let child = self.child_allocator.handle();
+        // SAFETY: a live block of the child with matching length and alignment; `size` is above 16.
+        if unsafe { child.raw_resize(memory, NODE_ALIGNMENT, size, return_address()) } {
+            // SAFETY: as above.
+            unsafe { (*oldest.as_ptr()).size = size };
+            return true;
+        }
+        // SAFETY: `size` is above 16.
+        let Some(new) = (unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) }) else {
+            return false;
+        };
+        // SAFETY: a live block of the child with matching length and alignment, no longer in use.
+        unsafe { child.raw_free(memory, NODE_ALIGNMENT, return_address()) };
+        let node = new.cast::<Node>();
+        // SAFETY: new memory of `size` bytes, aligned for a header.
+        unsafe { node.write(Node { size, next: None }) };
+        self.state.first.set(Some(node));
+        true
+    }
+
+    /// Gives nodes back to the child, newest first, until `end`.
+    fn free_nodes(&self, end: Option<NonNull<Node>>) {
+        let mut next = self.state.first.get();
+        self.state.first.set(end);
+        while let Some(node) = next {
+            if next == end {
+                break;
+            }
+            // SAFETY: nodes of the list are live blocks that begin with their header.
+            let Node { size, next: older } = unsafe { node.read() };
+            // SAFETY: a live block of the child with matching length and alignment, no longer in use.
+            unsafe {
+                self.child_allocator.handle().raw_free(
+                    node_block(node, size),
+                    NODE_ALIGNMENT,
+                    return_address(),
+                )
+            };
+            next = older;
+        }
+    }
+
+    fn free_nodes_but_oldest(&self) -> Option<NonNull<Node>> {
+        let mut oldest = self.state.first.get()?;
+        // SAFETY: nodes of the list are live blocks that begin with their header.
+        while let Some(older) = unsafe { (*oldest.as_ptr()).next } {
+            oldest = older;
+        }
+        self.free_nodes(Some(oldest));
+        Some(oldest)
+    }
+
+    /// A new node at the head of the list, with room for `request` bytes (alignment included) behind
+    /// a previous one of `previous` bytes.
+    fn create_node(&self, previous: usize, request: usize) -> Option<NonNull<Node>> {
+        let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
+        let size = wanted.checked_add(wanted / 2)?;
+        // SAFETY: `size` is not zero.
+        let memory =
+            unsafe { self.child_allocator.handle().raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
+        let node = memory.cast::<Node>();
+        // SAFETY: new memory of `size` bytes, aligned for a header.
+        unsafe { node.write(Node { size, next: self.state.first.get() }) };
+        self.state.first.set(Some(node));
+        self.state.end_index.set(0);
+        Some(node)
+    }
+
+    #[inline]
+    fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+        if !alignment.is_valid() {
+            return None;
+        }
+        if let Some(node) = self.state.first.get() {
+            // SAFETY: the newest node is a live block that begins with its header.
+            let capacity = unsafe { (*node.as_ptr()).size } - NODE_SIZE;
+            let (start, end) = place(node, self.state.end_index.get(), len, alignment)?;
+            if end <= capacity {
+                self.state.end_index.set(end);
+                // SAFETY: `start` is at most `end`, which is inside the node.
+                return Some(unsafe { node.cast::<u8>().add(NODE_SIZE + start) });
+            }
+        }
+        self.alloc_slow(len, alignment)
+    }
+
+    /// What is left to do when the newest node, if there is one, has no room.
+    #[cold]
+    fn alloc_slow(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+        let request = len.checked_add(alignment.to_byte_units())?;
+        let node = match self.state.first.get() {
+            None => self.create_node(0, request)?,
+            Some(node) => {
+                // SAFETY: the newest node is a live block that begins with its header.
+                let size = unsafe { (*node.as_ptr()).size };
+                let (_, end) = place(node, self.state.end_index.get(), len, alignment)?;
+                let bigger = end.checked_add(NODE_SIZE)?;
+                let child = self.child_allocator.handle();
+                // SAFETY: a live block of the child with matching length and alignment.
+                if unsafe {
+                    child.raw_resize(node_block(node, size), NODE_ALIGNMENT, bigger, return_address())
+                } {
+                    // SAFETY: as above.
+                    unsafe { (*node.as_ptr()).size = bigger };
+                    node
+                } else {
+                    self.create_node(size - NODE_SIZE, request)?
+                }
+            }
+        };
+        let (start, end) = place(node, self.state.end_index.get(), len, alignment)?;
+        self.state.end_index.set(end);
+        // SAFETY: the node was made or grown so that `end` is inside it: a new one has room for the
+        // length and for the alignment's padding.
+        Some(unsafe { node.cast::<u8>().add(NODE_SIZE + start) })
+    }
+
+    #[inline]
+    fn resize(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
+        let Some(node) = self.state.first.get() else {
+            return false;
+        };
+        let end_index = self.state.end_index.get();
+        if !is_last(node, end_index, memory) {
+            return new_len <= memory.len();
+        }
+        if new_len <= memory.len() {
+            self.state.end_index.set(end_index - (memory.len() - new_len));
+            return true;
+        }
+        // SAFETY: the newest node is a live block that begins with its header.
+        let capacity = unsafe { (*node.as_ptr()).size } - NODE_SIZE;
+        let growth = new_len - memory.len();
+        if growth > capacity - end_index {
+            return false;
+        }
+        self.state.end_index.set(end_index + growth);
+        true
+    }
+
+    #[inline]
+    fn free(&self, memory: NonNull<[u8]>) {
+        let Some(node) = self.state.first.get() else {
+            return;
+        };
+        let end_index = self.state.end_index.get();
+        if is_last(node, end_index, memory) {
+            self.state.end_index.set(end_index - memory.len());
+        }
+    }
+}
+
+/// Where a block would begin and end behind the node's header, in a node that is large enough.
+#[inline]
+fn place(node: NonNull<Node>, end_index: usize, len: usize, alignment: Alignment) -> Option<(usize, usize)> {
+    let address = node.addr().get() + NODE_SIZE + end_index;
+    let padding = address.wrapping_neg() & alignment.mask();
+    let start = end_index.checked_add(padding)?;
+    Some((start, start.checked_add(len)?))
+}
+
+/// Whether the block ends where the used part of the node ends.
+#[inline]
+fn is_last(node: NonNull<Node>, end_index: usize, memory: NonNull<[u8]>) -> bool {
+    node.addr().get() + NODE_SIZE + end_index == memory.addr().get().wrapping_add(memory.len())
+}
+
+/// The child's block that a node is.
+fn node_block(node: NonNull<Node>, size: usize) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(node.cast(), size)
+}
+
+impl<C: ChildAllocator> Drop for ArenaAllocator<C> {
+    fn drop(&mut self) {
+        self.free_nodes(None);
+    }
+}
+
+// SAFETY: 1. as `allocator` says. 2. The state is the arena's own. If it is `Send`, its child is a
+// `SyncAllocator`, which any thread may call.
+unsafe impl<C: ChildAllocator> AllocatorState for ArenaAllocator<C> {
+    fn allocator(&self) -> Allocator<'_> {
+        ArenaAllocator::allocator(self)
+    }
+}
+
+impl<C: ChildAllocator> fmt::Debug for ArenaAllocator<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArenaAllocator")
+            .field("child_allocator", &self.child_allocator)
+            .field("end_index", &self.state.end_index.get())
+            .finish_non_exhaustive()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, C: ChildAllocator>(ctx: *mut ()) -> &'s ArenaAllocator<C> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn arena_alloc<C: ChildAllocator>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment))
+}
+
+#[inline]
+unsafe extern "C" fn arena_resize<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 and 3 of the contract.
+    unsafe { context::<C>(ctx).resize(block(memory, memory_len), new_len) }
+}
+
+#[inline]
+unsafe extern "C" fn arena_remap<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 and 3 of the contract.
+    let resized = unsafe { context::<C>(ctx).resize(block(memory, memory_len), new_len) };
+    if resized { memory } else { ptr::null_mut() }
+}
+
+#[inline]
+unsafe extern "C" fn arena_free<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    _ret_addr: usize,
+) {
+    // SAFETY: clauses 1 and 3 of the contract.
+    unsafe { context::<C>(ctx).free(block(memory, memory_len)) };
+}

@@ -1,0 +1,306 @@
+//! The free functions of `std.mem` about alignment and bytes.
+//!
+//! Zig has two generations of them: `std.mem.Alignment`, which is [`Alignment`], and older
+//! functions over byte counts, which are here. Zig's take the integer type as an argument
+//! (`alignForward(comptime T, …)`); these are for `usize`, the type of addresses.
+//!
+//! Ports `lib/std/mem.zig` of Zig 0.15.2, with `absorbSentinel` of 0.16.
+
+use core::ptr::NonNull;
+
+use crate::alignment::Alignment;
+use crate::slice::{AlignedSlice, Allocation};
+
+/// The smallest multiple of `alignment` (bytes) that is not below `addr`.
+///
+/// # Panics
+/// If `alignment` is not a power of two, or the result is beyond `usize::MAX`.
+///
+/// Ports `alignForward`.
+///
+/// ```
+/// assert_eq!(zigalloc::mem::align_forward(17, 8), 24);
+/// ```
+#[doc(alias = "alignForward")]
+#[track_caller]
+pub const fn align_forward(addr: usize, alignment: usize) -> usize {
+    Alignment::from_byte_units(alignment).forward(addr)
+}
+
+/// The largest multiple of `alignment` (bytes) that is not above `addr`.
+///
+/// # Panics
+/// If `alignment` is not a power of two.
+///
+/// Ports `alignBackward`.
+///
+/// ```
+/// assert_eq!(zigalloc::mem::align_backward(17, 8), 16);
+/// ```
+#[doc(alias = "alignBackward")]
+#[track_caller]
+pub const fn align_backward(addr: usize, alignment: usize) -> usize {
+    Alignment::from_byte_units(alignment).backward(addr)
+}
+
+/// [`align_forward`] for any `alignment` but 0: 3, 5, 6 …
+///
+/// # Panics
+/// If `alignment` is 0, or the sum of `addr` and `alignment - 1` is beyond `usize::MAX`.
+///
+/// Ports `alignForwardAnyAlign`.
+///
+/// ```
+/// assert_eq!(zigalloc::mem::align_forward_any_align(10, 6), 12);
+/// ```
+#[doc(alias = "alignForwardAnyAlign")]
+#[track_caller]
+pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
+    assert!(alignment != 0, "align_forward_any_align: the alignment is 0");
+    match addr.checked_add(alignment - 1) {
+        Some(sum) => align_backward_any_align(sum, alignment),
+        None => panic!("align_forward_any_align: no aligned address is left above this one"),
+    }
+}
+
+/// [`align_backward`] for any `alignment` but 0.
+///
+/// # Panics
+/// If `alignment` is 0.
+///
+/// Ports `alignBackwardAnyAlign`.
+///
+/// ```
+/// assert_eq!(zigalloc::mem::align_backward_any_align(10, 6), 6);
+/// ```
+#[doc(alias = "alignBackwardAnyAlign")]
+#[track_caller]
+pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
+    assert!(alignment != 0, "align_backward_any_align: the alignment is 0");
+    addr - addr % alignment
+}
+
+/// [`align_forward`] with the alignment as a logarithm.
+///
+/// # Panics
+/// If `2^log2_alignment` does not fit into a `usize`, or the result does not.
+///
+/// Ports `alignForwardLog2`.
+///
+/// ```
+/// assert_eq!(zigalloc::mem::align_forward_log2(17, 3), 24);
+/// ```
+#[doc(alias = "alignForwardLog2")]
+#[track_caller]
+pub const fn align_forward_log2(addr: usize, log2_alignment: u8) -> usize {
+    match Alignment::from_log2(log2_alignment) {
+        Ok(alignment) => alignment.forward(addr),
+        Err(_) => panic!("align_forward_log2: the log2 is above the bits of a word minus one"),
+    }
+}
+
+/// Whether `alignment` (bytes) is a power of two. 0 is not.
+///
+/// Ports `isValidAlign` and `isValidAlignGeneric`.
+///
+/// ```
+/// assert!(zigalloc::mem::is_valid_align(8) && !zigalloc::mem::is_valid_align(0));
+/// ```
+#[doc(alias = "isValidAlign")]
+#[doc(alias = "isValidAlignGeneric")]
+pub const fn is_valid_align(alignment: usize) -> bool {
+    alignment.is_power_of_two()
+}
+
+/// Whether `addr` is a multiple of `alignment` (bytes).
+///
+/// # Panics
+/// If `alignment` is not a power of two.
+///
+/// Ports `isAligned` and `isAlignedGeneric`.
+///
+/// ```
+/// assert!(zigalloc::mem::is_aligned(16, 8) && !zigalloc::mem::is_aligned(17, 8));
+/// ```
+#[doc(alias = "isAligned")]
+#[doc(alias = "isAlignedGeneric")]
+#[track_caller]
+pub const fn is_aligned(addr: usize, alignment: usize) -> bool {
+    align_backward(addr, alignment) == addr
+}
+
+/// [`is_aligned`] with the alignment as a logarithm. Any logarithm: address 0 is a multiple of 2^64
+/// as well.
+///
+/// Ports `isAlignedLog2`.
+///
+/// ```
+/// assert!(zigalloc::mem::is_aligned_log2(16, 3) && !zigalloc::mem::is_aligned_log2(16, 5));
+/// ```
+#[doc(alias = "isAlignedLog2")]
+pub const fn is_aligned_log2(addr: usize, log2_alignment: u8) -> bool {
+    addr.trailing_zeros() >= log2_alignment as u32
+}
+
+/// [`is_aligned`] for any `alignment` but 0.
+///
+/// # Panics
+/// If `alignment` is 0.
+///
+/// Ports `isAlignedAnyAlign`.
+///
+/// ```
+/// assert!(zigalloc::mem::is_aligned_any_align(12, 6));
+/// ```
+#[doc(alias = "isAlignedAnyAlign")]
+#[track_caller]
+pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
+    align_backward_any_align(addr, alignment) == addr
+}
+
+/// How many elements to add to `ptr` so that its address becomes a multiple of `align_to` (bytes).
+///
+/// `None` if the address would be beyond `usize::MAX`, or no whole number of elements leads there.
+/// An `align_to` of at most `T`'s own alignment is 0 at once: Zig trusts the pointer's type, and so
+/// does this.
+///
+/// # Panics
+/// If `align_to` is not a power of two, or more than 0 bytes are to be crossed with elements that
+/// have no size.
+///
+/// Ports `alignPointerOffset`.
+///
+/// ```
+/// use zigalloc::mem::align_pointer_offset;
+///
+/// let ptr = std::ptr::without_provenance_mut::<u32>(12);
+/// assert_eq!(align_pointer_offset(ptr, 16), Some(1));
+/// assert_eq!(align_pointer_offset(ptr.cast::<[u8; 3]>(), 16), None);
+/// ```
+#[doc(alias = "alignPointerOffset")]
+#[track_caller]
+pub fn align_pointer_offset<T>(ptr: *mut T, align_to: usize) -> Option<usize> {
+    let alignment = Alignment::from_byte_units(align_to);
+    if alignment <= Alignment::of::<T>() {
+        return Some(0);
+    }
+    let delta = alignment.forward_checked(ptr.addr())? - ptr.addr();
+    if delta == 0 {
+        return Some(0);
+    }
+    (delta % size_of::<T>() == 0).then(|| delta / size_of::<T>())
+}
+
+/// The first element at or above `ptr` whose address is a multiple of `align_to` (bytes).
+///
+/// # Panics
+/// As [`align_pointer_offset`], which also says when there is none.
+///
+/// Ports `alignPointer`. The result has the provenance of `ptr`.
+#[doc(alias = "alignPointer")]
+#[track_caller]
+pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
+    Some(ptr.wrapping_add(align_pointer_offset(ptr, align_to)?))
+}
+
+/// The aligned tail of `bytes`: its begin moves up to a multiple of `ALIGN` (bytes), its end stays.
+///
+/// `None` if the begin would pass the end; a begin at the end is an empty slice.
+///
+/// Ports `alignInBytes`.
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::mem::align_in_bytes;
+///
+/// #[repr(align(16))]
+/// struct Buffer([u8; 32]);
+/// let mut buffer = Buffer([0; 32]);
+/// let odd = NonNull::from(&mut buffer.0[1..]);
+/// assert_eq!(align_in_bytes::<16>(odd).unwrap().len(), 16);
+/// ```
+#[doc(alias = "alignInBytes")]
+pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<AlignedSlice<u8, ALIGN>> {
+    let begin = bytes.addr().get();
+    let end = begin.checked_add(bytes.len())?;
+    let aligned = AlignedSlice::<u8, ALIGN>::ALIGNMENT.forward_checked(begin)?;
+    let len = end.checked_sub(aligned)?;
+    let ptr = bytes.as_ptr().cast::<u8>().with_addr(aligned);
+    Some(AlignedSlice::from_raw_parts(NonNull::new(ptr)?, len))
+}
+
+/// [`align_in_bytes`] for slices of other elements: the tail's length is cut down to whole elements.
+///
+/// # Panics
+/// If the elements have no size.
+///
+/// Ports `alignInSlice`.
+#[doc(alias = "alignInSlice")]
+#[track_caller]
+pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<AlignedSlice<T, ALIGN>> {
+    assert!(size_of::<T>() != 0, "align_in_slice: the elements have no size");
+    let bytes = align_in_bytes::<ALIGN>(slice_as_bytes(slice))?;
+    let ptr = NonNull::new(bytes.as_ptr())?;
+    Some(AlignedSlice::from_raw_parts(ptr.cast(), bytes.len() / size_of::<T>()))
+}
+
+/// The slice with its sentinel, as a slice without one: the same pointer, one element more. Slices
+/// without a sentinel are returned as they are.
+///
+/// Ports `absorbSentinel`, which is new in Zig 0.16.
+///
+/// ```
+/// # use zigalloc::{heap::PAGE_ALLOCATOR, mem::absorb_sentinel};
+/// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+/// assert_eq!(absorb_sentinel(text).len(), 4);
+/// unsafe { PAGE_ALLOCATOR.free(text) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "absorbSentinel")]
+pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
+    slice.with_len(slice.item_count() + A::SENTINEL)
+}
+
+/// The bytes of a slice's elements, without its sentinel.
+///
+/// Ports `sliceAsBytes`. Where Zig returns a static empty slice (no elements, or elements without
+/// size) this returns no bytes at the slice's own address.
+///
+/// ```
+/// use std::ptr::NonNull;
+/// let mut numbers = [1u32, 2];
+/// let bytes = zigalloc::mem::slice_as_bytes(NonNull::from(&mut numbers[..]));
+/// assert_eq!(bytes.len(), 8);
+/// ```
+#[doc(alias = "sliceAsBytes")]
+pub fn slice_as_bytes<A: Allocation>(slice: A) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(slice.as_non_null_ptr().cast(), slice.item_count() * size_of::<A::Item>())
+}
+
+/// Bytes as a slice of `T`.
+///
+/// # Panics
+/// If the length is no multiple of `T`'s size.
+///
+/// Ports `bytesAsSlice`. With no bytes, or a `T` without size, the result is empty.
+///
+/// ```
+/// use std::ptr::NonNull;
+/// let mut numbers = [1u32, 2];
+/// let bytes = zigalloc::mem::slice_as_bytes(NonNull::from(&mut numbers[..]));
+/// assert_eq!(zigalloc::mem::bytes_as_slice::<u16>(bytes).len(), 4);
+/// ```
+#[doc(alias = "bytesAsSlice")]
+#[track_caller]
+pub fn bytes_as_slice<T>(bytes: NonNull<[u8]>) -> NonNull<[T]> {
+    if bytes.is_empty() || size_of::<T>() == 0 {
+        return NonNull::slice_from_raw_parts(bytes.cast(), 0);
+    }
+    assert!(
+        bytes.len() % size_of::<T>() == 0,
+        "bytes_as_slice: {} bytes are no multiple of the element's {}",
+        bytes.len(),
+        size_of::<T>()
+    );
+    NonNull::slice_from_raw_parts(bytes.cast(), bytes.len() / size_of::<T>())
+}

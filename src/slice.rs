@@ -1,0 +1,458 @@
+//! The shapes in which memory is handed out, and what `free` must know of each.
+//!
+//! In Zig, `free(memory: anytype)` reads from the *type* of `memory` how much was allocated: the
+//! element's size, an alignment that may differ from the natural one (`[]align(64) u8`), and
+//! whether a sentinel stands behind the last element (`[:0]u8`). Rust's slice types say only the
+//! first, so the other two get types of their own:
+//!
+//! | Zig | here | made by |
+//! |---|---|---|
+//! | `*T` | `NonNull<T>` | `create` |
+//! | `*align(a) T` | [`AlignedPtr<T, a>`](AlignedPtr) | `aligned_create` |
+//! | `[]T` | `NonNull<[T]>` | `alloc`, `dupe` |
+//! | `[]align(a) T` | [`AlignedSlice<T, a>`](AlignedSlice) | `aligned_alloc` |
+//! | `[:s]T` | [`SentinelSlice<T>`](SentinelSlice) | `alloc_sentinel`, `dupe_sentinel` |
+//! | `[:s]align(a) T` | [`SentinelSlice<T, a>`](SentinelSlice) | `alloc_with_options` |
+//! | `*[N]T` | `NonNull<[T; N]>` | a cast |
+//! | (none) | `NonNull<str>` | `dupe_str` |
+//!
+//! All are raw pointers: `Copy`, without lifetime, over memory that may be uninitialised. References
+//! would be wrong, because a reference that is passed to a function must stay valid until the
+//! function returns, and `free` ends the memory before it does.
+//!
+//! An alignment parameter counts bytes, as in Zig's `align(64)`. 0 stands for Zig's `null`: the
+//! element's natural alignment. An alignment below the natural one is allowed; then elements are
+//! read and written with `read_unaligned` and `write_unaligned`.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::alignment::Alignment;
+
+/// The alignment that `align(ALIGN)` means for elements of type `T`; 0 is the natural one. Fails to
+/// compile for any other number that is not a power of two.
+const fn alignment<T, const ALIGN: usize>() -> Alignment {
+    if ALIGN == 0 { Alignment::of::<T>() } else { Alignment::from_byte_units(ALIGN) }
+}
+
+/// A slice of memory whose alignment is part of its type: Zig's `[]align(ALIGN) T`.
+///
+/// `ALIGN` is bytes; 0 means the natural alignment of `T`.
+///
+/// ```
+/// use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
+///
+/// let line: AlignedSlice<u8, 64> = PAGE_ALLOCATOR.aligned_alloc(100)?;
+/// assert_eq!((line.len(), line.as_ptr().addr() % 64), (100, 0));
+/// unsafe { PAGE_ALLOCATOR.free(line) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+pub struct AlignedSlice<T, const ALIGN: usize> {
+    slice: NonNull<[T]>,
+}
+
+/// A slice with one more element behind its last: Zig's `[:s]T`, or `[:s]align(ALIGN) T`.
+///
+/// The length does not count the sentinel; the block does. That is why this is a type: freed as a
+/// plain slice, the block would be an element longer than what is freed. Zig knows the sentinel's
+/// value from the type, this type reads it from memory.
+///
+/// ```
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+/// assert_eq!(text.len(), 3);
+/// // SAFETY: `dupe_z` has written three bytes and a zero.
+/// unsafe { assert_eq!(std::ffi::CStr::from_ptr(text.as_ptr().cast()), c"zig") };
+/// unsafe { PAGE_ALLOCATOR.free(text) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+pub struct SentinelSlice<T, const ALIGN: usize = 0> {
+    slice: NonNull<[T]>,
+}
+
+/// A pointer to one item with an alignment of its own: Zig's `*align(ALIGN) T`.
+///
+/// `ALIGN` is bytes; 0 means the natural alignment of `T`.
+pub struct AlignedPtr<T, const ALIGN: usize> {
+    ptr: NonNull<T>,
+}
+
+impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
+    /// The alignment of the block, which `free` passes on.
+    pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
+
+    /// From a pointer to the first element and the number of elements. Building one is safe; what
+    /// it is used for (`free`, dereferencing) is not.
+    #[inline(always)]
+    pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
+        AlignedSlice { slice: NonNull::slice_from_raw_parts(ptr, len) }
+    }
+
+    /// The number of elements.
+    #[inline(always)]
+    pub const fn len(self) -> usize {
+        self.slice.len()
+    }
+
+    /// Whether there are none.
+    #[inline(always)]
+    pub const fn is_empty(self) -> bool {
+        self.slice.is_empty()
+    }
+
+    /// The first element's address.
+    #[inline(always)]
+    pub const fn as_ptr(self) -> *mut T {
+        self.slice.as_ptr().cast()
+    }
+
+    /// The same memory without the alignment. Freed as this, the block would be freed with the
+    /// wrong alignment.
+    #[inline(always)]
+    pub const fn as_non_null(self) -> NonNull<[T]> {
+        self.slice
+    }
+}
+
+impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
+    /// The alignment of the block, which `free` passes on.
+    pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
+
+    /// From a pointer to the first element and the number of elements before the sentinel. Building
+    /// one is safe; what it is used for (`free`, dereferencing) is not.
+    #[inline(always)]
+    pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
+        SentinelSlice { slice: NonNull::slice_from_raw_parts(ptr, len) }
+    }
+
+    /// The number of elements, without the sentinel.
+    #[inline(always)]
+    pub const fn len(self) -> usize {
+        self.slice.len()
+    }
+
+    /// Whether the sentinel is the only element.
+    #[inline(always)]
+    pub const fn is_empty(self) -> bool {
+        self.slice.is_empty()
+    }
+
+    /// The first element's address; what a C function wants of a string.
+    #[inline(always)]
+    pub const fn as_ptr(self) -> *mut T {
+        self.slice.as_ptr().cast()
+    }
+
+    /// The sentinel's address: one element behind the last.
+    #[inline(always)]
+    pub const fn sentinel_ptr(self) -> *mut T {
+        self.as_ptr().wrapping_add(self.len())
+    }
+
+    /// The elements before the sentinel. Freed as this, the block would be freed with a length that
+    /// is one element short.
+    #[inline(always)]
+    pub const fn as_non_null(self) -> NonNull<[T]> {
+        self.slice
+    }
+}
+
+impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
+    /// The alignment of the block, which `destroy` passes on.
+    pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
+
+    /// From a pointer. Building one is safe; what it is used for (`destroy`, dereferencing) is not.
+    #[inline(always)]
+    pub const fn new(ptr: NonNull<T>) -> Self {
+        AlignedPtr { ptr }
+    }
+
+    /// The item's address.
+    #[inline(always)]
+    pub const fn as_ptr(self) -> *mut T {
+        self.ptr.as_ptr()
+    }
+
+    /// The same memory without the alignment. Destroyed as this, the block would be freed with the
+    /// wrong alignment.
+    #[inline(always)]
+    pub const fn as_non_null(self) -> NonNull<T> {
+        self.ptr
+    }
+}
+
+/// What `free`, `resize`, `remap` and `realloc` take: Zig's `anytype` for slices.
+///
+/// Implemented by `NonNull<[T]>`, `NonNull<[T; N]>`, `NonNull<str>`, [`AlignedSlice`] and [`SentinelSlice`]. Sealed:
+/// the typed functions trust it.
+pub trait Allocation: Copy + sealed::Sealed {
+    /// The element.
+    type Item;
+    /// The slice after its length has changed: the same alignment, and no sentinel.
+    type Resized: Allocation<Item = Self::Item>;
+    /// The alignment that the block was allocated with.
+    const ALIGNMENT: Alignment;
+    /// How many elements the block has behind `len`: 1 with a sentinel, else 0.
+    const SENTINEL: usize;
+
+    /// The first element's address.
+    fn as_non_null_ptr(self) -> NonNull<Self::Item>;
+    /// The number of elements, without the sentinel.
+    fn item_count(self) -> usize;
+    /// A slice at `ptr`.
+    fn resized(ptr: NonNull<Self::Item>, len: usize) -> Self::Resized;
+
+    /// The same address with another length, for after a `resize` that returned true: Zig's
+    /// `slice[0..n]`, or `slice.len = n`.
+    ///
+    /// ```
+    /// use zigalloc::{heap::ArenaAllocator, heap::PAGE_ALLOCATOR, Allocation};
+    ///
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let mut memory = arena.allocator().alloc::<u16>(100)?;
+    /// if unsafe { arena.allocator().resize(memory, 50) } {
+    ///     memory = memory.with_len(50);
+    /// }
+    /// assert_eq!(memory.len(), 50);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline(always)]
+    fn with_len(self, len: usize) -> Self::Resized {
+        Self::resized(self.as_non_null_ptr(), len)
+    }
+
+    /// The bytes of the block, with the sentinel: what the vtable's functions are given. Never
+    /// overflows for a live block; elements without size have no bytes.
+    #[inline(always)]
+    fn bytes(self) -> NonNull<[u8]> {
+        let len = (self.item_count().wrapping_add(Self::SENTINEL)).wrapping_mul(size_of::<Self::Item>());
+        NonNull::slice_from_raw_parts(self.as_non_null_ptr().cast(), len)
+    }
+}
+
+impl<T> Allocation for NonNull<[T]> {
+    type Item = T;
+    type Resized = NonNull<[T]>;
+    const ALIGNMENT: Alignment = Alignment::of::<T>();
+    const SENTINEL: usize = 0;
+
+    #[inline(always)]
+    fn as_non_null_ptr(self) -> NonNull<T> {
+        self.cast()
+    }
+    #[inline(always)]
+    fn item_count(self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn resized(ptr: NonNull<T>, len: usize) -> NonNull<[T]> {
+        NonNull::slice_from_raw_parts(ptr, len)
+    }
+}
+
+impl Allocation for NonNull<str> {
+    type Item = u8;
+    type Resized = NonNull<[u8]>;
+    const ALIGNMENT: Alignment = Alignment::_1;
+    const SENTINEL: usize = 0;
+
+    #[inline(always)]
+    fn as_non_null_ptr(self) -> NonNull<u8> {
+        self.cast()
+    }
+    #[inline(always)]
+    fn item_count(self) -> usize {
+        (self.as_ptr() as *mut [u8]).len()
+    }
+    #[inline(always)]
+    fn resized(ptr: NonNull<u8>, len: usize) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(ptr, len)
+    }
+}
+
+impl<T, const N: usize> Allocation for NonNull<[T; N]> {
+    type Item = T;
+    type Resized = NonNull<[T]>;
+    const ALIGNMENT: Alignment = Alignment::of::<T>();
+    const SENTINEL: usize = 0;
+
+    #[inline(always)]
+    fn as_non_null_ptr(self) -> NonNull<T> {
+        self.cast()
+    }
+    #[inline(always)]
+    fn item_count(self) -> usize {
+        N
+    }
+    #[inline(always)]
+    fn resized(ptr: NonNull<T>, len: usize) -> NonNull<[T]> {
+        NonNull::slice_from_raw_parts(ptr, len)
+    }
+}
+
+impl<T, const ALIGN: usize> Allocation for AlignedSlice<T, ALIGN> {
+    type Item = T;
+    type Resized = AlignedSlice<T, ALIGN>;
+    const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
+    const SENTINEL: usize = 0;
+
+    #[inline(always)]
+    fn as_non_null_ptr(self) -> NonNull<T> {
+        self.slice.cast()
+    }
+    #[inline(always)]
+    fn item_count(self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn resized(ptr: NonNull<T>, len: usize) -> AlignedSlice<T, ALIGN> {
+        AlignedSlice::from_raw_parts(ptr, len)
+    }
+}
+
+impl<T, const ALIGN: usize> Allocation for SentinelSlice<T, ALIGN> {
+    type Item = T;
+    type Resized = AlignedSlice<T, ALIGN>;
+    const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
+    const SENTINEL: usize = 1;
+
+    #[inline(always)]
+    fn as_non_null_ptr(self) -> NonNull<T> {
+        self.slice.cast()
+    }
+    #[inline(always)]
+    fn item_count(self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn resized(ptr: NonNull<T>, len: usize) -> AlignedSlice<T, ALIGN> {
+        AlignedSlice::from_raw_parts(ptr, len)
+    }
+}
+
+/// What `destroy` takes: Zig's `anytype` for pointers to one item.
+///
+/// Implemented by `NonNull<T>` and [`AlignedPtr`]. Sealed: `destroy` trusts it.
+pub trait SingleItem: Copy + sealed::Sealed {
+    /// The item.
+    type Item;
+    /// The alignment that the item was created with.
+    const ALIGNMENT: Alignment;
+    /// The item's address.
+    fn as_non_null_ptr(self) -> NonNull<Self::Item>;
+}
+
+impl<T> SingleItem for NonNull<T> {
+    type Item = T;
+    const ALIGNMENT: Alignment = Alignment::of::<T>();
+
+    #[inline(always)]
+    fn as_non_null_ptr(self) -> NonNull<T> {
+        self
+    }
+}
+
+impl<T, const ALIGN: usize> SingleItem for AlignedPtr<T, ALIGN> {
+    type Item = T;
+    const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
+
+    #[inline(always)]
+    fn as_non_null_ptr(self) -> NonNull<T> {
+        self.ptr
+    }
+}
+
+/// The last argument of [`alloc_with_options`](crate::Allocator::alloc_with_options): [`NoSentinel`]
+/// or [`Sentinel`]. Zig's `comptime optional_sentinel: ?Elem`. Sealed.
+pub trait OptionalSentinel<T, const ALIGN: usize>: sealed::Sealed {
+    /// The slice that is returned.
+    type Slice;
+    /// How many elements the block has behind those asked for: 0 or 1.
+    const COUNT: usize;
+    /// Makes the slice, and writes the sentinel if there is one.
+    ///
+    /// # Safety
+    /// There is room for `len + COUNT` elements at `ptr`.
+    unsafe fn finish(self, ptr: NonNull<T>, len: usize) -> Self::Slice;
+}
+
+/// No sentinel: the slice is an [`AlignedSlice`]. Zig's `null`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSentinel;
+
+/// A value that is written behind the last element: the slice is a [`SentinelSlice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sentinel<T>(pub T);
+
+impl<T, const ALIGN: usize> OptionalSentinel<T, ALIGN> for NoSentinel {
+    type Slice = AlignedSlice<T, ALIGN>;
+    const COUNT: usize = 0;
+
+    #[inline(always)]
+    unsafe fn finish(self, ptr: NonNull<T>, len: usize) -> AlignedSlice<T, ALIGN> {
+        AlignedSlice::from_raw_parts(ptr, len)
+    }
+}
+
+impl<T, const ALIGN: usize> OptionalSentinel<T, ALIGN> for Sentinel<T> {
+    type Slice = SentinelSlice<T, ALIGN>;
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    unsafe fn finish(self, ptr: NonNull<T>, len: usize) -> SentinelSlice<T, ALIGN> {
+        let slice = SentinelSlice::from_raw_parts(ptr, len);
+        // SAFETY: the caller has room for `len + 1` elements; `ALIGN` may be less than natural.
+        unsafe { slice.sentinel_ptr().write_unaligned(self.0) };
+        slice
+    }
+}
+
+mod sealed {
+    use core::ptr::NonNull;
+
+    pub trait Sealed {}
+    impl<T: ?Sized> Sealed for NonNull<T> {}
+    impl<T, const ALIGN: usize> Sealed for super::AlignedSlice<T, ALIGN> {}
+    impl<T, const ALIGN: usize> Sealed for super::SentinelSlice<T, ALIGN> {}
+    impl<T, const ALIGN: usize> Sealed for super::AlignedPtr<T, ALIGN> {}
+    impl Sealed for super::NoSentinel {}
+    impl<T> Sealed for super::Sentinel<T> {}
+}
+
+// By hand, because a derive would ask `T: Copy` and `T: Debug` of what is only a pointer.
+impl<T, const ALIGN: usize> Clone for AlignedSlice<T, ALIGN> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T, const ALIGN: usize> Copy for AlignedSlice<T, ALIGN> {}
+impl<T, const ALIGN: usize> fmt::Debug for AlignedSlice<T, ALIGN> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AlignedSlice({:p}, len {}, align {})", self.as_ptr(), self.len(), Self::ALIGNMENT)
+    }
+}
+
+impl<T, const ALIGN: usize> Clone for SentinelSlice<T, ALIGN> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T, const ALIGN: usize> Copy for SentinelSlice<T, ALIGN> {}
+impl<T, const ALIGN: usize> fmt::Debug for SentinelSlice<T, ALIGN> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SentinelSlice({:p}, len {} + 1, align {})", self.as_ptr(), self.len(), Self::ALIGNMENT)
+    }
+}
+
+impl<T, const ALIGN: usize> Clone for AlignedPtr<T, ALIGN> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T, const ALIGN: usize> Copy for AlignedPtr<T, ALIGN> {}
+impl<T, const ALIGN: usize> fmt::Debug for AlignedPtr<T, ALIGN> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AlignedPtr({:p}, align {})", self.as_ptr(), Self::ALIGNMENT)
+    }
+}

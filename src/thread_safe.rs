@@ -1,0 +1,266 @@
+//! A lock around an allocator.
+//!
+//! # Guarantees
+//!
+//! Any number of threads may allocate, resize and free through one `ThreadSafeAllocator`, whatever
+//! its child is: each of the four functions takes the lock, calls the child with unchanged arguments
+//! (the return address included), and releases the lock. The lock is held for exactly that call, so
+//! filling, copying and everything else of the typed interface happens outside of it.
+//!
+//! # The child is borrowed exclusively
+//!
+//! A lock protects the child only if there is no way around it. A second handle to the child, or a
+//! second `ThreadSafeAllocator` around it, would be such a way, and two locks exclude nobody. So
+//! [`new`](ThreadSafeAllocator::new) takes `&mut child`: while the wrapper exists, nothing else can
+//! reach the child, and the compiler checks it. The child must be `Send`, since its state is used
+//! from whichever thread calls. For a handle whose owner the compiler cannot see there is the unsafe
+//! [`from_child`](ThreadSafeAllocator::from_child).
+//!
+//! # Panics, re-entrance
+//!
+//! A child must not unwind (clause 14 of the [contract](crate::VTable#the-contract-of-an-allocator)):
+//! its functions are `extern "C"`, so a panic in one aborts the process before the lock would be
+//! poisoned. Nor may a child call back into the wrapper (clause 15): the lock is not re-entrant, and
+//! the thread would wait for itself.
+//!
+//! # Waiting and fairness
+//!
+//! A `std::sync::Mutex` that is held makes its waiter sleep, and waking it costs far more than the
+//! allocation it waits for. So a thread that finds the lock taken first offers its time slice to
+//! others a few times and tries again, and sleeps only then. The mutex is not fair and neither is
+//! this: a thread that has just released the lock may get it again before one that has waited longer.
+//! No thread waits for ever as long as the others do anything else at all.
+//!
+//! # Not under `#[global_allocator]`
+//!
+//! The standard library does not promise that its mutex allocates nothing, and on macOS among others
+//! it does: on first use it allocates itself, from the global allocator. An allocator that locks one
+//! cannot be the global allocator.
+//!
+//! # Differences from Zig
+//!
+//! The exclusive borrow, and the mutex: Zig's `std.Thread.Mutex` goes to sleep in the kernel at once.
+//! Zig has removed `ThreadSafeAllocator` in 0.16, in favour of an arena that is lock-free.
+//!
+//! Ports `lib/std/heap/ThreadSafeAllocator.zig` of Zig 0.15.2.
+
+use core::fmt;
+use core::ptr::{self, NonNull};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crate::alignment::Alignment;
+use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nullable};
+
+/// A lock around an allocator, which makes it one for any number of threads; see the
+/// [module](self).
+///
+/// ```
+/// use zigalloc::{heap, ThreadSafeAllocator};
+///
+/// let mut arena = heap::ArenaAllocator::init(heap::PAGE_ALLOCATOR);
+/// let thread_safe_arena = ThreadSafeAllocator::new(&mut arena);
+/// let allocator = thread_safe_arena.allocator();
+/// std::thread::scope(|scope| {
+///     for n in 1..=4 {
+///         scope.spawn(move || allocator.alloc::<u64>(n).unwrap().len());
+///     }
+/// });
+/// # drop(thread_safe_arena);
+/// assert!(arena.query_capacity() >= 80);
+/// ```
+#[doc(alias = "std.heap.ThreadSafeAllocator")]
+pub struct ThreadSafeAllocator<'c> {
+    child_allocator: Allocator<'c>,
+    mutex: Mutex<()>,
+}
+
+// SAFETY: the child may be called from any thread, one at a time: `new` takes `Send` state and
+// `from_child` makes its caller promise it.
+unsafe impl Send for ThreadSafeAllocator<'_> {}
+// SAFETY: as above, and the child is called under the lock only.
+unsafe impl Sync for ThreadSafeAllocator<'_> {}
+
+impl<'c> ThreadSafeAllocator<'c> {
+    const VTABLE: VTable = VTable {
+        alloc: thread_safe_alloc,
+        resize: thread_safe_resize,
+        remap: thread_safe_remap,
+        free: thread_safe_free,
+    };
+
+    /// Puts a lock around `child`, which cannot be reached in any other way meanwhile.
+    ///
+    /// Blocks that the child gave out before stay valid, and may be freed through the wrapper.
+    #[inline]
+    pub fn new<A: AllocatorState + Send>(child: &'c mut A) -> ThreadSafeAllocator<'c> {
+        let child: &'c A = child;
+        // SAFETY: the child is borrowed exclusively for `'c` and this is its only handle, so by the
+        // second clause of `AllocatorState` it may be called from any thread, one at a time.
+        unsafe { ThreadSafeAllocator::from_child(child.allocator()) }
+    }
+
+    /// Puts a lock around an allocator that only the caller knows: one that came over FFI, or one
+    /// of a program that is ported line by line.
+    ///
+    /// # Safety
+    ///
+    /// As long as this wrapper or a handle to it is in use, `child`'s functions are called by nobody
+    /// else, neither through a copy of the handle nor through another wrapper, unless they are
+    /// thread-safe by themselves. They may be called from any thread, one at a time.
+    #[inline]
+    pub const unsafe fn from_child(child: Allocator<'c>) -> ThreadSafeAllocator<'c> {
+        ThreadSafeAllocator { child_allocator: child, mutex: Mutex::new(()) }
+    }
+
+    /// A handle for any number of threads.
+    #[inline]
+    pub fn allocator(&self) -> SyncAllocator<'_> {
+        // SAFETY: the functions keep the contract because the child does, and every call of the
+        // child is made under the lock, so any thread may make it.
+        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        match self.mutex.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => self.lock_contended(),
+        }
+    }
+
+    #[cold]
+    fn lock_contended(&self) -> MutexGuard<'_, ()> {
+        /// How often a thread offers its time slice before it sleeps.
+        const YIELDS: usize = 8;
+        for _ in 0..YIELDS {
+            std::thread::yield_now();
+            match self.mutex.try_lock() {
+                Ok(guard) => return guard,
+                Err(TryLockError::Poisoned(error)) => return error.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        self.mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        let _guard = self.lock();
+        // SAFETY: the caller's promises are the child's; the lock keeps other threads out.
+        unsafe { self.child_allocator.raw_alloc(len, alignment, ret_addr) }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn resize(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        let _guard = self.lock();
+        // SAFETY: the block is the child's; the lock keeps other threads out.
+        unsafe { self.child_allocator.raw_resize(memory, alignment, new_len, ret_addr) }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn remap(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let _guard = self.lock();
+        // SAFETY: the block is the child's; the lock keeps other threads out.
+        unsafe { self.child_allocator.raw_remap(memory, alignment, new_len, ret_addr) }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+        let _guard = self.lock();
+        // SAFETY: the block is the child's; the lock keeps other threads out.
+        unsafe { self.child_allocator.raw_free(memory, alignment, ret_addr) }
+    }
+}
+
+// SAFETY: 1. as `allocator` says. 2. Any thread may call the handle at any time.
+unsafe impl AllocatorState for ThreadSafeAllocator<'_> {
+    fn allocator(&self) -> Allocator<'_> {
+        ThreadSafeAllocator::allocator(self).get()
+    }
+}
+
+impl fmt::Debug for ThreadSafeAllocator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadSafeAllocator")
+            .field("child_allocator", &self.child_allocator)
+            .finish_non_exhaustive()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s>(ctx: *mut ()) -> &'s ThreadSafeAllocator<'s> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn thread_safe_alloc(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(unsafe { context(ctx) }.alloc(len, alignment, ret_addr))
+}
+
+#[inline]
+unsafe extern "C" fn thread_safe_resize(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
+}
+
+#[inline]
+unsafe extern "C" fn thread_safe_remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 to 4 of the contract.
+    nullable(unsafe { context(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
+}
+
+#[inline]
+unsafe extern "C" fn thread_safe_free(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context(ctx).free(block(memory, memory_len), alignment, ret_addr) };
+}

@@ -1,0 +1,156 @@
+//! The growing buffer behind [`Allocator::print`](crate::Allocator::print).
+//!
+//! It talks to the raw functions, so nothing is filled with 0xAA, and it grows by half, plus a cache
+//! line, of what is needed, as Zig 0.17.1's `std.Io.Writer.Allocating` does. Zig begins with as many
+//! bytes as the format string has; `fmt::Arguments` does not tell that number unless there is nothing
+//! to format, so otherwise the first piece of text decides.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::alignment::Alignment;
+use crate::error::Error;
+use crate::slice::SentinelSlice;
+use crate::vtable::Allocator;
+
+/// What growing adds: Zig's `std.atomic.cache_line`.
+const CACHE_LINE: usize =
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64")) {
+        128
+    } else if cfg!(any(
+        target_arch = "arm",
+        target_arch = "mips",
+        target_arch = "mips64",
+        target_arch = "sparc"
+    )) {
+        32
+    } else if cfg!(target_arch = "m68k") {
+        16
+    } else if cfg!(target_arch = "s390x") {
+        256
+    } else {
+        64
+    };
+
+pub(crate) struct AllocatingWriter<'a> {
+    allocator: Allocator<'a>,
+    /// A live block with alignment 1, or, with length 0, no block.
+    buffer: NonNull<[u8]>,
+    /// How many bytes of the buffer are text.
+    end: usize,
+    out_of_memory: bool,
+    return_address: usize,
+}
+
+impl<'a> AllocatingWriter<'a> {
+    pub(crate) fn format(
+        allocator: Allocator<'a>,
+        args: fmt::Arguments<'_>,
+        return_address: usize,
+    ) -> Result<AllocatingWriter<'a>, Error> {
+        let buffer = NonNull::slice_from_raw_parts(NonNull::dangling(), 0);
+        let mut writer = AllocatingWriter { allocator, buffer, end: 0, out_of_memory: false, return_address };
+        if let Some(text) = args.as_str() {
+            writer.set_capacity(text.len())?;
+        }
+        match fmt::write(&mut writer, args) {
+            Ok(()) => Ok(writer),
+            Err(fmt::Error) if writer.out_of_memory => Err(Error::OutOfMemory),
+            Err(fmt::Error) => panic!("Allocator::print: a Display implementation returned an error"),
+        }
+    }
+
+    /// The text in a block of exactly its length.
+    pub(crate) fn into_owned_slice(mut self) -> Result<NonNull<[u8]>, Error> {
+        self.set_capacity(self.end)?;
+        Ok(self.take_buffer())
+    }
+
+    /// The text and a sentinel in a block of exactly their length.
+    pub(crate) fn into_owned_slice_sentinel(mut self, sentinel: u8) -> Result<SentinelSlice<u8>, Error> {
+        let len = self.end;
+        let needed = len.checked_add(1).ok_or(Error::OutOfMemory)?;
+        if self.buffer.len() < needed {
+            self.set_capacity(needed)?;
+        }
+        // SAFETY: the buffer has at least `len + 1` bytes.
+        unsafe { self.buffer.cast::<u8>().add(len).write(sentinel) };
+        self.end = needed;
+        self.set_capacity(needed)?;
+        Ok(SentinelSlice::from_raw_parts(self.take_buffer().cast(), len))
+    }
+
+    /// The buffer, which then has an owner and is not freed with the writer.
+    fn take_buffer(&mut self) -> NonNull<[u8]> {
+        let buffer = self.buffer;
+        self.buffer = NonNull::slice_from_raw_parts(buffer.cast(), 0);
+        buffer
+    }
+
+    /// Changes the buffer's length, which is not below `end`. On failure nothing has changed.
+    fn set_capacity(&mut self, capacity: usize) -> Result<(), Error> {
+        debug_assert!(capacity >= self.end, "the text must fit: {capacity} < {}", self.end);
+        let (allocator, old, ra) = (self.allocator, self.buffer, self.return_address);
+        let moved = if capacity == 0 {
+            old.cast()
+        } else if old.is_empty() {
+            // SAFETY: the length is not zero.
+            unsafe { allocator.raw_alloc(capacity, Alignment::_1, ra) }.ok_or(Error::OutOfMemory)?
+        } else {
+            // SAFETY: the buffer is a live block with alignment 1, and the new length is not zero.
+            match unsafe { allocator.raw_remap(old, Alignment::_1, capacity, ra) } {
+                Some(memory) => {
+                    self.buffer = NonNull::slice_from_raw_parts(memory, capacity);
+                    return Ok(());
+                }
+                None => {
+                    // SAFETY: the length is not zero.
+                    let memory = unsafe { allocator.raw_alloc(capacity, Alignment::_1, ra) }
+                        .ok_or(Error::OutOfMemory)?;
+                    // SAFETY: both have room for `end` bytes, and live blocks do not overlap.
+                    unsafe { memory.copy_from_nonoverlapping(old.cast(), self.end) };
+                    memory
+                }
+            }
+        };
+        self.buffer = NonNull::slice_from_raw_parts(moved, capacity);
+        if !old.is_empty() {
+            // SAFETY: the old buffer is a live block with alignment 1; its text has been copied.
+            unsafe { allocator.raw_free(old, Alignment::_1, ra) };
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Write for AllocatingWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() > self.buffer.len() - self.end {
+            // A `str` is at most half the address space, and so is the buffer: no overflow.
+            let needed = self.end + text.len() + 1;
+            let capacity = needed.saturating_add(needed / 2).saturating_add(CACHE_LINE);
+            if self.set_capacity(capacity).is_err() {
+                self.out_of_memory = true;
+                return Err(fmt::Error);
+            }
+        }
+        // SAFETY: `end + text.len()` is at most the buffer's length; the buffer is ours alone.
+        unsafe {
+            self.buffer
+                .cast::<u8>()
+                .add(self.end)
+                .as_ptr()
+                .copy_from_nonoverlapping(text.as_ptr(), text.len())
+        };
+        self.end += text.len();
+        Ok(())
+    }
+}
+
+impl Drop for AllocatingWriter<'_> {
+    fn drop(&mut self) {
+        if !self.buffer.is_empty() {
+            // SAFETY: the buffer is a live block with alignment 1, and nobody took it.
+            unsafe { self.allocator.raw_free(self.buffer, Alignment::_1, self.return_address) };
+        }
+    }
+}

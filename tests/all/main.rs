@@ -1,0 +1,22 @@
+//! All integration tests that need no process of their own, in one binary.
+//!
+//! The comment above a test names the entries of `docs/surface.toml` that it shows.
+
+mod alignment;
+mod allocator_api2;
+mod arena;
+mod auto_traits;
+mod c_allocator;
+mod check_failures;
+mod conformance;
+mod failing;
+mod fixed_buffer;
+mod interface;
+mod mem;
+mod page_allocator;
+mod return_address;
+mod rust_allocator;
+mod thread_safe;
+mod util;
+mod validation;
+mod vtable;
