@@ -461,7 +461,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-const MANY: u32 = if cfg!(miri) { 100 } else { 10_000 };
+const MANY: u32 = if cfg!(miri) { 40 } else { 10_000 };
 
 /// Fills containers, shrinks and drops them; every element is dropped once.
 fn use_containers<A: Api + Copy>(allocator: A) {
@@ -527,7 +527,7 @@ fn containers_in_an_arena() {
 
 #[test]
 fn containers_in_a_fixed_buffer() {
-    let mut buffer = vec![MaybeUninit::uninit(); 8 << 20];
+    let mut buffer = std::boxed::Box::new_uninit_slice(if cfg!(miri) { 64 << 10 } else { 8 << 20 });
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
     use_containers(recorder.allocator());
@@ -545,7 +545,7 @@ fn containers_in_one_arena_from_many_threads() {
                 scope.spawn(move || {
                     use_containers(allocator);
                     let mut map = HashMap::new_in(allocator);
-                    for key in 0..MANY / 10 {
+                    for key in 0..MANY / 4 {
                         let mut text = ApiVec::new_in(allocator);
                         text.extend_from_slice(format!("{thread}/{key}").as_bytes());
                         map.insert(key, text);
