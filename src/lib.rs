@@ -67,6 +67,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod adapters;
 pub mod alignment;
 mod error;
 pub mod heap;
