@@ -1,10 +1,73 @@
 //! Zig's allocator interface as an explicit C-ABI vtable, and Zig's `std.heap` behind it.
+//!
+//! An [`Allocator`] is two words: a pointer to some allocator's state, and a pointer to a table of
+//! four C functions, `alloc`, `resize`, `remap` and `free`. It is a value, not a type parameter: a
+//! function that takes one works with every allocator, is compiled once, and can be called from C
+//! and Zig, which read the same two words.
+//!
+//! In Zig:
+//!
+//! ```zig
+//! var arena = std.heap.ArenaAllocator.init(std.heap.page_allocator);
+//! var thread_safe_arena = ThreadSafeAllocator{ .child_allocator = arena.allocator() };
+//! const allocator = thread_safe_arena.allocator();
+//! const memory = try allocator.alloc(u8, 100);
+//! defer allocator.free(memory);
+//! ```
+//!
+//! In Rust, with `unsafe` only where Zig's `free` has an obligation that no compiler can check:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! # use scopeguard::defer;
+//! # use zigalloc::{heap, heap::ArenaAllocator, ThreadSafeAllocator};
+//! # fn main() -> Result<(), zigalloc::Error> {
+//! let mut arena = ArenaAllocator::init(heap::PAGE_ALLOCATOR);
+//! let thread_safe_arena = ThreadSafeAllocator::new(&mut arena);   // exclusive borrow: the lock is the only way in
+//! let allocator = thread_safe_arena.allocator();                  // SyncAllocator: Copy + Send + Sync
+//! let memory = allocator.alloc::<u8>(100)?;
+//! defer! { unsafe { allocator.free(memory) } }                    // scopeguard's defer!
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to begin
+//!
+//! - To **port Zig code**: the names are Zig's in snake case, and searching this documentation for
+//!   a Zig name (`rawAlloc`, `page_allocator`) finds its counterpart. [`interface`] explains the
+//!   functions and tables every empty and zero case; `docs/differences.md` lists what is different on
+//!   purpose.
+//! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations, the contract that
+//!   both sides keep, and an allocator written from scratch.
+//! - To **learn**: each file of [`heap`] explains one allocator. [`heap::fixed_buffer`] is the
+//!   simplest, [`heap::arena`] the most used, [`thread_safe`] shows how allocators wrap each other.
+//! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check of
+//!   every place where memory can run out, and the conformance kit for your own allocator.
+//!
+//! # Safety in two sentences
+//!
+//! Allocating is safe; giving memory back, and using it, is `unsafe`, as raw pointers always are. A
+//! handle borrows its allocator, so that a handle to a dead, moved or reset arena does not compile,
+//! and [`SyncAllocator`] says in its type what Zig says in comments: any thread may call it.
+//!
+//! # Features
+//!
+//! | feature | | what it adds |
+//! |---|---|---|
+//! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
+//! | `alloc` | with `std` | the parts of [`testing`] that keep books on the global heap |
+//! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take |
+//! | `backtrace` | | reports name the function, file and line of a return address |
+//!
+//! Without features the crate is `no_std`: the interface, the fixed buffer and the arena remain.
+
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod adapters;
 pub mod alignment;
 mod error;
 pub mod heap;

@@ -309,21 +309,26 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
             return None;
         }
         if let Some(node) = self.state.first.get() {
+            let end_index = self.state.end_index.get();
             // SAFETY: the newest node is a live block that begins with its header.
-            let capacity = unsafe { (*node.as_ptr()).size } - NODE_SIZE;
-            let (start, end) = place(node, self.state.end_index.get(), len, alignment)?;
-            if end <= capacity {
-                self.state.end_index.set(end);
-                // SAFETY: `start` is at most `end`, which is inside the node.
-                return Some(unsafe { node.cast::<u8>().add(NODE_SIZE + start) });
+            let room = unsafe { (*node.as_ptr()).size } - NODE_SIZE - end_index;
+            let free = node.addr().get() + NODE_SIZE + end_index;
+            let padding = free.wrapping_neg() & alignment.mask();
+            let (needed, overflow) = padding.overflowing_add(len);
+            if needed <= room && !overflow {
+                self.state.end_index.set(end_index + needed);
+                // SAFETY: the node has `room` bytes behind `end_index`, and `padding` is at most that.
+                return Some(unsafe { node.cast::<u8>().add(NODE_SIZE + end_index + padding) });
             }
         }
         self.alloc_slow(len, alignment)
     }
 
     /// What is left to do when the newest node, if there is one, has no room.
+    ///
+    /// `extern "C"`, so that it cannot unwind and the fast path needs no stack frame to catch it.
     #[cold]
-    fn alloc_slow(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    extern "C" fn alloc_slow(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
         let request = len.checked_add(alignment.to_byte_units())?;
         let node = match self.state.first.get() {
             None => self.create_node(0, request)?,

@@ -1,0 +1,77 @@
+//! What the explicit table costs: a call through it beside a call through `&dyn Allocator`, and
+//! beside a call that the compiler knows.
+
+use std::alloc::Layout;
+use std::hint::black_box;
+use std::ptr::{self, NonNull};
+
+use allocator_api2_02::alloc::{AllocError, Allocator as RustAllocator};
+use criterion::Criterion;
+use zigalloc::{Alignment, Allocator, VTable, no_free, no_remap, no_resize};
+
+use crate::pairs::{Pairs, time};
+
+/// Always returns the same eight bytes and does nothing else, so that only the call is measured.
+struct Same(NonNull<u64>);
+
+impl Same {
+    const VTABLE: VTable = VTable { alloc: same_alloc, resize: no_resize, remap: no_remap, free: no_free };
+
+    fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: no block is ever used.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+}
+
+unsafe extern "C" fn same_alloc(
+    ctx: *mut (),
+    _len: usize,
+    _alignment: Alignment,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: the address that `allocator` took.
+    unsafe { (*ctx.cast_const().cast::<Same>()).0.as_ptr().cast() }
+}
+
+// SAFETY: no block is ever used.
+unsafe impl RustAllocator for Same {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        Ok(NonNull::slice_from_raw_parts(self.0.cast(), layout.size()))
+    }
+    unsafe fn deallocate(&self, _ptr: NonNull<u8>, _layout: Layout) {}
+}
+
+#[inline(never)]
+fn static_alloc(same: &Same, _len: usize, _alignment: Alignment, _ret_addr: usize) -> *mut u8 {
+    same.0.as_ptr().cast()
+}
+
+pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
+    let mut word = 0;
+    let same = Same(NonNull::from(&mut word));
+    let handle = black_box(same.allocator());
+    let dynamic: &dyn RustAllocator = black_box(&same);
+    let (len, log2) = (black_box(8), black_box(3));
+    let alignment = Alignment::from_log2(log2).expect("3 is below 64");
+    let layout = Layout::from_size_align(len, 1 << log2).expect("8 bytes, aligned to 8");
+
+    let ours = |n| {
+        time(n, || {
+            // SAFETY: the length is not zero.
+            black_box(unsafe { handle.raw_alloc(black_box(len), alignment, 0) });
+        })
+    };
+    let theirs = |n| {
+        time(n, || {
+            let layout = black_box(layout);
+            black_box(dynamic.allocate(layout).ok());
+        })
+    };
+    pairs.row(criterion, "the call: vtable / &dyn allocator_api2", ours, theirs);
+    let theirs = |n| {
+        time(n, || {
+            black_box(static_alloc(black_box(&same), black_box(len), alignment, 0));
+        })
+    };
+    pairs.row(criterion, "the call: vtable / static call, not inlined", ours, theirs);
+}
