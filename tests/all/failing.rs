@@ -175,12 +175,15 @@ fn arguments_are_passed_on() {
         allocator.raw_free(slice(30), alignment, 14);
         memory.addr().get()
     };
-    assert_eq!(recorder.take(), [
-        Call::Alloc { len: 10, alignment, ret_addr: 11, result: Some(address) },
-        Call::Resize { address, len: 10, alignment, new_len: 20, ret_addr: 12, result: true },
-        Call::Remap { address, len: 20, alignment, new_len: 30, ret_addr: 13, result: Some(address) },
-        Call::Free { address, len: 30, alignment, ret_addr: 14 },
-    ]);
+    assert_eq!(
+        recorder.take(),
+        [
+            Call::Alloc { len: 10, alignment, ret_addr: 11, result: Some(address) },
+            Call::Resize { address, len: 10, alignment, new_len: 20, ret_addr: 12, result: true },
+            Call::Remap { address, len: 20, alignment, new_len: 30, ret_addr: 13, result: Some(address) },
+            Call::Free { address, len: 30, alignment, ret_addr: 14 },
+        ]
+    );
     state.set_fail_index(1);
     state.set_resize_fail_index(2);
     // SAFETY: the length is not zero.

@@ -305,14 +305,14 @@ fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
 /// What the child returns is not believed either.
 #[rstest]
 #[case::misaligned(7, Alignment::_4, "alloc of 7 bytes: clause 7: 0x41 is not aligned to 4 bytes")]
-#[case::overlapping(7, Alignment::_1, "alloc of 7 bytes: clause 7: the block of 7 bytes at 0x41 overlaps the")]
+#[case::overlapping(
+    7,
+    Alignment::_1,
+    "alloc of 7 bytes: clause 7: the block of 7 bytes at 0x41 overlaps the"
+)]
 #[case::too_long(isize::MAX as usize + 1, Alignment::_1, "clause 12: a block of ")]
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
-fn the_ledger_aborts_for_its_child(
-    #[case] len: usize,
-    #[case] alignment: Alignment,
-    #[case] message: &str,
-) {
+fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignment, #[case] message: &str) {
     let text = aborts(message, || {
         let ledger = LedgerAllocator::init(odd_allocator());
         // SAFETY: the length is not zero; the memory is not touched.
