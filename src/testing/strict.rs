@@ -42,7 +42,7 @@ use crate::vtable::Allocator;
 pub struct StrictConfig {
     /// The largest alignment that is asked for. Default: 64 KiB.
     pub max_alignment: Alignment,
-    /// The largest alignment that must not be refused. Default: 16 bytes.
+    /// The largest alignment that must not be refused. Default: two words, as C's `malloc` has it.
     pub required_alignment: Alignment,
     /// How many bytes must be served, counted from the first request on, with as much padding for
     /// each as its alignment can take, and without what is freed. Later requests may be refused.
@@ -63,7 +63,7 @@ impl Default for StrictConfig {
     fn default() -> StrictConfig {
         StrictConfig {
             max_alignment: Alignment::from_byte_units(64 << 10),
-            required_alignment: Alignment::_16,
+            required_alignment: Alignment::from_byte_units(2 * size_of::<usize>()),
             must_serve: 16 << 10,
             huge_lengths: true,
             steps: if cfg!(miri) { 100 } else { 2000 },

@@ -73,22 +73,21 @@ pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; 
 #[cfg(feature = "backtrace")]
 fn walk_stack(return_address: usize, addresses: &mut [usize]) {
     // The frames of the allocators come first; how many there are depends on what was inlined. The
-    // caller's frame is the one whose call is nearest to `return_address`, which is a few
-    // instructions before it.
+    // caller's is the one whose function begins nearest below `return_address`: no other begins
+    // between. Where the unwinder does not know where functions begin (it says so by giving the
+    // instruction itself), or the function is not on the stack, all frames are kept.
     let mut caller = 0;
-    let mut nearest = usize::MAX;
+    let mut nearest = 0;
     let mut depth = 0;
-    if return_address != 0 {
-        backtrace::trace(|frame| {
-            let distance = frame.ip().addr().abs_diff(return_address);
-            if distance < nearest {
-                nearest = distance;
-                caller = depth + 1;
-            }
-            depth += 1;
-            true
-        });
-    }
+    backtrace::trace(|frame| {
+        depth += 1;
+        let begin = frame.symbol_address().addr();
+        if begin != frame.ip().addr() && begin <= return_address && begin > nearest {
+            nearest = begin;
+            caller = depth;
+        }
+        true
+    });
     let mut free = addresses.iter_mut().skip(usize::from(return_address != 0));
     let mut depth = 0;
     backtrace::trace(|frame| {
