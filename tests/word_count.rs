@@ -543,3 +543,20 @@ fn out_of_pages_is_a_message() {
     assert_failure(&output, 1, "out of memory: no room for ");
     assert!(stderr(&output).ends_with(" bytes of text\n"));
 }
+
+/// The first thread starts, and there is no room for the stack of the second. The first must not
+/// wait for work for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn thread_that_cannot_start_is_a_message() {
+    let file = write(&directory("thread"), "text", "one two");
+    let program = word_count().get_program().to_os_string();
+    let output = Command::new("sh")
+        .args([OsStr::new("-c"), OsStr::new(r#"ulimit -v 1048576 && exec "$@""#), OsStr::new("sh"), &program])
+        .args(["--threads", "2"])
+        .arg(&file)
+        .env("RUST_MIN_STACK", (600 << 20).to_string())
+        .output()
+        .unwrap();
+    assert_failure(&output, 1, "cannot start thread 2 of 2: ");
+}
