@@ -267,8 +267,8 @@ fn resize(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, allocator_api2_02::alloc::AllocError> {
-    // SAFETY: the tests pass live blocks with layouts that fit.
     match new.size() >= old.size() {
+        // SAFETY: the tests pass live blocks with layouts that fit.
         true => unsafe { allocator.grow(ptr, old, new) },
         // SAFETY: as above.
         false => unsafe { allocator.shrink(ptr, old, new) },
