@@ -74,6 +74,7 @@ pub mod interface;
 pub mod mem;
 mod return_address;
 pub mod slice;
+mod sync;
 #[cfg(feature = "std")]
 pub mod thread_safe;
 pub mod vtable;
