@@ -75,6 +75,7 @@ pub mod interface;
 pub mod mem;
 mod return_address;
 pub mod slice;
+mod sync;
 pub mod testing;
 #[cfg(feature = "std")]
 pub mod thread_safe;
