@@ -371,8 +371,7 @@ impl<'c> SharedArenaAllocator<'c> {
             return (size, Attempt::Refused);
         }
         // Acquires what other threads have freed. The strong form: a spurious failure would waste the room.
-        let exchanged =
-            node.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed);
+        let exchanged = node.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed);
         if exchanged.is_err() {
             return (new_size, Attempt::Refused);
         }
