@@ -3,13 +3,15 @@
 //! Where the kernel puts a mapping depends on all others of the process, and tests run side by side.
 //! So tests of addresses, and of what is mapped at all, run again in a process of their own.
 
+#![cfg(feature = "std")]
+
 use std::ptr::NonNull;
 
 use rstest::rstest;
 use zigalloc::Alignment;
 use zigalloc::heap::{self, PAGE_ALLOCATOR, PAGE_SIZE_MAX, PAGE_SIZE_MIN, PageAllocator};
 
-use crate::util::{alignment_from_c, keeps_contents};
+use crate::util::{Sent, alignment_from_c, keeps_contents};
 
 fn page() -> usize {
     heap::page_size()
@@ -67,7 +69,8 @@ fn page_size_limits() {
 fn contents_are_kept_with_every_alignment(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)] log2: u8,
 ) {
-    if cfg!(miri) && !matches!(log2, 0 | 6 | 12 | 16) {
+    if cfg!(miri) && !matches!(log2, 0 | 12 | 16) {
+        eprintln!("skipped: three alignments are enough for Miri");
         return;
     }
     let remapped = keeps_contents(*PAGE_ALLOCATOR, Alignment::from_log2(log2).unwrap());
@@ -212,10 +215,10 @@ fn fresh_pages_are_zero() {
     }
 }
 
-/// Blocks are freed by other threads than those they are from.
+/// Blocks are freed by another thread than those they are from.
 #[test]
 fn any_thread_may_map_and_unmap() {
-    let (sender, receiver) = std::sync::mpsc::channel::<(usize, usize)>();
+    let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         for thread in 1..=3 {
             let sender = sender.clone();
@@ -224,18 +227,16 @@ fn any_thread_may_map_and_unmap() {
                     let memory = alloc(thread * n * 100, Alignment::_1);
                     // SAFETY: a live block.
                     unsafe { memory.cast::<u8>().write_bytes(thread as u8, memory.len()) };
-                    let address = memory.cast::<u8>().as_ptr().expose_provenance();
-                    sender.send((address, memory.len())).unwrap();
+                    sender.send(Sent(memory)).unwrap();
                 }
             });
         }
         drop(sender);
-        for (address, len) in receiver {
-            let memory = NonNull::new(std::ptr::with_exposed_provenance_mut::<u8>(address)).unwrap();
-            let memory = NonNull::slice_from_raw_parts(memory, len);
-            // SAFETY: the block came over the channel, and nobody else has it.
+        for memory in receiver.into_iter().map(Sent::received) {
+            // SAFETY: a live block that nobody else has.
             unsafe {
-                assert_eq!(memory.cast::<u8>().read(), memory.cast::<u8>().add(len - 1).read());
+                let byte = memory.cast::<u8>();
+                assert_eq!(byte.read(), byte.add(memory.len() - 1).read());
                 free(memory);
             }
         }
