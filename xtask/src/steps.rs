@@ -1,6 +1,7 @@
 //! Runs named steps one after the other, and sums up in a table.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -114,7 +115,8 @@ fn table(results: &[(&Step, Outcome, Duration)]) -> String {
 /// Runs a command at the root of the repository and lets it print.
 pub(crate) fn run(program: impl AsRef<OsStr>, args: &[&str], env: &[(&str, &str)]) -> Outcome {
     let variables: String = env.iter().map(|(key, value)| format!("{key}={value:?} ")).collect();
-    let name = program.as_ref().to_string_lossy().into_owned();
+    // Cargo is known by its whole path, which nobody wants to read.
+    let name = Path::new(&program).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     println!("$ {variables}{name} {}", args.join(" "));
     let status = Command::new(program)
         .args(args)
