@@ -7,6 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use rstest::rstest;
 use zigalloc::{Alignment, AlignmentError, CompareOperator};
 
+use crate::util::alignment_from_c;
+
 const WORD: u8 = usize::BITS as u8;
 
 /// Every alignment there is.
@@ -21,12 +23,6 @@ fn addresses() -> impl Iterator<Item = usize> {
         [power - 1, power, power + 1, power | power >> 1, power.wrapping_neg()]
     });
     around.chain([0, 3, 100, 0x1234_5678, usize::MAX - 3, usize::MAX - 1, usize::MAX])
-}
-
-/// An alignment as a C program may pass it: any byte.
-fn from_c(byte: u8) -> Alignment {
-    // SAFETY: `Alignment` is `repr(transparent)` over `u8`, and every byte is one.
-    unsafe { (&raw const byte).cast::<Alignment>().read() }
 }
 
 /// one byte, the logarithm; the order of alignments is the order of bytes.
@@ -200,7 +196,7 @@ fn pointers_keep_their_provenance() {
 #[test]
 fn every_byte_is_receivable() {
     for byte in 0..=u8::MAX {
-        let alignment = from_c(byte);
+        let alignment = alignment_from_c(byte);
         assert_eq!((alignment.log2(), alignment.is_valid()), (byte, byte < WORD));
         match Alignment::from_log2(byte) {
             Ok(same) => assert_eq!((same, byte < WORD), (alignment, true)),
