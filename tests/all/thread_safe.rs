@@ -130,7 +130,6 @@ fn it_is_a_handle_and_a_lock() {
     // SAFETY: one thread, one handle.
     let thread_safe = unsafe { ThreadSafeAllocator::from_child(bump.allocator()) };
     thread_safe.allocator();
-    drop(thread_safe);
     assert_eq!((bump.requests.get(), bump.live()), (0, 0));
     assert!(
         size_of::<ThreadSafeAllocator<'_>>()
