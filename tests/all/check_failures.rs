@@ -87,6 +87,7 @@ fn each_allocation_fails_once() {
         let run = runs.replace(runs.get() + 1);
         assert_eq!(served, if run == 0 { 5 } else { (run - 1).min(5) });
         assert_eq!(more.is_ok(), run == 0, "allocations fail from the first that is made to on");
+        // SAFETY: created above, and destroyed nowhere else.
         more.map(|item| unsafe { allocator.destroy(item) })
     });
     assert_eq!((result, runs.get()), (Ok(()), 7));

@@ -586,9 +586,9 @@ fn an_allocator_that_always_over_aligns_is_caught() {
     struct OverAligning<'b>(Broken<'b>);
     unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> *mut u8 {
         // SAFETY: clause 1.
-        unsafe { broken(ctx) }.alloc(len, Alignment::from_byte_units(32 * 64 << 10))
+        unsafe { broken(ctx) }.alloc(len, Alignment::from_byte_units(2 << 20))
     }
-    let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(41 * (32 * 64 << 10));
+    let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(41 * (2 << 20));
     let over = OverAligning(Broken::new(Fault::None, &mut buffer));
     const VTABLE: VTable = VTable { alloc, ..Broken::VTABLE };
     // SAFETY: as `Broken`, with another alignment.

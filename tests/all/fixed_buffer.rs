@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rstest::rstest;
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Alignment, Allocation, Allocator, Error};
+use zigalloc::{Alignment, Allocation, Allocator, Error, testing};
 
 use crate::util::{Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, text};
 
@@ -464,7 +464,7 @@ fn random_programs(#[values(Plain, ThreadSafe)] flavour: Flavour, #[values(1, 2,
 
 // ---- threads ----
 
-/// FB-07: threads that allocate at once get disjoint blocks, and together the whole buffer.
+/// FB-08: threads that allocate at once get disjoint blocks, and together the whole buffer.
 #[rstest]
 fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     const BLOCKS: usize = if cfg!(miri) { 6 } else { 2000 };
@@ -518,4 +518,32 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     });
     assert!(served.into_inner() > 0);
     assert!(fixed_buffer.end_index() <= 200);
+}
+
+/// As large as the buffer of Zig's tests.
+fn conformance_buffer() -> Box<[MaybeUninit<u8>]> {
+    Box::new_uninit_slice(800_000 * size_of::<u64>())
+}
+
+fn test_all(allocator: Allocator<'_>) {
+    testing::test_allocator(allocator);
+    testing::test_allocator_aligned(allocator);
+    testing::test_allocator_large_alignment(allocator);
+    testing::test_allocator_aligned_shrink(allocator);
+}
+
+/// FB-02, FB-03, FB-05, T1, T2, T3, T4: the conformance functions, with one more check around it.
+#[test]
+fn fixed_buffer_allocator() {
+    let mut buffer = conformance_buffer();
+    let validated = testing::validation_wrap(FixedBufferAllocator::init(&mut buffer));
+    test_all(validated.allocator());
+}
+
+/// FB-08, T1, T2, T3, T4: the conformance functions, through the thread-safe flavour.
+#[test]
+fn thread_safe_version() {
+    let mut buffer = conformance_buffer();
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    test_all(*fixed_buffer.thread_safe_allocator());
 }
