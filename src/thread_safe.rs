@@ -41,8 +41,7 @@
 //!
 //! What it does to fairness: the mutex is not fair and this is less so. A thread that has just released
 //! the lock may get it again before one that has waited longer, and one that sleeps waits until it
-//! is woken while those that are awake pass it. The scheduler, not this lock, sees to it that every
-//! thread gets on.
+//! is woken while those that are awake pass it. Nothing bounds how often that can happen.
 //!
 //! # Not under `#[global_allocator]`
 //!
@@ -276,4 +275,134 @@ unsafe extern "C" fn thread_safe_free(
 ) {
     // SAFETY: clauses 1 to 4 of the contract.
     unsafe { context(ctx).free(block(memory, memory_len), alignment, ret_addr) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    use super::*;
+
+    /// A child that looks at the lock of the wrapper around it.
+    struct Looks {
+        mutex: Cell<*const Mutex<()>>,
+        calls: Cell<usize>,
+    }
+
+    impl Looks {
+        const VTABLE: VTable =
+            VTable { alloc: looks_alloc, resize: looks_resize, remap: looks_remap, free: looks_free };
+
+        fn new() -> Looks {
+            Looks { mutex: Cell::new(ptr::null()), calls: Cell::new(0) }
+        }
+
+        /// A wrapper around this child, which from now on looks at its lock.
+        fn wrap(&self) -> ThreadSafeAllocator<'_> {
+            // SAFETY: the functions use no memory and make no block; the tests have one thread.
+            unsafe {
+                let state = ptr::from_ref(self).cast_mut().cast();
+                ThreadSafeAllocator::from_child(Allocator::from_raw_parts(state, &Self::VTABLE))
+            }
+        }
+
+        fn look(&self) {
+            // SAFETY: the tests set the pointer before they call, and the wrapper lives.
+            let locked = unsafe { &*self.mutex.get() }.try_lock();
+            assert!(matches!(locked, Err(TryLockError::WouldBlock)), "the child is called without the lock");
+            self.calls.set(self.calls.get() + 1);
+        }
+    }
+
+    unsafe fn looks<'s>(ctx: *mut ()) -> &'s Looks {
+        // SAFETY: clause 1: the address that `wrap` took.
+        unsafe { &*ctx.cast_const().cast() }
+    }
+
+    unsafe extern "C" fn looks_alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
+        // SAFETY: clause 1.
+        unsafe { looks(ctx) }.look();
+        ptr::null_mut()
+    }
+
+    unsafe extern "C" fn looks_resize(
+        ctx: *mut (),
+        _: *mut u8,
+        _: usize,
+        _: Alignment,
+        _: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: clause 1.
+        unsafe { looks(ctx) }.look();
+        false
+    }
+
+    unsafe extern "C" fn looks_remap(
+        ctx: *mut (),
+        _: *mut u8,
+        _: usize,
+        _: Alignment,
+        _: usize,
+        _: usize,
+    ) -> *mut u8 {
+        // SAFETY: clause 1.
+        unsafe { looks(ctx) }.look();
+        ptr::null_mut()
+    }
+
+    unsafe extern "C" fn looks_free(ctx: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize) {
+        // SAFETY: clause 1.
+        unsafe { looks(ctx) }.look();
+    }
+
+    /// Calls all four functions, and calls `between` around each.
+    fn call_all(allocator: SyncAllocator<'_>, mut between: impl FnMut()) {
+        let memory = NonNull::slice_from_raw_parts(NonNull::<u8>::dangling(), 1);
+        between();
+        // SAFETY: the child ignores what it gets.
+        unsafe {
+            assert_eq!(allocator.raw_alloc(1, Alignment::_1, 0), None);
+            between();
+            assert!(!allocator.raw_resize(memory, Alignment::_1, 2, 0));
+            between();
+            assert_eq!(allocator.raw_remap(memory, Alignment::_1, 2, 0), None);
+            between();
+            allocator.raw_free(memory, Alignment::_1, 0);
+        }
+        between();
+    }
+
+    /// TS-01: the lock is held while the child is called, and neither before nor after.
+    #[test]
+    fn the_lock_is_held_for_exactly_the_call() {
+        let child = Looks::new();
+        let wrapper = child.wrap();
+        child.mutex.set(&wrapper.mutex);
+        call_all(wrapper.allocator(), || assert!(wrapper.mutex.try_lock().is_ok()));
+        assert_eq!(child.calls.get(), 4);
+    }
+
+    /// Nothing in this crate can poison the lock, but were it poisoned, it would be a lock all the same.
+    #[test]
+    fn a_poisoned_lock_does_no_harm() {
+        let child = Looks::new();
+        let wrapper = child.wrap();
+        child.mutex.set(&wrapper.mutex);
+        let poisoning = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = wrapper.mutex.lock();
+            resume_unwind(Box::new(()));
+        }));
+        assert!(poisoning.is_err() && wrapper.mutex.is_poisoned());
+        call_all(wrapper.allocator(), || {});
+        assert_eq!(child.calls.get(), 4);
+
+        // Where it is contended too.
+        let guard = wrapper.mutex.lock().unwrap_err().into_inner();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(wrapper.lock()));
+            drop(guard);
+        });
+    }
 }

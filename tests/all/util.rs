@@ -1,7 +1,8 @@
 //! Allocators that watch what is asked of them.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
+use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 
@@ -159,6 +160,321 @@ unsafe extern "C" fn recorder_free(
     this.calls.borrow_mut().push(Call::Free { address: memory.addr(), len, alignment, ret_addr });
     // SAFETY: the caller's promises are the child's.
     unsafe { this.child_allocator.raw_free(block(memory, len), alignment, ret_addr) };
+}
+
+/// Calls in one line, as tables of expected calls write them: `alloc 51 @0`, `alloc 51 null`,
+/// `resize 51→134 (r)` if refused and `(R)` if granted, `free 51`. Offsets count from `base`.
+pub fn text(calls: &[Call], base: usize) -> String {
+    let text = calls.iter().map(|call| match *call {
+        Call::Alloc { len, result: Some(address), .. } => format!("alloc {len} @{}", address - base),
+        Call::Alloc { len, result: None, .. } => format!("alloc {len} null"),
+        Call::Resize { len, new_len, result, .. } => {
+            format!("resize {len}→{new_len} ({})", if result { 'R' } else { 'r' })
+        }
+        Call::Remap { len, new_len, result: Some(address), .. } => {
+            format!("remap {len}→{new_len} @{}", address - base)
+        }
+        Call::Remap { len, new_len, result: None, .. } => format!("remap {len}→{new_len} null"),
+        Call::Free { len, .. } => format!("free {len}"),
+    });
+    text.collect::<Vec<_>>().join(", ")
+}
+
+/// The boundary that a [`Bump`]'s memory begins at.
+pub const BUMP_ALIGNMENT: usize = 1 << 16;
+
+/// A child with memory of its own that gives no byte out twice.
+///
+/// It panics, and so aborts, if a block comes back with another address, length or alignment than
+/// it has, or twice. Its memory is not initialised, so Miri sees who reads what nobody wrote.
+pub struct Bump {
+    base: NonNull<u8>,
+    layout: Layout,
+    end: Cell<usize>,
+    /// Offset, length and alignment of each live block, oldest first.
+    live: RefCell<Vec<(usize, usize, Alignment)>>,
+    /// Resize the last block while there is room; otherwise refuse every resize.
+    pub grants_growth: Cell<bool>,
+    /// How many times it was asked for memory: `alloc`, `resize` and `remap` together.
+    pub requests: Cell<usize>,
+    /// The request that it refuses, counted from 0.
+    pub refused_request: Cell<Option<usize>>,
+}
+
+impl Bump {
+    const VTABLE: VTable =
+        VTable { alloc: bump_alloc, resize: bump_resize, remap: bump_remap, free: bump_free };
+
+    /// `len` bytes of memory, of which the first `start` are never used.
+    pub fn new(start: usize, len: usize) -> Bump {
+        let layout = Layout::from_size_align(len.max(1), BUMP_ALIGNMENT).unwrap();
+        // SAFETY: the size is not zero.
+        let base = NonNull::new(unsafe { std::alloc::alloc(layout) }).expect("no memory for the test");
+        Bump {
+            base,
+            layout,
+            end: Cell::new(start),
+            live: RefCell::default(),
+            grants_growth: Cell::new(false),
+            requests: Cell::new(0),
+            refused_request: Cell::new(None),
+        }
+    }
+
+    pub fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: blocks are disjoint parts of memory that lives as long as `self`.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// Where offsets count from.
+    pub fn base(&self) -> usize {
+        self.base.addr().get()
+    }
+
+    /// How many blocks are live.
+    pub fn live(&self) -> usize {
+        self.live.borrow().len()
+    }
+
+    fn refuses(&self) -> bool {
+        let request = self.requests.replace(self.requests.get() + 1);
+        self.refused_request.get() == Some(request)
+    }
+
+    fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+        assert!(len > 0, "a length of 0 reached an allocator");
+        if self.refuses() || !alignment.is_valid() {
+            return None;
+        }
+        let start = alignment.forward_checked(self.base() + self.end.get())? - self.base();
+        let end = start.checked_add(len).filter(|&end| end <= self.layout.size())?;
+        self.end.set(end);
+        self.live.borrow_mut().push((start, len, alignment));
+        // SAFETY: `start` is below the size.
+        Some(unsafe { self.base.add(start) })
+    }
+
+    /// The place of a live block in the list, which must have exactly this length and alignment.
+    fn find(&self, memory: NonNull<[u8]>, alignment: Alignment) -> usize {
+        let block = (memory.addr().get().wrapping_sub(self.base()), memory.len(), alignment);
+        let live = self.live.borrow();
+        live.iter().position(|other| *other == block).unwrap_or_else(|| {
+            panic!("(offset, length, alignment) {block:?} is not a live block; live are {live:?}")
+        })
+    }
+
+    fn resize(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize) -> bool {
+        assert!(new_len > 0, "a length of 0 reached an allocator");
+        let index = self.find(memory, alignment);
+        let (start, len, _) = self.live.borrow()[index];
+        let room = self.layout.size() - start;
+        let last = start + len == self.end.get();
+        if self.refuses() || !self.grants_growth.get() || !last || new_len > room {
+            return false;
+        }
+        self.end.set(start + new_len);
+        self.live.borrow_mut()[index].1 = new_len;
+        true
+    }
+}
+
+impl Drop for Bump {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { std::alloc::dealloc(self.base.as_ptr(), self.layout) };
+    }
+}
+
+// SAFETY: 1. as `allocator` says. 2. The type is not `Send`.
+unsafe impl AllocatorState for Bump {
+    fn allocator(&self) -> Allocator<'_> {
+        Bump::allocator(self)
+    }
+}
+
+unsafe fn bump<'s>(ctx: *mut ()) -> &'s Bump {
+    // SAFETY: clause 1: the address that `allocator` took.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+unsafe extern "C" fn bump_alloc(ctx: *mut (), len: usize, alignment: Alignment, _ret_addr: usize) -> *mut u8 {
+    // SAFETY: clause 1.
+    unsafe { bump(ctx) }.alloc(len, alignment).map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+unsafe extern "C" fn bump_resize(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    // SAFETY: clause 1.
+    unsafe { bump(ctx) }.resize(block(memory, len), alignment, new_len)
+}
+
+unsafe extern "C" fn bump_remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1.
+    match unsafe { bump(ctx) }.resize(block(memory, len), alignment, new_len) {
+        true => memory,
+        false => ptr::null_mut(),
+    }
+}
+
+unsafe extern "C" fn bump_free(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) {
+    // SAFETY: clause 1.
+    let this = unsafe { bump(ctx) };
+    let index = this.find(block(memory, len), alignment);
+    this.live.borrow_mut().remove(index);
+}
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number from `range`, its end included.
+    pub fn at_most(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize;
+        range.start() + number % (range.end() - range.start() + 1)
+    }
+}
+
+/// A block that knows what its bytes should be.
+pub struct Filled {
+    pub memory: NonNull<[u8]>,
+    pub alignment: Alignment,
+    tag: u8,
+}
+
+impl Filled {
+    /// Writes every byte of a new block.
+    pub fn new(memory: NonNull<[u8]>, alignment: Alignment, tag: u8) -> Filled {
+        assert!(alignment.check(memory.addr().get()), "{memory:?} is not aligned to {alignment:?}");
+        let mut filled = Filled { memory, alignment, tag };
+        filled.fill(0);
+        filled
+    }
+
+    fn fill(&mut self, from: usize) {
+        for index in from..self.memory.len() {
+            // SAFETY: inside the block.
+            unsafe { self.memory.cast::<u8>().add(index).write(self.tag.wrapping_add(index as u8)) };
+        }
+    }
+
+    /// Reads every byte of the block.
+    pub fn check(&self) {
+        for index in 0..self.memory.len() {
+            // SAFETY: inside the block, and written by `fill`.
+            let byte = unsafe { self.memory.cast::<u8>().add(index).read() };
+            assert_eq!(byte, self.tag.wrapping_add(index as u8), "byte {index} of {:?}", self.memory);
+        }
+    }
+
+    /// The block after a resize: what was in it is still there, the rest is written.
+    pub fn resized(&mut self, ptr: NonNull<u8>, new_len: usize) {
+        let old_len = self.memory.len();
+        self.memory = NonNull::slice_from_raw_parts(ptr, new_len.min(old_len));
+        self.check();
+        self.memory = NonNull::slice_from_raw_parts(ptr, new_len);
+        self.fill(old_len.min(new_len));
+    }
+}
+
+/// One random request after another: blocks are allocated, resized, remapped, freed, and always have
+/// the bytes that were written to them, so no two of them overlap. Returns how many blocks there were.
+pub fn run_random_program(allocator: Allocator<'_>, random: &mut Random, steps: usize) -> usize {
+    let mut blocks: Vec<Filled> = Vec::new();
+    let mut count = 0;
+    for step in 0..steps {
+        let len = random.at_most(1..=70);
+        match (random.at_most(0..=9), blocks.is_empty()) {
+            (0..=3, _) | (_, true) => {
+                let alignment = Alignment::from_log2(random.at_most(0..=6) as u8).unwrap();
+                // SAFETY: `len` is not zero.
+                if let Some(ptr) = unsafe { allocator.raw_alloc(len, alignment, 0) } {
+                    let memory = NonNull::slice_from_raw_parts(ptr, len);
+                    blocks.push(Filled::new(memory, alignment, step as u8));
+                    count += 1;
+                }
+            }
+            (kind, false) => {
+                // The last block is the interesting one.
+                let index = match random.at_most(0..=1) {
+                    0 => blocks.len() - 1,
+                    _ => random.at_most(0..=blocks.len() - 1),
+                };
+                let Filled { memory, alignment, .. } = blocks[index];
+                // SAFETY: a live block with matching length and alignment; `len` is not zero.
+                let resized = unsafe {
+                    match kind {
+                        4..=5 => allocator.raw_resize(memory, alignment, len, 0).then_some(memory.cast()),
+                        6..=7 => allocator.raw_remap(memory, alignment, len, 0),
+                        _ => {
+                            blocks[index].check();
+                            allocator.raw_free(memory, alignment, 0);
+                            blocks.remove(index);
+                            continue;
+                        }
+                    }
+                };
+                if let Some(ptr) = resized {
+                    blocks[index].resized(ptr, len);
+                }
+            }
+        }
+    }
+    blocks.iter().for_each(Filled::check);
+    count
+}
+
+/// Runs one test of this binary again in a process of its own, in which [`alone`] is `case`.
+pub fn run_alone(test: &str, case: &str) -> std::process::Output {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env("ZIGALLOC_TEST_CASE", case)
+        .output()
+        .unwrap()
+}
+
+/// The case that [`run_alone`] has started this process for.
+pub fn alone() -> Option<String> {
+    std::env::var("ZIGALLOC_TEST_CASE").ok()
+}
+
+/// Asserts that a process has aborted, not exited or been stopped, and said why.
+#[track_caller]
+pub fn assert_aborted(output: &std::process::Output, message: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains(message), "{message:?} is not in:\n{stderr}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        const SIGABRT: i32 = 6;
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{}", output.status);
+    }
+    assert!(!output.status.success());
 }
 
 /// What every allocator owes for one alignment: blocks of many lengths that are aligned, distinct and

@@ -1,0 +1,59 @@
+//! One allocator without any order, called by two threads at once: for Miri, which reports the race.
+//!
+//! `tests/race_is_seen.rs` runs it. The argument says what stands between the threads and the allocator:
+//! `one-lock` is right; `no-lock`, `two-locks` and `mixed-handles` are the mistakes that safe code cannot
+//! make, made with `unsafe` and a false promise.
+
+use std::mem::MaybeUninit;
+use std::thread;
+
+use zigalloc::heap::FixedBufferAllocator;
+use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
+
+/// Two threads that allocate.
+fn race(first: SyncAllocator<'_>, second: SyncAllocator<'_>) {
+    thread::scope(|scope| {
+        for allocator in [first, second] {
+            scope.spawn(move || {
+                for _ in 0..4 {
+                    allocator.create_with(1u8).unwrap();
+                }
+            });
+        }
+    });
+}
+
+fn main() {
+    let mut buffer = [const { MaybeUninit::uninit() }; 100];
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    match std::env::args().nth(1).as_deref() {
+        Some("one-lock") => {
+            let lock = ThreadSafeAllocator::new(&mut fixed_buffer);
+            race(lock.allocator(), lock.allocator());
+        }
+        Some("no-lock") => {
+            let allocator = falsely_thread_safe(fixed_buffer.allocator());
+            race(allocator, allocator);
+        }
+        Some("two-locks") => {
+            let child = fixed_buffer.allocator();
+            // SAFETY: none: the promise that nobody else calls the child is broken by the other lock.
+            let locks = unsafe { [(); 2].map(|()| ThreadSafeAllocator::from_child(child)) };
+            race(locks[0].allocator(), locks[1].allocator());
+        }
+        Some("mixed-handles") => {
+            let vtable = fixed_buffer.allocator().vtable();
+            let shared = fixed_buffer.thread_safe_allocator();
+            // SAFETY: none: the plain functions are on the state of the other handle.
+            let plain = unsafe { Allocator::from_raw_parts(shared.ptr(), vtable) };
+            race(falsely_thread_safe(plain), shared);
+        }
+        other => panic!("{other:?} is none of one-lock, no-lock, two-locks, mixed-handles"),
+    }
+    println!("no race was seen");
+}
+
+fn falsely_thread_safe(allocator: Allocator<'_>) -> SyncAllocator<'_> {
+    // SAFETY: none: this is the mistake to be seen.
+    unsafe { SyncAllocator::new_unchecked(allocator) }
+}

@@ -1,0 +1,45 @@
+//! That Miri is silent about threads in the other tests means something only if it speaks up where a lock is
+//! missing. So this runs `tests/miri_race/racy.rs` in Miri, with and without the mistakes.
+
+#![cfg(not(miri))]
+
+use std::io::Write;
+use std::process::{Command, Output};
+
+/// Runs a command of the nightly toolchain, whatever toolchain runs this test.
+fn nightly(args: &[&str]) -> std::io::Result<Output> {
+    let mut command = Command::new("rustup");
+    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
+        command.env_remove(variable);
+    }
+    command
+        .args(["run", "nightly", "cargo", "miri"])
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("MIRIFLAGS", "-Zmiri-strict-provenance")
+        .output()
+}
+
+/// TS-01, FB-09: without the lock, with two locks around one child, and with both flavours of a fixed buffer
+/// at once there is a data race, and with one lock there is none.
+#[test]
+fn a_missing_lock_is_reported() {
+    if !nightly(&["--version"]).is_ok_and(|output| output.status.success()) {
+        // Past the capture of the test's output: who reads the log shall know.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED a_missing_lock_is_reported: there is no Miri \
+             (rustup component add miri rust-src --toolchain nightly)"
+        );
+        return;
+    }
+    for (what, race) in [("one-lock", false), ("no-lock", true), ("two-locks", true), ("mixed-handles", true)]
+    {
+        let output = nightly(&["run", "--quiet", "--example", "miri_race", "--", what]).unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(stderr.contains("Data race detected"), race, "{what}:\n{stderr}");
+        assert_eq!(stdout.contains("no race was seen"), !race, "{what}:\n{stdout}{stderr}");
+        assert_eq!(output.status.success(), !race, "{what}:\n{stderr}");
+    }
+}
