@@ -583,16 +583,17 @@ fn lost_content_is_caught() {
 /// 39 blocks at multiples of 32 pages are more than the kit looks at.
 #[test]
 fn an_allocator_that_always_over_aligns_is_caught() {
-    struct OverAligning<'b>(Broken<'b>);
+    /// 32 of the largest pages that any supported machine has.
+    const OVER_ALIGNMENT: usize = (32 * 64) << 10;
     unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> *mut u8 {
         // SAFETY: clause 1.
-        unsafe { broken(ctx) }.alloc(len, Alignment::from_byte_units(2 << 20))
+        unsafe { broken(ctx) }.alloc(len, Alignment::from_byte_units(OVER_ALIGNMENT))
     }
-    let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(41 * (2 << 20));
-    let over = OverAligning(Broken::new(Fault::None, &mut buffer));
+    let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(41 * OVER_ALIGNMENT);
+    let over = Broken::new(Fault::None, &mut buffer);
     const VTABLE: VTable = VTable { alloc, ..Broken::VTABLE };
     // SAFETY: as `Broken`, with another alignment.
-    let allocator = unsafe { Allocator::from_raw_parts(ptr::from_ref(&over.0).cast_mut().cast(), &VTABLE) };
+    let allocator = unsafe { Allocator::from_raw_parts(ptr::from_ref(&over).cast_mut().cast(), &VTABLE) };
     let message = caught(|| test_allocator_aligned_shrink(allocator)).unwrap();
     assert!(message.contains("39 blocks in a row are aligned to "), "{message}");
 }
