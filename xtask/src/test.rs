@@ -122,22 +122,26 @@ fn test(args: &[&str]) -> Outcome {
     run_command(cargo(), &[&["test", "-p", "zigalloc", "--no-fail-fast"], args].concat(), &[])
 }
 
+/// The tests that start no compilers of their own. Those that do take long, and run in `test_all`.
+const SHORT: &[&str] = &["--lib", "--test", "all"];
+
 fn test_default() -> Outcome {
-    test(&[])
+    test(SHORT).and(|| test(&["--doc"]))
 }
 
 /// The examples in the documentation use the allocators of feature `std`, so they are not run.
 fn test_minimal() -> Outcome {
-    test(&["--no-default-features", "--lib", "--tests"])
+    test(&[SHORT, &["--no-default-features"]].concat())
 }
 
+/// All there is. A test program that needs a feature runs here, whatever the feature.
 fn test_all() -> Outcome {
     test(&["--all-features"])
 }
 
 /// What differs without debug assertions: fills, overflow, return addresses of inlined functions.
 fn test_release() -> Outcome {
-    test(&["--all-features", "--release", "--lib", "--tests"])
+    test(&[SHORT, &["--all-features", "--release"]].concat())
 }
 
 fn test_xtask() -> Outcome {
@@ -184,8 +188,8 @@ fn msrv() -> Outcome {
 fn miri(flags: &str, args: &[&str]) -> Outcome {
     with(toolchain::miri(), || {
         let flags = format!("-Zmiri-strict-provenance {flags}");
-        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc", "--lib", "--test", "all"];
-        run_command("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
+        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc"];
+        run_command("rustup", &[&command, SHORT, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
     })
 }
 
