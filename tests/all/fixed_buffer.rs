@@ -2,7 +2,8 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use rstest::rstest;
 use zigalloc::heap::FixedBufferAllocator;
@@ -464,14 +465,14 @@ fn random_programs(#[values(Plain, ThreadSafe)] flavour: Flavour, #[values(1, 2,
 
 // ---- threads ----
 
-/// FB-08: threads that allocate at once get disjoint blocks, and together the whole buffer.
+/// FB-07, FB-08: threads that allocate at once get disjoint blocks, and together the whole buffer.
 #[rstest]
 fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     const BLOCKS: usize = if cfg!(miri) { 6 } else { 2000 };
     let mut buffer = vec![MaybeUninit::uninit(); threads * BLOCKS * 5];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let allocator = fixed_buffer.thread_safe_allocator();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
                 let blocks: Vec<_> = (0..BLOCKS)
@@ -493,7 +494,7 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let allocator = fixed_buffer.thread_safe_allocator();
     let served = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..threads {
             let served = &served;
             scope.spawn(move || {
@@ -546,4 +547,58 @@ fn thread_safe_version() {
     let mut buffer = conformance_buffer();
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     test_all(*fixed_buffer.thread_safe_allocator());
+}
+
+/// A block that goes to another thread.
+struct Sent(NonNull<[u8]>);
+// SAFETY: the block is used by the thread that has it.
+unsafe impl Send for Sent {}
+
+/// FB-08: bytes that one thread has given back are another's only after the first one's last use of them.
+///
+/// The threads take turns by a flag that orders nothing. So it is the allocator that must order the two uses
+/// of the bytes, and if it does not, Miri reports a race, whatever the seed.
+#[rstest]
+#[case::free_then_alloc(4, None, false)]
+#[case::free_then_grow(4, None, true)]
+#[case::shrink_then_alloc(8, Some(4), false)]
+fn bytes_change_their_thread_many_seeds(
+    #[case] len: usize,
+    #[case] shrunk: Option<usize>,
+    #[case] takes_by_growing: bool,
+) {
+    let mut buffer = [MaybeUninit::uninit(); 12];
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let allocator = fixed_buffer.thread_safe_allocator();
+    let has_given = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let grown = takes_by_growing.then(|| Sent(allocator.alloc::<u8>(4).unwrap()));
+        scope.spawn(|| {
+            let block = Filled::new(allocator.alloc::<u8>(len).unwrap(), Alignment::_1, 1);
+            block.check();
+            // SAFETY: a live block with matching length.
+            match shrunk {
+                Some(len) => assert!(unsafe { allocator.resize(block.memory, len) }),
+                None => unsafe { allocator.free(block.memory) },
+            }
+            has_given.store(true, Ordering::Relaxed);
+        });
+        let has_given = &has_given;
+        scope.spawn(move || {
+            while !has_given.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            let memory = match { grown } {
+                None => allocator.alloc::<u8>(4).unwrap(),
+                Some(Sent(memory)) => {
+                    // SAFETY: a live block with matching length.
+                    while !unsafe { allocator.resize(memory, 8) } {
+                        thread::yield_now();
+                    }
+                    memory.with_len(8)
+                }
+            };
+            Filled::new(memory, Alignment::_1, 2).check();
+        });
+    });
 }
