@@ -9,7 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use zigalloc::heap::arena::State;
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode};
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode, SharedArenaAllocator};
 use zigalloc::testing::{CheckError, FailingAllocator, FailingConfig, FailurePoint, ValidationAllocator};
 use zigalloc::{
     AlignedPtr, AlignedSlice, Alignment, AlignmentError, Allocator, CompareOperator, Error, NoSentinel,
@@ -74,13 +74,14 @@ rows! {
     SyncAllocator<'static>:        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
-// States: never copied. Those that have handles change behind `&self`, so they are not `Sync`; they may
-// move to another thread if their child's handle may.
+// States: never copied. Those that have handles change behind `&self`, so they are not `Sync` (but the arena
+// that is shared by threads); they may move to another thread if their child's handle may.
 rows! {
     FixedBufferAllocator<'static>: [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
     ArenaAllocator<Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     ArenaAllocator<Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     State:                        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     FailingAllocator<Shared>:      [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
 }

@@ -576,9 +576,10 @@ fn bytes_change_their_thread_many_seeds(
         scope.spawn(|| {
             let block = Filled::new(allocator.alloc::<u8>(len).unwrap(), Alignment::_1, 1);
             block.check();
-            // SAFETY: a live block with matching length.
             match shrunk {
+                // SAFETY: a live block with matching length.
                 Some(len) => assert!(unsafe { allocator.resize(block.memory, len) }),
+                // SAFETY: as above; it is not used afterwards.
                 None => unsafe { allocator.free(block.memory) },
             }
             has_given.store(true, Ordering::Relaxed);
@@ -588,7 +589,9 @@ fn bytes_change_their_thread_many_seeds(
             while !has_given.load(Ordering::Relaxed) {
                 thread::yield_now();
             }
-            let memory = match { grown } {
+            // The whole of it, since a closure would capture the pointer alone.
+            let grown = grown;
+            let memory = match grown {
                 None => allocator.alloc::<u8>(4).unwrap(),
                 Some(Sent(memory)) => {
                     // SAFETY: a live block with matching length.
