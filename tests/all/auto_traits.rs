@@ -81,7 +81,7 @@ rows! {
     ArenaAllocator<Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     ArenaAllocator<Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     State:                        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
-    SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
     FailingAllocator<Shared>:      [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
 }
