@@ -637,6 +637,10 @@ fn a_box_becomes_a_vector_and_grows() {
     grow(*fixed_buffer.thread_safe_allocator());
     grow(arena.allocator());
     grow(*PAGE_ALLOCATOR);
-    grow(*C_ALLOCATOR);
     grow(*RUST_ALLOCATOR);
+    if !cfg!(miri) {
+        // A block of C that has been shortened is longer than its pointer in a `Box` says, and Miri holds
+        // `free` to that as if it were Rust's.
+        grow(*C_ALLOCATOR);
+    }
 }
