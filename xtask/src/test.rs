@@ -188,32 +188,43 @@ fn msrv() -> Outcome {
 fn miri(flags: &str, args: &[&str]) -> Outcome {
     with(toolchain::miri(), || {
         let flags = format!("-Zmiri-strict-provenance {flags}");
-        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc"];
-        run_command("rustup", &[&command, SHORT, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
+        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc", "--no-fail-fast"];
+        run_command("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
     })
 }
 
 fn miri_stacked() -> Outcome {
-    miri("", &["--no-fail-fast"])
+    miri("", SHORT)
 }
 
 fn miri_tree() -> Outcome {
-    miri("-Zmiri-tree-borrows", &["--no-fail-fast"])
+    miri("-Zmiri-tree-borrows", SHORT)
 }
 
 /// The tests whose name says so, each with 32 schedules.
 fn miri_seeds() -> Outcome {
     const MARK: &str = "many_seeds";
-    match surface::tests_of(&crate::root()) {
-        Ok(tests) if tests.iter().any(|test| test.name.contains(MARK)) => {
-            miri("-Zmiri-many-seeds=0..32", &[MARK])
-        }
-        Ok(_) => Outcome::Skipped(format!("no test has {MARK} in its name")),
+    let tests = match surface::tests_of(&crate::root()) {
+        Ok(tests) => tests,
         Err(message) => {
             println!("{message}");
-            Outcome::Failed
+            return Outcome::Failed;
         }
+    };
+    // A program without such a test would be started 32 times for nothing.
+    let has = |place: &str| tests.iter().any(|test| test.name.contains(MARK) && test.file.starts_with(place));
+    let mut args = Vec::new();
+    if has("src/") {
+        args.push("--lib");
     }
+    if has("tests/all/") {
+        args.extend(["--test", "all"]);
+    }
+    if args.is_empty() {
+        return Outcome::Skipped(format!("no test has {MARK} in its name"));
+    }
+    args.push(MARK);
+    miri("-Zmiri-many-seeds=0..32", &args)
 }
 
 /// Runs the step if what it needs is there.
