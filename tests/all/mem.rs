@@ -122,7 +122,7 @@ fn valid_alignments() {
     }
 }
 
-/// AF-07, AF-08: Zig's table.
+/// AF-07: Zig's table.
 #[test]
 fn is_aligned() {
     assert!(mem::is_aligned(0, 4));
@@ -358,6 +358,17 @@ fn bytes_as_slice() {
     // SAFETY: the buffer is aligned and has two numbers.
     let numbers = unsafe { slice.as_ref() };
     assert_eq!(numbers.iter().map(|n| u16::from_be(*n)).collect::<Vec<_>>(), [0xDEAD, 0xBEEF]);
+}
+
+/// AF-17: the elements are where the bytes are, even where that is no address for them.
+#[test]
+fn bytes_as_slice_keeps_pointer_alignment() {
+    let mut bytes = Aligned([0u8, 1, 2, 3, 4]);
+    let odd = NonNull::from(&mut bytes.0[1..]);
+    let numbers = mem::bytes_as_slice::<u32>(odd);
+    assert_eq!((numbers.addr(), numbers.len()), (odd.addr(), 1));
+    // SAFETY: four bytes, read as what has no alignment.
+    assert_eq!(unsafe { numbers.cast::<u32>().read_unaligned() }, u32::from_ne_bytes([1, 2, 3, 4]));
 }
 
 /// AF-17: elements of one byte.
