@@ -91,7 +91,7 @@ impl Alignment {
     /// The largest alignment: the highest bit of a `usize`, 2^63 bytes on 64-bit targets.
     pub const MAX: Alignment = Alignment((usize::BITS - 1) as u8);
 
-    /// The natural alignment of a type.
+    /// The natural alignment of a type. Zig's `Alignment.of`.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -213,6 +213,8 @@ impl Alignment {
     }
 
     /// Three-way comparison; the order of logarithms is the order of byte counts.
+    ///
+    /// Ports `order`; the operators `<`, `==` and so on give the same answers.
     #[inline]
     pub const fn order(self, other: Alignment) -> Ordering {
         if self.0 < other.0 {
@@ -270,7 +272,7 @@ impl Alignment {
     pub const fn forward(self, address: usize) -> usize {
         match self.forward_checked(address) {
             Some(aligned) => aligned,
-            None => panic!("Alignment::forward: no aligned address is left above this one"),
+            None => panic_none_left("Alignment::forward", self.to_byte_units(), address),
         }
     }
 
@@ -376,38 +378,72 @@ impl fmt::Display for Alignment {
     }
 }
 
-/// Formats by hand, because a panic in a `const fn` can print a finished `&str` and nothing else.
 #[cold]
 #[track_caller]
 const fn panic_not_a_power_of_two(bytes: usize) -> ! {
-    const PREFIX: &[u8] = b"Alignment::from_byte_units: ";
-    const SUFFIX: &[u8] = b" bytes is not a power of two";
-    // 20 digits are enough for a 64-bit number.
-    let mut message = [0; PREFIX.len() + 20 + SUFFIX.len()];
-    let mut len = 0;
-    let mut i = 0;
-    while i < PREFIX.len() {
-        message[len] = PREFIX[i];
-        len += 1;
-        i += 1;
+    Message::new()
+        .text("Alignment::from_byte_units: ")
+        .number(bytes)
+        .text(" bytes is not a power of two")
+        .panic()
+}
+
+#[cold]
+#[track_caller]
+pub(crate) const fn panic_none_left(function: &str, alignment: usize, address: usize) -> ! {
+    Message::new()
+        .text(function)
+        .text(": no multiple of ")
+        .number(alignment)
+        .text(" is left at or above ")
+        .number(address)
+        .panic()
+}
+
+/// The text of a panic, put together by hand: a panic in a `const fn` can print a finished `&str` and
+/// nothing else.
+pub(crate) struct Message {
+    bytes: [u8; Message::CAPACITY],
+    len: usize,
+}
+
+impl Message {
+    /// Enough for every text of this crate with two numbers of 64 bits.
+    const CAPACITY: usize = 160;
+
+    pub(crate) const fn new() -> Message {
+        Message { bytes: [0; Message::CAPACITY], len: 0 }
     }
-    let mut place = 1;
-    while bytes / place >= 10 {
-        place *= 10;
+
+    pub(crate) const fn text(mut self, text: &str) -> Message {
+        let mut i = 0;
+        while i < text.len() {
+            self.bytes[self.len] = text.as_bytes()[i];
+            self.len += 1;
+            i += 1;
+        }
+        self
     }
-    while place > 0 {
-        message[len] = b'0' + (bytes / place % 10) as u8;
-        len += 1;
-        place /= 10;
+
+    /// Appends a number in decimal.
+    pub(crate) const fn number(mut self, number: usize) -> Message {
+        let mut place = 1;
+        while number / place >= 10 {
+            place *= 10;
+        }
+        while place > 0 {
+            self.bytes[self.len] = b'0' + (number / place % 10) as u8;
+            self.len += 1;
+            place /= 10;
+        }
+        self
     }
-    i = 0;
-    while i < SUFFIX.len() {
-        message[len] = SUFFIX[i];
-        len += 1;
-        i += 1;
-    }
-    match core::str::from_utf8(message.split_at(len).0) {
-        Ok(message) => panic!("{}", message),
-        Err(_) => unreachable!(),
+
+    #[track_caller]
+    pub(crate) const fn panic(&self) -> ! {
+        match core::str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(message) => panic!("{}", message),
+            Err(_) => unreachable!(),
+        }
     }
 }

@@ -435,7 +435,7 @@ impl<'a> Allocator<'a> {
     /// was 0.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`], also for an alignment that is not [valid](Alignment::is_valid).
     ///
     /// Ports `allocBytesAligned`, which is public since Zig 0.17.1; there the alignment is comptime.
     ///
@@ -455,6 +455,9 @@ impl<'a> Allocator<'a> {
         byte_count: usize,
         return_address: usize,
     ) -> Result<NonNull<u8>, Error> {
+        if !alignment.is_valid() {
+            return Err(Error::OutOfMemory);
+        }
         if byte_count == 0 {
             return Ok(highest(alignment));
         }

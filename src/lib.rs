@@ -67,6 +67,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod adapters;
 pub mod alignment;
 mod error;
 pub mod heap;
@@ -74,6 +75,8 @@ pub mod interface;
 pub mod mem;
 mod return_address;
 pub mod slice;
+mod sync;
+pub mod testing;
 #[cfg(feature = "std")]
 pub mod thread_safe;
 pub mod vtable;

@@ -8,7 +8,7 @@
 
 use core::ptr::NonNull;
 
-use crate::alignment::Alignment;
+use crate::alignment::{Alignment, Message, panic_none_left};
 use crate::slice::{AlignedSlice, Allocation};
 
 /// The smallest multiple of `alignment` (bytes) that is not below `addr`.
@@ -46,9 +46,10 @@ pub const fn align_backward(addr: usize, alignment: usize) -> usize {
 /// [`align_forward`] for any `alignment` but 0: 3, 5, 6 …
 ///
 /// # Panics
-/// If `alignment` is 0, or the sum of `addr` and `alignment - 1` is beyond `usize::MAX`.
+/// If `alignment` is 0, or the result is beyond `usize::MAX`.
 ///
-/// Ports `alignForwardAnyAlign`.
+/// Ports `alignForwardAnyAlign`. Zig adds `alignment - 1` first, so it also panics where `addr` is a
+/// multiple just below `usize::MAX`, unless `alignment` is 1.
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward_any_align(10, 6), 12);
@@ -57,9 +58,9 @@ pub const fn align_backward(addr: usize, alignment: usize) -> usize {
 #[track_caller]
 pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
     assert!(alignment != 0, "align_forward_any_align: the alignment is 0");
-    match addr.checked_add(alignment - 1) {
-        Some(sum) => align_backward_any_align(sum, alignment),
-        None => panic!("align_forward_any_align: no aligned address is left above this one"),
+    match addr.checked_next_multiple_of(alignment) {
+        Some(aligned) => aligned,
+        None => panic_none_left("align_forward_any_align", alignment, addr),
     }
 }
 
@@ -95,7 +96,12 @@ pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
 pub const fn align_forward_log2(addr: usize, log2_alignment: u8) -> usize {
     match Alignment::from_log2(log2_alignment) {
         Ok(alignment) => alignment.forward(addr),
-        Err(_) => panic!("align_forward_log2: the log2 is above the bits of a word minus one"),
+        Err(_) => Message::new()
+            .text("align_forward_log2: a log2 of ")
+            .number(log2_alignment as usize)
+            .text(" is above the limit of ")
+            .number(Alignment::MAX.log2() as usize)
+            .panic(),
     }
 }
 
@@ -160,15 +166,14 @@ pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
 
 /// How many elements to add to `ptr` so that its address becomes a multiple of `align_to` (bytes).
 ///
-/// `None` if the address would be beyond `usize::MAX`, or no whole number of elements leads there.
-/// An `align_to` of at most `T`'s own alignment is 0 at once: Zig trusts the pointer's type, and so
-/// does this.
+/// `None` if the address would be beyond `usize::MAX`, or no whole number of elements leads there, as
+/// always where elements have no size. An `align_to` of at most `T`'s own alignment is 0 at once: Zig
+/// trusts the pointer's type, and so does this.
 ///
 /// # Panics
-/// If `align_to` is not a power of two, or more than 0 bytes are to be crossed with elements that
-/// have no size.
+/// If `align_to` is not a power of two.
 ///
-/// Ports `alignPointerOffset`.
+/// Ports `alignPointerOffset`; in Zig, elements without size do not compile.
 ///
 /// ```
 /// use zigalloc::mem::align_pointer_offset;
@@ -188,7 +193,10 @@ pub fn align_pointer_offset<T>(ptr: *mut T, align_to: usize) -> Option<usize> {
     if delta == 0 {
         return Some(0);
     }
-    (delta % size_of::<T>() == 0).then(|| delta / size_of::<T>())
+    if size_of::<T>() == 0 || delta % size_of::<T>() != 0 {
+        return None;
+    }
+    Some(delta / size_of::<T>())
 }
 
 /// The first element at or above `ptr` whose address is a multiple of `align_to` (bytes).
@@ -197,15 +205,25 @@ pub fn align_pointer_offset<T>(ptr: *mut T, align_to: usize) -> Option<usize> {
 /// As [`align_pointer_offset`], which also says when there is none.
 ///
 /// Ports `alignPointer`. The result has the provenance of `ptr`.
+///
+/// ```
+/// use zigalloc::mem::align_pointer;
+///
+/// let mut numbers = [0u8; 16];
+/// let aligned = align_pointer(numbers.as_mut_ptr(), 8).unwrap();
+/// assert_eq!(aligned.addr() % 8, 0);
+/// ```
 #[doc(alias = "alignPointer")]
 #[track_caller]
 pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
     Some(ptr.wrapping_add(align_pointer_offset(ptr, align_to)?))
 }
 
-/// The aligned tail of `bytes`: its begin moves up to a multiple of `ALIGN` (bytes), its end stays.
+/// The aligned tail of `bytes`: its begin moves up to a multiple of `ALIGN` (bytes; 0 is 1), its end
+/// stays.
 ///
-/// `None` if the begin would pass the end; a begin at the end is an empty slice.
+/// `None` if the begin would pass the end, or the end is beyond `usize::MAX` (Zig panics there); a begin
+/// at the end is an empty slice.
 ///
 /// Ports `alignInBytes`.
 ///
@@ -232,9 +250,20 @@ pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<Aligne
 /// [`align_in_bytes`] for slices of other elements: the tail's length is cut down to whole elements.
 ///
 /// # Panics
-/// If the elements have no size.
+/// If the elements have no size, or are more bytes than a `usize` counts.
 ///
 /// Ports `alignInSlice`.
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::mem::align_in_slice;
+///
+/// #[repr(align(16))]
+/// struct Buffer([u32; 8]);
+/// let mut buffer = Buffer([0; 8]);
+/// let odd = NonNull::from(&mut buffer.0[1..]);
+/// assert_eq!(align_in_slice::<u32, 16>(odd).unwrap().len(), 4);
+/// ```
 #[doc(alias = "alignInSlice")]
 #[track_caller]
 pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<AlignedSlice<T, ALIGN>> {
@@ -261,7 +290,29 @@ pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
     slice.with_len(slice.item_count() + A::SENTINEL)
 }
 
+/// The bytes of one item.
+///
+/// The pointer says nothing about what is there: where the item has padding, its bytes are
+/// uninitialised.
+///
+/// Ports `asBytes`, which returns a pointer to an array.
+///
+/// ```
+/// use std::ptr::NonNull;
+/// let mut number = 0x01020304u32;
+/// let bytes = zigalloc::mem::as_bytes(NonNull::from(&mut number));
+/// // SAFETY: the four bytes of `number`, which nothing else uses meanwhile.
+/// assert_eq!(unsafe { bytes.as_ref() }, 0x01020304u32.to_ne_bytes());
+/// ```
+#[doc(alias = "asBytes")]
+pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(item.cast(), size_of::<T>())
+}
+
 /// The bytes of a slice's elements, without its sentinel.
+///
+/// # Panics
+/// If they are more than a `usize` counts, as those of no slice in memory are.
 ///
 /// Ports `sliceAsBytes`. Where Zig returns a static empty slice (no elements, or elements without
 /// size) this returns no bytes at the slice's own address.
@@ -273,8 +324,13 @@ pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
 /// assert_eq!(bytes.len(), 8);
 /// ```
 #[doc(alias = "sliceAsBytes")]
+#[track_caller]
 pub fn slice_as_bytes<A: Allocation>(slice: A) -> NonNull<[u8]> {
-    NonNull::slice_from_raw_parts(slice.as_non_null_ptr().cast(), slice.item_count() * size_of::<A::Item>())
+    let (count, size) = (slice.item_count(), size_of::<A::Item>());
+    let Some(len) = count.checked_mul(size) else {
+        panic!("slice_as_bytes: {count} elements of {size} bytes are more than the limit of {}", usize::MAX)
+    };
+    NonNull::slice_from_raw_parts(slice.as_non_null_ptr().cast(), len)
 }
 
 /// Bytes as a slice of `T`.
@@ -298,7 +354,7 @@ pub fn bytes_as_slice<T>(bytes: NonNull<[u8]>) -> NonNull<[T]> {
     }
     assert!(
         bytes.len() % size_of::<T>() == 0,
-        "bytes_as_slice: {} bytes are no multiple of the element's {}",
+        "bytes_as_slice: {} bytes are not a multiple of the element's {}",
         bytes.len(),
         size_of::<T>()
     );

@@ -8,6 +8,10 @@
 /// counter here gives an address in the *user's* function, whose debug information names the
 /// user's line. It costs one instruction.
 ///
+/// As a true return address it is that of the instruction *behind* the one that stands for the
+/// call. Whoever looks up the line subtracts one, as `backtrace::resolve` and Zig's debug
+/// information do.
+///
 /// Every call site has its own address. It is known on x86-64, aarch64 and riscv64; elsewhere, and
 /// under Miri, the result is 0, which means "not provided" throughout the interface.
 ///
@@ -36,9 +40,11 @@ pub fn return_address() -> usize {
     #[cfg(all(target_arch = "aarch64", not(miri)))]
     {
         let address: usize;
-        // SAFETY: one instruction that computes its own address; it touches no memory, no stack
-        // and no flags.
-        unsafe { core::arch::asm!("adr {}, .", out(reg) address, options(nomem, nostack, preserves_flags)) };
+        // SAFETY: one instruction that computes the address of the next one; it touches no memory,
+        // no stack and no flags.
+        unsafe {
+            core::arch::asm!("adr {}, . + 4", out(reg) address, options(nomem, nostack, preserves_flags))
+        };
         address
     }
     #[cfg(all(target_arch = "riscv64", not(miri)))]
@@ -49,7 +55,8 @@ pub fn return_address() -> usize {
         unsafe {
             core::arch::asm!("auipc {}, 0", out(reg) address, options(nomem, nostack, preserves_flags))
         };
-        address
+        // `auipc` is four bytes long.
+        address.wrapping_add(4)
     }
     #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]
     0

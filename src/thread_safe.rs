@@ -27,9 +27,21 @@
 //!
 //! A `std::sync::Mutex` that is held makes its waiter sleep, and waking it costs far more than the
 //! allocation it waits for. So a thread that finds the lock taken first offers its time slice to
-//! others a few times and tries again, and sleeps only then. The mutex is not fair and neither is
-//! this: a thread that has just released the lock may get it again before one that has waited longer.
-//! Nothing bounds how often that can happen.
+//! others, up to eight times, and tries again; it sleeps only then. On two cores, with a fixed buffer
+//! as the child, that takes 0.4 of the time of a plain mutex with two threads and 0.2 with four;
+//! fewer offers gain less, more gain little, and spinning without offering gains nothing
+//! (`cargo bench -- threads`, with other values of the constant in `lock_contended`):
+//!
+//! | offers before sleeping | 0 | 1 | 3 | 8 | 32 | 200 spins |
+//! |---|---|---|---|---|---|---|
+//! | 2 threads, time over a plain mutex's | 1.16 | 0.90 | 0.50 | 0.38 | 0.38 | 1.12 |
+//! | 4 threads, time over a plain mutex's | 1.20 | 0.38 | 0.23 | 0.21 | 0.20 | 1.11 |
+//!
+//! (Medians of three runs each, of a machine whose speed varied: the quartiles are far apart.)
+//!
+//! What it does to fairness: the mutex is not fair and this is less so. A thread that has just released
+//! the lock may get it again before one that has waited longer, and one that sleeps waits until it
+//! is woken while those that are awake pass it. Nothing bounds how often that can happen.
 //!
 //! # Not under `#[global_allocator]`
 //!

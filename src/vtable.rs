@@ -539,6 +539,7 @@ pub(crate) fn nullable(memory: Option<NonNull<u8>>) -> *mut u8 {
 /// # Safety
 /// Safe for any arguments; `unsafe` because the table's type is.
 #[doc(alias = "noAlloc")]
+#[inline]
 pub unsafe extern "C" fn no_alloc(
     _ctx: *mut (),
     _len: usize,
@@ -555,6 +556,7 @@ pub unsafe extern "C" fn no_alloc(
 /// # Safety
 /// Safe for any arguments; `unsafe` because the table's type is.
 #[doc(alias = "noResize")]
+#[inline]
 pub unsafe extern "C" fn no_resize(
     _ctx: *mut (),
     _memory: *mut u8,
@@ -573,6 +575,7 @@ pub unsafe extern "C" fn no_resize(
 /// # Safety
 /// Safe for any arguments; `unsafe` because the table's type is.
 #[doc(alias = "noRemap")]
+#[inline]
 pub unsafe extern "C" fn no_remap(
     _ctx: *mut (),
     _memory: *mut u8,
@@ -591,6 +594,7 @@ pub unsafe extern "C" fn no_remap(
 /// # Safety
 /// Safe for any arguments; `unsafe` because the table's type is.
 #[doc(alias = "noFree")]
+#[inline]
 pub unsafe extern "C" fn no_free(
     _ctx: *mut (),
     _memory: *mut u8,

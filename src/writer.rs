@@ -53,9 +53,13 @@ impl<'a> AllocatingWriter<'a> {
         if let Some(text) = args.as_str() {
             writer.set_capacity(text.len())?;
         }
-        match fmt::write(&mut writer, args) {
+        let result = fmt::write(&mut writer, args);
+        // First, because a Display implementation may ignore the error: then text is missing.
+        if writer.out_of_memory {
+            return Err(Error::OutOfMemory);
+        }
+        match result {
             Ok(()) => Ok(writer),
-            Err(fmt::Error) if writer.out_of_memory => Err(Error::OutOfMemory),
             Err(fmt::Error) => panic!("Allocator::print: a Display implementation returned an error"),
         }
     }

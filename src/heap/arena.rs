@@ -40,7 +40,7 @@
 //!
 //! Handles are for one thread. An arena over a [`SyncAllocator`](crate::SyncAllocator) is `Send`,
 //! so a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) can be put around it; an arena over an
-//! [`Allocator`](crate::Allocator) is not.
+//! [`Allocator`] is not.
 //!
 //! # Differences from Zig
 //!

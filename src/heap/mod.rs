@@ -1,11 +1,31 @@
 //! The allocators of Zig's `std.heap`, one file each.
 
 pub mod arena;
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+pub mod c_allocator;
 pub mod fixed_buffer;
 #[cfg(feature = "std")]
 pub mod page_allocator;
+mod page_size;
+#[cfg(feature = "alloc")]
+pub mod rust_allocator;
+pub mod shared_arena;
 
 pub use arena::{ArenaAllocator, ResetMode};
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+pub use c_allocator::{C_ALLOCATOR, RAW_C_ALLOCATOR};
 pub use fixed_buffer::FixedBufferAllocator;
 #[cfg(feature = "std")]
-pub use page_allocator::PAGE_ALLOCATOR;
+pub use page_allocator::{PAGE_ALLOCATOR, PageAllocator};
+pub use page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
+#[cfg(feature = "std")]
+pub use page_size::{default_query_page_size, page_size};
+#[cfg(feature = "alloc")]
+pub use rust_allocator::RUST_ALLOCATOR;
+pub use shared_arena::SharedArenaAllocator;
+
+/// The longest request, in bytes, that is passed on to whatever lies below this crate. Rust has no
+/// objects beyond `isize::MAX`. Miri ends the program if its host has not enough memory, where an
+/// operating system says no; so there it is a gibibyte.
+#[cfg(feature = "alloc")]
+const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };

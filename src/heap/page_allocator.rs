@@ -1,22 +1,260 @@
-//! Placeholder.
+//! An allocator whose blocks are whole pages, straight from the operating system.
+//!
+//! # Guarantees
+//!
+//! Every block has pages of its own, so lengths are rounded up: one byte costs a page, and a system
+//! call to get and another to free it. That is the price of needing nothing below it. It is
+//! where other allocators get large blocks from, and what an arena is usually put on.
+//!
+//! A block may change its length for nothing within its last page. Freed pages go back to the system
+//! at once, and using them again is a fault, not silent damage (except on WebAssembly, whose memory
+//! only grows).
+//!
+//! Pages fresh from the system are zero, and `alloc` does not fill them. The
+//! [contract](crate::VTable#the-contract-of-an-allocator) does not promise that, though: it is not
+//! so for pages that are used again on WebAssembly, nor under Miri.
+//!
+//! # Layout
+//!
+//! Systems align mappings to a page and no more. For a stricter alignment, more is mapped than
+//! is needed, by as much as can be lost in front, and what is not needed is given back:
+//!
+//! ```text
+//!            ┌─ a multiple of the alignment
+//!            ▼
+//!   ┌────────┬──────────────┬───────────┐
+//!   │  head  │    block     │   tail    │   head + tail = alignment - page size
+//!   └────────┴──────────────┴───────────┘
+//!    unmapped                 unmapped
+//! ```
+//!
+//! What happens then is the system's business, and each has its module:
+//!
+//! | system | grows in place | moves | a shorter block |
+//! |---|---|---|---|
+//! | Linux, Android | if the addresses behind it are free (`mremap`) | yes, without copying | gives its last pages back |
+//! | other Unix | no | no | gives its last pages back |
+//! | Windows | no | no | gives the memory back, keeps the addresses until it is freed |
+//! | WebAssembly | within the power of two that it has | no | within that power of two only |
+//! | Miri, others | no | yes, by copying | keeps its pages until it is freed |
+//!
+//! There is no state but a process-wide guess of where the next mapping could go; the context is
+//! null and never used.
+//!
+//! # Threads
+//!
+//! Any number.
+//!
+//! # Differences from Zig
+//!
+//! - `remap` does not move a block whose alignment is above a page, since the system would keep the
+//!   alignment of a page only. (Zig 0.16 refuses to resize such blocks at all.)
+//! - The guess (`next_mmap_addr_hint`) is private, as it is since Zig 0.16.
+//! - Lengths beyond `isize::MAX` bytes are null everywhere. Rust has no longer objects.
+//! - A program cannot replace this allocator by declaring another in its root file.
+//! - On WebAssembly a block has whole pages of 64 KiB, as on other systems, and alignments above that
+//!   are kept. Zig's `page_allocator` is its `WasmAllocator` there, which packs small blocks, and
+//!   forgets larger alignments.
+//! - On Windows pages behind a shortened block are decommitted; Zig marks them as not needed.
+//!
+//! Ports `lib/std/heap/PageAllocator.zig` of Zig 0.15.2.
+
+use core::ptr::{self, NonNull};
+
+use super::{MAX_LEN, page_size};
 use crate::alignment::Alignment;
-use crate::vtable::{SyncAllocator, VTable, no_remap, no_resize};
-use core::ptr;
+use crate::vtable::{SyncAllocator, VTable, block, nullable};
 
-const VTABLE: VTable = VTable { alloc: page_alloc, resize: no_resize, remap: no_remap, free: page_free };
-/// The page allocator.
-// SAFETY: stateless.
-pub const PAGE_ALLOCATOR: SyncAllocator<'static> =
-    unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &VTABLE) };
+// What a system has to offer, three functions each. Sizes are multiples of the page size, above zero
+// and at most `isize::MAX`; alignments are valid.
+//
+//     fn map(size, alignment) -> Option<NonNull<u8>>
+//         Pages, aligned.
+//     unsafe fn unmap(memory, size)
+//         Frees the pages that `map` or `remap` returned, all of them.
+//     unsafe fn remap(memory, size, new_size, may_move) -> Option<NonNull<u8>>
+//         Another number of pages, at the same address unless they may move, or `None`, and nothing
+//         has changed. Moved pages are aligned to a page.
 
-unsafe extern "C" fn page_alloc(_ctx: *mut (), len: usize, alignment: Alignment, _ra: usize) -> *mut u8 {
-    match Alignment::_64.max(alignment).to_layout(len) {
-        // SAFETY: len is not zero.
-        Ok(layout) => unsafe { std::alloc::alloc(layout) },
-        Err(_) => ptr::null_mut(),
+#[cfg(all(unix, not(any(miri, target_os = "emscripten", target_env = "newlib"))))]
+#[path = "page_allocator/unix.rs"]
+mod os;
+#[cfg(all(windows, not(miri)))]
+#[path = "page_allocator/windows.rs"]
+mod os;
+#[cfg(all(target_arch = "wasm32", not(any(miri, target_os = "emscripten"))))]
+#[path = "page_allocator/wasm.rs"]
+mod os;
+#[cfg(not(any(
+    all(unix, not(any(miri, target_os = "emscripten", target_env = "newlib"))),
+    all(windows, not(miri)),
+    all(target_arch = "wasm32", not(any(miri, target_os = "emscripten")))
+)))]
+use global as os;
+
+// Where a system has its own, only the tests below use these.
+#[allow(dead_code)]
+mod big_pages;
+#[allow(dead_code)]
+mod global;
+
+/// The page allocator; see the [module](self).
+///
+/// Ports `std.heap.page_allocator` of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::heap::{PAGE_ALLOCATOR, page_size};
+///
+/// let memory = PAGE_ALLOCATOR.alloc::<u8>(3 * page_size())?;
+/// assert_eq!(memory.addr().get() % page_size(), 0);
+/// // SAFETY: nothing uses the block afterwards.
+/// unsafe { PAGE_ALLOCATOR.free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.page_allocator")]
+pub const PAGE_ALLOCATOR: SyncAllocator<'static> = {
+    // SAFETY: the functions keep the contract: a block's pages are its own until they are unmapped,
+    // and systems let any thread map and unmap. There is no state.
+    unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &PageAllocator::VTABLE) }
+};
+
+/// What Zig's `std.heap.PageAllocator` has beside the allocator: mapping without a handle.
+///
+/// ```
+/// use zigalloc::{Alignment, heap::PageAllocator};
+///
+/// let memory = PageAllocator::map(100_000, Alignment::from_byte_units(1 << 16)).unwrap();
+/// assert_eq!(memory.addr().get() % (1 << 16), 0);
+/// // SAFETY: all of the block, which nothing uses afterwards.
+/// unsafe { PageAllocator::unmap(std::ptr::NonNull::slice_from_raw_parts(memory, 100_000)) };
+/// ```
+#[doc(alias = "std.heap.PageAllocator")]
+#[derive(Debug)]
+pub enum PageAllocator {}
+
+impl PageAllocator {
+    /// The functions of [`PAGE_ALLOCATOR`]. They make no use of the context.
+    pub const VTABLE: VTable =
+        VTable { alloc: page_alloc, resize: page_resize, remap: page_remap, free: page_free };
+
+    /// Maps pages: at least `n` bytes, aligned to a page and to `alignment`.
+    ///
+    /// `None` if the system has none left, or `n` is 0 or above `isize::MAX`, or the alignment is not
+    /// [valid](Alignment::is_valid).
+    ///
+    /// Ports `PageAllocator.map` of Zig 0.15.2.
+    #[inline]
+    pub fn map(n: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+        if n == 0 || n > MAX_LEN || !alignment.is_valid() {
+            return None;
+        }
+        let size = whole_pages(n);
+        // Rounding up may have crossed the limit.
+        if size > MAX_LEN { None } else { os::map(size, alignment) }
+    }
+
+    /// Unmaps all pages of a block.
+    ///
+    /// Should the system refuse (Linux does so if a process has too many mappings to split another),
+    /// the pages stay mapped and unused.
+    ///
+    /// Ports `PageAllocator.unmap` of Zig 0.15.2.
+    ///
+    /// # Safety
+    /// `memory` is a live block of [`map`](Self::map) or of [`PAGE_ALLOCATOR`] with matching length
+    /// (bytes), or with another length that has as many pages. Nothing uses it afterwards.
+    #[inline]
+    pub unsafe fn unmap(memory: NonNull<[u8]>) {
+        // SAFETY: these are the pages of the block, the caller says.
+        unsafe { os::unmap(memory.cast(), whole_pages(memory.len())) };
+    }
+
+    /// Changes the length of a block to `new_len` bytes, in place unless it `may_move`.
+    ///
+    /// A block that moves keeps its content and the alignment of a page. It loses a stricter one;
+    /// [`PAGE_ALLOCATOR`] does not move those that have it. `None` if nothing has changed, also for
+    /// a `new_len` of 0 or above `isize::MAX`.
+    ///
+    /// Ports `PageAllocator.realloc` of Zig 0.15.2.
+    ///
+    /// # Safety
+    /// `memory` is as [`unmap`](Self::unmap) says. If the result is `Some`, the old pointer is dead,
+    /// and nothing uses bytes beyond `new_len`.
+    #[inline]
+    pub unsafe fn realloc(memory: NonNull<[u8]>, new_len: usize, may_move: bool) -> Option<NonNull<u8>> {
+        if new_len == 0 || new_len > MAX_LEN {
+            return None;
+        }
+        let (size, new_size) = (whole_pages(memory.len()), whole_pages(new_len));
+        if new_size == size {
+            return Some(memory.cast());
+        }
+        if new_size > MAX_LEN {
+            return None;
+        }
+        // SAFETY: these are the pages of the block, the caller says.
+        unsafe { os::remap(memory.cast(), size, new_size, may_move) }
     }
 }
-unsafe extern "C" fn page_free(_ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, _ra: usize) {
-    // SAFETY: the same layout.
-    unsafe { std::alloc::dealloc(memory, Alignment::_64.max(alignment).to_layout(len).unwrap()) }
+
+/// A length, rounded up to the page size. Both are bytes; the length is at most `isize::MAX`.
+#[inline]
+fn whole_pages(len: usize) -> usize {
+    let page_size = page_size();
+    (len + (page_size - 1)) & !(page_size - 1)
 }
+
+// ---- the functions of the table ----
+
+#[inline]
+unsafe extern "C" fn page_alloc(
+    _ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) -> *mut u8 {
+    nullable(PageAllocator::map(len, alignment))
+}
+
+#[inline]
+unsafe extern "C" fn page_resize(
+    _ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 3 and 4 of the contract.
+    unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, false) }.is_some()
+}
+
+#[inline]
+unsafe extern "C" fn page_remap(
+    _ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    let may_move = alignment.to_byte_units() <= page_size();
+    // SAFETY: clauses 3 and 4 of the contract.
+    nullable(unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, may_move) })
+}
+
+#[inline]
+unsafe extern "C" fn page_free(
+    _ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    _ret_addr: usize,
+) {
+    // SAFETY: clauses 3 and 4 of the contract.
+    unsafe { PageAllocator::unmap(block(memory, memory_len)) };
+}
+
+#[cfg(test)]
+#[path = "page_allocator/tests.rs"]
+mod tests;

@@ -1,1 +1,267 @@
+//! `Alignment` against its definition, computed in 128 bits.
 
+use std::alloc::Layout;
+use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rstest::rstest;
+use zigalloc::{Alignment, AlignmentError, CompareOperator};
+
+use crate::util::alignment_from_c;
+
+const WORD: u8 = usize::BITS as u8;
+
+/// Every alignment there is.
+fn all() -> impl Iterator<Item = Alignment> {
+    (0..WORD).map(|log2| Alignment::from_log2(log2).unwrap())
+}
+
+/// The same for tests with nested loops: only some in Miri, which is slow.
+fn many() -> impl Iterator<Item = Alignment> {
+    all().step_by(if cfg!(miri) { 9 } else { 1 })
+}
+
+/// Addresses around every power of two, and at both ends.
+fn addresses() -> impl Iterator<Item = usize> {
+    let around = (0..WORD).flat_map(|log2| {
+        let power = 1usize << log2;
+        [power - 1, power, power + 1, power | power >> 1, power.wrapping_neg()]
+    });
+    let around = around.step_by(if cfg!(miri) { 7 } else { 1 });
+    around.chain([0, 3, 100, 0x1234_5678, usize::MAX - 3, usize::MAX - 1, usize::MAX])
+}
+
+/// one byte, the logarithm; the order of alignments is the order of bytes.
+#[test]
+fn is_the_logarithm() {
+    assert_eq!((size_of::<Alignment>(), align_of::<Alignment>()), (1, 1));
+    let named = [
+        (Alignment::_1, 0),
+        (Alignment::_2, 1),
+        (Alignment::_4, 2),
+        (Alignment::_8, 3),
+        (Alignment::_16, 4),
+        (Alignment::_32, 5),
+        (Alignment::_64, 6),
+        (Alignment::MAX, WORD - 1),
+    ];
+    for (alignment, log2) in named {
+        assert_eq!((alignment.log2(), alignment), (log2, Alignment::from_log2(log2).unwrap()));
+    }
+    for alignment in all() {
+        // SAFETY: one byte, always initialised.
+        assert_eq!(unsafe { (&raw const alignment).cast::<u8>().read() }, alignment.log2());
+    }
+    assert!(all().is_sorted_by(|a, b| a < b && a.to_byte_units() < b.to_byte_units()));
+}
+
+/// bytes to logarithm and back, up to the highest bit.
+#[test]
+fn byte_units_round_trip() {
+    for (log2, alignment) in all().enumerate() {
+        assert_eq!(alignment.to_byte_units(), 1usize << log2);
+        assert_eq!(Alignment::from_byte_units(1 << log2), alignment);
+        assert_eq!(Alignment::try_from_byte_units(1 << log2), Ok(alignment));
+    }
+    assert_eq!(Alignment::MAX.to_byte_units(), 1usize << (WORD - 1));
+}
+
+/// 0 and all other numbers that are no power of two are refused.
+#[test]
+fn other_byte_counts_are_errors() {
+    for bytes in addresses().filter(|bytes| !bytes.is_power_of_two()) {
+        let error = AlignmentError::NotAPowerOfTwo(bytes);
+        assert_eq!(Alignment::try_from_byte_units(bytes), Err(error));
+    }
+}
+
+/// the panic names the number, however many digits it has.
+#[rstest]
+#[case::zero(0, "Alignment::from_byte_units: 0 bytes is not a power of two")]
+#[case::three(3, "Alignment::from_byte_units: 3 bytes is not a power of two")]
+#[case::ten(10, "Alignment::from_byte_units: 10 bytes is not a power of two")]
+#[case::max(usize::MAX, &format!("Alignment::from_byte_units: {} bytes is not a power of two", usize::MAX))]
+fn from_byte_units_panics(#[case] bytes: usize, #[case] message: &str) {
+    assert_eq!(
+        panic_of(|| {
+            let _ = Alignment::from_byte_units(bytes);
+        }),
+        message
+    );
+    assert_eq!(
+        panic_of(|| {
+            let _ = Alignment::from_byte_units_optional(Some(bytes));
+        }),
+        message
+    );
+}
+
+/// null stays null, a number becomes its alignment.
+#[test]
+fn from_byte_units_optional() {
+    assert_eq!(Alignment::from_byte_units_optional(None), None);
+    for alignment in all() {
+        assert_eq!(Alignment::from_byte_units_optional(Some(alignment.to_byte_units())), Some(alignment));
+    }
+}
+
+/// the natural alignment; types without size have one too.
+#[test]
+fn of_a_type() {
+    #[repr(align(4096))]
+    struct Page;
+    const WORDS: Alignment = Alignment::of::<usize>();
+    assert_eq!(WORDS.to_byte_units(), align_of::<usize>());
+    assert_eq!(Alignment::of::<()>(), Alignment::_1);
+    assert_eq!(Alignment::of::<u8>(), Alignment::_1);
+    assert_eq!(Alignment::of::<u16>(), Alignment::_2);
+    assert_eq!(Alignment::of::<[u64; 0]>().to_byte_units(), align_of::<u64>());
+    assert_eq!(Alignment::of::<Page>().to_byte_units(), 4096);
+}
+
+/// comparisons agree with those of the byte counts, and with each other.
+#[test]
+fn comparisons() {
+    for a in many() {
+        for b in many() {
+            let (x, y) = (a.to_byte_units(), b.to_byte_units());
+            assert_eq!(a.order(b), x.cmp(&y));
+            assert_eq!((a.cmp(&b), a == b), (x.cmp(&y), x == y));
+            assert_eq!(a.compare(CompareOperator::Lt, b), x < y);
+            assert_eq!(a.compare(CompareOperator::Lte, b), x <= y);
+            assert_eq!(a.compare(CompareOperator::Eq, b), x == y);
+            assert_eq!(a.compare(CompareOperator::Gte, b), x >= y);
+            assert_eq!(a.compare(CompareOperator::Gt, b), x > y);
+            assert_eq!(a.compare(CompareOperator::Neq, b), x != y);
+            assert_eq!(a.max(b).to_byte_units(), x.max(y));
+            assert_eq!(a.min(b).to_byte_units(), x.min(y));
+        }
+    }
+    assert_eq!(Alignment::_8.order(Alignment::_16), Ordering::Less);
+}
+
+/// the neighbours of every address, and whether it is one itself.
+#[test]
+fn forward_backward_check() {
+    let limit = 1u128 << WORD;
+    for alignment in many() {
+        let step = alignment.to_byte_units() as u128;
+        for address in addresses() {
+            let wide = address as u128;
+            let (below, above) = (wide / step * step, wide.div_ceil(step) * step);
+            assert_eq!(alignment.backward(address) as u128, below, "{alignment} {address:#x}");
+            assert_eq!(alignment.check(address), below == wide, "{alignment} {address:#x}");
+            let checked = alignment.forward_checked(address);
+            assert_eq!(
+                checked.map(|a| a as u128),
+                (above < limit).then_some(above),
+                "{alignment} {address:#x}"
+            );
+            if above < limit {
+                assert_eq!(alignment.forward(address) as u128, above, "{alignment} {address:#x}");
+            }
+        }
+        assert!(alignment.check(0), "0 is a multiple of everything");
+    }
+}
+
+/// where no multiple is left, `forward` panics in every build, with the numbers.
+#[rstest]
+#[case(Alignment::_16, usize::MAX - 3)]
+#[case(Alignment::_2, usize::MAX)]
+#[case(Alignment::MAX, Alignment::MAX.to_byte_units() + 1)]
+fn forward_panics(#[case] alignment: Alignment, #[case] address: usize) {
+    let message = panic_of(|| {
+        let _ = alignment.forward(address);
+    });
+    assert_eq!(
+        message,
+        format!("Alignment::forward: no multiple of {alignment} is left at or above {address}")
+    );
+    assert_eq!(alignment.forward_checked(address), None);
+}
+
+/// pointers move without losing what they point to.
+#[test]
+fn pointers_keep_their_provenance() {
+    #[repr(align(64))]
+    struct Aligned([u8; 128]);
+    let mut buffer = Aligned([0; 128]);
+    let begin = buffer.0.as_mut_ptr();
+    let inside = begin.wrapping_add(5);
+    let forward = Alignment::_64.forward_ptr(inside);
+    let backward = Alignment::_64.backward_ptr(inside);
+    assert_eq!((forward, backward), (begin.wrapping_add(64), begin));
+    assert!(Alignment::_64.check_ptr(forward) && !Alignment::_2.check_ptr(inside));
+    // SAFETY: both are inside of the buffer; Miri would refuse a pointer made from an integer.
+    unsafe { (forward.write(1), backward.write(2)) };
+    assert_eq!((buffer.0[64], buffer.0[0]), (1, 2));
+}
+
+/// every byte may come from C; those that no word can express are told apart.
+#[test]
+fn every_byte_is_receivable() {
+    for byte in 0..=u8::MAX {
+        let alignment = alignment_from_c(byte);
+        assert_eq!((alignment.log2(), alignment.is_valid()), (byte, byte < WORD));
+        match Alignment::from_log2(byte) {
+            Ok(same) => assert_eq!((same, byte < WORD), (alignment, true)),
+            Err(error) => {
+                assert_eq!(error, AlignmentError::Log2TooLarge(byte));
+                assert_eq!(
+                    format!("{alignment} {alignment:?}"),
+                    format!("invalid log2 {byte} Alignment(invalid log2 {byte})")
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn errors_name_function_value_and_limit() {
+    let error = Alignment::from_log2(200).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("Alignment::from_log2: log2 of 200 is above the limit of {}", WORD - 1)
+    );
+    let error = Alignment::try_from_byte_units(24).unwrap_err();
+    assert_eq!(error.to_string(), "Alignment::try_from_byte_units: 24 bytes is not a power of two");
+}
+
+#[test]
+fn layouts_there_and_back() {
+    for alignment in all() {
+        match alignment.to_layout(1) {
+            Ok(layout) => {
+                assert_eq!((layout.size(), layout.align()), (1, alignment.to_byte_units()));
+                assert_eq!(Alignment::from(layout), alignment);
+            }
+            Err(_) => assert_eq!(alignment, Alignment::MAX, "a layout is at most isize::MAX long"),
+        }
+    }
+    assert!(Alignment::_1.to_layout(isize::MAX as usize + 1).is_err());
+    assert_eq!(Alignment::from(Layout::new::<u32>()), Alignment::of::<u32>());
+}
+
+#[test]
+fn prints_bytes() {
+    assert_eq!(
+        format!("{}|{:>6}|{:?}", Alignment::_64, Alignment::_16, Alignment::_8),
+        "64|    16|Alignment(8 bytes)"
+    );
+    let hash = |alignment: Alignment| {
+        let mut hasher = DefaultHasher::new();
+        alignment.hash(&mut hasher);
+        hasher.finish()
+    };
+    assert_eq!(hash(Alignment::_4), hash(Alignment::of::<u32>()));
+}
+
+/// The message that `f` panics with.
+pub(crate) fn panic_of(f: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let payload = std::panic::catch_unwind(f).expect_err("it must panic");
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => payload.downcast_ref::<&str>().expect("a text").to_string(),
+    }
+}

@@ -7,7 +7,7 @@ use std::thread;
 
 use rstest::rstest;
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Alignment, Allocation, Allocator, Error};
+use zigalloc::{Alignment, Allocation, Allocator, Error, testing};
 
 use crate::util::{Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, text};
 
@@ -465,7 +465,7 @@ fn random_programs(#[values(Plain, ThreadSafe)] flavour: Flavour, #[values(1, 2,
 
 // ---- threads ----
 
-/// FB-07: threads that allocate at once get disjoint blocks, and together the whole buffer.
+/// FB-07, FB-08: threads that allocate at once get disjoint blocks, and together the whole buffer.
 #[rstest]
 fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     const BLOCKS: usize = if cfg!(miri) { 6 } else { 2000 };
@@ -521,6 +521,34 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     assert!(fixed_buffer.end_index() <= 200);
 }
 
+/// As large as the buffer of Zig's tests.
+fn conformance_buffer() -> Box<[MaybeUninit<u8>]> {
+    Box::new_uninit_slice(800_000 * size_of::<u64>())
+}
+
+fn test_all(allocator: Allocator<'_>) {
+    testing::test_allocator(allocator);
+    testing::test_allocator_aligned(allocator);
+    testing::test_allocator_large_alignment(allocator);
+    testing::test_allocator_aligned_shrink(allocator);
+}
+
+/// FB-02, FB-03, FB-05, T1, T2, T3, T4: the conformance functions, with one more check around it.
+#[test]
+fn fixed_buffer_allocator() {
+    let mut buffer = conformance_buffer();
+    let validated = testing::validation_wrap(FixedBufferAllocator::init(&mut buffer));
+    test_all(validated.allocator());
+}
+
+/// FB-08, T1, T2, T3, T4: the conformance functions, through the thread-safe flavour.
+#[test]
+fn thread_safe_version() {
+    let mut buffer = conformance_buffer();
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    test_all(*fixed_buffer.thread_safe_allocator());
+}
+
 /// A block that goes to another thread.
 struct Sent(NonNull<[u8]>);
 // SAFETY: the block is used by the thread that has it.
@@ -548,9 +576,10 @@ fn bytes_change_their_thread_many_seeds(
         scope.spawn(|| {
             let block = Filled::new(allocator.alloc::<u8>(len).unwrap(), Alignment::_1, 1);
             block.check();
-            // SAFETY: a live block with matching length.
             match shrunk {
+                // SAFETY: a live block with matching length.
                 Some(len) => assert!(unsafe { allocator.resize(block.memory, len) }),
+                // SAFETY: as above; it is not used afterwards.
                 None => unsafe { allocator.free(block.memory) },
             }
             has_given.store(true, Ordering::Relaxed);
@@ -560,7 +589,9 @@ fn bytes_change_their_thread_many_seeds(
             while !has_given.load(Ordering::Relaxed) {
                 thread::yield_now();
             }
-            let memory = match { grown } {
+            // The whole of it, since a closure would capture the pointer alone.
+            let grown = grown;
+            let memory = match grown {
                 None => allocator.alloc::<u8>(4).unwrap(),
                 Some(Sent(memory)) => {
                     // SAFETY: a live block with matching length.

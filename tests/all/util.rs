@@ -476,3 +476,80 @@ pub fn assert_aborted(output: &std::process::Output, message: &str) {
     }
     assert!(!output.status.success());
 }
+
+/// What every allocator owes for one alignment: blocks of many lengths that are aligned, distinct and
+/// writable, and whose bytes stay when `remap` makes them longer and shorter. Returns how many of the
+/// 13 × 6 calls of `remap` did.
+pub(crate) fn keeps_contents(allocator: Allocator<'_>, alignment: Alignment) -> usize {
+    /// Which bytes to look at: all of a short block, both ends and some of a long one.
+    fn places(len: usize) -> impl Iterator<Item = usize> {
+        let many = if cfg!(miri) { 10 } else { 500 };
+        (0..len).step_by(1 + len / many).chain([len - 1])
+    }
+    unsafe fn fill(memory: NonNull<u8>, len: usize, seed: usize) {
+        // SAFETY: the caller's block is so long.
+        places(len).for_each(|n| unsafe { memory.add(n).write((n * 7 + seed) as u8) });
+    }
+    unsafe fn assert_filled(memory: NonNull<u8>, len: usize, kept: usize, seed: usize) {
+        for n in places(len).filter(|n| *n < kept) {
+            // SAFETY: `kept` bytes of the caller's block are left of those that `fill` has written.
+            assert_eq!(unsafe { memory.add(n).read() }, (n * 7 + seed) as u8, "byte {n} of {len}");
+        }
+    }
+
+    let lengths = [1, 2, 7, 8, 15, 16, 24, 100, 1000, 4095, 4096, 4097, 10_000];
+    let blocks = lengths.map(|len| {
+        // SAFETY: `len` is not zero, and a new block is `len` bytes.
+        unsafe {
+            let memory = allocator.raw_alloc(len, alignment, 0).expect("there is memory");
+            assert!(
+                alignment.check_ptr(memory.as_ptr()),
+                "{memory:?} for {len} bytes aligned to {alignment}"
+            );
+            fill(memory, len, len);
+            memory
+        }
+    });
+    let mut remapped = 0;
+    for (mut memory, seed) in blocks.into_iter().zip(lengths) {
+        let mut len = seed;
+        for new_len in [len + 1, 3 * len, if cfg!(miri) { 5 } else { 50 } * len, len, len.div_ceil(2), 1] {
+            // SAFETY: a live block with matching length and alignment, which is followed when it moves.
+            unsafe {
+                let block = NonNull::slice_from_raw_parts(memory, len);
+                let Some(new) = allocator.raw_remap(block, alignment, new_len, 0) else {
+                    assert_filled(memory, len, len, seed);
+                    continue;
+                };
+                assert!(
+                    alignment.check_ptr(new.as_ptr()),
+                    "{new:?} for {new_len} bytes aligned to {alignment}"
+                );
+                assert_filled(new, len, len.min(new_len), seed);
+                (memory, len) = (new, new_len);
+                fill(memory, len, seed);
+                remapped += 1;
+            }
+        }
+        // SAFETY: a live block with matching length and alignment.
+        unsafe { allocator.raw_free(NonNull::slice_from_raw_parts(memory, len), alignment, 0) };
+    }
+    remapped
+}
+
+/// A logarithm that no word has, as a C program could pass it.
+pub(crate) fn alignment_from_c(log2: u8) -> Alignment {
+    // SAFETY: `Alignment` is a transparent byte for which every value is allowed.
+    unsafe { std::mem::transmute(log2) }
+}
+
+/// A block on its way to another thread.
+pub(crate) struct Sent(pub(crate) NonNull<[u8]>);
+// SAFETY: whoever sends it does not keep it.
+unsafe impl Send for Sent {}
+
+impl Sent {
+    pub(crate) fn received(self) -> NonNull<[u8]> {
+        self.0
+    }
+}

@@ -1,1 +1,73 @@
-fn main() {}
+//! The project's own commands: `cargo xtask <command>`.
+//!
+//! A command is a module with a `run(&[String]) -> Result<(), String>`, and a line in `COMMANDS`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod inventory;
+mod scan;
+mod steps;
+mod surface;
+mod test;
+mod toolchain;
+
+/// A command that fails says why in one text; it is printed as it is.
+type Result<T, E = String> = std::result::Result<T, E>;
+
+struct Command {
+    name: &'static str,
+    usage: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command { name: "test", usage: test::USAGE, run: test::run },
+    Command { name: "surface", usage: surface::USAGE, run: surface::run },
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let Some((name, rest)) = args.split_first() else { return Err(usage()) };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        println!("{}", usage());
+        return Ok(());
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        return Err(format!("xtask: there is no command {name:?}\n\n{}", usage()));
+    };
+    if rest.iter().any(|arg| arg == "--help" || arg == "-h") {
+        println!("{}", command.usage);
+        return Ok(());
+    }
+    (command.run)(rest)
+}
+
+fn usage() -> String {
+    let mut text = String::from("usage: cargo xtask <command> [options]\n");
+    for command in COMMANDS {
+        text.push('\n');
+        text.push_str(command.usage);
+        text.push('\n');
+    }
+    text
+}
+
+/// The root of the repository: the directory that holds `xtask/`.
+fn root() -> PathBuf {
+    // Cargo sets the variable at run time too; the compiled-in value is for a moved-about binary.
+    let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    let mut root = PathBuf::from(manifest_dir);
+    root.pop();
+    root
+}

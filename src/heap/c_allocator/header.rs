@@ -1,0 +1,109 @@
+//! Aligned blocks of a C library that has only `malloc`.
+//!
+//! A block lies inside one from `malloc`, which is long enough for a word and for the alignment:
+//!
+//! ```text
+//!   raw            raw + padding
+//!    ▼              ▼
+//!    ┌───────┬──────┬────────────────┬──────┐
+//!    │       │ raw  │     block      │      │
+//!    └───────┴──────┴────────────────┴──────┘
+//!     0 or more  word      len
+//! ```
+
+use core::hint::black_box;
+use core::ptr::NonNull;
+
+use super::as_void;
+use crate::alignment::Alignment;
+
+/// What is in front of a block: the address from `malloc`.
+type Header = NonNull<u8>;
+const HEADER_SIZE: usize = size_of::<Header>();
+
+/// `len` bytes, aligned. `alignment` is at least a word; the sum of both fits into an `isize`.
+#[inline]
+pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let raw_len = len.checked_add(alignment.mask())?.checked_add(HEADER_SIZE)?;
+    // SAFETY: `malloc` has no preconditions.
+    let raw = NonNull::new(unsafe { libc::malloc(raw_len) })?.cast::<u8>();
+    // The compiler knows what `malloc` is and how long its blocks are. It must not conclude that
+    // nobody may use the bytes beyond, which `usable_size` allows.
+    let raw: NonNull<u8> = black_box(raw);
+    let padding =
+        HEADER_SIZE + (raw.addr().get().wrapping_add(HEADER_SIZE).wrapping_neg() & alignment.mask());
+    // SAFETY: the padding is at most the mask and the header, which is inside the raw block.
+    let memory = unsafe { raw.add(padding) };
+    // SAFETY: the word before `memory` is inside the raw block, and aligned because `memory` is.
+    unsafe { memory.cast::<Header>().sub(1).write(raw) };
+    Some(memory)
+}
+
+/// # Safety
+/// `memory` is a live block of [`aligned_alloc`].
+#[inline]
+unsafe fn raw(memory: NonNull<u8>) -> NonNull<u8> {
+    // SAFETY: `aligned_alloc` has written the word before the block, and blocks do not overlap.
+    unsafe { memory.cast::<Header>().sub(1).read() }
+}
+
+/// # Safety
+/// `memory` is a live block of [`aligned_alloc`].
+#[inline]
+pub(super) unsafe fn aligned_free(memory: NonNull<u8>) {
+    // SAFETY: the address is from `malloc`, and freed once, with its block.
+    unsafe { libc::free(as_void(raw(memory))) };
+}
+
+/// How many bytes of the block may be used; 0 if the C library does not tell.
+///
+/// # Safety
+/// `memory` is a live block of [`aligned_alloc`].
+#[inline]
+pub(super) unsafe fn usable_size(memory: NonNull<u8>) -> usize {
+    // SAFETY: a live block, the caller says.
+    let raw = unsafe { raw(memory) };
+    let padding = memory.addr().get() - raw.addr().get();
+    // SAFETY: `raw` is a live block from `malloc`.
+    unsafe { raw_size(raw) }.saturating_sub(padding)
+}
+
+#[cfg(windows)]
+unsafe fn raw_size(raw: NonNull<u8>) -> usize {
+    // SAFETY: a live block from `malloc`, the caller says.
+    unsafe { libc::_msize(as_void(raw)) }
+}
+
+#[cfg(not(windows))]
+use super::posix::usable_size as raw_size;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alignment_and_the_bytes_stay() {
+        for log2 in Alignment::of::<usize>().log2()..=16 {
+            let alignment = Alignment::from_log2(log2).unwrap();
+            for len in [1, 7, 8, 100, 5000] {
+                let memory = aligned_alloc(len, alignment).unwrap();
+                assert!(alignment.check_ptr(memory.as_ptr()));
+                // SAFETY: a live block of `len` bytes.
+                unsafe {
+                    memory.write_bytes(0xA5, len);
+                    let size = usable_size(memory);
+                    assert!(size >= len || cfg!(miri), "{size} of {len}");
+                    // All of it can be written without harm to the C library's own data.
+                    memory.write_bytes(0x5A, size);
+                    aligned_free(memory);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_null() {
+        assert!(aligned_alloc(usize::MAX, Alignment::_16).is_none());
+        assert!(aligned_alloc(isize::MAX as usize, Alignment::MAX).is_none());
+    }
+}

@@ -1,0 +1,65 @@
+//! Pages from `memory.grow`.
+
+use core::arch::wasm32::memory_grow;
+use core::cell::UnsafeCell;
+use core::hint::spin_loop;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::big_pages::{BIG_PAGE, BigPages};
+use crate::alignment::Alignment;
+
+/// The pages of this program, behind a lock that spins. Without threads, which is usual, it is
+/// always free; with threads, it is held for a few instructions, and the main thread of a browser
+/// must not sleep anyway.
+struct Shared {
+    locked: AtomicBool,
+    pages: UnsafeCell<BigPages>,
+}
+
+// SAFETY: `pages` is used under the lock only, and what it points to is nobody else's.
+unsafe impl Sync for Shared {}
+
+static SHARED: Shared = Shared { locked: AtomicBool::new(false), pages: UnsafeCell::new(BigPages::new()) };
+
+fn with_pages<R>(f: impl FnOnce(&mut BigPages) -> R) -> R {
+    while SHARED.locked.swap(true, Ordering::Acquire) {
+        spin_loop();
+    }
+    // SAFETY: this thread holds the lock, and `f` does not come back here.
+    let result = f(unsafe { &mut *SHARED.pages.get() });
+    SHARED.locked.store(false, Ordering::Release);
+    result
+}
+
+/// So many new pages at the end of the memory.
+fn grow(pages: usize) -> Option<NonNull<u8>> {
+    let first = memory_grow::<0>(pages);
+    // No page may end where addresses do: the address behind it would be 0.
+    if first == usize::MAX || first + pages > usize::MAX / BIG_PAGE {
+        return None;
+    }
+    NonNull::new(ptr::with_exposed_provenance_mut(first * BIG_PAGE))
+}
+
+pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    with_pages(|pages| pages.map(size, alignment, grow))
+}
+
+/// # Safety
+/// All pages of a block, which nothing uses afterwards.
+pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
+    // SAFETY: the caller's promise.
+    with_pages(|pages| unsafe { pages.unmap(memory, size) });
+}
+
+/// # Safety
+/// All pages of a block. If the result is `Some`, nothing uses the pages behind `new_size`.
+pub(super) unsafe fn remap(
+    memory: NonNull<u8>,
+    size: usize,
+    new_size: usize,
+    _may_move: bool,
+) -> Option<NonNull<u8>> {
+    BigPages::fits(size, new_size).then_some(memory)
+}

@@ -1,0 +1,75 @@
+//! Pages from `VirtualAlloc`.
+//!
+//! A Windows mapping has two stages: addresses are reserved, and memory is committed to them. Whoever
+//! reserved a range can release it as a whole only, so a block cannot be cut out of a larger range
+//! as on Unix, and a shortened block gives back its memory but not its addresses.
+
+use core::ptr::{self, NonNull};
+
+use windows_sys::Win32::System::Memory::{
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_NOACCESS, PAGE_READWRITE, VirtualAlloc,
+    VirtualFree,
+};
+
+use crate::alignment::Alignment;
+
+/// How often to look for an aligned range.
+const ATTEMPTS: usize = 16;
+
+pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    // Reservations begin at multiples of 64 KiB, which is mostly enough.
+    let memory = commit(ptr::null_mut(), size)?;
+    if alignment.check_ptr(memory.as_ptr()) {
+        return Some(memory);
+    }
+    // SAFETY: a new reservation, of which nobody knows.
+    unsafe { unmap(memory, size) };
+
+    // Find a range that is so long that it has an aligned part, release it, and ask for that part.
+    // Another thread may have taken it in between.
+    let enough = size.checked_add(alignment.mask())?;
+    for _ in 0..ATTEMPTS {
+        // SAFETY: reserves addresses that nobody uses.
+        let range = unsafe { VirtualAlloc(ptr::null_mut(), enough, MEM_RESERVE, PAGE_NOACCESS) };
+        let range = NonNull::new(range.cast::<u8>())?;
+        // SAFETY: a new reservation, of which nobody knows.
+        unsafe { unmap(range, enough) };
+        // The range was `mask` bytes longer than the block, so there is an aligned address in it.
+        let aligned = (range.addr().get() + alignment.mask()) & !alignment.mask();
+        if let Some(memory) = commit(ptr::without_provenance_mut(aligned), size) {
+            return Some(memory);
+        }
+    }
+    None
+}
+
+/// Reserves and commits pages, at the given address or, if it is null, anywhere.
+fn commit(address: *mut u8, size: usize) -> Option<NonNull<u8>> {
+    // SAFETY: takes addresses that nobody uses.
+    let memory = unsafe { VirtualAlloc(address.cast(), size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) };
+    NonNull::new(memory.cast())
+}
+
+/// # Safety
+/// All pages of a reservation made here, which nothing uses afterwards.
+pub(super) unsafe fn unmap(memory: NonNull<u8>, _size: usize) {
+    // SAFETY: the caller's promise. A size of 0 means all of the reservation.
+    unsafe { VirtualFree(memory.as_ptr().cast(), 0, MEM_RELEASE) };
+}
+
+/// # Safety
+/// All pages of a block. If the result is `Some`, nothing uses the pages behind `new_size`.
+pub(super) unsafe fn remap(
+    memory: NonNull<u8>,
+    size: usize,
+    new_size: usize,
+    _may_move: bool,
+) -> Option<NonNull<u8>> {
+    if new_size > size {
+        return None;
+    }
+    // SAFETY: the pages behind `new_size` are the block's, and nothing uses them afterwards. Should it
+    // fail, they stay committed, which harms nobody.
+    unsafe { VirtualFree(memory.add(new_size).as_ptr().cast(), size - new_size, MEM_DECOMMIT) };
+    Some(memory)
+}

@@ -1,0 +1,227 @@
+//! Every allocation of a function made to fail, one after the other.
+
+use core::fmt;
+
+use crate::error::Error;
+use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
+use crate::testing::symbol::Symbol;
+use crate::vtable::Allocator;
+
+/// Runs `test_fn` once for each allocation that it makes, with that allocation failing, and checks
+/// that it returns the error and leaks nothing.
+///
+/// First `test_fn` runs with all the memory of `backing_allocator`, to count its allocations: N.
+/// Then it runs N times; in run i the allocation with index i (and every later one) fails. Each run
+/// must end with an error that [is out of memory](AsOutOfMemory), and with as many bytes freed as
+/// allocated. `test_fn` must do the same each time.
+///
+/// `resize` and `remap` fail in all runs, so N does not depend on whether a block happened to have
+/// room behind it, and every `realloc` is an allocation. This is the rule of Zig 0.17.1; 0.15.2 lets
+/// them through to `backing_allocator`.
+///
+/// Zig passes extra arguments to the function; here a closure has them.
+///
+/// # Errors
+/// The first failure that is found; see [`CheckError`]. With the feature `backtrace` it says which
+/// line asked for the memory.
+///
+/// Ports `std.testing.checkAllAllocationFailures` of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::{CheckError, check_all_allocation_failures}};
+///
+/// fn two_blocks(allocator: Allocator<'_>) -> Result<(), Error> {
+///     let first = allocator.create_with(1)?;
+///     let second = allocator.create_with(2)?; // if this fails, the first is leaked
+///     unsafe { allocator.destroy(first) };
+///     unsafe { allocator.destroy(second) };
+///     Ok(())
+/// }
+///
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, two_blocks).unwrap_err();
+/// assert!(matches!(error, CheckError::MemoryLeakDetected { allocated_bytes: 4, freed_bytes: 0, .. }));
+/// ```
+#[doc(alias = "checkAllAllocationFailures")]
+pub fn check_all_allocation_failures<F, E>(
+    backing_allocator: Allocator<'_>,
+    mut test_fn: F,
+) -> Result<(), CheckError<E>>
+where
+    F: FnMut(Allocator<'_>) -> Result<(), E>,
+    E: AsOutOfMemory,
+{
+    let config = FailingConfig { resize_fail_index: 0, ..FailingConfig::default() };
+    let failing = FailingAllocator::init(backing_allocator, config);
+    test_fn(failing.allocator()).map_err(CheckError::Test)?;
+    let needed_alloc_count = failing.alloc_index();
+
+    for fail_index in 0..needed_alloc_count {
+        let failing = FailingAllocator::init(backing_allocator, FailingConfig { fail_index, ..config });
+        let result = test_fn(failing.allocator());
+        let return_address = failing.return_address();
+        let point =
+            FailurePoint { fail_index, needed_alloc_count, return_address: return_address.unwrap_or(0) };
+        match result {
+            Ok(()) if return_address.is_some() => return Err(CheckError::SwallowedOutOfMemory(point)),
+            Ok(()) => {
+                return Err(CheckError::NondeterministicMemoryUsage { fail_index, needed_alloc_count });
+            }
+            Err(error) if !error.is_out_of_memory() => return Err(CheckError::Test(error)),
+            Err(_) if failing.allocated_bytes() != failing.freed_bytes() => {
+                return Err(CheckError::MemoryLeakDetected {
+                    point,
+                    allocated_bytes: failing.allocated_bytes(),
+                    freed_bytes: failing.freed_bytes(),
+                    allocations: failing.allocations(),
+                    deallocations: failing.deallocations(),
+                });
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What [`check_all_allocation_failures`] found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError<E> {
+    /// An allocation failed and the function returned `Ok`: it has lost the error.
+    #[doc(alias = "SwallowedOutOfMemoryError")]
+    #[error("the function returned Ok although {0}")]
+    SwallowedOutOfMemory(FailurePoint),
+
+    /// The function made fewer allocations than in its first run, so none was made to fail.
+    #[error(
+        "the function made {needed_alloc_count} allocations in its first run and no more than {fail_index} in a later one"
+    )]
+    NondeterministicMemoryUsage {
+        /// How many allocations the later run made, at most; the one with this index should have failed.
+        fail_index: usize,
+        /// How many allocations the first run made.
+        needed_alloc_count: usize,
+    },
+
+    /// The function returned the error and had not freed all that it had allocated.
+    #[error(
+        "the function leaked {} bytes when {point}: allocated {allocated_bytes} bytes in {allocations} \
+         allocations, freed {freed_bytes} bytes in {deallocations}",
+        allocated_bytes.wrapping_sub(*freed_bytes)
+    )]
+    MemoryLeakDetected {
+        /// The allocation that was made to fail.
+        point: FailurePoint,
+        /// How many bytes the function allocated in that run.
+        allocated_bytes: usize,
+        /// How many bytes it freed.
+        freed_bytes: usize,
+        /// How many blocks it allocated.
+        allocations: usize,
+        /// How many blocks it freed.
+        deallocations: usize,
+    },
+
+    /// The function failed with all the memory it wanted, or with another error than out of memory.
+    #[error("the function failed: {0}")]
+    Test(E),
+}
+
+/// The allocation that was made to fail.
+///
+/// Its `Display` says where it was asked for: function, file and line with the feature `backtrace`,
+/// else the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailurePoint {
+    /// The allocation's index, counted from 0.
+    pub fail_index: usize,
+    /// How many allocations the function makes when none fails.
+    pub needed_alloc_count: usize,
+    /// An address in the function that asked for it; 0 if it is not known, or if the memory ran out
+    /// by itself before.
+    pub return_address: usize,
+}
+
+impl fmt::Display for FailurePoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FailurePoint { fail_index, needed_alloc_count, return_address } = *self;
+        let place = Symbol(return_address);
+        write!(
+            f,
+            "allocation {fail_index} (counted from 0, of {needed_alloc_count}) failed, which {place} asked for"
+        )
+    }
+}
+
+/// Errors that can tell whether they are [`Error::OutOfMemory`]: Zig's test that an error set has
+/// that member.
+///
+/// Implement it for the error type of your own.
+///
+/// ```
+/// use zigalloc::{Error, testing::AsOutOfMemory};
+///
+/// enum ParseError {
+///     OutOfMemory(Error),
+///     Syntax,
+/// }
+///
+/// impl AsOutOfMemory for ParseError {
+///     fn is_out_of_memory(&self) -> bool {
+///         matches!(self, ParseError::OutOfMemory(_))
+///     }
+/// }
+/// # assert!(!ParseError::Syntax.is_out_of_memory() && ParseError::OutOfMemory(Error::OutOfMemory).is_out_of_memory());
+/// ```
+pub trait AsOutOfMemory {
+    /// Whether an allocation failed, and nothing else.
+    fn is_out_of_memory(&self) -> bool;
+}
+
+impl AsOutOfMemory for Error {
+    fn is_out_of_memory(&self) -> bool {
+        matches!(self, Error::OutOfMemory)
+    }
+}
+
+/// Always true: a collection's capacity that would overflow is out of memory too.
+#[cfg(feature = "alloc")]
+impl AsOutOfMemory for alloc::collections::TryReserveError {
+    fn is_out_of_memory(&self) -> bool {
+        true
+    }
+}
+
+/// True if the error is [`Error`] or `TryReserveError`, or if one of its sources is.
+#[cfg(feature = "alloc")]
+impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error> {
+    fn is_out_of_memory(&self) -> bool {
+        chain_is_out_of_memory(&**self)
+    }
+}
+
+/// True if the error is [`Error`] or `TryReserveError`, or if one of its sources is.
+#[cfg(feature = "alloc")]
+impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error + Send> {
+    fn is_out_of_memory(&self) -> bool {
+        chain_is_out_of_memory(&**self)
+    }
+}
+
+/// True if the error is [`Error`] or `TryReserveError`, or if one of its sources is.
+#[cfg(feature = "alloc")]
+impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error + Send + Sync> {
+    fn is_out_of_memory(&self) -> bool {
+        chain_is_out_of_memory(&**self)
+    }
+}
+
+#[cfg(feature = "alloc")]
+fn chain_is_out_of_memory(error: &(dyn core::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<Error>() || error.is::<alloc::collections::TryReserveError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

@@ -1,0 +1,376 @@
+//! An allocator that fails on command.
+//!
+//! # Guarantees
+//!
+//! The first `fail_index` allocations that reach the child and succeed are passed on, all others
+//! fail. The same holds for `resize_fail_index` and the successful calls of `resize` and `remap`
+//! together. `free` never fails. What succeeds is counted.
+//!
+//! Once an allocation has been made to fail, every later one fails too: the index does not advance.
+//! Calls that the child refuses do not count.
+//!
+//! # What it assumes of its child
+//!
+//! The [contract](crate::VTable#the-contract-of-an-allocator). Arguments, return addresses included,
+//! are passed on unchanged.
+//!
+//! # Threads
+//!
+//! Handles are for one thread; the counters are plain. It is `Send` if its child's handle is.
+//!
+//! # Differences from Zig
+//!
+//! The counters wrap around; Zig's panic. Zig captures 16 return addresses wherever the target can;
+//! this captures the caller's address everywhere, and the others with the feature `backtrace`.
+//!
+//! Ports `lib/std/testing/FailingAllocator.zig` of Zig 0.15.2.
+
+use core::cell::Cell;
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use crate::alignment::Alignment;
+use crate::testing::symbol;
+use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+
+/// When a [`FailingAllocator`] begins to fail. Zig's `FailingAllocator.Config`.
+///
+/// ```
+/// use zigalloc::testing::FailingConfig;
+///
+/// assert_eq!(FailingConfig::default().fail_index, usize::MAX);
+/// let third = FailingConfig { fail_index: 2, ..FailingConfig::default() };
+/// # let _ = third;
+/// ```
+#[doc(alias = "Config")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailingConfig {
+    /// How many allocations succeed. The next one fails.
+    pub fail_index: usize,
+    /// How many calls of `resize` and `remap` together succeed. The next one fails.
+    pub resize_fail_index: usize,
+}
+
+impl Default for FailingConfig {
+    /// Nothing fails.
+    fn default() -> FailingConfig {
+        FailingConfig { fail_index: usize::MAX, resize_fail_index: usize::MAX }
+    }
+}
+
+/// An allocator that fails after n allocations, to see what its user does then.
+///
+/// It fails the n-th allocation and all later ones; so does it with resizes, by an index of their
+/// own. It forwards everything else to its child and counts. It is `Send` if the child's handle is.
+///
+/// ```
+/// use zigalloc::{Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+///
+/// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig { fail_index: 1, ..Default::default() });
+/// let memory = failing.allocator().create::<u64>()?;
+/// assert_eq!(failing.allocator().create::<u64>().unwrap_err(), Error::OutOfMemory);
+/// assert!(failing.has_induced_failure());
+/// unsafe { failing.allocator().destroy(memory) };
+/// assert_eq!(failing.allocated_bytes(), failing.freed_bytes());
+/// # Ok::<(), Error>(())
+/// ```
+#[doc(alias = "std.testing.FailingAllocator")]
+pub struct FailingAllocator<C: ChildAllocator> {
+    internal_allocator: C,
+    alloc_index: Cell<usize>,
+    resize_index: Cell<usize>,
+    allocated_bytes: Cell<usize>,
+    freed_bytes: Cell<usize>,
+    allocations: Cell<usize>,
+    deallocations: Cell<usize>,
+    stack_addresses: Cell<[usize; STACK_ADDRESSES]>,
+    /// The return address of the first allocation that was made to fail.
+    induced_failure: Cell<Option<usize>>,
+    fail_index: Cell<usize>,
+    resize_fail_index: Cell<usize>,
+}
+
+const STACK_ADDRESSES: usize = 16;
+
+impl<C: ChildAllocator> FailingAllocator<C> {
+    const VTABLE: VTable = VTable {
+        alloc: failing_alloc::<C>,
+        resize: failing_resize::<C>,
+        remap: failing_remap::<C>,
+        free: failing_free::<C>,
+    };
+
+    /// An allocator that fails when `config` says.
+    #[inline]
+    pub const fn init(internal_allocator: C, config: FailingConfig) -> FailingAllocator<C> {
+        FailingAllocator {
+            internal_allocator,
+            alloc_index: Cell::new(0),
+            resize_index: Cell::new(0),
+            allocated_bytes: Cell::new(0),
+            freed_bytes: Cell::new(0),
+            allocations: Cell::new(0),
+            deallocations: Cell::new(0),
+            stack_addresses: Cell::new([0; STACK_ADDRESSES]),
+            induced_failure: Cell::new(None),
+            fail_index: Cell::new(config.fail_index),
+            resize_fail_index: Cell::new(config.resize_fail_index),
+        }
+    }
+
+    /// A handle to this allocator, for one thread.
+    #[inline]
+    pub fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract, because the child does: they pass calls on, or
+        // refuse. The handle borrows `self`.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// The child.
+    pub fn internal_allocator(&self) -> C {
+        self.internal_allocator
+    }
+
+    /// How many allocations have succeeded: the index of the next one.
+    pub fn alloc_index(&self) -> usize {
+        self.alloc_index.get()
+    }
+
+    /// How many calls of `resize` and `remap` have succeeded.
+    pub fn resize_index(&self) -> usize {
+        self.resize_index.get()
+    }
+
+    /// How many bytes have been allocated, by growth too.
+    pub fn allocated_bytes(&self) -> usize {
+        self.allocated_bytes.get()
+    }
+
+    /// How many bytes have been freed, by shrinking too.
+    pub fn freed_bytes(&self) -> usize {
+        self.freed_bytes.get()
+    }
+
+    /// How many allocations have succeeded.
+    pub fn allocations(&self) -> usize {
+        self.allocations.get()
+    }
+
+    /// How many blocks have been freed.
+    pub fn deallocations(&self) -> usize {
+        self.deallocations.get()
+    }
+
+    /// Whether an allocation has been made to fail. Refused resizes are not recorded.
+    pub fn has_induced_failure(&self) -> bool {
+        self.induced_failure.get().is_some()
+    }
+
+    /// The [`alloc_index`](Self::alloc_index) at which allocations fail.
+    pub fn fail_index(&self) -> usize {
+        self.fail_index.get()
+    }
+
+    /// The [`resize_index`](Self::resize_index) at which resizes and remaps fail.
+    pub fn resize_fail_index(&self) -> usize {
+        self.resize_fail_index.get()
+    }
+
+    /// Changes [`fail_index`](Self::fail_index). An index that has been passed fails nothing.
+    pub fn set_fail_index(&self, fail_index: usize) {
+        self.fail_index.set(fail_index);
+    }
+
+    /// Changes [`resize_fail_index`](Self::resize_fail_index).
+    pub fn set_resize_fail_index(&self, resize_fail_index: usize) {
+        self.resize_fail_index.set(resize_fail_index);
+    }
+
+    /// The return address that came with the first allocation that was made to fail: an address in
+    /// the function that asked for it, or 0 where that is not known. `None` if none has failed.
+    pub fn return_address(&self) -> Option<usize> {
+        self.induced_failure.get()
+    }
+
+    /// The stack of the first allocation that was made to fail: the return address that came with
+    /// it, then the return addresses of the function's callers, at most 16. Unused ones are 0.
+    ///
+    /// Without the feature `backtrace` there is only the first. With it the stack is captured in the
+    /// failing call; that allocates from no allocator of this crate, but the unwinder may allocate
+    /// from the global heap.
+    ///
+    /// Ports the field `stack_addresses`, and `getStackTrace`.
+    #[doc(alias = "getStackTrace")]
+    pub fn stack_addresses(&self) -> [usize; 16] {
+        self.stack_addresses.get()
+    }
+
+    #[inline]
+    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        if self.alloc_index.get() == self.fail_index.get() {
+            self.induce_failure(ret_addr);
+            return None;
+        }
+        // SAFETY: the caller's promises are the child's.
+        let memory = unsafe { self.internal_allocator.handle().raw_alloc(len, alignment, ret_addr) }?;
+        add(&self.allocated_bytes, len);
+        add(&self.allocations, 1);
+        add(&self.alloc_index, 1);
+        Some(memory)
+    }
+
+    #[cold]
+    fn induce_failure(&self, ret_addr: usize) {
+        if !self.has_induced_failure() {
+            self.induced_failure.set(Some(ret_addr));
+            self.stack_addresses.set(symbol::stack_addresses(ret_addr));
+        }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn resize(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        if self.resize_index.get() == self.resize_fail_index.get() {
+            return false;
+        }
+        let child = self.internal_allocator.handle();
+        // SAFETY: the block is the child's.
+        let resized = unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
+        if resized {
+            self.count_resize(memory.len(), new_len);
+        }
+        resized
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn remap(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        if self.resize_index.get() == self.resize_fail_index.get() {
+            return None;
+        }
+        let child = self.internal_allocator.handle();
+        // SAFETY: the block is the child's.
+        let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) }?;
+        self.count_resize(memory.len(), new_len);
+        Some(remapped)
+    }
+
+    #[inline]
+    fn count_resize(&self, len: usize, new_len: usize) {
+        if new_len < len {
+            add(&self.freed_bytes, len - new_len);
+        } else {
+            add(&self.allocated_bytes, new_len - len);
+        }
+        add(&self.resize_index, 1);
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+        // SAFETY: the block is the child's.
+        unsafe { self.internal_allocator.handle().raw_free(memory, alignment, ret_addr) };
+        add(&self.deallocations, 1);
+        add(&self.freed_bytes, memory.len());
+    }
+}
+
+#[inline]
+fn add(counter: &Cell<usize>, n: usize) {
+    counter.set(counter.get().wrapping_add(n));
+}
+
+// SAFETY: 1. as `allocator` says. 2. The counters are its own. If it is `Send`, its child is a
+// `SyncAllocator`, which any thread may call.
+unsafe impl<C: ChildAllocator> AllocatorState for FailingAllocator<C> {
+    fn allocator(&self) -> Allocator<'_> {
+        FailingAllocator::allocator(self)
+    }
+}
+
+impl<C: ChildAllocator> fmt::Debug for FailingAllocator<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailingAllocator")
+            .field("alloc_index", &self.alloc_index.get())
+            .field("fail_index", &self.fail_index.get())
+            .field("resize_index", &self.resize_index.get())
+            .field("resize_fail_index", &self.resize_fail_index.get())
+            .field("allocated_bytes", &self.allocated_bytes.get())
+            .field("freed_bytes", &self.freed_bytes.get())
+            .finish_non_exhaustive()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, C: ChildAllocator + 's>(ctx: *mut ()) -> &'s FailingAllocator<C> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn failing_alloc<C: ChildAllocator>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr))
+}
+
+#[inline]
+unsafe extern "C" fn failing_resize<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context::<C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
+}
+
+#[inline]
+unsafe extern "C" fn failing_remap<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 to 4 of the contract.
+    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
+}
+
+#[inline]
+unsafe extern "C" fn failing_free<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context::<C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
+}

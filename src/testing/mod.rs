@@ -1,0 +1,71 @@
+//! What a program, or the author of an allocator, tests with.
+//!
+//! | | finds |
+//! |---|---|
+//! | [`FailingAllocator`] | what a program does when the n-th allocation fails |
+//! | [`check_all_allocation_failures`] | the same for every n, one after the other |
+//! | [`ValidationAllocator`] | lengths of zero, and misaligned results |
+//! | [`LedgerAllocator`] | wrong lengths and alignments, foreign pointers, double frees, leaks |
+//! | [`test_allocator`] and its three companions | an allocator that Zig's own tests would refuse |
+//! | [`test_allocator_strict`] | an allocator that breaks its [contract](crate::VTable#the-contract-of-an-allocator) |
+//!
+//! To write an allocator, run all five conformance functions over it:
+//!
+//! ```
+//! # #[cfg(not(miri))] {
+//! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+//! use zigalloc::testing;
+//!
+//! let mine = ArenaAllocator::init(PAGE_ALLOCATOR);
+//! testing::test_allocator(mine.allocator());
+//! testing::test_allocator_aligned(mine.allocator());
+//! testing::test_allocator_large_alignment(mine.allocator());
+//! testing::test_allocator_aligned_shrink(mine.allocator());
+//! testing::test_allocator_strict(mine.allocator());
+//! # }
+//! ```
+//!
+//! The ledger and the strict kit keep their books on the global heap and need the feature `alloc`.
+//!
+//! Ports the allocators of `lib/std/testing.zig` and `lib/std/testing/FailingAllocator.zig`,
+//! `ValidationAllocator` of `lib/std/mem.zig` and the shared tests of `lib/std/heap.zig` of Zig 0.15.2.
+
+mod check_failures;
+mod conformance;
+mod failing_allocator;
+#[cfg(feature = "alloc")]
+mod ledger;
+#[cfg(feature = "alloc")]
+mod ledger_allocator;
+#[cfg(feature = "alloc")]
+mod strict;
+pub(crate) mod symbol;
+mod validation_allocator;
+
+pub use check_failures::{AsOutOfMemory, CheckError, FailurePoint, check_all_allocation_failures};
+pub use conformance::{
+    test_allocator, test_allocator_aligned, test_allocator_aligned_shrink, test_allocator_large_alignment,
+};
+pub use failing_allocator::{FailingAllocator, FailingConfig};
+#[cfg(feature = "alloc")]
+pub use ledger_allocator::LedgerAllocator;
+#[cfg(feature = "alloc")]
+pub use strict::{StrictConfig, test_allocator_strict, test_allocator_strict_with, test_handles_strict};
+pub use validation_allocator::{Reset, ValidationAllocator, validation_wrap};
+
+use crate::vtable::SyncAllocator;
+
+/// An allocator for tests of what must not allocate: it always fails.
+///
+/// Zero bytes are no allocation and succeed, as everywhere.
+///
+/// Ports `std.testing.failing_allocator` of Zig 0.15.2. That one is a [`FailingAllocator`] over an
+/// empty buffer, whose counters anyone can read; this one has no state.
+///
+/// ```
+/// use zigalloc::{Error, testing::FAILING_ALLOCATOR};
+///
+/// assert_eq!(FAILING_ALLOCATOR.create::<u8>().unwrap_err(), Error::OutOfMemory);
+/// ```
+#[doc(alias = "failing_allocator")]
+pub const FAILING_ALLOCATOR: SyncAllocator<'static> = SyncAllocator::FAILING;

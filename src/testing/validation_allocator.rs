@@ -1,0 +1,270 @@
+//! A wrapper that asserts the cheapest clauses of the contract.
+//!
+//! # Guarantees
+//!
+//! - `alloc`: the length is not zero (clause 2 of the
+//!   [contract](crate::VTable#the-contract-of-an-allocator)), and what the underlying allocator
+//!   returns is aligned (clause 7).
+//! - `resize`, `remap`, `free`: the block's length is not zero.
+//!
+//! Everything is passed on unchanged. Whether the block exists, and its new length, are not checked;
+//! [`LedgerAllocator`](crate::testing::LedgerAllocator) does that.
+//!
+//! # What a failed assertion does
+//!
+//! It prints its message and aborts the process: the functions are `extern "C"` and must not unwind.
+//! The assertions hold in release builds too, since whoever wraps an allocator in this wants them.
+//! Zig has them in its two safe modes only.
+//!
+//! # Threads
+//!
+//! It has no state of its own. It is `Send` if the underlying allocator is.
+//!
+//! Ports `ValidationAllocator` and `validationWrap` of `lib/std/mem.zig` of Zig 0.15.2.
+
+use core::ptr::{self, NonNull};
+
+use crate::alignment::Alignment;
+use crate::heap::FixedBufferAllocator;
+use crate::vtable::{Allocator, AllocatorState, VTable, block, nullable};
+
+/// Wraps an allocator and aborts with a message when a length is zero or a result is misaligned.
+///
+/// `T` is a handle, or anything that has an allocator to offer. Lengths that are zero come from raw
+/// calls; the typed functions never pass them on. The assertions hold in release builds too.
+///
+/// ```
+/// use zigalloc::{heap::PAGE_ALLOCATOR, testing::validation_wrap};
+///
+/// let validation = validation_wrap(PAGE_ALLOCATOR);
+/// let memory = validation.allocator().alloc::<u8>(100)?;
+/// unsafe { validation.allocator().free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.mem.ValidationAllocator")]
+#[derive(Debug)]
+pub struct ValidationAllocator<T: AllocatorState> {
+    /// What the calls are passed on to.
+    pub underlying_allocator: T,
+}
+
+/// A [`ValidationAllocator`] around `allocator`.
+///
+/// Ports `std.mem.validationWrap` of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::validation_wrap};
+///
+/// let validation = validation_wrap(ArenaAllocator::init(PAGE_ALLOCATOR));
+/// validation.allocator().alloc::<u8>(100)?;
+/// assert!(validation.underlying_allocator.query_capacity() >= 100);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "validationWrap")]
+#[inline]
+pub const fn validation_wrap<T: AllocatorState>(allocator: T) -> ValidationAllocator<T> {
+    ValidationAllocator::init(allocator)
+}
+
+/// What can forget all its blocks at once, without being told how: the type that
+/// [`ValidationAllocator::reset`] needs.
+///
+/// An [`ArenaAllocator`](crate::heap::ArenaAllocator) is not one, since it asks for a mode.
+///
+/// ```
+/// use zigalloc::testing::Reset;
+///
+/// fn twice<T: Reset>(allocator: &mut T) {
+///     allocator.reset();
+///     allocator.reset();
+/// }
+/// # let mut fixed_buffer = zigalloc::heap::FixedBufferAllocator::init(&mut []);
+/// # twice(&mut fixed_buffer);
+/// ```
+pub trait Reset {
+    /// Ends all blocks.
+    fn reset(&mut self);
+}
+
+impl Reset for FixedBufferAllocator<'_> {
+    fn reset(&mut self) {
+        FixedBufferAllocator::reset(self);
+    }
+}
+
+impl<T: AllocatorState + Reset> Reset for ValidationAllocator<T> {
+    fn reset(&mut self) {
+        ValidationAllocator::reset(self);
+    }
+}
+
+impl<T: AllocatorState> ValidationAllocator<T> {
+    const VTABLE: VTable = VTable {
+        alloc: validation_alloc::<T>,
+        resize: validation_resize::<T>,
+        remap: validation_remap::<T>,
+        free: validation_free::<T>,
+    };
+
+    /// A wrapper around `underlying_allocator`.
+    #[inline]
+    pub const fn init(underlying_allocator: T) -> ValidationAllocator<T> {
+        ValidationAllocator { underlying_allocator }
+    }
+
+    /// A handle to this allocator, for one thread.
+    #[inline]
+    pub fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract, because the underlying allocator does. The handle
+        // borrows `self`, and with it the underlying allocator.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// Resets the underlying allocator.
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// use zigalloc::{heap::FixedBufferAllocator, testing::validation_wrap};
+    ///
+    /// let mut buffer = [const { MaybeUninit::uninit() }; 100];
+    /// let mut validation = validation_wrap(FixedBufferAllocator::init(&mut buffer));
+    /// validation.allocator().alloc::<u8>(100)?;
+    /// validation.reset();
+    /// validation.allocator().alloc::<u8>(100)?;
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline]
+    pub fn reset(&mut self)
+    where
+        T: Reset,
+    {
+        self.underlying_allocator.reset();
+    }
+
+    #[inline]
+    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        assert!(len > 0, "ValidationAllocator: alloc of 0 bytes; the least is 1");
+        // SAFETY: the length is not zero; the caller's other promises are the underlying allocator's.
+        let memory = unsafe { self.underlying_allocator.allocator().raw_alloc(len, alignment, ret_addr) }?;
+        assert!(
+            alignment.check(memory.addr().get()),
+            "ValidationAllocator: alloc of {len} bytes returned {memory:?}, which is not aligned to {} bytes",
+            alignment.to_byte_units()
+        );
+        Some(memory)
+    }
+
+    /// The underlying allocator, after the check that all functions but `alloc` make.
+    #[inline]
+    fn underlying_for(&self, function: &str, memory: NonNull<[u8]>) -> Allocator<'_> {
+        assert!(
+            !memory.is_empty(),
+            "ValidationAllocator: {function} of a block of 0 bytes at {:?}; the least is 1",
+            memory.cast::<u8>()
+        );
+        self.underlying_allocator.allocator()
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn resize(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: the block is the underlying allocator's.
+        unsafe { self.underlying_for("resize", memory).raw_resize(memory, alignment, new_len, ret_addr) }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn remap(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: the block is the underlying allocator's.
+        unsafe { self.underlying_for("remap", memory).raw_remap(memory, alignment, new_len, ret_addr) }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+        // SAFETY: the block is the underlying allocator's.
+        unsafe { self.underlying_for("free", memory).raw_free(memory, alignment, ret_addr) };
+    }
+}
+
+// SAFETY: 1. as `allocator` says. 2. The state is the underlying allocator's. If this is `Send`, that
+// is, and keeps the clause itself; its only way out is through `self`.
+unsafe impl<T: AllocatorState> AllocatorState for ValidationAllocator<T> {
+    fn allocator(&self) -> Allocator<'_> {
+        ValidationAllocator::allocator(self)
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, T: AllocatorState + 's>(ctx: *mut ()) -> &'s ValidationAllocator<T> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn validation_alloc<T: AllocatorState>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(unsafe { context::<T>(ctx) }.alloc(len, alignment, ret_addr))
+}
+
+#[inline]
+unsafe extern "C" fn validation_resize<T: AllocatorState>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context::<T>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
+}
+
+#[inline]
+unsafe extern "C" fn validation_remap<T: AllocatorState>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 to 4 of the contract.
+    nullable(unsafe { context::<T>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
+}
+
+#[inline]
+unsafe extern "C" fn validation_free<T: AllocatorState>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context::<T>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
+}

@@ -1,0 +1,214 @@
+//! Runs named steps one after the other, and sums up in a table.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Result;
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    /// What went wrong has been printed.
+    Failed,
+    /// Could not be run, and why.
+    Skipped(String),
+}
+
+impl Outcome {
+    /// Both ran, one after the other: the worse of the two.
+    pub(crate) fn and(self, other: impl FnOnce() -> Outcome) -> Outcome {
+        match (self, other()) {
+            (Outcome::Passed, other) => other,
+            (Outcome::Failed, _) | (_, Outcome::Failed) => Outcome::Failed,
+            (skipped, _) => skipped,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Reads the sources only.
+    Source,
+    /// Is pointless if the library does not compile.
+    Library,
+    /// The same, and left out by `--quick`.
+    Slow,
+}
+
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) run: fn() -> Outcome,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) quick: bool,
+    /// Names of steps, or their beginnings up to a hyphen; all if empty.
+    pub(crate) only: Vec<String>,
+}
+
+impl Selection {
+    fn selects(&self, step: &Step) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| is_called(step, name))
+    }
+}
+
+fn is_called(step: &Step, name: &str) -> bool {
+    step.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Runs the selected steps, all of them, and prints how each ended. The first step is the one that
+/// tells whether the library compiles.
+///
+/// # Errors
+/// If a step failed, or there is no step of a selected name.
+pub(crate) fn run_all(steps: &[Step], selection: &Selection) -> Result<()> {
+    for name in &selection.only {
+        if !steps.iter().any(|step| is_called(step, name)) {
+            return Err(format!("xtask test: there is no step {name:?}; `--list` shows them"));
+        }
+    }
+    let mut results: Vec<(&Step, Outcome, Duration)> = Vec::new();
+    for step in steps.iter().filter(|step| selection.selects(step)) {
+        println!("\n──── {}: {}", step.name, step.what);
+        let start = Instant::now();
+        let compiles = !results
+            .iter()
+            .any(|(step, outcome, _)| step.name == steps[0].name && *outcome == Outcome::Failed);
+        let outcome = match step.kind {
+            Kind::Library | Kind::Slow if !compiles => {
+                Outcome::Skipped(format!("the library does not compile, see {}", steps[0].name))
+            }
+            Kind::Slow if selection.quick => Outcome::Skipped("--quick".to_owned()),
+            _ => (step.run)(),
+        };
+        results.push((step, outcome, start.elapsed()));
+    }
+    println!("\n{}", table(&results));
+    let failed = results.iter().any(|(_, outcome, _)| *outcome == Outcome::Failed);
+    if failed { Err(String::new()) } else { Ok(()) }
+}
+
+/// A line for each step, and the counts in the last line.
+fn table(results: &[(&Step, Outcome, Duration)]) -> String {
+    let mut text = format!("{:<18} {:<8} {:>7}\n", "step", "result", "seconds");
+    let mut counts = [0; 3];
+    for (step, outcome, duration) in results {
+        let (kind, word, why) = match outcome {
+            Outcome::Passed => (0, "passed", String::new()),
+            Outcome::Failed => (1, "FAILED", String::new()),
+            Outcome::Skipped(why) => (2, "SKIPPED", format!("  ({why})")),
+        };
+        counts[kind] += 1;
+        text.push_str(&format!("{:<18} {word:<8} {:>7.1}{why}\n", step.name, duration.as_secs_f64()));
+    }
+    let [passed, failed, skipped] = counts;
+    text.push_str(&format!("\n{passed} passed, {failed} failed, {skipped} skipped"));
+    text
+}
+
+/// Runs a command at the root of the repository and lets it print.
+pub(crate) fn run(program: impl AsRef<OsStr>, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+    let variables: String = env.iter().map(|(key, value)| format!("{key}={value:?} ")).collect();
+    // Cargo is known by its whole path, which nobody wants to read.
+    let name = Path::new(&program).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    println!("$ {variables}{name} {}", args.join(" "));
+    let status = Command::new(program)
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(crate::root())
+        .stdin(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.success() => Outcome::Passed,
+        Ok(status) => {
+            println!("{name}: {status}");
+            Outcome::Failed
+        }
+        Err(error) => {
+            println!("{name}: {error}");
+            Outcome::Failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skipped(why: &str) -> Outcome {
+        Outcome::Skipped(why.to_owned())
+    }
+
+    fn step(name: &'static str, kind: Kind, run: fn() -> Outcome) -> Step {
+        Step { name, what: "", kind, run }
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        let a = step("a", Kind::Source, || Outcome::Passed);
+        let seconds = Duration::from_millis(1250);
+        let text = table(&[(&a, Outcome::Passed, seconds), (&a, skipped("no Miri"), seconds)]);
+        assert!(text.contains("a                  SKIPPED      1.2  (no Miri)\n"), "{text}");
+        assert_eq!(text.lines().last(), Some("1 passed, 0 failed, 1 skipped"));
+    }
+
+    #[test]
+    fn a_failure_stops_nothing_and_fails_the_whole() {
+        use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let later = step("later", Kind::Library, || {
+            RUNS.fetch_add(1, Relaxed);
+            Outcome::Passed
+        });
+        let steps = [
+            step("build", Kind::Library, || Outcome::Passed),
+            step("bad", Kind::Library, || Outcome::Failed),
+            later,
+        ];
+        assert!(run_all(&steps, &Selection::default()).is_err());
+        assert_eq!(RUNS.load(Relaxed), 1);
+        assert!(run_all(&steps, &Selection { quick: false, only: vec!["later".into()] }).is_ok());
+        assert_eq!(RUNS.load(Relaxed), 2);
+    }
+
+    #[test]
+    fn nothing_is_built_on_a_library_that_does_not_compile() {
+        let steps = [
+            step("build", Kind::Library, || Outcome::Failed),
+            step("pointless", Kind::Library, || panic!("ran")),
+            step("format", Kind::Source, || Outcome::Passed),
+        ];
+        assert!(run_all(&steps, &Selection::default()).is_err());
+    }
+
+    #[test]
+    fn quick_leaves_out_what_is_slow() {
+        let steps =
+            [step("build", Kind::Library, || Outcome::Passed), step("miri", Kind::Slow, || Outcome::Failed)];
+        assert!(run_all(&steps, &Selection { quick: true, only: vec![] }).is_ok());
+        assert!(run_all(&steps, &Selection { quick: false, only: vec!["miri".into()] }).is_err());
+        assert!(run_all(&steps, &Selection { quick: false, only: vec!["mir".into()] }).is_err());
+    }
+
+    #[test]
+    fn names_select_families() {
+        let miri = step("miri-tree", Kind::Slow, || Outcome::Passed);
+        assert!(is_called(&miri, "miri") && is_called(&miri, "miri-tree"));
+        assert!(!is_called(&miri, "mir") && !is_called(&miri, "tree"));
+    }
+
+    #[test]
+    fn the_worse_outcome_wins() {
+        use Outcome::{Failed, Passed};
+        assert_eq!(Passed.and(|| Passed), Passed);
+        assert_eq!(Passed.and(|| skipped("x")), skipped("x"));
+        assert_eq!(skipped("x").and(|| Failed), Failed);
+        assert_eq!(Failed.and(|| Passed), Failed);
+    }
+}

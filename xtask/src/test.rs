@@ -1,0 +1,250 @@
+//! `cargo xtask test`: everything that must hold before a change is merged.
+
+use crate::Result;
+use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all};
+use crate::surface;
+use crate::toolchain::{self, NIGHTLY, cargo};
+
+pub(crate) const USAGE: &str = "\
+test [--quick] [--only NAME[,NAME…]] [--list]
+      Runs every check and test, all of them even if one fails, and sums up in a table.
+      Installs what it needs with rustup; what it cannot have is reported as SKIPPED.
+      --quick  without Miri and the oldest supported compiler
+      --only   these steps only; `miri` stands for all that begin with `miri-`
+      --list   the names of the steps";
+
+/// In the order in which they run. The first tells whether the library compiles.
+const STEPS: &[Step] = &[
+    Step { name: "build", what: "the library compiles", kind: Kind::Library, run: build },
+    Step { name: "fmt", what: "formatting", kind: Kind::Source, run: fmt },
+    Step {
+        name: "clippy-default",
+        what: "lints, default features",
+        kind: Kind::Library,
+        run: clippy_default,
+    },
+    Step { name: "clippy-minimal", what: "lints, no features", kind: Kind::Library, run: clippy_minimal },
+    Step { name: "clippy-alloc", what: "lints, feature alloc alone", kind: Kind::Library, run: clippy_alloc },
+    Step { name: "clippy-all", what: "lints, all features", kind: Kind::Library, run: clippy_all },
+    Step {
+        name: "doc-private",
+        what: "documentation of private items",
+        kind: Kind::Library,
+        run: doc_private,
+    },
+    Step { name: "doc", what: "documentation", kind: Kind::Library, run: doc },
+    Step { name: "test-default", what: "tests, default features", kind: Kind::Library, run: test_default },
+    Step { name: "test-minimal", what: "tests, no features", kind: Kind::Library, run: test_minimal },
+    Step { name: "test-all", what: "tests, all features", kind: Kind::Library, run: test_all },
+    Step { name: "test-release", what: "tests, optimised", kind: Kind::Library, run: test_release },
+    Step { name: "test-xtask", what: "tests of these commands", kind: Kind::Source, run: test_xtask },
+    Step { name: "surface", what: "behaviours that need a test have one", kind: Kind::Source, run: surface },
+    Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
+    Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
+    Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
+    Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::Slow, run: miri_stacked },
+    Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::Slow, run: miri_tree },
+    Step {
+        name: "miri-seeds",
+        what: "Miri, many schedules of the threads",
+        kind: Kind::Slow,
+        run: miri_seeds,
+    },
+];
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let mut selection = Selection::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--quick" => selection.quick = true,
+            "--only" => {
+                let names = args.next().ok_or("xtask test: --only needs the name of a step")?;
+                selection.only.extend(names.split(',').map(|name| name.trim().to_owned()));
+            }
+            "--list" => {
+                STEPS.iter().for_each(|step| println!("{:<18} {}", step.name, step.what));
+                return Ok(());
+            }
+            _ => return Err(format!("xtask test: unknown option {arg:?}\n\n{USAGE}")),
+        }
+    }
+    run_all(STEPS, &selection)
+}
+
+fn build() -> Outcome {
+    run_command(cargo(), &["check", "-p", "zigalloc", "--all-features"], &[])
+}
+
+fn fmt() -> Outcome {
+    with(toolchain::component("rustfmt", "fmt"), || run_command(cargo(), &["fmt", "--all", "--check"], &[]))
+}
+
+fn clippy(features: &[&str]) -> Outcome {
+    with(toolchain::component("clippy", "clippy"), || {
+        let args =
+            [&["clippy", "--workspace", "--all-targets"], features, &["--", "-D", "warnings"]].concat();
+        run_command(cargo(), &args, &[])
+    })
+}
+
+fn clippy_default() -> Outcome {
+    clippy(&[])
+}
+
+fn clippy_minimal() -> Outcome {
+    clippy(&["--no-default-features"])
+}
+
+fn clippy_alloc() -> Outcome {
+    clippy(&["--no-default-features", "--features", "alloc"])
+}
+
+fn clippy_all() -> Outcome {
+    clippy(&["--all-features"])
+}
+
+const DOC: &[&str] = &["doc", "-p", "zigalloc", "--no-deps", "--all-features"];
+
+/// Links from private items may lead nowhere: they are read in the source.
+fn doc_private() -> Outcome {
+    let flags = "-D warnings -A rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links";
+    run_command(cargo(), &[DOC, &["--document-private-items"]].concat(), &[("RUSTDOCFLAGS", flags)])
+}
+
+/// Runs last of the two, so that `target/doc` is what users see.
+fn doc() -> Outcome {
+    run_command(cargo(), DOC, &[("RUSTDOCFLAGS", "-D warnings")])
+}
+
+/// `cargo test` of the library. Everything is run even if one test program fails.
+fn test(args: &[&str]) -> Outcome {
+    run_command(cargo(), &[&["test", "-p", "zigalloc", "--no-fail-fast"], args].concat(), &[])
+}
+
+/// The tests that start no compilers of their own. Those that do take long, and run in `test_all`.
+const SHORT: &[&str] = &["--lib", "--test", "all"];
+
+fn test_default() -> Outcome {
+    test(SHORT).and(|| test(&["--doc"]))
+}
+
+/// The examples in the documentation use the allocators of feature `std`, so they are not run.
+fn test_minimal() -> Outcome {
+    test(&[SHORT, &["--no-default-features"]].concat())
+}
+
+/// All there is. A test program that needs a feature runs here, whatever the feature.
+fn test_all() -> Outcome {
+    test(&["--all-features"])
+}
+
+/// What differs without debug assertions: fills, overflow, return addresses of inlined functions.
+fn test_release() -> Outcome {
+    test(&[SHORT, &["--all-features", "--release"]].concat())
+}
+
+fn test_xtask() -> Outcome {
+    run_command(cargo(), &["test", "-p", "xtask"], &[])
+}
+
+fn surface() -> Outcome {
+    match surface::require_done() {
+        Ok(()) => Outcome::Passed,
+        Err(message) => {
+            println!("{message}");
+            Outcome::Failed
+        }
+    }
+}
+
+fn examples() -> Outcome {
+    run_command(cargo(), &["build", "-p", "zigalloc", "--examples", "--all-features"], &[])
+}
+
+fn benches() -> Outcome {
+    run_command(cargo(), &["bench", "-p", "zigalloc", "--benches", "--all-features", "--no-run"], &[])
+}
+
+fn msrv() -> Outcome {
+    let version = match toolchain::minimum_rust() {
+        Ok(version) => version,
+        Err(message) => {
+            println!("{message}");
+            return Outcome::Failed;
+        }
+    };
+    with(toolchain::toolchain(&version), || {
+        let check = |features| {
+            let args = ["run", &version, "cargo", "check", "-p", "zigalloc", features];
+            run_command("rustup", &args, &[])
+        };
+        check("--all-features").and(|| check("--no-default-features"))
+    })
+}
+
+/// Miri over the library's tests. Its build is in `target/miri`, one for all three steps, since the
+/// flags are read by the interpreter and not by the compiler.
+fn miri(flags: &str, args: &[&str]) -> Outcome {
+    with(toolchain::miri(), || {
+        let flags = format!("-Zmiri-strict-provenance {flags}");
+        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc"];
+        run_command("rustup", &[&command, SHORT, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
+    })
+}
+
+fn miri_stacked() -> Outcome {
+    miri("", &["--no-fail-fast"])
+}
+
+fn miri_tree() -> Outcome {
+    miri("-Zmiri-tree-borrows", &["--no-fail-fast"])
+}
+
+/// The tests whose name says so, each with 32 schedules.
+fn miri_seeds() -> Outcome {
+    const MARK: &str = "many_seeds";
+    match surface::tests_of(&crate::root()) {
+        Ok(tests) if tests.iter().any(|test| test.name.contains(MARK)) => {
+            miri("-Zmiri-many-seeds=0..32", &[MARK])
+        }
+        Ok(_) => Outcome::Skipped(format!("no test has {MARK} in its name")),
+        Err(message) => {
+            println!("{message}");
+            Outcome::Failed
+        }
+    }
+}
+
+/// Runs the step if what it needs is there.
+fn with(needed: Result<()>, step: impl FnOnce() -> Outcome) -> Outcome {
+    match needed {
+        Ok(()) => step(),
+        Err(why) => {
+            println!("SKIPPED: {why}");
+            Outcome::Skipped(why)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_the_table() {
+        for (index, step) in STEPS.iter().enumerate() {
+            assert!(step.name.len() <= 18, "{}", step.name);
+            assert!(STEPS[..index].iter().all(|other| other.name != step.name), "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn bad_options_are_told() {
+        let error =
+            |args: &[&str]| run(&args.iter().map(|&arg| arg.to_owned()).collect::<Vec<_>>()).unwrap_err();
+        assert!(error(&["--fast"]).contains("unknown option \"--fast\""));
+        assert!(error(&["--only"]).contains("--only needs"));
+        assert!(error(&["--only", "mir"]).contains("there is no step \"mir\""));
+    }
+}

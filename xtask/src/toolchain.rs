@@ -1,0 +1,102 @@
+//! Finds the tools that a step needs, and installs them where that is possible.
+
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::Result;
+
+/// The toolchain that Miri runs on.
+pub(crate) const NIGHTLY: &str = "nightly";
+
+/// The cargo that runs this program.
+pub(crate) fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// Makes a component of the current toolchain available, such as `clippy`; `probe` is the cargo
+/// command that it brings.
+pub(crate) fn component(component: &str, probe: &str) -> Result<()> {
+    if succeeds(&cargo(), &[probe, "--version"]) {
+        return Ok(());
+    }
+    install(&["component", "add", component])
+}
+
+/// Makes a whole toolchain available: only the compiler, the library and cargo.
+pub(crate) fn toolchain(name: &str) -> Result<()> {
+    if succeeds("rustup", &["run", name, "cargo", "--version"]) {
+        return Ok(());
+    }
+    install(&["toolchain", "install", name, "--profile", "minimal", "--no-self-update"])
+}
+
+/// Makes Miri available, once for all steps that need it.
+pub(crate) fn miri() -> Result<()> {
+    static MIRI: OnceLock<Result<()>> = OnceLock::new();
+    MIRI.get_or_init(|| {
+        toolchain(NIGHTLY)?;
+        // It builds a library of its own from rust-src, the first time.
+        let setup = ["run", NIGHTLY, "cargo", "miri", "setup"];
+        if succeeds("rustup", &setup) {
+            return Ok(());
+        }
+        install(&["component", "add", "miri", "rust-src", "--toolchain", NIGHTLY])?;
+        if succeeds("rustup", &setup) { Ok(()) } else { Err(by_hand("rustup", &setup)) }
+    })
+    .clone()
+}
+
+/// The version of Rust that the crate promises to compile with, from its manifest.
+pub(crate) fn minimum_rust() -> Result<String> {
+    let text = std::fs::read_to_string(crate::root().join("Cargo.toml"))
+        .map_err(|error| format!("Cargo.toml: {error}"))?;
+    let manifest: toml::Table = text.parse().map_err(|error| format!("Cargo.toml: {error}"))?;
+    let version = manifest.get("workspace").and_then(|table| table.get("package")?.get("rust-version"));
+    let version =
+        version.and_then(toml::Value::as_str).ok_or("Cargo.toml: no workspace.package.rust-version")?;
+    Ok(version.to_owned())
+}
+
+fn install(args: &[&str]) -> Result<()> {
+    println!("$ rustup {}", args.join(" "));
+    let status = Command::new("rustup").args(args).stdin(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err(by_hand("rustup", args)),
+        Err(_) => Err(format!("no rustup here; {}", by_hand("rustup", args))),
+    }
+}
+
+fn by_hand(program: &str, args: &[&str]) -> String {
+    format!("`{program} {}` did not work; run it by hand to see why", args.join(" "))
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    let status = Command::new(program)
+        .args(args)
+        .current_dir(crate::root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minimum_is_read_from_the_manifest() {
+        let version = minimum_rust().unwrap();
+        assert_eq!(version.split('.').next(), Some("1"));
+        assert!(version.split('.').skip(1).all(|part| part.parse::<u32>().is_ok()), "{version}");
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_the_command() {
+        assert!(succeeds(&cargo(), &["--version"]));
+        assert!(!succeeds("/no/such/program", &[]));
+        assert!(by_hand("rustup", &["component", "add", "miri"]).contains("`rustup component add miri`"));
+    }
+}
