@@ -166,7 +166,9 @@ fn leaks(allocator: Allocator<'_>) -> Result<(), Error> {
 /// TE-05: a leak is found, with the counters of that run.
 #[test]
 fn memory_leak_detected() {
-    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    // The arena frees what is leaked.
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let ledger = LedgerAllocator::init(arena.allocator());
     let error = check_all_allocation_failures(ledger.allocator(), leaks).unwrap_err();
     let CheckError::MemoryLeakDetected { point, allocated_bytes, freed_bytes, allocations, deallocations } =
         &error
@@ -184,7 +186,8 @@ fn memory_leak_detected() {
 /// TE-05: the failed allocation is shown by function, file and line.
 #[test]
 fn the_call_site_is_named() {
-    let error = check_all_allocation_failures(*PAGE_ALLOCATOR, leaks).unwrap_err();
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let error = check_all_allocation_failures(arena.allocator(), leaks).unwrap_err();
     let CheckError::MemoryLeakDetected { point, .. } = &error else { panic!("{error}") };
     let text = error.to_string();
     if point.return_address == 0 {
