@@ -14,7 +14,7 @@ use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nul
 
 mod node;
 
-use node::{NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes};
+use node::{NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, size_for};
 
 /// An arena for any number of threads, without a lock; see the [module](self).
 ///
@@ -313,10 +313,11 @@ impl<'c> SharedArenaAllocator<'c> {
         // everybody if there is none.
         let mut spare = None;
         let memory = loop {
+            let previous = first.map_or(0, NodePtr::capacity);
             let attempt = self
                 .grow(first, len, alignment)
                 .or_else(|| self.alloc_from_free_node(first, len, alignment))
-                .or_else(|| self.alloc_from_new_node(first, &mut spare, len, alignment));
+                .or_else(|| self.alloc_from_new_node(first, previous, &mut spare, len, alignment));
             match attempt {
                 Attempt::Block(memory) => break Some(memory),
                 Attempt::Again(node) => first = node,
@@ -355,9 +356,10 @@ impl<'c> SharedArenaAllocator<'c> {
         alignment: Alignment,
     ) -> (usize, Attempt) {
         let end_index = node.end_index.load(Ordering::Relaxed);
-        let Some((start, end, new_size)) = place_and_size(node, end_index, len, alignment) else {
+        let Some((start, end)) = node.place(end_index, len, alignment) else {
             return (size, Attempt::Refused);
         };
+        let new_size = size_for(end);
         if new_size <= size {
             // Another thread has freed or shrunk a block meanwhile; nodes never shrink.
             return (size, Attempt::Again(Some(node)));
@@ -371,8 +373,7 @@ impl<'c> SharedArenaAllocator<'c> {
             return (size, Attempt::Refused);
         }
         // Acquires what other threads have freed. The strong form: a spurious failure would waste the room.
-        let exchanged =
-            node.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed);
+        let exchanged = node.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed);
         if exchanged.is_err() {
             return (new_size, Attempt::Refused);
         }
@@ -429,9 +430,10 @@ impl<'c> SharedArenaAllocator<'c> {
     /// Makes a free node, which this thread owns, begin with a block; `None` if it cannot be made large
     /// enough.
     fn take_free_node(&self, node: NodePtr, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-        let (start, end, new_size) = place_and_size(node, 0, len, alignment)?;
+        let (start, end) = node.place(0, len, alignment)?;
         let size = node.size();
         if end > size - NODE_SIZE {
+            let new_size = size_for(end);
             // SAFETY: a live block of the child with matching length and alignment, owned by this thread.
             let resized = unsafe {
                 self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
@@ -447,15 +449,15 @@ impl<'c> SharedArenaAllocator<'c> {
     }
 
     /// Takes a new node from the child, or the spare one from an earlier attempt, and puts it before
-    /// `first`.
+    /// `first`, which had a capacity of `previous` bytes.
     fn alloc_from_new_node(
         &self,
         first: Option<NodePtr>,
+        previous: usize,
         spare: &mut Option<NodePtr>,
         len: usize,
         alignment: Alignment,
     ) -> Attempt {
-        let previous = first.map_or(0, NodePtr::capacity);
         let Some(node) = spare.or_else(|| self.create_node(previous, len, alignment)) else {
             return Attempt::Refused;
         };
@@ -519,17 +521,6 @@ impl<'c> SharedArenaAllocator<'c> {
             let _ = node.end_index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
         }
     }
-}
-
-/// Where a block would begin and end behind the node's header, and how large the node must be for it.
-fn place_and_size(
-    node: NodePtr,
-    end_index: usize,
-    len: usize,
-    alignment: Alignment,
-) -> Option<(usize, usize, usize)> {
-    let (start, end) = node.place(end_index, len, alignment)?;
-    Some((start, end, NodePtr::size_for(end)?))
 }
 
 impl Drop for SharedArenaAllocator<'_> {
