@@ -103,8 +103,8 @@
 //! compare-and-swap that may fail. Here one compare-and-swap takes exactly what is needed. With one thread
 //! the results are the same; it takes 0.6 of the time for alignments above 1, and 1.3 for 1; and
 //! padding is not lost when threads meet. Above all, Zig's addition can wrap: in fast modes of 0.17.1,
-//! after enough requests of 2^61 bytes have failed, the next one succeeds, and small ones get bytes that
-//! are in use. Here a length that no node can have moves nothing.
+//! after eleven requests of 2^61 bytes have failed, the twelfth succeeds, and small ones get addresses
+//! that are not the arena's. Here a length that no node can have moves nothing.
 //!
 //! Zig reads `size` without acquiring it, which leaves what the child did to the bytes of a node that
 //! grew unordered before their use (7).
