@@ -14,8 +14,8 @@ pub(super) struct Node {
     /// The block's length in bytes, header included, always even. Bit 0 is 1 while a thread has the
     /// exclusive right to ask the child for more (invariant 4).
     size: AtomicUsize,
-    /// Where the next block begins behind the header. It can be larger than the node: a request that
-    /// does not fit moves it too.
+    /// Where the next block begins behind the header. It can be larger than the node (a request that
+    /// does not fit moves it too), but not larger than `MAX_END_INDEX` (invariant 6).
     pub(super) end_index: AtomicUsize,
     /// The node below in the list. Only the owner of the node touches it (invariant 2).
     pub(super) next: Cell<Option<NodePtr>>,
@@ -25,6 +25,9 @@ pub(super) const NODE_SIZE: usize = size_of::<Node>();
 pub(super) const NODE_ALIGNMENT: Alignment = Alignment::of::<Node>();
 #[cfg(not(loom))]
 const _: () = assert!(NODE_SIZE == 3 * size_of::<usize>());
+
+/// The largest `end_index`: a block of the child that is longer than Rust's longest object cannot be.
+pub(super) const MAX_END_INDEX: usize = isize::MAX as usize - NODE_SIZE - 1;
 
 /// Bit 0 of [`Node::size`].
 const RESIZING: usize = 1;
@@ -113,19 +116,16 @@ impl NodePtr {
         (size & RESIZING == 0).then_some(size)
     }
 
-    /// Where a block would begin and end behind the header, if there were no end to the node.
+    /// Where a block would begin and end behind the header, if there were no end to the node but
+    /// `MAX_END_INDEX`.
     #[inline]
     pub(super) fn place(self, end_index: usize, len: usize, alignment: Alignment) -> Option<(usize, usize)> {
-        // Modulo 2^64, since `end_index` is not bounded by the node.
+        // Modulo the address space, since `end_index` is not bounded by the node.
         let address = self.0.addr().get().wrapping_add(NODE_SIZE).wrapping_add(end_index);
         let padding = address.wrapping_neg() & alignment.mask();
         let start = end_index.checked_add(padding)?;
-        Some((start, start.checked_add(len)?))
-    }
-
-    /// How long the child's block must be for a block that ends at `end`: even.
-    pub(super) fn size_for(end: usize) -> Option<usize> {
-        end.checked_add(NODE_SIZE)?.checked_next_multiple_of(2)
+        let end = start.checked_add(len)?;
+        (end <= MAX_END_INDEX).then_some((start, end))
     }
 
     /// The address that is `start` bytes behind the header.
@@ -140,7 +140,7 @@ impl NodePtr {
 
     /// Takes `len` bytes behind `end_index`, or returns `None` if the node is too small for them.
     ///
-    /// `end_index` moves in both cases, as in Zig, unless it would overflow.
+    /// `end_index` moves in both cases, as in Zig, except for a length that no node can have.
     #[inline]
     pub(super) fn reserve(self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
         let capacity = self.capacity();
@@ -163,6 +163,12 @@ impl NodePtr {
         let end = self.0.addr().get().wrapping_add(NODE_SIZE).wrapping_add(end_index);
         end == memory.addr().get().wrapping_add(memory.len())
     }
+}
+
+/// How long the child's block must be for a block that ends at `end`, which [`NodePtr::place`] has
+/// returned: even.
+pub(super) fn size_for(end: usize) -> usize {
+    (NODE_SIZE + end).next_multiple_of(2)
 }
 
 /// The nodes of a list, newest first. Each may be freed once it has been returned.
