@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::Result;
-use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all};
+use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, run_quietly};
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo};
 
@@ -42,8 +42,8 @@ const STEPS: &[Step] = &[
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
     Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
-    Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::Slow, run: miri_stacked },
-    Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::Slow, run: miri_tree },
+    Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
+    Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
     Step {
         name: "miri-seeds",
         what: "Miri, many schedules of the threads",
@@ -189,7 +189,7 @@ fn miri(flags: &str, args: &[&str]) -> Outcome {
     with(toolchain::miri(), || {
         let flags = format!("-Zmiri-strict-provenance {flags}");
         let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc", "--no-fail-fast"];
-        run_command("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
+        run_quietly("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
     })
 }
 
