@@ -249,13 +249,16 @@ fn a_handle_from_c() {
         lives: bool,
     }
     unsafe extern "C" fn c_alloc(ctx: *mut c_void, len: usize, log2: u8, _: usize) -> *mut c_void {
-        // SAFETY: the state that is passed below; nobody else uses it meanwhile.
-        let state = unsafe { &mut *ctx.cast::<State>() };
-        if state.lives || len > 32 || log2 != 0 {
-            return ptr::null_mut();
+        let state = ctx.cast::<State>();
+        // SAFETY: the state that is passed below. The flag alone is touched: a reference to all of it
+        // would end the block that is in it.
+        unsafe {
+            if (*state).lives || len > 32 || log2 != 0 {
+                return ptr::null_mut();
+            }
+            (*state).lives = true;
+            (&raw mut (*state).bytes).cast()
         }
-        state.lives = true;
-        (&raw mut state.bytes).cast()
     }
     unsafe extern "C" fn c_resize(
         _: *mut c_void,
@@ -278,8 +281,8 @@ fn a_handle_from_c() {
         if new_len <= 32 { memory } else { ptr::null_mut() }
     }
     unsafe extern "C" fn c_free(ctx: *mut c_void, _: *mut c_void, _: usize, _: u8, _: usize) {
-        // SAFETY: as above; only the flag, so that the block may still be looked at.
-        unsafe { (&raw mut (*ctx.cast::<State>()).lives).write(false) };
+        // SAFETY: as above.
+        unsafe { (*ctx.cast::<State>()).lives = false };
     }
     static VTABLE: CVTable = CVTable { alloc: c_alloc, resize: c_resize, remap: c_remap, free: c_free };
 
