@@ -26,26 +26,34 @@ struct Child {
     /// Who uses a word now.
     uses: Vec<UnsafeCell<()>>,
     end: AtomicUsize,
-    grants_resize: bool,
+    /// Offset and length of the live blocks. A lock that loom does not know of, so it orders nothing.
+    blocks: std::sync::Mutex<Vec<(usize, usize)>>,
+    grants: Grants,
+}
+
+/// What the child says yes to.
+#[derive(Clone, Copy, PartialEq)]
+enum Grants {
+    NewBlocks,
+    NewBlocksAndGrowth,
+    /// One block, and its growth.
+    GrowthOnly,
 }
 
 // SAFETY: loom watches over `uses`, and of the memory itself only the arena's headers are accessed.
 unsafe impl Sync for Child {}
 
 impl Child {
-    const VTABLE: VTable = VTable {
-        alloc: child_alloc,
-        resize: child_resize,
-        remap: zigalloc::no_remap,
-        free: zigalloc::no_free,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: child_alloc, resize: child_resize, remap: zigalloc::no_remap, free: child_free };
 
-    fn new(grants_resize: bool) -> Child {
+    fn new(grants: Grants) -> Child {
         Child {
             memory: Box::new([const { std::cell::UnsafeCell::new(0) }; WORDS]),
             uses: (0..WORDS).map(|_| UnsafeCell::new(())).collect(),
             end: AtomicUsize::new(0),
-            grants_resize,
+            blocks: std::sync::Mutex::default(),
+            grants,
         }
     }
 
@@ -65,6 +73,16 @@ impl Child {
         }
     }
 
+    /// A block is replaced by another one of the same offset, or by none, and must have been live.
+    fn replace(&self, old: (usize, usize), new_len: Option<usize>) {
+        let mut blocks = self.blocks.lock().expect("no panic");
+        let index = blocks.iter().position(|&block| block == old).expect("offset and length of a live block");
+        match new_len {
+            Some(len) => blocks[index].1 = len,
+            None => drop(blocks.swap_remove(index)),
+        }
+    }
+
     fn claim(&self, from: usize, to: usize) -> bool {
         let claimed = to <= WORDS * WORD
             && self.end.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok();
@@ -80,10 +98,11 @@ unsafe extern "C" fn child_alloc(ctx: *mut (), len: usize, _: Alignment, _: usiz
     let this = unsafe { &*ctx.cast_const().cast::<Child>() };
     loop {
         let end = this.end.load(Ordering::Relaxed);
-        if end + len > WORDS * WORD {
+        if end + len > WORDS * WORD || end > 0 && this.grants == Grants::GrowthOnly {
             return ptr::null_mut();
         }
         if this.claim(end, end + len.next_multiple_of(WORD)) {
+            this.blocks.lock().expect("no panic").push((end, len));
             // SAFETY: within the memory.
             return unsafe { this.start().add(end) };
         }
@@ -102,7 +121,18 @@ unsafe extern "C" fn child_resize(
     let this = unsafe { &*ctx.cast_const().cast::<Child>() };
     let offset = memory.addr() - this.start().addr();
     let (end, new_end) = ((offset + len).next_multiple_of(WORD), (offset + new_len).next_multiple_of(WORD));
-    this.grants_resize && this.claim(end, new_end)
+    this.replace((offset, len), Some(len));
+    let granted = this.grants != Grants::NewBlocks && this.claim(end, new_end);
+    if granted {
+        this.replace((offset, len), Some(new_len));
+    }
+    granted
+}
+
+unsafe extern "C" fn child_free(ctx: *mut (), memory: *mut u8, len: usize, _: Alignment, _: usize) {
+    // SAFETY: clause 1.
+    let this = unsafe { &*ctx.cast_const().cast::<Child>() };
+    this.replace((memory.addr() - this.start().addr(), len), None);
 }
 
 /// The arena and its child, as every thread sees them.
@@ -167,7 +197,7 @@ type Program<const N: usize> = fn(Shared, [Block; N]) -> Vec<Block>;
 /// touches at the end what they have left. Loom switches threads at most `preemptions` times where they
 /// do not wait.
 fn model<const N: usize>(
-    grants_resize: bool,
+    grants: Grants,
     preemptions: usize,
     prepare: fn(Shared) -> [Block; N],
     programs: Vec<Program<N>>,
@@ -175,7 +205,7 @@ fn model<const N: usize>(
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(move || {
-        let child = Box::into_raw(Box::new(Child::new(grants_resize)));
+        let child = Box::into_raw(Box::new(Child::new(grants)));
         // SAFETY: freed at the end, after all threads.
         let child_ref: &'static Child = unsafe { &*child };
         let arena = Box::into_raw(Box::new(SharedArenaAllocator::init(child_ref.allocator())));
@@ -195,10 +225,8 @@ fn model<const N: usize>(
         }
         // SAFETY: made above, and no thread uses them any more.
         let (mut arena, child) = unsafe { (Box::from_raw(arena), Box::from_raw(child)) };
-        // Both lists are whole: as many bytes as the child has given out, but for the headers.
-        let nodes = arena.query_capacity();
-        assert!(nodes > 0 && nodes < child.end.load(Ordering::Relaxed));
         assert!(arena.reset(ResetMode::FreeAll));
+        assert!(child.blocks.lock().expect("no panic").is_empty(), "a node was lost");
         drop(arena);
         drop(child);
     });
@@ -208,11 +236,22 @@ fn nothing(_: Shared) -> [Block; 0] {
     []
 }
 
+/// One node, with less than a word left.
+fn full_node(shared: Shared) -> [Block; 0] {
+    loop {
+        let block = shared.alloc(1);
+        let (node, len) = shared.child.blocks.lock().expect("no panic")[0];
+        if node + len < block.0 + block.1 + WORD {
+            return [];
+        }
+    }
+}
+
 /// Two threads find an empty arena. One node becomes the first, the other one goes to the free list.
 #[test]
 fn two_first_nodes() {
     let program: Program<0> = |shared, []| vec![shared.alloc(1)];
-    model(false, 4, nothing, vec![program, program]);
+    model(Grants::NewBlocks, 4, nothing, vec![program, program]);
 }
 
 /// Two threads find an empty arena, then each needs more than is left of the first node, so that they
@@ -220,14 +259,14 @@ fn two_first_nodes() {
 #[test]
 fn two_threads_and_the_free_list() {
     let program: Program<0> = |shared, []| vec![shared.alloc(6), shared.alloc(5), shared.alloc(4)];
-    model(false, 2, nothing, vec![program, program]);
+    model(Grants::NewBlocks, 2, nothing, vec![program, program]);
 }
 
 /// Three threads, one request each, so that two nodes are in the free list.
 #[test]
 fn three_first_nodes() {
     let program: Program<0> = |shared, []| vec![shared.alloc(2)];
-    model(false, 2, nothing, vec![program, program, program]);
+    model(Grants::NewBlocks, 2, nothing, vec![program, program, program]);
 }
 
 /// Two threads ask for more than the node has. The child grows it, and touches the new bytes: their
@@ -235,11 +274,29 @@ fn three_first_nodes() {
 #[test]
 fn two_threads_and_a_node_that_grows() {
     let program: Program<0> = |shared, []| vec![shared.alloc(8), shared.alloc(1)];
-    let prepare: fn(Shared) -> [Block; 0] = |shared| {
-        shared.alloc(1);
-        []
+    model(Grants::NewBlocksAndGrowth, 3, full_node, vec![program, program]);
+}
+
+/// One thread grows the node but loses the race for the room; the other one, whose first request was
+/// refused, finds it, and has nothing but the node's size to tell it that the child is done.
+#[test]
+fn room_that_another_thread_has_made() {
+    let grows: Program<0> = |shared, []| shared.try_alloc(8).into_iter().collect();
+    let finds: Program<0> =
+        |shared, []| [shared.try_alloc(1), shared.try_alloc(1)].into_iter().flatten().collect();
+    model(Grants::GrowthOnly, 3, full_node, vec![grows, finds]);
+}
+
+/// A thread grows the node over bytes that another one has got by growing it, and freed.
+#[test]
+fn growing_over_freed_bytes() {
+    let grows: Program<0> = |shared, []| vec![shared.alloc(8)];
+    let frees: Program<0> = |shared, []| {
+        let block = shared.alloc(3);
+        shared.free(block);
+        vec![]
     };
-    model(true, 3, prepare, vec![program, program]);
+    model(Grants::NewBlocksAndGrowth, 3, full_node, vec![grows, frees]);
 }
 
 /// One thread frees the last block, the other one allocates, and may get the same bytes.
@@ -250,7 +307,7 @@ fn freed_bytes_are_handed_over() {
         vec![]
     };
     let allocates: Program<1> = |shared, _| vec![shared.alloc(2), shared.alloc(1)];
-    model(false, 4, |shared| [shared.alloc(2)], vec![frees, allocates]);
+    model(Grants::NewBlocks, 4, |shared| [shared.alloc(2)], vec![frees, allocates]);
 }
 
 /// One thread shrinks and grows the last block while the other one allocates and frees behind it.
@@ -265,7 +322,7 @@ fn resize_against_alloc() {
         shared.free(block);
         vec![shared.alloc(1)]
     };
-    model(false, 3, |shared| [shared.alloc(3)], vec![resizes, allocates]);
+    model(Grants::NewBlocks, 3, |shared| [shared.alloc(3)], vec![resizes, allocates]);
 }
 
 /// The last block is freed by one thread, while the owner of the block before it grows into its bytes.
@@ -277,5 +334,5 @@ fn growing_into_freed_bytes() {
     };
     let grows: Program<2> = |shared, [block, _]| vec![shared.resize(block, 3).unwrap_or(block)];
     let prepare: fn(Shared) -> [Block; 2] = |shared| [shared.alloc(2), shared.alloc(1)];
-    model(false, 4, prepare, vec![frees, grows]);
+    model(Grants::NewBlocks, 4, prepare, vec![frees, grows]);
 }

@@ -106,7 +106,9 @@ impl NodePtr {
     /// Sets the length of a node that this thread owns, or has the right to resize, which ends with it.
     pub(super) fn set_size(self, size: usize) {
         debug_assert!(size & RESIZING == 0, "SharedArenaAllocator: a node has {size} bytes");
-        self.size.store(size, Ordering::Release);
+        // A store would do. But loom does not know that an update which another thread has made since
+        // `begin_resize` cannot come after it, and what is modelled should be what runs.
+        self.size.swap(size, Ordering::Release);
     }
 
     /// Takes the right to resize the node, and returns its length in bytes; `None` if another thread
