@@ -1,5 +1,6 @@
 //! `SharedArenaAllocator`: with one thread here; the vectors from Zig 0.17.1 are in `vectors`, what
 //! several threads do to each other in `threads`, and as a model in `tests/loom.rs`.
+#![cfg(feature = "std")]
 
 mod threads;
 mod vectors;
