@@ -287,6 +287,15 @@ fn room_that_another_thread_has_made() {
     model(Grants::GrowthOnly, 3, full_node, vec![grows, finds]);
 }
 
+/// The same, but the room is too small for the other one's second request, which grows it once more.
+#[test]
+fn growing_what_another_thread_has_grown() {
+    let grows: Program<0> = |shared, []| shared.try_alloc(8).into_iter().collect();
+    let grows_too: Program<0> =
+        |shared, []| [shared.try_alloc(1), shared.try_alloc(5)].into_iter().flatten().collect();
+    model(Grants::GrowthOnly, 3, full_node, vec![grows, grows_too]);
+}
+
 /// A thread grows the node over bytes that another one has got by growing it, and freed.
 #[test]
 fn growing_over_freed_bytes() {
