@@ -9,6 +9,8 @@ pub mod page_allocator;
 mod page_size;
 #[cfg(feature = "alloc")]
 pub mod rust_allocator;
+#[cfg(feature = "std")]
+pub mod smp_allocator;
 
 pub use arena::{ArenaAllocator, ResetMode};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
@@ -21,6 +23,8 @@ pub use page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 pub use page_size::{default_query_page_size, page_size};
 #[cfg(feature = "alloc")]
 pub use rust_allocator::RUST_ALLOCATOR;
+#[cfg(feature = "std")]
+pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
 
 /// The longest request, in bytes, that is passed on to whatever lies below this crate. Rust has no
 /// objects beyond `isize::MAX`. Miri ends the program if its host has not enough memory, where an
