@@ -1,10 +1,8 @@
 //! Tests with depots of their own, where every address and every slab can be foretold.
 
 use core::sync::atomic::Ordering;
-use std::sync::Barrier;
-use std::sync::mpsc;
+use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
-use std::vec::Vec;
 
 use rstest::rstest;
 
@@ -38,9 +36,12 @@ impl Model {
     }
 }
 
-/// A `Local` that is in use, with depots of its own that live for ever.
+/// A `Local` that is in use, with depots of its own that live for ever. Miri complains of any slab that
+/// cannot be reached from them in the end.
 fn open() -> (&'static Shared, Local) {
-    let shared: &'static Shared = std::boxed::Box::leak(std::boxed::Box::new(Shared::new()));
+    static ALL: Mutex<Vec<&Shared>> = Mutex::new(Vec::new());
+    let shared: &'static Shared = Box::leak(Box::new(Shared::new()));
+    ALL.lock().unwrap().push(shared);
     let local = Local::new();
     local.open();
     (shared, local)
@@ -88,7 +89,7 @@ fn some_lengths_have_none(#[case] len: usize, #[case] log2: u8) {
 /// SM-01: for every length and alignment that are small, the class is the first that fits.
 #[test]
 fn the_class_is_the_first_that_fits() {
-    let step = if cfg!(miri) { 97 } else { 1 };
+    let step = if cfg!(miri) { 4093 } else { 1 };
     for len in (1..=SLAB_LEN / 2).step_by(step) {
         for log2 in 0..SLAB_LEN.ilog2() as u8 {
             let alignment = Alignment::from_log2(log2).unwrap();
@@ -146,7 +147,7 @@ fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usiz
     };
     // The number of live blocks wanders up and down between 0 and `most`.
     let mut target = most;
-    for _ in 0..if cfg!(miri) { 2_000 } else { 100_000 } {
+    for _ in 0..if cfg!(miri) { 1_500 } else { 100_000 } {
         if live.len() == target {
             target = next(most + 1);
         } else if live.len() < target {
@@ -172,9 +173,9 @@ fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usiz
 
 /// SM-05: blocks are returned in the reverse of the order in which they were freed, for many batches.
 #[rstest]
-#[case(0, 2000)]
-#[case(1, 2000)]
-#[case(CLASS_COUNT - 1, 50)]
+#[case(0, 1000)]
+#[case(1, 1000)]
+#[case(CLASS_COUNT - 1, 20)]
 fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count: usize) {
     let (shared, local) = open();
     let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class)).collect();
@@ -202,7 +203,9 @@ fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usiz
     let (shared, producer) = open();
     let consumer = Local::new();
     consumer.open();
-    let rounds = if cfg!(miri) { 5_000 } else { 100_000 } / live;
+    let batch = (SLAB_LEN / block_len(class)).min(256);
+    // Under Miri just enough for batches to go around.
+    let rounds = if cfg!(miri) { 4 * batch + 10 } else { 100_000 } / live;
     for _ in 0..rounds {
         let blocks: Vec<_> = (0..live).map(|_| producer.alloc(shared, class)).collect();
         for memory in blocks {
@@ -211,7 +214,6 @@ fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usiz
         }
     }
     // Of each: two chains at the consumer, one at the producer, the live ones, and one on its way.
-    let batch = (SLAB_LEN / block_len(class)).min(256);
     let blocks = 4 * batch + live;
     // One more, since a slab is mapped as a whole; and one for the carriers of class 0.
     let most = blocks.div_ceil(SLAB_LEN / block_len(class)) + 2;
@@ -230,7 +232,7 @@ fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)]
     first.close(shared);
     let slabs = shared.slab_bytes();
     let per_slab = SLAB_LEN / block_len(class);
-    for round in 0..if cfg!(miri) { 5 } else { 200 } {
+    for round in 0..if cfg!(miri) { 2 } else { 200 } {
         let local = Local::new();
         local.open();
         // In each round another number of blocks, up to all there are.
@@ -267,30 +269,50 @@ fn a_closed_local_has_neither_blocks_nor_room() {
     local.close(shared);
 }
 
-/// SM-08: without memory `alloc` is null and nothing is lost: what is free is still served, and what
-/// is freed is kept, though class 0 cannot give it to the depot.
-#[test]
-fn no_memory_loses_no_block() {
+/// SM-08: without memory `alloc` is null, and nothing is lost: what is free is still served.
+#[rstest]
+fn no_memory_loses_no_block(#[values(6, 9, CLASS_COUNT - 1)] class: usize) {
     let (shared, local) = open();
-    let mut blocks = [local.alloc(shared, 0)].to_vec();
+    let mut blocks = vec![local.alloc(shared, class)];
     shared.exhausted.store(true, Ordering::Relaxed);
     assert!(local.alloc(shared, 1).is_null(), "there has been no slab of that class");
-    let rest = std::iter::repeat_with(|| local.alloc(shared, 0)).take_while(|memory| !memory.is_null());
+    let rest = std::iter::repeat_with(|| local.alloc(shared, class)).take_while(|memory| !memory.is_null());
     blocks.extend(rest);
-    assert_eq!(blocks.len(), SLAB_LEN / block_len(0));
+    assert_eq!(blocks.len(), SLAB_LEN / block_len(class));
+    for &memory in &blocks {
+        free(shared, &local, class, memory);
+    }
+    for &memory in blocks.iter().rev() {
+        assert_eq!(local.alloc(shared, class), memory);
+    }
+    assert!(local.alloc(shared, class).is_null());
+    shared.exhausted.store(false, Ordering::Relaxed);
+    blocks.push(local.alloc(shared, class));
+    for memory in blocks {
+        assert!(!memory.is_null());
+        free(shared, &local, class, memory);
+    }
+    local.close(shared);
+}
+
+/// Without memory for carriers, blocks of class 0 stay with the thread that frees them.
+#[test]
+fn no_memory_for_carriers_loses_no_block() {
+    let (shared, local) = open();
+    let blocks: Vec<_> = (0..1000).map(|_| local.alloc(shared, 0)).collect();
+    shared.exhausted.store(true, Ordering::Relaxed);
     for &memory in &blocks {
         free(shared, &local, 0, memory);
     }
     for &memory in blocks.iter().rev() {
         assert_eq!(local.alloc(shared, 0), memory);
     }
-    assert!(local.alloc(shared, 0).is_null());
     shared.exhausted.store(false, Ordering::Relaxed);
-    assert!(!local.alloc(shared, 0).is_null());
-    for memory in blocks {
+    for &memory in &blocks {
         free(shared, &local, 0, memory);
     }
     local.close(shared);
+    assert_eq!(shared.slab_bytes(), 2 * SLAB_LEN, "carriers have a slab");
 }
 
 /// A thread that disappears while it takes a batch, as in a forked child, stops nobody.
@@ -299,7 +321,7 @@ fn nobody_waits_for_a_thread_that_has_disappeared(#[values(0, 4)] class: usize) 
     let (shared, local) = open();
     shared.abandon(class);
     for _ in 0..2 {
-        let blocks: Vec<_> = (0..1000).map(|_| local.alloc(shared, class)).collect();
+        let blocks: Vec<_> = (0..700).map(|_| local.alloc(shared, class)).collect();
         assert!(blocks.iter().all(|memory| !memory.is_null()));
         for memory in blocks {
             free(shared, &local, class, memory);
@@ -315,7 +337,7 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
     const THREADS: usize = 3;
     let (shared, first) = open();
     first.close(shared);
-    let rounds = if cfg!(miri) { 40 } else { 20_000 };
+    let rounds = if cfg!(miri) { 3 } else { 20_000 };
     let burst = if class == CLASS_COUNT - 1 { 5 } else { 300 };
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| mpsc::sync_channel(16)).unzip();
     let start = Barrier::new(THREADS);
@@ -334,7 +356,7 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
                 start.wait();
                 for round in 0..rounds {
                     // Now and then, so many that batches go to the depot and back.
-                    let count = if round % 40 == id { burst } else { 1 };
+                    let count = if round % 40 == 1 { burst } else { 1 };
                     let mut mine = Vec::with_capacity(count);
                     for i in 0..count {
                         let memory = local.alloc(shared, class);
