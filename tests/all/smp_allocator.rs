@@ -9,7 +9,7 @@ use std::thread;
 
 use rstest::rstest;
 use static_assertions::const_assert;
-use zigalloc::heap::{ArenaAllocator, PAGE_SIZE_MAX, SMP_ALLOCATOR, SmpAllocator};
+use zigalloc::heap::{ArenaAllocator, PAGE_SIZE_MAX, SMP_ALLOCATOR, SmpAllocator, page_size};
 use zigalloc::testing::{
     LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict, test_allocator_strict_with, test_handles_strict,
@@ -21,11 +21,16 @@ use crate::util::{Filled, Random, alignment_from_c, alone, keeps_contents, run_a
 const SLAB_LEN: usize = 64 << 10;
 const_assert!(PAGE_SIZE_MAX <= SLAB_LEN);
 
-/// A block of `len` bytes, filled.
-fn filled(len: usize, alignment: Alignment, tag: u8) -> Filled {
+/// A block of `len` bytes.
+fn alloc(len: usize, alignment: Alignment) -> NonNull<[u8]> {
     // SAFETY: `len` is not zero.
     let ptr = unsafe { SMP_ALLOCATOR.raw_alloc(len, alignment, 0) }.expect("there is memory");
-    Filled::new(NonNull::slice_from_raw_parts(ptr, len), alignment, tag)
+    NonNull::slice_from_raw_parts(ptr, len)
+}
+
+/// A block of `len` bytes, filled.
+fn filled(len: usize, alignment: Alignment, tag: u8) -> Filled {
+    Filled::new(alloc(len, alignment), alignment, tag)
 }
 
 /// Frees a block, after a look at its bytes.
@@ -69,7 +74,8 @@ fn lengths_of_many_classes_keep_the_contract(#[values(2, 3)] seed: u64) {
 
 #[rstest]
 fn contents_are_kept_with_every_alignment(#[values(0, 3, 4, 6, 12, 15, 16, 17)] log2: u8) {
-    if !(cfg!(miri) && log2 % 4 != 0) {
+    // One is enough for Miri.
+    if !cfg!(miri) || log2 == 6 {
         keeps_contents(*SMP_ALLOCATOR, Alignment::from_log2(log2).unwrap());
     }
 }
@@ -78,9 +84,11 @@ fn contents_are_kept_with_every_alignment(#[values(0, 3, 4, 6, 12, 15, 16, 17)] 
 fn it_is_a_good_child() {
     let ledger = LedgerAllocator::init(SMP_ALLOCATOR);
     let mut arena = ArenaAllocator::init(ledger.allocator());
-    test_allocator(arena.allocator());
+    if !cfg!(miri) {
+        test_allocator(arena.allocator());
+        test_allocator_large_alignment(arena.allocator());
+    }
     test_allocator_aligned(arena.allocator());
-    test_allocator_large_alignment(arena.allocator());
     drop(arena);
     ledger.assert_no_leaks();
 
@@ -91,7 +99,10 @@ fn it_is_a_good_child() {
 
     let mut arena = ArenaAllocator::init(SMP_ALLOCATOR);
     let thread_safe = ThreadSafeAllocator::new(&mut arena);
-    test_allocator_strict(thread_safe.allocator().get());
+    if !cfg!(miri) {
+        test_allocator_strict(thread_safe.allocator().get());
+    }
+    run_random_program(thread_safe.allocator().get(), &mut Random::new(8), 200);
 }
 
 // Classes, as seen from outside.
@@ -119,7 +130,7 @@ fn a_small_block_is_resized_within_its_class(
     #[case] fits: bool,
 ) {
     let alignment = Alignment::from_byte_units(alignment);
-    let Filled { memory, .. } = filled(len, alignment, 1);
+    let memory = alloc(len, alignment);
     // SAFETY: a live block with matching length and alignment; the next call gets the length that the
     // last one has given it.
     unsafe {
@@ -141,27 +152,26 @@ fn a_small_block_is_resized_within_its_class(
 /// SM-02, SM-06: a large block is one of pages: it changes its length as they do, and never becomes small.
 #[test]
 fn a_large_block_is_the_page_allocators() {
-    let page = zigalloc::heap::page_size();
     let len = 32769;
-    let block = filled(len, Alignment::_1, 5);
-    assert!(block.memory.addr().get() % page == 0);
-    let memory = block.memory;
+    let memory = alloc(len, Alignment::_1);
+    assert!(memory.addr().get() % page_size() == 0);
     // SAFETY: a live block with matching length and alignment, followed when it changes.
     unsafe {
-        assert!(SMP_ALLOCATOR.raw_resize(memory, Alignment::_1, 32769 + 100, 0), "in its last page");
-        let memory = memory.with_len(32769 + 100);
-        assert!(!SMP_ALLOCATOR.raw_resize(memory, Alignment::_1, 32768, 0), "would be small");
-        assert_eq!(SMP_ALLOCATOR.raw_remap(memory, Alignment::_1, 32768, 0), None, "would be small");
+        memory.cast::<u8>().write(5);
+        memory.cast::<u8>().add(len - 1).write(6);
+        assert!(SMP_ALLOCATOR.raw_resize(memory, Alignment::_1, len + 100, 0), "in its last page");
+        let memory = memory.with_len(len + 100);
+        assert!(!SMP_ALLOCATOR.raw_resize(memory, Alignment::_1, len - 1, 0), "would be small");
+        assert_eq!(SMP_ALLOCATOR.raw_remap(memory, Alignment::_1, len - 1, 0), None, "would be small");
         assert_eq!(SMP_ALLOCATOR.raw_remap(memory, Alignment::_1, usize::MAX, 0), None);
-        block.check();
-        let (memory, len) = match SMP_ALLOCATOR.raw_remap(memory, Alignment::_1, 10 * len, 0) {
-            Some(moved) => (moved, 10 * len),
+        let memory = match SMP_ALLOCATOR.raw_remap(memory, Alignment::_1, 10 * len, 0) {
+            Some(moved) => NonNull::slice_from_raw_parts(moved, 10 * len),
             None if cfg!(target_os = "linux") => panic!("Linux moves pages"),
-            None => (memory.cast(), memory.len()),
+            None => memory,
         };
-        assert_eq!(memory.read(), 5, "the content has moved too");
-        assert_eq!(memory.add(32768).read(), 5);
-        SMP_ALLOCATOR.raw_free(NonNull::slice_from_raw_parts(memory, len), Alignment::_1, 0);
+        assert_eq!(memory.cast::<u8>().read(), 5, "the content has moved too");
+        assert_eq!(memory.cast::<u8>().add(len - 1).read(), 6);
+        SMP_ALLOCATOR.raw_free(memory, Alignment::_1, 0);
     }
 }
 
@@ -169,11 +179,11 @@ fn a_large_block_is_the_page_allocators() {
 #[test]
 fn a_strict_alignment_makes_a_block_large() {
     let alignment = Alignment::from_byte_units(2 * SLAB_LEN);
-    let block = filled(8, alignment, 9);
+    let memory = alloc(8, alignment);
     // SAFETY: a live block with matching length and alignment.
     unsafe {
-        assert!(SMP_ALLOCATOR.raw_resize(block.memory, alignment, 100, 0), "in its page");
-        let memory = block.memory.with_len(100);
+        assert!(SMP_ALLOCATOR.raw_resize(memory, alignment, 100, 0), "in its page");
+        let memory = memory.with_len(100);
         let memory = match SMP_ALLOCATOR.raw_remap(memory, alignment, 3 * SLAB_LEN, 0) {
             Some(moved) => NonNull::slice_from_raw_parts(moved, 3 * SLAB_LEN),
             None => memory,
@@ -198,14 +208,19 @@ fn impossible_requests_are_null(#[case] len: usize, #[case] alignment: Alignment
 /// SM-05: the next block of the class is the one that was freed last.
 #[rstest]
 fn the_block_freed_last_is_the_next(#[values(1, 8, 24, 100, 5000, 32768)] len: usize) {
-    let (a, b) = (filled(len, Alignment::_1, 1), filled(len, Alignment::_1, 2));
-    let (address_a, address_b) = (a.memory.addr(), b.memory.addr());
-    free(a);
-    free(b);
-    let (c, d) = (filled(len, Alignment::_1, 3), filled(len, Alignment::_1, 4));
-    assert_eq!((c.memory.addr(), d.memory.addr()), (address_b, address_a));
-    free(c);
-    free(d);
+    let (a, b) = (alloc(len, Alignment::_1), alloc(len, Alignment::_1));
+    // SAFETY: live blocks with matching length and alignment.
+    unsafe {
+        SMP_ALLOCATOR.free(a);
+        SMP_ALLOCATOR.free(b);
+    }
+    let (c, d) = (alloc(len, Alignment::_1), alloc(len, Alignment::_1));
+    assert_eq!((c.addr(), d.addr()), (b.addr(), a.addr()));
+    // SAFETY: as above.
+    unsafe {
+        SMP_ALLOCATOR.free(c);
+        SMP_ALLOCATOR.free(d);
+    }
 }
 
 // Threads.
@@ -257,6 +272,24 @@ fn any_thread_may_free() {
         }
         drop(senders);
     });
+}
+
+/// A block is allocated by one thread, freed by a second, which ends, and its memory is used by others.
+#[test]
+fn many_seeds_blocks_cross_threads() {
+    let (sender, receiver) = mpsc::channel::<Sent>();
+    thread::scope(|scope| {
+        for tag in 0..2 {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                (0..3).for_each(|_| sender.send(Sent(filled(24, Alignment::_8, tag))).unwrap())
+            });
+        }
+        drop(sender);
+        scope.spawn(move || receiver.iter().for_each(|block| free(block.into_inner())));
+        scope.spawn(|| free(filled(24, Alignment::_8, 9)));
+    });
+    free(filled(24, Alignment::_8, 10));
 }
 
 /// Runs `case` in a process of its own, where nobody else maps slabs.
@@ -333,7 +366,7 @@ fn destructors_of_thread_locals_may_allocate() {
         fn drop(&mut self) {
             if let Some(block) = self.0.take() {
                 free(block);
-                for len in [1, 24, 24, 5000, 40_000] {
+                for len in if cfg!(miri) { [1, 24, 24, 25, 33] } else { [1, 24, 24, 5000, 40_000] } {
                     let (a, b) = (filled(len, Alignment::_8, 1), filled(len, Alignment::_8, 2));
                     free(a);
                     free(b);

@@ -389,6 +389,46 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
     });
 }
 
+/// Two threads take a batch, use it, give it back and end, while a third only gives: whoever holds a
+/// block may write to it, in whatever order the threads run.
+#[rstest]
+fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) {
+    let (shared, first) = open();
+    let blocks: Vec<_> = (0..3).map(|_| Sent(first.alloc(shared, class), 0)).collect();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let local = Local::new();
+                    local.open();
+                    let (a, b) = (local.alloc(shared, class), local.alloc(shared, class));
+                    assert!(a != b);
+                    for memory in [a, b] {
+                        // SAFETY: a new block is at least a word.
+                        unsafe { memory.cast::<usize>().write(memory.addr()) };
+                    }
+                    thread::yield_now();
+                    for memory in [a, b] {
+                        // SAFETY: as above; it was written before.
+                        assert_eq!(unsafe { memory.cast::<usize>().read() }, memory.addr());
+                        free(shared, &local, class, memory);
+                    }
+                    local.close(shared);
+                }
+            });
+        }
+        scope.spawn(move || {
+            for Sent(memory, _) in blocks {
+                let local = Local::new();
+                local.open();
+                free(shared, &local, class, memory);
+                local.close(shared);
+            }
+        });
+    });
+    first.close(shared);
+}
+
 /// A block on its way to another thread, with the word in it.
 struct Sent(*mut u8, usize);
 
