@@ -72,7 +72,7 @@ fn one_block(allocator: &impl GlobalAlloc, n: u64) -> Duration {
 /// A thread's live blocks. Each step frees one and allocates another.
 struct Live<'a, A: GlobalAlloc> {
     allocator: &'a A,
-    random: u32,
+    random: u64,
     blocks: Vec<(*mut u8, Layout)>,
 }
 
@@ -86,15 +86,24 @@ impl<'a, A: GlobalAlloc> Live<'a, A> {
         live
     }
 
+    /// A number below `below`, from xorshift64*.
+    #[inline(always)]
+    fn random(&mut self, below: usize) -> usize {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40) as usize % below
+    }
+
+    #[inline(always)]
     fn next_layout(&mut self) -> Layout {
-        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        layout(16 + (self.random >> 8) as usize % 4081)
+        layout(16 + self.random(4081))
     }
 
     #[inline(always)]
     fn step(&mut self) {
         let new_layout = self.next_layout();
-        let index = (self.random >> 20) as usize % LIVE;
+        let index = self.random(LIVE);
         let (memory, layout) = self.blocks[index];
         // SAFETY: a live block.
         unsafe { self.allocator.dealloc(memory, layout) };

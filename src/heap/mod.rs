@@ -9,6 +9,7 @@ pub mod page_allocator;
 mod page_size;
 #[cfg(feature = "alloc")]
 pub mod rust_allocator;
+pub mod shared_arena;
 #[cfg(feature = "std")]
 pub mod smp_allocator;
 
@@ -23,6 +24,7 @@ pub use page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 pub use page_size::{default_query_page_size, page_size};
 #[cfg(feature = "alloc")]
 pub use rust_allocator::RUST_ALLOCATOR;
+pub use shared_arena::SharedArenaAllocator;
 #[cfg(feature = "std")]
 pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
 

@@ -28,7 +28,9 @@ use crate::vtable::Allocator;
 /// Ports `std.testing.checkAllAllocationFailures` of Zig 0.15.2.
 ///
 /// ```
-/// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::{CheckError, check_all_allocation_failures}};
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::testing::{CheckError, check_all_allocation_failures};
+/// use zigalloc::{Allocator, Error};
 ///
 /// fn two_blocks(allocator: Allocator<'_>) -> Result<(), Error> {
 ///     let first = allocator.create_with(1)?;
@@ -38,7 +40,8 @@ use crate::vtable::Allocator;
 ///     Ok(())
 /// }
 ///
-/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, two_blocks).unwrap_err();
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR); // frees what is leaked here
+/// let error = check_all_allocation_failures(arena.allocator(), two_blocks).unwrap_err();
 /// assert!(matches!(error, CheckError::MemoryLeakDetected { allocated_bytes: 4, freed_bytes: 0, .. }));
 /// ```
 #[doc(alias = "checkAllAllocationFailures")]

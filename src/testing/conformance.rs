@@ -12,18 +12,10 @@
 use core::ptr::NonNull;
 
 use crate::error::Error;
+use crate::heap::PAGE_SIZE_MIN;
 use crate::slice::{AlignedSlice, Allocation};
 use crate::testing::validation_allocator::validation_wrap;
 use crate::vtable::Allocator;
-
-/// The page size that the tests of large alignments go by, in bytes.
-const PAGE_SIZE: usize = if cfg!(all(target_vendor = "apple", target_arch = "aarch64")) {
-    16 << 10
-} else if cfg!(target_family = "wasm") {
-    64 << 10
-} else {
-    4 << 10
-};
 
 /// Items, slices, growth, shrinking, and everything of length zero.
 ///
@@ -175,7 +167,7 @@ fn aligned_blocks<const ALIGN: usize>(allocator: Allocator<'_>) {
 #[track_caller]
 pub fn test_allocator_large_alignment(allocator: Allocator<'_>) {
     const FN: &str = "test_allocator_large_alignment";
-    const ALIGN: usize = PAGE_SIZE / 2;
+    const ALIGN: usize = PAGE_SIZE_MIN / 2;
     #[track_caller]
     fn assert_aligned(slice: AlignedSlice<u8, ALIGN>, len: usize) {
         let ptr = slice.as_ptr();
@@ -219,22 +211,28 @@ pub fn test_allocator_large_alignment(allocator: Allocator<'_>) {
 #[track_caller]
 pub fn test_allocator_aligned_shrink(allocator: Allocator<'_>) {
     const FN: &str = "test_allocator_aligned_shrink";
-    const LEN: usize = 2 * PAGE_SIZE + 50;
-    const OVER_ALIGNED: usize = 32 * PAGE_SIZE;
     /// What Zig's list holds in the buffer of 1000 bytes that it has: it grows to 8, 20, 38 slices.
     const LIST_LEN: usize = 38;
 
+    // Without an operating system to ask, the smallest page will do.
+    #[cfg(feature = "std")]
+    let page_size = crate::heap::page_size();
+    #[cfg(not(feature = "std"))]
+    let page_size = PAGE_SIZE_MIN;
+    let len = 2 * page_size + 50;
+    let over_aligned = 32 * page_size;
+
     let validation = validation_wrap(allocator);
     let allocator = validation.allocator();
-    let alloc = || served(FN, "aligned_alloc of two pages and 50 bytes", allocator.aligned_alloc(LEN));
+    let alloc = || served(FN, "aligned_alloc of two pages and 50 bytes", allocator.aligned_alloc(len));
 
     let mut slice: AlignedSlice<u8, 16> = alloc();
     let mut stuff_to_free: [Option<AlignedSlice<u8, 16>>; LIST_LEN] = [None; LIST_LEN];
     let mut count = 0;
-    while slice.as_ptr().addr() % OVER_ALIGNED == 0 {
+    while slice.as_ptr().addr() % over_aligned == 0 {
         assert!(
             count < LIST_LEN,
-            "{FN}: {} blocks in a row are aligned to {OVER_ALIGNED} bytes",
+            "{FN}: {} blocks in a row are aligned to {over_aligned} bytes",
             LIST_LEN + 1
         );
         stuff_to_free[count] = Some(slice);
@@ -250,7 +248,7 @@ pub fn test_allocator_aligned_shrink(allocator: Allocator<'_>) {
     unsafe {
         slice.as_ptr().write(0x12);
         slice.as_ptr().add(60).write(0x34);
-        let shrunk = allocator.realloc_advanced(slice, LEN / 2, 0);
+        let shrunk = allocator.realloc_advanced(slice, len / 2, 0);
         slice = served(FN, "realloc to half of two pages and 50 bytes", shrunk);
         let found = (slice.as_ptr().read(), slice.as_ptr().add(60).read());
         assert!(

@@ -31,6 +31,8 @@
 //! `ValidationAllocator` of `lib/std/mem.zig` and the shared tests of `lib/std/heap.zig` of Zig 0.15.2.
 
 mod check_failures;
+#[cfg(feature = "alloc")]
+mod checked;
 mod conformance;
 mod failing_allocator;
 #[cfg(feature = "alloc")]

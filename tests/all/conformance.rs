@@ -1,1 +1,599 @@
+//! The conformance kit over every allocator of the crate, alone and stacked, and over broken ones
+//! that it must catch.
+#![cfg(feature = "std")]
 
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+
+use rstest::rstest;
+use zigalloc::heap::{
+    ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR,
+};
+use zigalloc::testing::{
+    FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned,
+    test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict,
+    test_allocator_strict_with, test_handles_strict, validation_wrap,
+};
+use zigalloc::{Alignment, Allocator, ThreadSafeAllocator, VTable};
+
+// ---- the allocators ----
+
+/// What is done with an allocator.
+type Test = fn(Allocator<'_>);
+
+/// Makes an allocator and does the test with it.
+type Subject = fn(Test);
+
+/// Enough for the kit over an allocator that never reuses a freed block, with another one's
+/// overhead.
+const BUFFER_LEN: usize = 16 << 20;
+
+fn buffer() -> Box<[MaybeUninit<u8>]> {
+    Box::new_uninit_slice(BUFFER_LEN)
+}
+
+fn page(test: Test) {
+    test(*PAGE_ALLOCATOR);
+}
+
+fn c(test: Test) {
+    test(*C_ALLOCATOR);
+}
+
+fn rust(test: Test) {
+    test(*RUST_ALLOCATOR);
+}
+
+fn fixed_buffer(test: Test) {
+    test(FixedBufferAllocator::init(&mut buffer()).allocator());
+}
+
+/// A buffer that begins at an odd address.
+fn odd_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    let odd = 1 + usize::from(buffer.as_ptr().addr() % 2 == 1);
+    test(FixedBufferAllocator::init(&mut buffer[odd..]).allocator());
+}
+
+fn lock_free_fixed_buffer(test: Test) {
+    test(*FixedBufferAllocator::init(&mut buffer()).thread_safe_allocator());
+}
+
+fn arena_over_page(test: Test) {
+    test(ArenaAllocator::init(PAGE_ALLOCATOR).allocator());
+}
+
+fn arena_over_raw_c(test: Test) {
+    test(ArenaAllocator::init(RAW_C_ALLOCATOR).allocator());
+}
+
+fn arena_over_rust(test: Test) {
+    test(ArenaAllocator::init(RUST_ALLOCATOR).allocator());
+}
+
+fn arena_over_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    test(ArenaAllocator::init(fixed_buffer.allocator()).allocator());
+}
+
+fn thread_safe_over_arena_over_page(test: Test) {
+    let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    test(*ThreadSafeAllocator::new(&mut arena).allocator());
+}
+
+fn thread_safe_over_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    test(*ThreadSafeAllocator::new(&mut fixed_buffer).allocator());
+}
+
+fn thread_safe_over_ledger_over_c(test: Test) {
+    let mut ledger = LedgerAllocator::init(C_ALLOCATOR);
+    test(*ThreadSafeAllocator::new(&mut ledger).allocator());
+    ledger.assert_no_leaks();
+}
+
+fn failing_over_page(test: Test) {
+    test(FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default()).allocator());
+}
+
+/// Nothing is ever resized in place.
+fn no_resizes_over_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let config = FailingConfig { resize_fail_index: 0, ..FailingConfig::default() };
+    test(FailingAllocator::init(fixed_buffer.allocator(), config).allocator());
+}
+
+fn validation_over_arena(test: Test) {
+    test(validation_wrap(ArenaAllocator::init(PAGE_ALLOCATOR)).allocator());
+}
+
+fn ledger_over_page(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    test(ledger.allocator());
+    ledger.assert_no_leaks();
+}
+
+/// Ledgers above and below the arena: its users keep their promises, and so does it.
+fn ledgers_around_arena(test: Test) {
+    let below = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let arena = ArenaAllocator::init(below.allocator());
+        let above = LedgerAllocator::init(arena.allocator());
+        test(above.allocator());
+        above.assert_no_leaks();
+    }
+    below.assert_no_leaks();
+}
+
+/// Everything on everything.
+fn tower(test: Test) {
+    let mut buffer = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let lowest = LedgerAllocator::init(fixed_buffer.allocator());
+    {
+        let lower = ArenaAllocator::init(lowest.allocator());
+        let failing = FailingAllocator::init(lower.allocator(), FailingConfig::default());
+        let middle = LedgerAllocator::init(failing.allocator());
+        let upper = validation_wrap(ArenaAllocator::init(middle.allocator()));
+        // SAFETY: one thread.
+        let thread_safe = unsafe { ThreadSafeAllocator::from_child(upper.allocator()) };
+        test(*thread_safe.allocator());
+        drop(upper);
+        middle.assert_no_leaks();
+    }
+    lowest.assert_no_leaks();
+}
+
+// ---- the kit over them ----
+
+/// T1, T2, T3, T4, and the strict kit of this crate, over each allocator. To add one, add a line.
+#[rstest]
+#[case::page(page)]
+#[case::c(c)]
+#[case::rust(rust)]
+#[case::fixed_buffer(fixed_buffer)]
+#[case::odd_fixed_buffer(odd_fixed_buffer)]
+#[case::lock_free_fixed_buffer(lock_free_fixed_buffer)]
+#[case::arena_over_page(arena_over_page)]
+#[case::arena_over_raw_c(arena_over_raw_c)]
+#[case::arena_over_rust(arena_over_rust)]
+#[case::arena_over_fixed_buffer(arena_over_fixed_buffer)]
+#[case::thread_safe_over_arena_over_page(thread_safe_over_arena_over_page)]
+#[case::thread_safe_over_fixed_buffer(thread_safe_over_fixed_buffer)]
+#[case::thread_safe_over_ledger_over_c(thread_safe_over_ledger_over_c)]
+#[case::failing_over_page(failing_over_page)]
+#[case::no_resizes_over_fixed_buffer(no_resizes_over_fixed_buffer)]
+#[case::validation_over_arena(validation_over_arena)]
+#[case::ledger_over_page(ledger_over_page)]
+#[case::ledgers_around_arena(ledgers_around_arena)]
+#[case::tower(tower)]
+fn conforms(
+    #[case] subject: Subject,
+    #[values(
+        test_allocator,
+        test_allocator_aligned,
+        test_allocator_large_alignment,
+        test_allocator_aligned_shrink,
+        strictly
+    )]
+    test: Test,
+) {
+    subject(test);
+}
+
+/// The strict kit with a program of its own for each of some seeds.
+fn strictly(allocator: Allocator<'_>) {
+    // Below most allocators of this crate is the system, and Miri ends a program that asks it for
+    // nearly all memory there is.
+    let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+    for seed in 1..=if cfg!(miri) { 1 } else { 3 } {
+        // What the first program has used up cannot be demanded by the second.
+        let must_serve = if seed == 1 { config.must_serve } else { 0 };
+        test_allocator_strict_with(allocator, &StrictConfig { seed, must_serve, ..config });
+    }
+}
+
+/// Lengths near the end of the address space, for allocators that the system is not below: Miri can
+/// look at the pointers, too.
+#[rstest]
+#[case(fixed_buffer)]
+#[case(odd_fixed_buffer)]
+#[case(lock_free_fixed_buffer)]
+#[case(arena_over_fixed_buffer)]
+#[case(tower)]
+fn refuses_the_impossible(#[case] subject: Subject) {
+    subject(test_allocator_strict);
+}
+
+/// T1, T2, T3, T4: what Zig's test of this name runs.
+#[test]
+fn page_allocator() {
+    zigs_four(*PAGE_ALLOCATOR);
+}
+
+/// T1, T2, T3, T4: what Zig's test of this name runs.
+#[test]
+fn c_allocator() {
+    zigs_four(*C_ALLOCATOR);
+}
+
+/// T1: what Zig's test of this name runs. The others ask for alignments that it does not serve.
+#[test]
+fn raw_c_allocator() {
+    test_allocator(*RAW_C_ALLOCATOR);
+    strictly(*RAW_C_ALLOCATOR);
+}
+
+/// T1, T2, T3, T4: what Zig's test of this name runs, over one arena.
+#[test]
+fn arena_allocator() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    zigs_four(arena.allocator());
+    arena.deinit();
+}
+
+fn zigs_four(allocator: Allocator<'_>) {
+    test_allocator(allocator);
+    test_allocator_aligned(allocator);
+    test_allocator_large_alignment(allocator);
+    test_allocator_aligned_shrink(allocator);
+}
+
+/// A buffer of any size, from none to some pages: what does not fit is refused, and nothing else.
+#[rstest]
+fn small_buffers(#[values(0, 1, 7, 16, 64, 100, 1000, 9000)] len: usize) {
+    let mut buffer = buffer();
+    let config = StrictConfig { must_serve: len / 2, ..StrictConfig::default() };
+    for misalignment in (0..64).step_by(if cfg!(miri) { 63 } else { 1 }) {
+        let fixed_buffer = FixedBufferAllocator::init(&mut buffer[misalignment..][..len]);
+        test_allocator_strict_with(fixed_buffer.allocator(), &config);
+    }
+}
+
+/// Two handles to one state are the same allocator.
+#[test]
+fn handles_of_one_state_are_equivalent() {
+    let mut buffer = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let arena = ArenaAllocator::init(fixed_buffer.allocator());
+    // SAFETY: handles to the same arena.
+    unsafe { test_handles_strict([arena.allocator(), arena.allocator()], &StrictConfig::default()) };
+}
+
+// ---- allocators that break the contract ----
+
+/// One fault that the strict kit must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    RefusesEverything,
+    RefusesAfterRefusing,
+    AlignsTheOffset,
+    AlignsToAPageAtMost,
+    ServesAlignmentsThatDoNotExist,
+    ServesHugeLengths,
+    WrapsHugeLengths,
+    BlocksTouch,
+    HandsOutFreedMiddle,
+    ResizeAlwaysSaysTrue,
+    ResizeSaysTrueToHugeLengths,
+    ResizeSaysTrueAndForgets,
+    ResizeSaysFalseAndShrinks,
+    ResizeSaysFalseAndWrites,
+    RemapForgets,
+    RemapShiftsByOne,
+    RemapCopiesTheLastByteNot,
+    RemapSaysNullAndFrees,
+    RemapMisaligns,
+    FreeWrites,
+}
+
+/// A bump allocator over a buffer, with a fault. All that it hands out is memory of the buffer, so
+/// that even a caller who believes it stays inside.
+struct Broken<'b> {
+    fault: Fault,
+    buffer: NonNull<u8>,
+    len: usize,
+    end: Cell<usize>,
+    refused: Cell<bool>,
+    borrow: std::marker::PhantomData<&'b mut [MaybeUninit<u8>]>,
+}
+
+impl<'b> Broken<'b> {
+    const VTABLE: VTable =
+        VTable { alloc: broken_alloc, resize: broken_resize, remap: broken_remap, free: broken_free };
+
+    fn new(fault: Fault, buffer: &'b mut [MaybeUninit<u8>]) -> Broken<'b> {
+        // Odd, so that whoever aligns offsets is misaligned.
+        let odd = 1 + usize::from(buffer.as_ptr().addr() % 2 == 1);
+        let buffer = &mut buffer[odd..];
+        let (len, end, refused) = (buffer.len(), Cell::new(0), Cell::new(false));
+        let buffer = NonNull::from(buffer).cast();
+        Broken { fault, buffer, len, end, refused, borrow: std::marker::PhantomData }
+    }
+
+    fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: that the contract is broken is the point; the memory is valid all the same.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    fn at(&self, offset: usize) -> *mut u8 {
+        assert!(offset <= self.len);
+        // SAFETY: an offset into the buffer.
+        unsafe { self.buffer.as_ptr().add(offset) }
+    }
+
+    fn place(&self, len: usize, alignment: Alignment) -> Option<usize> {
+        if self.fault == Fault::RefusesEverything
+            || (self.fault == Fault::RefusesAfterRefusing && self.refused.get())
+        {
+            return None;
+        }
+        let alignment = match self.fault {
+            _ if !alignment.is_valid() => match self.fault {
+                Fault::ServesAlignmentsThatDoNotExist => Alignment::_1,
+                _ => return None,
+            },
+            Fault::AlignsToAPageAtMost => alignment.min(Alignment::from_byte_units(4096)),
+            _ => alignment,
+        };
+        let address = self.buffer.addr().get() + self.end.get();
+        let from = if self.fault == Fault::AlignsTheOffset { self.end.get() } else { address };
+        let start = self.end.get() + (from.wrapping_neg() & (alignment.to_byte_units() - 1));
+        match self.fault {
+            // Half of the address space is not there, but 100 bytes are.
+            Fault::ServesHugeLengths if len > isize::MAX as usize => return Some(start),
+            Fault::WrapsHugeLengths => {
+                let end = start.wrapping_add(len);
+                if end <= self.len {
+                    self.end.set(end);
+                    return Some(start);
+                }
+                return None;
+            }
+            _ => {}
+        }
+        let end = start.checked_add(len).filter(|&end| end <= self.len)?;
+        // The last byte of this block will be the first of the next.
+        self.end.set(end - usize::from(self.fault == Fault::BlocksTouch));
+        Some(start)
+    }
+
+    fn alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
+        match self.place(len, alignment) {
+            Some(start) => self.at(start),
+            None => {
+                self.refused.set(true);
+                ptr::null_mut()
+            }
+        }
+    }
+
+    fn is_last(&self, memory: *mut u8, len: usize) -> bool {
+        memory.addr() + len == self.buffer.addr().get() + self.end.get()
+    }
+
+    fn resize(&self, memory: *mut u8, len: usize, new_len: usize) -> bool {
+        // Writes to the block's begin: a byte that no pattern of the kit has there twice in a row.
+        // SAFETY: a live block has at least one byte, which the kit has written.
+        let spoil = || unsafe { memory.write(!memory.read()) };
+        match self.fault {
+            Fault::ResizeAlwaysSaysTrue if new_len < 1 << 30 => return true,
+            Fault::ResizeSaysTrueToHugeLengths if new_len > 1 << 30 => return true,
+            Fault::ResizeSaysTrueAndForgets => spoil(),
+            Fault::ResizeSaysFalseAndWrites => {
+                spoil();
+                return false;
+            }
+            Fault::ResizeSaysFalseAndShrinks => {
+                if self.is_last(memory, len) && new_len < len {
+                    self.end.set(self.end.get() - (len - new_len));
+                }
+                return false;
+            }
+            _ => {}
+        }
+        if !self.is_last(memory, len) {
+            return new_len <= len;
+        }
+        let start = self.end.get() - len;
+        match start.checked_add(new_len) {
+            Some(end) if end <= self.len => {
+                self.end.set(end);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Always moves.
+    fn remap(&self, memory: *mut u8, len: usize, alignment: Alignment, new_len: usize) -> *mut u8 {
+        if self.fault == Fault::RemapSaysNullAndFrees && self.is_last(memory, len) {
+            self.end.set(self.end.get() - len);
+            return ptr::null_mut();
+        }
+        let asked = match self.fault {
+            Fault::RemapMisaligns => Alignment::_1,
+            _ => alignment,
+        };
+        let Some(start) = self.place(new_len, asked) else { return ptr::null_mut() };
+        let (new, kept) = (self.at(start), len.min(new_len));
+        // SAFETY: both blocks are in the buffer and have at least `kept` bytes. They do not overlap,
+        // since the new one is behind all others; `copy` would even allow it.
+        unsafe {
+            match self.fault {
+                Fault::RemapForgets => new.write_bytes(0, new_len),
+                Fault::RemapShiftsByOne if kept > 2 => {
+                    new.write(0);
+                    new.add(1).copy_from(memory, kept - 1);
+                }
+                Fault::RemapCopiesTheLastByteNot => {
+                    new.write_bytes(!memory.add(kept - 1).read(), new_len);
+                    new.copy_from(memory, kept - 1);
+                }
+                _ => new.copy_from(memory, kept),
+            }
+        }
+        new
+    }
+
+    fn free(&self, memory: *mut u8, len: usize) {
+        let offset = memory.addr() - self.buffer.addr().get();
+        match self.fault {
+            // A "free list" whose link is behind the block.
+            Fault::FreeWrites if offset + len < self.end.get() => {
+                let behind = self.at(offset + len);
+                // SAFETY: in the used part of the buffer. It may be padding, so it is not read.
+                unsafe { behind.write(0xF5) };
+            }
+            Fault::HandsOutFreedMiddle => self.end.set(self.end.get().min(offset)),
+            _ if self.is_last(memory, len) => self.end.set(offset),
+            _ => {}
+        }
+    }
+}
+
+unsafe fn broken<'s>(ctx: *mut ()) -> &'s Broken<'s> {
+    // SAFETY: clause 1: the address that `allocator` took.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+unsafe extern "C" fn broken_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
+    // SAFETY: clause 1.
+    unsafe { broken(ctx) }.alloc(len, alignment)
+}
+
+unsafe extern "C" fn broken_resize(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    _: Alignment,
+    new_len: usize,
+    _: usize,
+) -> bool {
+    // SAFETY: clause 1.
+    unsafe { broken(ctx) }.resize(memory, len, new_len)
+}
+
+unsafe extern "C" fn broken_remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1.
+    unsafe { broken(ctx) }.remap(memory, len, alignment, new_len)
+}
+
+unsafe extern "C" fn broken_free(ctx: *mut (), memory: *mut u8, len: usize, _: Alignment, _: usize) {
+    // SAFETY: clause 1.
+    unsafe { broken(ctx) }.free(memory, len);
+}
+
+/// The message of the panic that the strict kit ends with.
+fn caught(test: impl FnOnce()) -> Option<String> {
+    let panic = catch_unwind(AssertUnwindSafe(test)).err()?;
+    Some(panic.downcast_ref::<String>().cloned().expect("a panic with a formatted message"))
+}
+
+/// The same allocator without a fault passes, so what is caught below is the fault.
+#[test]
+fn the_allocator_to_be_broken_is_right() {
+    let mut buffer = buffer();
+    test_allocator_strict(Broken::new(Fault::None, &mut buffer).allocator());
+}
+
+/// Every fault is caught, and the message names the function and the clause or the demand.
+#[rstest]
+#[case(Fault::RefusesEverything, &["alloc of 40 bytes", "was refused", "StrictConfig demands 16384 bytes"])]
+#[case(Fault::RefusesAfterRefusing, &["alloc of 24 bytes", "was refused"])]
+#[case(Fault::AlignsTheOffset, &["alloc of 40 bytes", "clause 7", "is not aligned to 8 bytes"])]
+#[case(Fault::AlignsToAPageAtMost, &["clause 7", "is not aligned to "])]
+#[case(Fault::ServesAlignmentsThatDoNotExist, &["alloc of 1 byte", "clause 12", "does not exist"])]
+#[case(Fault::ServesHugeLengths, &["alloc of", "clause 12", "no machine has so many"])]
+#[case(Fault::WrapsHugeLengths, &["alloc of", "clause 12", "no machine has so many"])]
+#[case(Fault::BlocksTouch, &["alloc of", "clause 7", "overlaps the live block"])]
+#[case(Fault::HandsOutFreedMiddle, &["clause 7", "overlaps the live block"])]
+#[case(Fault::ResizeAlwaysSaysTrue, &["clause 7", "overlaps the live block"])]
+#[case(Fault::ResizeSaysTrueToHugeLengths, &["resize of 40 to", "clause 12", "no machine has so many"])]
+#[case(Fault::ResizeSaysTrueAndForgets, &["content", "byte 0"])]
+#[case(Fault::ResizeSaysFalseAndShrinks, &["clause 7", "overlaps the live block"])]
+#[case(Fault::ResizeSaysFalseAndWrites, &["content", "byte 0"])]
+#[case(Fault::RemapForgets, &["after remap returned a pointer", "content", "byte 0"])]
+#[case(Fault::RemapShiftsByOne, &["after remap returned a pointer", "content", "byte 0"])]
+#[case(Fault::RemapCopiesTheLastByteNot, &["after remap returned a pointer", "content"])]
+#[case(Fault::RemapSaysNullAndFrees, &["clause 7", "overlaps the live block"])]
+#[case(Fault::RemapMisaligns, &["remap of", "clause 7", "is not aligned to"])]
+#[case(Fault::FreeWrites, &["after other calls", "content", "byte 0", "is 0xf5"])]
+fn a_broken_allocator_is_caught(#[case] fault: Fault, #[case] messages: &[&str]) {
+    let mut buffer = buffer();
+    let broken = Broken::new(fault, &mut buffer);
+    let message = caught(|| test_allocator_strict(broken.allocator()))
+        .unwrap_or_else(|| panic!("{fault:?} was not caught"));
+    assert!(message.starts_with("test_allocator_strict: "), "{message}");
+    for part in messages {
+        assert!(message.contains(part), "{fault:?} was caught as something else: {message}");
+    }
+}
+
+/// Handles with a state of their own, over the same memory, are not copies of each other.
+#[test]
+fn unequal_copies_are_caught() {
+    let mut buffer = buffer();
+    let one = Broken::new(Fault::None, &mut buffer);
+    let other = Broken { end: one.end.clone(), refused: one.refused.clone(), ..one };
+    let handles = [one.allocator(), other.allocator()];
+    // SAFETY: neither touches the blocks that it is passed beyond their length.
+    let message = caught(|| unsafe { test_handles_strict(handles, &StrictConfig::default()) });
+    let message = message.expect("two allocators are not one");
+    assert!(message.contains("clause 7") && message.contains("overlaps the live block"), "{message}");
+}
+
+/// Zig's four catch what they can: an allocator that refuses, and one that loses contents.
+#[rstest]
+#[case(test_allocator, "test_allocator: alloc of 100 pointers: out of memory")]
+#[case(test_allocator_aligned, "test_allocator_aligned: aligned_alloc of 10 bytes: out of memory")]
+#[case(
+    test_allocator_large_alignment,
+    "test_allocator_large_alignment: aligned_alloc of 500 bytes: out of memory"
+)]
+#[case(
+    test_allocator_aligned_shrink,
+    "test_allocator_aligned_shrink: aligned_alloc of two pages and 50 bytes: out of memory"
+)]
+fn an_allocator_that_refuses_is_caught(#[case] test: Test, #[case] expected: &str) {
+    assert_eq!(caught(|| test(Allocator::FAILING)).as_deref(), Some(expected));
+}
+
+#[test]
+fn lost_content_is_caught() {
+    let mut buffer = buffer();
+    let broken = Broken::new(Fault::RemapForgets, &mut buffer);
+    let message = caught(|| test_allocator_aligned_shrink(broken.allocator())).unwrap();
+    assert!(message.contains("bytes 0 and 60 are "), "{message}");
+}
+
+/// 39 blocks at multiples of 32 pages are more than the kit looks at.
+#[test]
+fn an_allocator_that_always_over_aligns_is_caught() {
+    /// 32 of the largest pages that any supported machine has.
+    const OVER_ALIGNMENT: usize = (32 * 64) << 10;
+    unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> *mut u8 {
+        // SAFETY: clause 1.
+        unsafe { broken(ctx) }.alloc(len, Alignment::from_byte_units(OVER_ALIGNMENT))
+    }
+    let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(41 * OVER_ALIGNMENT);
+    let over = Broken::new(Fault::None, &mut buffer);
+    const VTABLE: VTable = VTable { alloc, ..Broken::VTABLE };
+    // SAFETY: as `Broken`, with another alignment.
+    let allocator = unsafe { Allocator::from_raw_parts(ptr::from_ref(&over).cast_mut().cast(), &VTABLE) };
+    let message = caught(|| test_allocator_aligned_shrink(allocator)).unwrap();
+    assert!(message.contains("39 blocks in a row are aligned to "), "{message}");
+}

@@ -1,1 +1,342 @@
+//! The wrappers that check their callers: `ValidationAllocator` and `LedgerAllocator`.
+//!
+//! A failed check aborts, so those tests run this binary again and look at how it ends.
+#![cfg(feature = "std")]
 
+use std::mem::MaybeUninit;
+use std::process::Command;
+use std::ptr::NonNull;
+
+use rstest::rstest;
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
+use zigalloc::testing::{LedgerAllocator, Reset, ValidationAllocator, validation_wrap};
+use zigalloc::{Alignment, Allocator, AllocatorState, Error, SyncAllocator, ThreadSafeAllocator};
+
+use crate::util::{Call, Recorder};
+
+/// The variable that tells the second process which case it is to die of.
+const CASE: &str = "ZIGALLOC_TEST_ABORTS";
+
+/// Runs the calling test once more, in a process that is to abort in `case`, and returns what it
+/// printed. In that process, runs `body` instead, which must not return.
+fn aborts(case: &str, body: impl FnOnce()) -> String {
+    if std::env::var(CASE).is_ok_and(|wanted| wanted == case) {
+        body();
+        eprintln!("nothing aborted");
+        std::process::exit(0);
+    }
+    let test = std::thread::current().name().expect("libtest names the threads of its tests").to_owned();
+    let program = std::env::current_exe().unwrap();
+    let mut command = Command::new(program);
+    let output = command.args([&*test, "--exact", "--nocapture"]).env(CASE, case).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{case}: the process ended without a fault: {text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        const SIGABRT: i32 = 6;
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{case}: it did not abort: {text}");
+    }
+    text
+}
+
+fn bytes(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(memory, len)
+}
+
+/// Whatever is asked of it, the answer is the address 64 + 1.
+fn odd_allocator() -> Allocator<'static> {
+    unsafe extern "C" fn odd(_: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
+        std::ptr::without_provenance_mut(65)
+    }
+    const VTABLE: zigalloc::VTable = zigalloc::VTable {
+        alloc: odd,
+        resize: zigalloc::no_resize,
+        remap: zigalloc::no_remap,
+        free: zigalloc::no_free,
+    };
+    // SAFETY: it breaks clause 7, and is used by nobody who touches the memory.
+    unsafe { Allocator::from_raw_parts(std::ptr::null_mut(), &VTABLE) }
+}
+
+/// VA-01, VA-02: calls and results go through unchanged, null too, and new lengths are not looked at.
+#[test]
+fn validation_passes_everything_on() {
+    let mut buffer = [const { MaybeUninit::uninit() }; 100];
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let recorder = Recorder::new(fixed_buffer.allocator());
+    let validation = validation_wrap(recorder.allocator());
+    let (allocator, alignment) = (validation.allocator(), Alignment::_1);
+    // SAFETY: each call is about the live block with the length that it has.
+    let address = unsafe {
+        assert_eq!(allocator.raw_alloc(101, alignment, 1), None);
+        let memory = allocator.raw_alloc(10, alignment, 2).unwrap();
+        assert!(allocator.raw_resize(bytes(memory, 10), alignment, 20, 3));
+        assert!(!allocator.raw_resize(bytes(memory, 20), alignment, 101, 4));
+        assert_eq!(allocator.raw_remap(bytes(memory, 20), alignment, 30, 5), Some(memory));
+        assert_eq!(allocator.raw_remap(bytes(memory, 30), alignment, 101, 6), None);
+        allocator.raw_free(bytes(memory, 30), alignment, 7);
+        memory.addr().get()
+    };
+    let expected = [
+        Call::Alloc { len: 101, alignment, ret_addr: 1, result: None },
+        Call::Alloc { len: 10, alignment, ret_addr: 2, result: Some(address) },
+        Call::Resize { address, len: 10, alignment, new_len: 20, ret_addr: 3, result: true },
+        Call::Resize { address, len: 20, alignment, new_len: 101, ret_addr: 4, result: false },
+        Call::Remap { address, len: 20, alignment, new_len: 30, ret_addr: 5, result: Some(address) },
+        Call::Remap { address, len: 30, alignment, new_len: 101, ret_addr: 6, result: None },
+        Call::Free { address, len: 30, alignment, ret_addr: 7 },
+    ];
+    assert_eq!(recorder.take(), expected);
+}
+
+/// A call that breaks the contract, for the allocators that abort then.
+#[derive(Clone, Copy, Debug)]
+enum Misuse {
+    AllocNothing,
+    ResizeNothing,
+    RemapNothing,
+    FreeNothing,
+    ResizeToNothing,
+    RemapToNothing,
+    FreeShorter,
+    ResizeLonger,
+    RemapWithOldLength,
+    FreeWeakerAligned,
+    RemapStrongerAligned,
+    FreeForeign,
+    FreeInside,
+    FreeBehind,
+    FreeTwice,
+    ResizeFreed,
+}
+
+/// Commits `misuse` with a block of 16 bytes, aligned to 8. The return address is 0x1234.
+fn commit(misuse: Misuse, allocator: Allocator<'_>) {
+    const RA: usize = 0x1234;
+    let alignment = Alignment::_8;
+    // SAFETY: the first call is right. The others are not, on purpose: the allocator checks them, and
+    // ends the process before anything is undefined.
+    unsafe {
+        let memory = allocator.raw_alloc(16, alignment, RA).unwrap();
+        let block = bytes(memory, 16);
+        match misuse {
+            Misuse::AllocNothing => _ = allocator.raw_alloc(0, alignment, RA),
+            Misuse::ResizeNothing => _ = allocator.raw_resize(bytes(memory, 0), alignment, 8, RA),
+            Misuse::RemapNothing => _ = allocator.raw_remap(bytes(memory, 0), alignment, 8, RA),
+            Misuse::FreeNothing => allocator.raw_free(bytes(memory, 0), alignment, RA),
+            Misuse::ResizeToNothing => _ = allocator.raw_resize(block, alignment, 0, RA),
+            Misuse::RemapToNothing => _ = allocator.raw_remap(block, alignment, 0, RA),
+            Misuse::FreeShorter => allocator.raw_free(bytes(memory, 15), alignment, RA),
+            Misuse::ResizeLonger => _ = allocator.raw_resize(bytes(memory, 17), alignment, 20, RA),
+            Misuse::RemapWithOldLength => {
+                assert!(allocator.raw_resize(block, alignment, 12, RA));
+                allocator.raw_remap(block, alignment, 20, RA);
+            }
+            Misuse::FreeWeakerAligned => allocator.raw_free(block, Alignment::_1, RA),
+            Misuse::RemapStrongerAligned => _ = allocator.raw_remap(block, Alignment::_16, 20, RA),
+            Misuse::FreeForeign => {
+                allocator.raw_free(bytes(NonNull::<u64>::dangling().cast(), 16), alignment, RA);
+            }
+            Misuse::FreeInside => allocator.raw_free(bytes(memory.add(8), 8), alignment, RA),
+            Misuse::FreeBehind => allocator.raw_free(bytes(memory.add(16), 16), alignment, RA),
+            Misuse::FreeTwice => {
+                allocator.raw_free(block, alignment, RA);
+                allocator.raw_free(block, alignment, RA);
+            }
+            Misuse::ResizeFreed => {
+                allocator.raw_free(block, alignment, RA);
+                allocator.raw_resize(block, alignment, 8, RA);
+            }
+        }
+    }
+}
+
+/// VA-01, VA-02, VA-03: a length of zero aborts; Zig panics in its safe modes.
+#[rstest]
+#[case::alloc(Misuse::AllocNothing, "alloc of 0 bytes; the least is 1")]
+#[case::resize(Misuse::ResizeNothing, "resize of a block of 0 bytes")]
+#[case::remap(Misuse::RemapNothing, "remap of a block of 0 bytes")]
+#[case::free(Misuse::FreeNothing, "free of a block of 0 bytes")]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
+    let text = aborts(message, || commit(misuse, validation_wrap(PAGE_ALLOCATOR).allocator()));
+    assert!(text.contains(&format!("ValidationAllocator: {message}")), "{text}");
+}
+
+/// VA-01, VA-03: a misaligned result aborts; Zig panics in its safe modes.
+#[test]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn validation_aborts_at_a_misaligned_result() {
+    let text = aborts("misaligned", || {
+        // SAFETY: the length is not zero; the memory is not touched.
+        unsafe { validation_wrap(odd_allocator()).allocator().raw_alloc(7, Alignment::_4, 0) };
+    });
+    let message = "ValidationAllocator: alloc of 7 bytes returned 0x41, which is not aligned to 4 bytes";
+    assert!(text.contains(message), "{text}");
+}
+
+/// VA-01: a result that is aligned by more than its address shows is none of its business.
+#[test]
+fn validation_checks_the_alignment_that_was_asked_for() {
+    let validation = validation_wrap(odd_allocator());
+    // SAFETY: the length is not zero; the memory is not touched.
+    let memory = unsafe { validation.allocator().raw_alloc(7, Alignment::_1, 0) };
+    assert_eq!(memory.map(|memory| memory.addr().get()), Some(65));
+}
+
+/// VA-01, VA-02: whatever has an allocator to offer can be wrapped, and be reached and reset.
+#[test]
+fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
+    fn use_it(wrapped: &impl AllocatorState) -> Result<(), Error> {
+        let memory = wrapped.allocator().dupe(b"zig")?;
+        // SAFETY: live and written by `dupe`; freed once.
+        unsafe {
+            assert_eq!(memory.as_ref(), b"zig");
+            wrapped.allocator().free(memory);
+        }
+        Ok(())
+    }
+    use_it(&validation_wrap(*PAGE_ALLOCATOR))?;
+    use_it(&validation_wrap(PAGE_ALLOCATOR))?;
+    use_it(&ValidationAllocator::init(validation_wrap(ArenaAllocator::init(PAGE_ALLOCATOR))))?;
+
+    let mut buffer = [const { MaybeUninit::uninit() }; 100];
+    let mut twice = validation_wrap(validation_wrap(FixedBufferAllocator::init(&mut buffer)));
+    twice.allocator().alloc::<u8>(60)?;
+    assert_eq!(twice.allocator().alloc::<u8>(60).unwrap_err(), Error::OutOfMemory);
+    Reset::reset(&mut twice);
+    assert_eq!(twice.underlying_allocator.underlying_allocator.end_index(), 0);
+    twice.allocator().alloc::<u8>(60)?;
+    Ok(())
+}
+
+/// A lock can be put around both, if what is below allows.
+#[test]
+fn both_go_under_a_lock() -> Result<(), Error> {
+    let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+        let mut validation = validation_wrap(arena);
+        let thread_safe = ThreadSafeAllocator::new(&mut validation);
+        thread_safe.allocator().create::<u64>()?;
+        let thread_safe = ThreadSafeAllocator::new(&mut ledger);
+        let allocator = thread_safe.allocator();
+        std::thread::scope(|scope| {
+            for n in 1..4 {
+                scope.spawn(move || {
+                    let memory = allocator.alloc::<u8>(n).unwrap();
+                    // SAFETY: it is live.
+                    unsafe { allocator.free(memory) };
+                });
+            }
+        });
+    }
+    ledger.assert_no_leaks();
+    static_assertions::assert_impl_all!(LedgerAllocator<SyncAllocator<'static>>: Send);
+    static_assertions::assert_not_impl_any!(LedgerAllocator<Allocator<'static>>: Send, Sync);
+    static_assertions::assert_impl_all!(ValidationAllocator<SyncAllocator<'static>>: Send, Sync);
+    static_assertions::assert_not_impl_any!(ValidationAllocator<Allocator<'static>>: Send, Sync);
+    Ok(())
+}
+
+/// The ledger counts what is live, through every kind of change.
+#[test]
+fn the_ledger_counts() -> Result<(), Error> {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let ledger = LedgerAllocator::init(arena.allocator());
+    let allocator = ledger.allocator();
+    let a = allocator.alloc::<u8>(10)?;
+    let b = allocator.alloc::<u8>(20)?;
+    assert_eq!((ledger.live(), ledger.live_bytes()), (2, 30));
+    // SAFETY: each call is about a live block with the length that it has.
+    unsafe {
+        let b = allocator.remap(b, 25).unwrap();
+        assert_eq!((ledger.live(), ledger.live_bytes()), (2, 35));
+        assert!(allocator.remap(a, 1000).is_none());
+        assert!(!allocator.resize(a, 1000));
+        let a = allocator.realloc(a, 1000)?;
+        assert_eq!((ledger.live(), ledger.live_bytes()), (2, 1025));
+        allocator.free(b);
+        allocator.free(a);
+    }
+    assert_eq!((ledger.live(), ledger.live_bytes()), (0, 0));
+    ledger.assert_no_leaks();
+    Ok(())
+}
+
+#[test]
+#[should_panic(expected = "2 blocks are live and none should be; the first has ")]
+fn the_ledger_finds_leaks() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let ledger = LedgerAllocator::init(arena.allocator());
+    ledger.allocator().create::<u64>().unwrap();
+    ledger.allocator().create::<u64>().unwrap();
+    ledger.assert_no_leaks();
+}
+
+/// Each breach of clauses 2 to 4 by a caller aborts, before the child is asked.
+#[rstest]
+#[case::alloc_nothing(Misuse::AllocNothing, "alloc of 0 bytes (clause 2)")]
+#[case::resize_to_nothing(Misuse::ResizeToNothing, "resize of 16 to 0 bytes (clause 2)")]
+#[case::remap_to_nothing(Misuse::RemapToNothing, "remap of 16 to 0 bytes (clause 2)")]
+#[case::free_nothing(Misuse::FreeNothing, "has the matching length 16 bytes, and not 0")]
+#[case::free_shorter(Misuse::FreeShorter, "has the matching length 16 bytes, and not 15")]
+#[case::resize_longer(Misuse::ResizeLonger, "has the matching length 16 bytes, and not 17")]
+#[case::old_length(Misuse::RemapWithOldLength, "has the matching length 12 bytes, and not 16")]
+#[case::weaker(Misuse::FreeWeakerAligned, "has the matching alignment 8 bytes, and not 1")]
+#[case::stronger(Misuse::RemapStrongerAligned, "has the matching alignment 8 bytes, and not 16")]
+#[case::foreign(Misuse::FreeForeign, "clause 3: 0x8 is no block of this allocator")]
+#[case::inside(Misuse::FreeInside, "is inside the live block of 16 bytes")]
+#[case::behind(Misuse::FreeBehind, "is no block of this allocator")]
+#[case::twice(Misuse::FreeTwice, "has been freed before")]
+#[case::freed(Misuse::ResizeFreed, "resize of a block of 16 bytes: clause 4")]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
+    let text = aborts(message, || {
+        // The arena can shrink in place, which one of the cases needs.
+        let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+        commit(misuse, LedgerAllocator::init(arena.allocator()).allocator());
+    });
+    assert!(text.contains("LedgerAllocator: ") && text.contains(message), "{text}");
+    assert!(text.contains("called by 0x1234"), "the message names the caller: {text}");
+}
+
+/// What the child returns is not believed either.
+#[rstest]
+#[case::misaligned(7, Alignment::_4, "alloc of 7 bytes: clause 7: 0x41 is not aligned to 4 bytes")]
+#[case::overlapping(
+    7,
+    Alignment::_1,
+    "alloc of 7 bytes: clause 7: the block of 7 bytes at 0x41 overlaps the"
+)]
+#[case::too_long(isize::MAX as usize + 1, Alignment::_1, "clause 12: a block of ")]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignment, #[case] message: &str) {
+    let text = aborts(message, || {
+        let ledger = LedgerAllocator::init(odd_allocator());
+        // SAFETY: the length is not zero; the memory is not touched.
+        unsafe {
+            ledger.allocator().raw_alloc(len, alignment, 0);
+            ledger.allocator().raw_alloc(len, alignment, 0);
+        }
+    });
+    assert!(text.contains("the child broke the contract in ") && text.contains(message), "{text}");
+}
+
+/// With symbols, the message names the function that called.
+#[cfg(feature = "backtrace")]
+#[test]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn the_ledger_names_the_caller() {
+    #[inline(never)]
+    fn frees_too_little(allocator: Allocator<'_>, memory: NonNull<[u8]>) {
+        // SAFETY: it is not: the ledger sees that first.
+        unsafe { allocator.free(bytes(memory.cast(), memory.len() - 1)) };
+    }
+    let text = aborts("caller", || {
+        let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+        frees_too_little(ledger.allocator(), ledger.allocator().alloc::<u8>(16).unwrap());
+    });
+    assert!(text.contains("frees_too_little at ") && text.contains("validation.rs:"), "{text}");
+}
