@@ -4,9 +4,9 @@
 //!
 //! Any thread may allocate, and any thread may free what another has allocated. In most calls nothing
 //! is shared: a thread has free blocks of its own and takes or gives one with a few instructions, none
-//! of them atomic. No call ever waits for another thread to finish something. What a thread has
-//! when it ends, the next thread gets. There is one instance, for the whole process, and no check
-//! against double frees or wrong lengths.
+//! of them atomic. No call depends on another thread getting on; at worst it offers its time slice to
+//! others a few times. What a thread has when it ends, the next thread gets. There is one instance, for
+//! the whole process, and no check against double frees or wrong lengths.
 //!
 //! # Size classes
 //!
@@ -55,10 +55,27 @@
 //!
 //! # How much memory
 //!
-//! A thread keeps two batches per class at most. The rest is in the depot, where every thread looks
-//! before it maps a slab. So if one thread allocates and another frees, blocks come back to the first,
-//! and the process never has more slabs than for what was live at once, and for what the
-//! threads that run keep.
+//! A thread keeps two batches per class, and the rest of a slab. All else is in the depot, where every
+//! thread looks before it maps a slab. So if one thread allocates and another frees, blocks come back to
+//! the first, and slabs are only mapped for what is live at once and for what running threads keep.
+//! (And, rarely, because another thread was taking from the depot for a long time.)
+//!
+//! Powers of two waste up to half of a block. [`SmpAllocator::slab_bytes`] tells how much is mapped.
+//!
+//! # How fast
+//!
+//! Medians of the time over that of a peer, on two x86-64 cores with Linux and glibc, ours called through
+//! an unknown handle and the peers directly (`cargo bench -- smp`):
+//!
+//! | | glibc's malloc | mimalloc |
+//! |---|---|---|
+//! | `alloc` and `free` of 64 bytes | 0.48 | 0.83 |
+//! | 16 to 4,096 bytes at random, 1,000 live, 1 thread | 0.08 | 0.26 |
+//! | the same, 2 threads | 0.08 | 0.29 |
+//! | one thread allocates, another frees, through a channel | 0.5 to 0.8 | 0.8 to 1.0 |
+//!
+//! A million blocks of 24 bytes take 32 bytes each, as with glibc; mimalloc takes 36, an arena 24
+//! (`cargo bench --bench memory`).
 //!
 //! # Threads, and their end
 //!
