@@ -9,6 +9,7 @@ mod arena;
 mod fixed_buffer;
 mod pairs;
 mod shared_arena;
+mod smp;
 mod thread_safe;
 mod vtable;
 
@@ -28,6 +29,7 @@ fn main() {
     arena::bench(&mut criterion, &mut pairs);
     thread_safe::bench(&mut criterion, &mut pairs);
     shared_arena::bench(&mut criterion, &mut pairs);
+    smp::bench(&mut criterion, &mut pairs);
     criterion.final_summary();
     pairs.print();
 }
