@@ -47,6 +47,13 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 /// unsafe { PAGE_ALLOCATOR.free(line) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// What is not a power of two does not compile:
+///
+/// ```compile_fail,E0080
+/// # use zigalloc::Allocator;
+/// let odd = Allocator::FAILING.aligned_alloc::<u8, 3>(100);
+/// ```
 pub struct AlignedSlice<T, const ALIGN: usize> {
     slice: NonNull<[T]>,
 }
