@@ -111,6 +111,7 @@ rows! {
     zigalloc::ThreadSafeAllocator<'static>:
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::PageAllocator: [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::SmpAllocator:  [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 /// Finds the types in the sources, so that a new one cannot be forgotten.
