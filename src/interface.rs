@@ -14,7 +14,8 @@
 //!
 //! # Every empty and zero case
 //!
-//! None of these reaches the vtable, except the `free` of rows 5, 6 and 7, which end a block. Where
+//! None of these reaches the vtable, except the `free` of rows 5, 6 and 7, which end a block, and the
+//! `alloc` of rows 10 and 13, which make one. Where
 //! there is no block, a pointer is the highest address that is aligned, as in Zig, so that a wrong
 //! use of it faults.
 //!
@@ -35,7 +36,8 @@
 //! | 13 | `alloc_sentinel` of 0 elements | one element, the sentinel, is allocated; `free` frees it |
 //! | 14 | a byte count above `usize::MAX` | `OutOfMemory`, false or `None` |
 //!
-//! Each row, on an allocator that refuses all memory and aborts if anything else is asked of it:
+//! Each row as a program; where no block is needed, on an allocator that refuses all memory and aborts if
+//! anything else is asked of it:
 //!
 //! ```
 //! # use zigalloc::Allocator;
@@ -195,7 +197,7 @@ unsafe fn set_undefined(memory: NonNull<[u8]>) {
 
 /// The pointer where there is no block: the highest address with this alignment.
 #[inline(always)]
-fn highest<T>(alignment: Alignment) -> NonNull<T> {
+pub(crate) fn highest<T>(alignment: Alignment) -> NonNull<T> {
     let ptr = ptr::without_provenance_mut(alignment.backward(usize::MAX));
     // SAFETY: the highest address has at least its highest bit set, whatever the alignment.
     unsafe { NonNull::new_unchecked(ptr) }
@@ -288,8 +290,9 @@ impl<'a> Allocator<'a> {
     /// Does not drop the value and does not fill the memory.
     ///
     /// # Safety
-    /// `ptr` is from this allocator, has the type that it was created with, alignment included, and
-    /// is not used afterwards.
+    /// `ptr` is a live block of this allocator (clause 3 of the
+    /// [contract](crate::VTable#the-contract-of-an-allocator)), or one of a type without size. It has the
+    /// type that it was created with, alignment included, and is not used afterwards.
     ///
     /// Ports `destroy` of Zig 0.15.2.
     #[inline(always)]
@@ -496,8 +499,11 @@ impl<'a> Allocator<'a> {
     /// what is passed to the allocator (in Zig since 0.16), but not in `new_len`, and is not written.
     ///
     /// # Safety
-    /// `allocation` is from this allocator with its present length, and of the type that it was
-    /// allocated with, alignment and sentinel included. After true, nothing beyond `new_len` is used.
+    /// `allocation` is a live block of this allocator (clause 3 of the
+    /// [contract](crate::VTable#the-contract-of-an-allocator)), or has no bytes. Its type, alignment and
+    /// sentinel included, is that of the last successful call that returned it, and its length the one
+    /// that the last successful call asked for. After true, nothing beyond `new_len` is used, and the block
+    /// has no sentinel any more.
     ///
     /// Ports `resize` of Zig 0.15.2.
     ///
@@ -650,8 +656,11 @@ impl<'a> Allocator<'a> {
     /// Gives memory back. Does not drop the elements. An empty slice without sentinel is nothing.
     ///
     /// # Safety
-    /// `memory` is from this allocator with its present length, and of the type that it was
-    /// allocated with, alignment and sentinel included. It is not used afterwards.
+    /// `memory` is a live block of this allocator (clause 3 of the
+    /// [contract](crate::VTable#the-contract-of-an-allocator)), or has no bytes. Its type, alignment and
+    /// sentinel included, is that of the last successful call that returned it (after a `resize`, that of
+    /// [`with_len`](Allocation::with_len)), and its length the one that the last successful call asked
+    /// for. It is not used afterwards.
     ///
     /// Ports `free` of Zig 0.15.2.
     #[inline(always)]

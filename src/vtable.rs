@@ -288,7 +288,8 @@ impl<'a> Allocator<'a> {
     ///
     /// `vtable`'s functions, called with `ptr`, keep clauses 7 to 15 of the
     /// [contract](VTable#the-contract-of-an-allocator) as long as their callers keep clauses 1 to 6,
-    /// for all of the lifetime `'a`.
+    /// for all of the lifetime `'a`. Whoever makes handles to one state in several threads, or lets safe
+    /// code do so, sees to it that clause 5 is kept among them.
     #[inline(always)]
     pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> Allocator<'a> {
         Allocator { ptr, vtable, state: PhantomData }
@@ -461,8 +462,11 @@ impl fmt::Debug for SyncAllocator<'_> {
 /// 2. If the type is `Send`: as long as someone holds `&mut self` and makes handles from nothing
 ///    else, these handles are the only way to the state (it is `self`'s own, or that of others who
 ///    allow any thread at any time). Then the calls may come from any thread, one at a time.
+/// 3. If the type is `Sync`: handles made in several threads may be used at once.
+/// 4. All handles made from one `self` are the same allocator (clause 13), until `self` is changed by
+///    something that borrows it exclusively.
 ///
-/// A type that merely stores an `Allocator` keeps 2 by not being `Send`.
+/// A type that merely stores an `Allocator` keeps 2 and 3 by being neither `Send` nor `Sync`.
 pub unsafe trait AllocatorState {
     /// A handle to this allocator, which borrows it.
     fn allocator(&self) -> Allocator<'_>;

@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
 use crate::error::Error;
+use crate::interface::highest;
 use crate::slice::SentinelSlice;
 use crate::vtable::Allocator;
 
@@ -48,7 +49,7 @@ impl<'a> AllocatingWriter<'a> {
         args: fmt::Arguments<'_>,
         return_address: usize,
     ) -> Result<AllocatingWriter<'a>, Error> {
-        let buffer = NonNull::slice_from_raw_parts(NonNull::dangling(), 0);
+        let buffer = NonNull::slice_from_raw_parts(highest(Alignment::_1), 0);
         let mut writer = AllocatingWriter { allocator, buffer, end: 0, out_of_memory: false, return_address };
         if let Some(text) = args.as_str() {
             writer.set_capacity(text.len())?;
@@ -96,7 +97,7 @@ impl<'a> AllocatingWriter<'a> {
         debug_assert!(capacity >= self.end, "the text must fit: {capacity} < {}", self.end);
         let (allocator, old, ra) = (self.allocator, self.buffer, self.return_address);
         let moved = if capacity == 0 {
-            old.cast()
+            highest(Alignment::_1)
         } else if old.is_empty() {
             // SAFETY: the length is not zero.
             unsafe { allocator.raw_alloc(capacity, Alignment::_1, ra) }.ok_or(Error::OutOfMemory)?

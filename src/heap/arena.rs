@@ -143,7 +143,8 @@ impl State {
     /// An arena with this state.
     ///
     /// # Safety
-    /// `child_allocator` is the child of the arena that the state is from, or the state is new.
+    /// The state is new, or `child_allocator` is the child of the arena that it is from, and that child has
+    /// not been reset, ended or replaced since: the nodes are still live blocks of it.
     #[inline]
     pub unsafe fn promote<C: ChildAllocator>(self, child_allocator: C) -> ArenaAllocator<C> {
         ArenaAllocator { child_allocator, state: self }

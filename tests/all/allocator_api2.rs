@@ -13,7 +13,9 @@ use allocator_api2_02::vec::Vec as ApiVec;
 use hashbrown::HashMap;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use zigalloc::heap::{ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR};
+use zigalloc::heap::{
+    ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR, SharedArenaAllocator,
+};
 use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator};
 
 use crate::util::{Call, Recorder};
@@ -637,6 +639,7 @@ fn a_box_becomes_a_vector_and_grows() {
     grow(*fixed_buffer.thread_safe_allocator());
     grow(arena.allocator());
     grow(*PAGE_ALLOCATOR);
+    grow(*SharedArenaAllocator::init(PAGE_ALLOCATOR).allocator());
     grow(*RUST_ALLOCATOR);
     if !cfg!(miri) {
         // A block of C that has been shortened is longer than its pointer in a `Box` says, and Miri holds
