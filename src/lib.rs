@@ -55,7 +55,7 @@
 //! | feature | | what it adds |
 //! |---|---|---|
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
-//! | `alloc` | with `std` | the parts of [`testing`] that keep books on the global heap |
+//! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep books on the global heap |
 //! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //!
@@ -75,6 +75,7 @@ pub mod interface;
 pub mod mem;
 mod return_address;
 pub mod slice;
+mod sync;
 pub mod testing;
 #[cfg(feature = "std")]
 pub mod thread_safe;

@@ -12,8 +12,12 @@
 /// call. Whoever looks up the line subtracts one, as `backtrace::resolve` and Zig's debug
 /// information do.
 ///
-/// Every call site has its own address. It is known on x86-64, aarch64 and riscv64; elsewhere, and
-/// under Miri, the result is 0, which means "not provided" throughout the interface.
+/// Every call site has its own address, with one exception: in an optimised build the two branches of
+/// an `if` that begin with such a call may share it. Then the address is in the right function, but
+/// the line may be that of the other branch.
+///
+/// The address is known on x86-64, aarch64 and riscv64; elsewhere, and under Miri, the result is 0,
+/// which means "not provided" throughout the interface.
 ///
 /// Ports the builtin `@returnAddress` of Zig 0.15.2, as far as an inlined function can.
 ///
@@ -26,7 +30,8 @@
 #[inline(always)]
 pub fn return_address() -> usize {
     // The assembly is not marked `pure`: LLVM may merge two pure statements with equal inputs, and
-    // did, so that two call sites got one address.
+    // did, so that two call sites got one address. What it does still is to move a statement that
+    // both branches of an `if` begin with in front of it.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         let address: usize;

@@ -58,7 +58,7 @@ use crate::alignment::Alignment;
 ///
 /// 7. `alloc` returns null, or the address of `len` bytes that are valid for reads and writes,
 ///    aligned as asked, and no part of any other live block or of anything else in use. Their
-///    content is unspecified and may be uninitialised.
+///    content is unspecified and may be uninitialised. No block is longer than `isize::MAX` bytes.
 /// 8. `resize` returns true if the block now has `new_len` bytes at the same address, false if
 ///    nothing has changed. It may refuse anything, even to shrink.
 /// 9. `remap` returns the address of `new_len` bytes that are as clause 7 says and begin with the

@@ -8,6 +8,8 @@
 mod arena;
 mod fixed_buffer;
 mod pairs;
+mod shared_arena;
+mod smp;
 mod thread_safe;
 mod vtable;
 
@@ -26,6 +28,8 @@ fn main() {
     fixed_buffer::bench(&mut criterion, &mut pairs);
     arena::bench(&mut criterion, &mut pairs);
     thread_safe::bench(&mut criterion, &mut pairs);
+    shared_arena::bench(&mut criterion, &mut pairs);
+    smp::bench(&mut criterion, &mut pairs);
     criterion.final_summary();
     pairs.print();
 }

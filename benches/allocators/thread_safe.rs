@@ -64,7 +64,6 @@ pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
                     }
                 }
             });
-            drop(lock);
             fixed_buffer.reset();
             time
         };

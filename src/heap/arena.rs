@@ -40,7 +40,7 @@
 //!
 //! Handles are for one thread. An arena over a [`SyncAllocator`](crate::SyncAllocator) is `Send`,
 //! so a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) can be put around it; an arena over an
-//! [`Allocator`](crate::Allocator) is not.
+//! [`Allocator`] is not.
 //!
 //! # Differences from Zig
 //!
@@ -380,6 +380,16 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         true
     }
 
+    /// The pointer for a block that `resize` has resized. The caller's own may reach no further than the
+    /// old length (a `Box` narrows its pointer); a block that has grown is in the newest node.
+    #[inline]
+    fn whole(&self, memory: *mut u8, old_len: usize, new_len: usize) -> *mut u8 {
+        match self.state.first.get() {
+            Some(node) if new_len > old_len => node.as_ptr().cast::<u8>().with_addr(memory.addr()),
+            _ => memory,
+        }
+    }
+
     #[inline]
     fn free(&self, memory: NonNull<[u8]>) {
         let Some(node) = self.state.first.get() else {
@@ -479,8 +489,14 @@ unsafe extern "C" fn arena_remap<C: ChildAllocator>(
     _ret_addr: usize,
 ) -> *mut u8 {
     // SAFETY: clauses 1 and 3 of the contract.
-    let resized = unsafe { context::<C>(ctx).resize(block(memory, memory_len), new_len) };
-    if resized { memory } else { ptr::null_mut() }
+    unsafe {
+        let this = context::<C>(ctx);
+        if this.resize(block(memory, memory_len), new_len) {
+            this.whole(memory, memory_len, new_len)
+        } else {
+            ptr::null_mut()
+        }
+    }
 }
 
 #[inline]

@@ -248,6 +248,13 @@ impl<'b> FixedBufferAllocator<'b> {
         }
     }
 
+    /// The pointer that `alloc` returned for this address. The caller's own may reach no further than the
+    /// block's old length (a `Box` narrows its pointer), and the block may have grown.
+    #[inline]
+    fn whole(&self, memory: *mut u8) -> *mut u8 {
+        self.buffer.as_ptr().with_addr(memory.addr())
+    }
+
     /// The index, for the thread-safe flavour.
     #[inline]
     fn shared_end_index(&self) -> &AtomicUsize {
@@ -366,8 +373,10 @@ unsafe extern "C" fn fixed_buffer_remap(
     _ret_addr: usize,
 ) -> *mut u8 {
     // SAFETY: clauses 1 and 3 of the contract.
-    let resized = unsafe { context(ctx).resize(block(memory, memory_len), new_len) };
-    if resized { memory } else { ptr::null_mut() }
+    unsafe {
+        let this = context(ctx);
+        if this.resize(block(memory, memory_len), new_len) { this.whole(memory) } else { ptr::null_mut() }
+    }
 }
 
 #[inline]
@@ -416,8 +425,14 @@ unsafe extern "C" fn thread_safe_remap(
     _ret_addr: usize,
 ) -> *mut u8 {
     // SAFETY: clauses 1 and 3 of the contract.
-    let resized = unsafe { context(ctx).shared_resize(block(memory, memory_len), new_len) };
-    if resized { memory } else { ptr::null_mut() }
+    unsafe {
+        let this = context(ctx);
+        if this.shared_resize(block(memory, memory_len), new_len) {
+            this.whole(memory)
+        } else {
+            ptr::null_mut()
+        }
+    }
 }
 
 #[inline]

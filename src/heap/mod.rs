@@ -9,6 +9,9 @@ pub mod page_allocator;
 mod page_size;
 #[cfg(feature = "alloc")]
 pub mod rust_allocator;
+pub mod shared_arena;
+#[cfg(feature = "std")]
+pub mod smp_allocator;
 
 pub use arena::{ArenaAllocator, ResetMode};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
@@ -21,6 +24,9 @@ pub use page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 pub use page_size::{default_query_page_size, page_size};
 #[cfg(feature = "alloc")]
 pub use rust_allocator::RUST_ALLOCATOR;
+pub use shared_arena::SharedArenaAllocator;
+#[cfg(feature = "std")]
+pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
 
 /// The longest request, in bytes, that is passed on to whatever lies below this crate. Rust has no
 /// objects beyond `isize::MAX`. Miri ends the program if its host has not enough memory, where an

@@ -186,7 +186,8 @@ impl PageAllocator {
             return None;
         }
         let (size, new_size) = (whole_pages(memory.len()), whole_pages(new_len));
-        if new_size == size {
+        // Miri's back end is asked even then: it returns the pointer that reaches all of the pages.
+        if new_size == size && !cfg!(miri) {
             return Some(memory.cast());
         }
         if new_size > MAX_LEN {

@@ -13,7 +13,7 @@ use allocator_api2_02::vec::Vec as ApiVec;
 use hashbrown::HashMap;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
+use zigalloc::heap::{ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR};
 use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator};
 
 use crate::util::{Call, Recorder};
@@ -249,6 +249,7 @@ fn return_addresses_are_provided() {
         return;
     }
     let recorder = Recorder::new(PAGE_ALLOCATOR);
+    recorder.refuse_resize.set(true);
     let mut numbers = ApiVec::new_in(recorder.allocator());
     numbers.extend(0..1000u32);
     numbers.truncate(3);
@@ -266,8 +267,8 @@ fn resize(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, allocator_api2_02::alloc::AllocError> {
-    // SAFETY: the tests pass live blocks with layouts that fit.
     match new.size() >= old.size() {
+        // SAFETY: the tests pass live blocks with layouts that fit.
         true => unsafe { allocator.grow(ptr, old, new) },
         // SAFETY: as above.
         false => unsafe { allocator.shrink(ptr, old, new) },
@@ -597,6 +598,7 @@ fn refused_growth_keeps_the_vec() {
     let mut vec = ApiVec::with_capacity_in(100, recorder.allocator());
     vec.extend(0..10u32);
     recorder.refuse_alloc.set(true);
+    recorder.refuse_resize.set(true);
     assert!(vec.try_reserve(1000).is_err());
     assert!(vec.iter().copied().eq(0..10));
     recorder.refuse_alloc.set(false);
@@ -614,4 +616,31 @@ fn failing_allocator_fails_containers() {
     assert!(map.try_reserve(1).is_err());
     assert!(Box::try_new_in(1, Allocator::FAILING).is_err());
     assert!(Box::try_new_in((), Allocator::FAILING).is_ok());
+}
+
+/// A `Box` may use its pointer for its own bytes only, and a vector that is made of it grows: the block's new
+/// pointer must reach all of the new length. (Miri sees it if not.)
+#[test]
+fn a_box_becomes_a_vector_and_grows() {
+    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let grow = |allocator: Allocator<'_>| {
+        let mut boxed = ApiVec::new_in(allocator);
+        boxed.extend([1u32, 2, 3]);
+        let mut numbers = boxed.into_boxed_slice().into_vec();
+        numbers.extend(4..100);
+        assert!(numbers.iter().copied().eq(1..100));
+    };
+    grow(fixed_buffer.allocator());
+    fixed_buffer.reset();
+    grow(*fixed_buffer.thread_safe_allocator());
+    grow(arena.allocator());
+    grow(*PAGE_ALLOCATOR);
+    grow(*RUST_ALLOCATOR);
+    if !cfg!(miri) {
+        // A block of C that has been shortened is longer than its pointer in a `Box` says, and Miri holds
+        // `free` to that as if it were Rust's.
+        grow(*C_ALLOCATOR);
+    }
 }

@@ -43,6 +43,7 @@ fn raw_free(allocator: Allocator<'_>, memory: NonNull<[u8]>) {
 
 // ---- what the real arena of Zig 0.15.2 did ----
 
+#[cfg(target_pointer_width = "64")]
 type Step = ((usize, usize), &'static str, usize);
 
 /// Requests (length, alignment), the child's calls, and the offset of the result.

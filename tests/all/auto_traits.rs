@@ -1,1 +1,150 @@
+//! Which public type may cross threads, be copied, be moved while pinned, be seen after a panic.
+//!
+//! Auto traits follow from private fields, so an innocent change can give or take one. Here each type
+//! has one row with all of them, in both directions, and the compiler checks it: a row that is wrong
+//! does not compile. A public type without a row fails [`every_public_type_has_a_row`].
 
+use std::cell::Cell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::rc::Rc;
+
+use zigalloc::heap::arena::State;
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode, SharedArenaAllocator};
+use zigalloc::testing::{CheckError, FailingAllocator, FailingConfig, FailurePoint, ValidationAllocator};
+use zigalloc::{
+    AlignedPtr, AlignedSlice, Alignment, AlignmentError, Allocator, CompareOperator, Error, NoSentinel,
+    Sentinel, SentinelSlice, SyncAllocator, VTable,
+};
+
+/// `Type: [Send !Sync …]` as the assertions of static_assertions.
+macro_rules! rows {
+    ($($type:ty: [$($traits:tt)+])+) => { $(rows!(@row $type, $($traits)+);)+ };
+    (@row $type:ty, ! $trait:ident $($rest:tt)*) => {
+        static_assertions::assert_not_impl_any!($type: $trait);
+        rows!(@row $type, $($rest)*);
+    };
+    (@row $type:ty, $trait:ident $($rest:tt)*) => {
+        static_assertions::assert_impl_all!($type: $trait);
+        rows!(@row $type, $($rest)*);
+    };
+    (@row $type:ty,) => {};
+}
+
+type Alone = Allocator<'static>;
+type Shared = SyncAllocator<'static>;
+
+// Plain values.
+rows! {
+    Alignment:                     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    AlignmentError:                [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    CompareOperator:               [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Error:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    ResetMode:                     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    NoSentinel:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    FailingConfig:                 [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    FailurePoint:                  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+// What has a value in it is as the value.
+rows! {
+    Sentinel<u8>:                  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Sentinel<Cell<u8>>:            [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    Sentinel<Rc<u8>>:             [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    CheckError<Error>:             [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    CheckError<Rc<u8>>:           [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+// Pointers stay in their thread and can be copied, whatever they point to.
+rows! {
+    AlignedPtr<u8, 64>:           [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    AlignedPtr<String, 0>:        [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    AlignedPtr<Cell<u8>, 0>:      [!Send !Sync  Copy Unpin !UnwindSafe !RefUnwindSafe]
+    AlignedSlice<u8, 64>:         [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    AlignedSlice<String, 0>:      [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    AlignedSlice<Cell<u8>, 0>:    [!Send !Sync  Copy Unpin !UnwindSafe !RefUnwindSafe]
+    SentinelSlice<u8>:            [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    SentinelSlice<String, 64>:    [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    SentinelSlice<Cell<u8>>:      [!Send !Sync  Copy Unpin !UnwindSafe !RefUnwindSafe]
+}
+
+// Handles.
+rows! {
+    VTable:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Allocator<'static>:           [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    SyncAllocator<'static>:        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+// States: never copied. Those that have handles change behind `&self`, so they are not `Sync` (but the arena
+// that is shared by threads); they may move to another thread if their child's handle may.
+rows! {
+    FixedBufferAllocator<'static>: [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    ArenaAllocator<Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    ArenaAllocator<Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    State:                        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+    FailingAllocator<Shared>:      [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+}
+
+// A wrapper without state of its own is as what it wraps.
+rows! {
+    ValidationAllocator<Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    ValidationAllocator<Alone>:   [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    ValidationAllocator<ArenaAllocator<Shared>>:
+                                   [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+}
+
+// What keeps books on the global heap.
+#[cfg(feature = "alloc")]
+rows! {
+    zigalloc::testing::StrictConfig:
+                                   [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::testing::LedgerAllocator<Shared>:
+                                   [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    zigalloc::testing::LedgerAllocator<Alone>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+}
+
+// What needs an operating system.
+#[cfg(feature = "std")]
+rows! {
+    zigalloc::ThreadSafeAllocator<'static>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::PageAllocator: [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+/// Finds the types in the sources, so that a new one cannot be forgotten.
+#[test]
+fn every_public_type_has_a_row() {
+    if cfg!(miri) {
+        eprintln!("auto_traits::every_public_type_has_a_row: skipped, Miri reads no files");
+        return;
+    }
+    let rows = include_str!("auto_traits.rs");
+    let mut files = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut types = Vec::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let source = std::fs::read_to_string(path).unwrap();
+        for line in source.lines() {
+            let declaration = ["struct ", "enum ", "union "]
+                .iter()
+                .find_map(|kind| line.strip_prefix("pub ")?.strip_prefix(kind));
+            let name =
+                declaration.and_then(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+            types.extend(name.map(str::to_owned));
+        }
+    }
+    assert!(types.len() > 15, "the sources were not found: {types:?}");
+    for name in types {
+        let row = |line: &str| {
+            let line = line.trim_start().trim_start_matches("zigalloc::");
+            let line = line.trim_start_matches("heap::").trim_start_matches("testing::");
+            line.strip_prefix(&name).is_some_and(|rest| rest.starts_with([':', '<']))
+        };
+        assert!(rows.lines().any(row), "the public type {name} has no row in tests/all/auto_traits.rs");
+    }
+}

@@ -1,6 +1,6 @@
 //! `heap::C_ALLOCATOR` and `heap::RAW_C_ALLOCATOR`.
 
-#![cfg(any(unix, windows, target_os = "wasi"))]
+#![cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -19,6 +19,10 @@ unsafe extern "C" {
 /// CA-01, CA-04: any alignment can be had, also those below a word, and any block can be freed.
 #[rstest]
 fn contents_are_kept_with_every_alignment(#[values(0, 1, 2, 3, 4, 5, 6, 9, 12, 14, 16)] log2: u8) {
+    if cfg!(miri) && !matches!(log2, 0 | 6 | 16) {
+        eprintln!("skipped: three alignments are enough for Miri");
+        return;
+    }
     let remapped = keeps_contents(*C_ALLOCATOR, Alignment::from_log2(log2).unwrap());
     assert!(remapped >= 13, "every block can be shortened: {remapped}");
 }

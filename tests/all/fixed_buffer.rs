@@ -2,11 +2,12 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use rstest::rstest;
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Alignment, Allocation, Allocator, Error};
+use zigalloc::{Alignment, Allocation, Allocator, Error, testing};
 
 use crate::util::{Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, text};
 
@@ -464,14 +465,14 @@ fn random_programs(#[values(Plain, ThreadSafe)] flavour: Flavour, #[values(1, 2,
 
 // ---- threads ----
 
-/// FB-07: threads that allocate at once get disjoint blocks, and together the whole buffer.
+/// FB-07, FB-08: threads that allocate at once get disjoint blocks, and together the whole buffer.
 #[rstest]
 fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     const BLOCKS: usize = if cfg!(miri) { 6 } else { 2000 };
     let mut buffer = vec![MaybeUninit::uninit(); threads * BLOCKS * 5];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let allocator = fixed_buffer.thread_safe_allocator();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
                 let blocks: Vec<_> = (0..BLOCKS)
@@ -493,7 +494,7 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let allocator = fixed_buffer.thread_safe_allocator();
     let served = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..threads {
             let served = &served;
             scope.spawn(move || {
@@ -518,4 +519,89 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     });
     assert!(served.into_inner() > 0);
     assert!(fixed_buffer.end_index() <= 200);
+}
+
+/// As large as the buffer of Zig's tests.
+fn conformance_buffer() -> Box<[MaybeUninit<u8>]> {
+    Box::new_uninit_slice(800_000 * size_of::<u64>())
+}
+
+fn test_all(allocator: Allocator<'_>) {
+    testing::test_allocator(allocator);
+    testing::test_allocator_aligned(allocator);
+    testing::test_allocator_large_alignment(allocator);
+    testing::test_allocator_aligned_shrink(allocator);
+}
+
+/// FB-02, FB-03, FB-05, T1, T2, T3, T4: the conformance functions, with one more check around it.
+#[test]
+fn fixed_buffer_allocator() {
+    let mut buffer = conformance_buffer();
+    let validated = testing::validation_wrap(FixedBufferAllocator::init(&mut buffer));
+    test_all(validated.allocator());
+}
+
+/// FB-08, T1, T2, T3, T4: the conformance functions, through the thread-safe flavour.
+#[test]
+fn thread_safe_version() {
+    let mut buffer = conformance_buffer();
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    test_all(*fixed_buffer.thread_safe_allocator());
+}
+
+/// A block that goes to another thread.
+struct Sent(NonNull<[u8]>);
+// SAFETY: the block is used by the thread that has it.
+unsafe impl Send for Sent {}
+
+/// FB-08: bytes that one thread has given back are another's only after the first one's last use of them.
+///
+/// The threads take turns by a flag that orders nothing. So it is the allocator that must order the two uses
+/// of the bytes, and if it does not, Miri reports a race, whatever the seed.
+#[rstest]
+#[case::free_then_alloc(4, None, false)]
+#[case::free_then_grow(4, None, true)]
+#[case::shrink_then_alloc(8, Some(4), false)]
+fn bytes_change_their_thread_many_seeds(
+    #[case] len: usize,
+    #[case] shrunk: Option<usize>,
+    #[case] takes_by_growing: bool,
+) {
+    let mut buffer = [MaybeUninit::uninit(); 12];
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let allocator = fixed_buffer.thread_safe_allocator();
+    let has_given = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let grown = takes_by_growing.then(|| Sent(allocator.alloc::<u8>(4).unwrap()));
+        scope.spawn(|| {
+            let block = Filled::new(allocator.alloc::<u8>(len).unwrap(), Alignment::_1, 1);
+            block.check();
+            match shrunk {
+                // SAFETY: a live block with matching length.
+                Some(len) => assert!(unsafe { allocator.resize(block.memory, len) }),
+                // SAFETY: as above; it is not used afterwards.
+                None => unsafe { allocator.free(block.memory) },
+            }
+            has_given.store(true, Ordering::Relaxed);
+        });
+        let has_given = &has_given;
+        scope.spawn(move || {
+            while !has_given.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            // The whole of it, since a closure would capture the pointer alone.
+            let grown = grown;
+            let memory = match grown {
+                None => allocator.alloc::<u8>(4).unwrap(),
+                Some(Sent(memory)) => {
+                    // SAFETY: a live block with matching length.
+                    while !unsafe { allocator.resize(memory, 8) } {
+                        thread::yield_now();
+                    }
+                    memory.with_len(8)
+                }
+            };
+            Filled::new(memory, Alignment::_1, 2).check();
+        });
+    });
 }

@@ -16,6 +16,8 @@ mod mem;
 mod page_allocator;
 mod return_address;
 mod rust_allocator;
+mod shared_arena;
+mod smp_allocator;
 mod thread_safe;
 mod util;
 mod validation;

@@ -1,5 +1,7 @@
 //! `heap::RUST_ALLOCATOR`. Zig has nothing like it, so there are no entries to name.
 
+#![cfg(feature = "alloc")]
+
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
@@ -7,7 +9,7 @@ use rstest::rstest;
 use zigalloc::Alignment;
 use zigalloc::heap::RUST_ALLOCATOR;
 
-use crate::util::{alignment_from_c, keeps_contents};
+use crate::util::{Sent, alignment_from_c, keeps_contents};
 
 #[rstest]
 fn contents_are_kept_with_every_alignment(#[values(0, 1, 3, 4, 6, 12, 16)] log2: u8) {
@@ -73,22 +75,15 @@ fn impossible_lengths_leave_the_block_alone(
 
 #[test]
 fn blocks_may_be_freed_by_another_thread() {
-    let memory = RUST_ALLOCATOR.create_with(7u64).unwrap();
-    let address = memory.as_ptr() as usize;
-    let memory = SendPtr(memory);
-    std::thread::spawn(move || {
-        let memory = { memory }.0;
-        assert_eq!(memory.as_ptr() as usize, address);
-        // SAFETY: the block came over with the thread, and nobody else has it.
-        unsafe {
-            assert_eq!(memory.read(), 7);
-            RUST_ALLOCATOR.destroy(memory);
-        }
-    })
-    .join()
-    .unwrap();
+    // SAFETY: a live block with matching length and alignment, which the other thread gets and frees.
+    unsafe {
+        let memory = RUST_ALLOCATOR.raw_alloc(100, Alignment::_8, 0).unwrap();
+        let sent = Sent(NonNull::slice_from_raw_parts(memory, 100));
+        let other = std::thread::spawn(move || {
+            let memory = sent.received();
+            memory.cast::<u8>().write_bytes(1, memory.len());
+            RUST_ALLOCATOR.raw_free(memory, Alignment::_8, 0);
+        });
+        other.join().unwrap();
+    }
 }
-
-struct SendPtr(NonNull<u64>);
-// SAFETY: whoever sends it does not keep it.
-unsafe impl Send for SendPtr {}

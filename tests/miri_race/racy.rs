@@ -5,16 +5,21 @@
 //! make, made with `unsafe` and a false promise.
 
 use std::mem::MaybeUninit;
+use std::sync::Barrier;
 use std::thread;
 
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
 
-/// Two threads that allocate.
+/// Two threads that allocate. What they do behind the barrier is ordered by the allocator or by nothing,
+/// whichever of them runs first.
 fn race(first: SyncAllocator<'_>, second: SyncAllocator<'_>) {
+    let both = Barrier::new(2);
     thread::scope(|scope| {
         for allocator in [first, second] {
+            let both = &both;
             scope.spawn(move || {
+                both.wait();
                 for _ in 0..4 {
                     allocator.create_with(1u8).unwrap();
                 }

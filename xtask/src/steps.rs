@@ -1,7 +1,8 @@
 //! Runs named steps one after the other, and sums up in a table.
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -35,6 +36,9 @@ pub(crate) enum Kind {
     Library,
     /// The same, and left out by `--quick`.
     Slow,
+    /// The same, and uses one processor only, so neighbours of this kind run side by side. It prints what
+    /// it has to say at its end, by [`run_quietly`].
+    SlowBeside,
 }
 
 pub(crate) struct Step {
@@ -73,20 +77,32 @@ pub(crate) fn run_all(steps: &[Step], selection: &Selection) -> Result<()> {
         }
     }
     let mut results: Vec<(&Step, Outcome, Duration)> = Vec::new();
-    for step in steps.iter().filter(|step| selection.selects(step)) {
-        println!("\n──── {}: {}", step.name, step.what);
-        let start = Instant::now();
+    let selected: Vec<&Step> = steps.iter().filter(|step| selection.selects(step)).collect();
+    for group in selected.chunk_by(|a, b| a.kind == Kind::SlowBeside && b.kind == Kind::SlowBeside) {
         let compiles = !results
             .iter()
             .any(|(step, outcome, _)| step.name == steps[0].name && *outcome == Outcome::Failed);
-        let outcome = match step.kind {
-            Kind::Library | Kind::Slow if !compiles => {
-                Outcome::Skipped(format!("the library does not compile, see {}", steps[0].name))
-            }
-            Kind::Slow if selection.quick => Outcome::Skipped("--quick".to_owned()),
-            _ => (step.run)(),
+        for step in group {
+            println!("\n──── {}: {}", step.name, step.what);
+        }
+        let timed = |step: &Step| {
+            let start = Instant::now();
+            let outcome = match step.kind {
+                Kind::Library | Kind::Slow | Kind::SlowBeside if !compiles => {
+                    Outcome::Skipped(format!("the library does not compile, see {}", steps[0].name))
+                }
+                Kind::Slow | Kind::SlowBeside if selection.quick => Outcome::Skipped("--quick".to_owned()),
+                _ => (step.run)(),
+            };
+            (outcome, start.elapsed())
         };
-        results.push((step, outcome, start.elapsed()));
+        std::thread::scope(|scope| {
+            let running: Vec<_> = group.iter().map(|step| (*step, scope.spawn(|| timed(step)))).collect();
+            for (step, running) in running {
+                let (outcome, duration) = running.join().expect("a step does not panic");
+                results.push((step, outcome, duration));
+            }
+        });
     }
     println!("\n{}", table(&results));
     let failed = results.iter().any(|(_, outcome, _)| *outcome == Outcome::Failed);
@@ -111,27 +127,44 @@ fn table(results: &[(&Step, Outcome, Duration)]) -> String {
     text
 }
 
-/// Runs a command at the root of the repository and lets it print.
+/// Runs a command, whose output is seen as it comes. Prints the command before, and how it ended if it
+/// failed.
 pub(crate) fn run(program: impl AsRef<OsStr>, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+    let (mut command, line, name) = prepare(program.as_ref(), args, env);
+    println!("{line}");
+    let (outcome, end) = judge(&name, command.status());
+    print!("{end}");
+    outcome
+}
+
+/// Runs a command, and prints all of this when it has ended, so that two of them do not mix.
+pub(crate) fn run_quietly(program: impl AsRef<OsStr>, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+    let (mut command, line, name) = prepare(program.as_ref(), args, env);
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) =
+        output.as_ref().map_or_else(|_| Default::default(), |o| (text(&o.stdout), text(&o.stderr)));
+    let (outcome, end) = judge(&name, output.map(|output| output.status));
+    print!("{line}\n{err}{out}{end}");
+    outcome
+}
+
+/// The command, how it is shown, and its name.
+fn prepare(program: &OsStr, args: &[&str], env: &[(&str, &str)]) -> (Command, String, String) {
     let variables: String = env.iter().map(|(key, value)| format!("{key}={value:?} ")).collect();
-    let name = program.as_ref().to_string_lossy().into_owned();
-    println!("$ {variables}{name} {}", args.join(" "));
-    let status = Command::new(program)
-        .args(args)
-        .envs(env.iter().copied())
-        .current_dir(crate::root())
-        .stdin(Stdio::null())
-        .status();
+    // Cargo is known by its whole path, which nobody wants to read.
+    let name = Path::new(program).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut command = Command::new(program);
+    command.args(args).envs(env.iter().copied()).current_dir(crate::root()).stdin(Stdio::null());
+    (command, format!("$ {variables}{name} {}", args.join(" ")), name)
+}
+
+/// The outcome, and the line that tells why it is not a good one.
+fn judge(name: &str, status: std::io::Result<ExitStatus>) -> (Outcome, String) {
     match status {
-        Ok(status) if status.success() => Outcome::Passed,
-        Ok(status) => {
-            println!("{name}: {status}");
-            Outcome::Failed
-        }
-        Err(error) => {
-            println!("{name}: {error}");
-            Outcome::Failed
-        }
+        Ok(status) if status.success() => (Outcome::Passed, String::new()),
+        Ok(status) => (Outcome::Failed, format!("{name}: {status}\n")),
+        Err(error) => (Outcome::Failed, format!("{name}: {error}\n")),
     }
 }
 
@@ -192,6 +225,19 @@ mod tests {
         assert!(run_all(&steps, &Selection { quick: true, only: vec![] }).is_ok());
         assert!(run_all(&steps, &Selection { quick: false, only: vec!["miri".into()] }).is_err());
         assert!(run_all(&steps, &Selection { quick: false, only: vec!["mir".into()] }).is_err());
+    }
+
+    #[test]
+    fn neighbours_run_side_by_side() {
+        use std::sync::Barrier;
+        static BOTH: Barrier = Barrier::new(2);
+        let meet = || {
+            BOTH.wait();
+            Outcome::Passed
+        };
+        let steps = [step("first", Kind::SlowBeside, meet), step("second", Kind::SlowBeside, meet)];
+        assert!(run_all(&steps, &Selection::default()).is_ok());
+        assert!(run_all(&steps, &Selection { quick: true, only: vec![] }).is_ok());
     }
 
     #[test]

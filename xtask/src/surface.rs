@@ -53,8 +53,12 @@ const DONE: &[&str] = &[
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     groups: Vec<String>,
+    /// Only what is not covered.
     uncovered: bool,
+    /// All tests that cover an id, not only the first.
     all: bool,
+    /// No line for each id, only the totals.
+    totals: bool,
     require: Vec<String>,
 }
 
@@ -62,11 +66,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     report(&parse(args)?)
 }
 
-/// The report that `cargo xtask test` runs: what has to be covered by now and is not.
+/// What `cargo xtask test` runs: the totals, and an error that lists what must be covered and is not.
 pub(crate) fn require_done() -> Result<()> {
     let require: Vec<String> = DONE.iter().map(|item| (*item).to_owned()).collect();
     let groups = DONE.iter().map(|item| group_of(item).to_owned()).collect();
-    report(&Options { groups, uncovered: true, all: false, require })
+    report(&Options { groups, totals: true, require, ..Options::default() })
 }
 
 fn parse(args: &[String]) -> Result<Options> {
@@ -225,7 +229,7 @@ impl<'i> Coverage<'i> {
     /// The report: a line for each id and each of Zig's tests, and the totals.
     fn table(&self, options: &Options) -> String {
         let wanted = |group: &String| options.groups.is_empty() || options.groups.contains(group);
-        let mut table = Table { options, text: String::new(), totals: Vec::new() };
+        let mut table = Table { options, text: String::new(), heading: None, totals: Vec::new() };
         for (name, group) in self.inventory.groups.iter().filter(|(name, _)| wanted(name)) {
             table.group(name, &group.title);
             for (id, entry) in &group.entries {
@@ -248,13 +252,15 @@ impl<'i> Coverage<'i> {
 struct Table<'o> {
     options: &'o Options,
     text: String,
+    /// Of the group, until its first line is printed.
+    heading: Option<String>,
     /// Group, covered, not covered, not applicable.
     totals: Vec<(String, [usize; 3])>,
 }
 
 impl Table<'_> {
     fn group(&mut self, name: &str, title: &str) {
-        self.text.push_str(&format!("\n{name}: {title}\n"));
+        self.heading = Some(format!("\n{name}: {title}\n"));
         self.totals.push((name.to_owned(), [0; 3]));
     }
 
@@ -274,7 +280,8 @@ impl Table<'_> {
         if let Some((_, totals)) = self.totals.last_mut() {
             totals[kind] += 1;
         }
-        if kind == 1 || !self.options.uncovered {
+        if !self.options.totals && (kind == 1 || !self.options.uncovered) {
+            self.text.extend(self.heading.take());
             self.text.push_str(&format!("  {name}  {state}\n"));
         }
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
 use crate::Result;
-use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all};
+use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, run_quietly};
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo};
 
@@ -42,8 +42,8 @@ const STEPS: &[Step] = &[
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
     Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
-    Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::Slow, run: miri_stacked },
-    Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::Slow, run: miri_tree },
+    Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
+    Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
     Step {
         name: "miri-seeds",
         what: "Miri, many schedules of the threads",
@@ -122,22 +122,26 @@ fn test(args: &[&str]) -> Outcome {
     run_command(cargo(), &[&["test", "-p", "zigalloc", "--no-fail-fast"], args].concat(), &[])
 }
 
+/// The tests that start no compilers of their own. Those that do take long, and run in `test_all`.
+const SHORT: &[&str] = &["--lib", "--test", "all"];
+
 fn test_default() -> Outcome {
-    test(&[])
+    test(SHORT).and(|| test(&["--doc"]))
 }
 
 /// The examples in the documentation use the allocators of feature `std`, so they are not run.
 fn test_minimal() -> Outcome {
-    test(&["--no-default-features", "--lib", "--tests"])
+    test(&[SHORT, &["--no-default-features"]].concat())
 }
 
+/// All there is. A test program that needs a feature runs here, whatever the feature.
 fn test_all() -> Outcome {
     test(&["--all-features"])
 }
 
 /// What differs without debug assertions: fills, overflow, return addresses of inlined functions.
 fn test_release() -> Outcome {
-    test(&["--all-features", "--release", "--lib", "--tests"])
+    test(&[SHORT, &["--all-features", "--release"]].concat())
 }
 
 fn test_xtask() -> Outcome {
@@ -184,32 +188,43 @@ fn msrv() -> Outcome {
 fn miri(flags: &str, args: &[&str]) -> Outcome {
     with(toolchain::miri(), || {
         let flags = format!("-Zmiri-strict-provenance {flags}");
-        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc", "--lib", "--test", "all"];
-        run_command("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
+        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc", "--no-fail-fast"];
+        run_quietly("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
     })
 }
 
 fn miri_stacked() -> Outcome {
-    miri("", &["--no-fail-fast"])
+    miri("", SHORT)
 }
 
 fn miri_tree() -> Outcome {
-    miri("-Zmiri-tree-borrows", &["--no-fail-fast"])
+    miri("-Zmiri-tree-borrows", SHORT)
 }
 
 /// The tests whose name says so, each with 32 schedules.
 fn miri_seeds() -> Outcome {
     const MARK: &str = "many_seeds";
-    match surface::tests_of(&crate::root()) {
-        Ok(tests) if tests.iter().any(|test| test.name.contains(MARK)) => {
-            miri("-Zmiri-many-seeds=0..32", &[MARK])
-        }
-        Ok(_) => Outcome::Skipped(format!("no test has {MARK} in its name")),
+    let tests = match surface::tests_of(&crate::root()) {
+        Ok(tests) => tests,
         Err(message) => {
             println!("{message}");
-            Outcome::Failed
+            return Outcome::Failed;
         }
+    };
+    // A program without such a test would be started 32 times for nothing.
+    let has = |place: &str| tests.iter().any(|test| test.name.contains(MARK) && test.file.starts_with(place));
+    let mut args = Vec::new();
+    if has("src/") {
+        args.push("--lib");
     }
+    if has("tests/all/") {
+        args.extend(["--test", "all"]);
+    }
+    if args.is_empty() {
+        return Outcome::Skipped(format!("no test has {MARK} in its name"));
+    }
+    args.push(MARK);
+    miri("-Zmiri-many-seeds=0..32", &args)
 }
 
 /// Runs the step if what it needs is there.

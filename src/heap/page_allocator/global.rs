@@ -3,54 +3,58 @@
 //! For Miri, which knows `mmap` but neither hints nor unmapping a part, and for systems that have an
 //! allocator and no mappings, or none that this crate knows. It is slower and wastes more, but gives
 //! the same answers: lengths are rounded up to pages, and a block that has been shortened can grow
-//! again. The layout is stored in front of the block, because who frees pages does not tell the
-//! alignment:
+//! again. Who frees pages tells neither the alignment nor how long the block once was, and in Rust's
+//! model perhaps has a pointer that may reach no further than what was in use (a `Box` narrows its own).
+//! So the pointer from `System` and its layout are kept in a table, by address.
 //!
-//! ```text
-//!   base              base + alignment
-//!   ┌────────┬────────┬─────────────────┐
-//!   │        │ layout │      pages      │
-//!   └────────┴────────┴─────────────────┘
-//! ```
+//! The table is on Rust's global heap: these pages must not be behind `#[global_allocator]`.
 //!
 //! New pages are not zeroed, so that Miri finds out who reads what nobody has written.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
 use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::alignment::Alignment;
 use crate::heap::{MAX_LEN, page_size};
 
-pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-    let front = alignment.to_byte_units().max(page_size());
-    let base_size = size.checked_add(front)?;
-    if base_size > MAX_LEN {
-        return None;
-    }
-    let layout = Layout::from_size_align(base_size, front).ok()?;
-    // SAFETY: the size is not zero.
-    let base = NonNull::new(unsafe { System.alloc(layout) })?;
-    // SAFETY: `base_size` is `front` bytes and the pages.
-    let memory = unsafe { base.add(front) };
-    // SAFETY: what is in front of the pages is larger than a layout, and aligned to a page.
-    unsafe { memory.cast::<Layout>().sub(1).write(layout) };
-    Some(memory)
+/// A live block as `System` knows it.
+#[derive(Clone, Copy)]
+struct Block {
+    memory: NonNull<u8>,
+    layout: Layout,
 }
 
-/// # Safety
-/// A live block.
-unsafe fn layout(memory: NonNull<u8>) -> Layout {
-    // SAFETY: `map` has written it.
-    unsafe { memory.cast::<Layout>().sub(1).read() }
+// SAFETY: pages belong to no thread, and the pointer is used for what the owner of the block asks.
+unsafe impl Send for Block {}
+
+/// The live blocks by their address.
+static BLOCKS: Mutex<BTreeMap<usize, Block>> = Mutex::new(BTreeMap::new());
+
+fn blocks() -> MutexGuard<'static, BTreeMap<usize, Block>> {
+    BLOCKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let align = alignment.to_byte_units().max(page_size());
+    if size.checked_add(align)? > MAX_LEN {
+        return None;
+    }
+    let layout = Layout::from_size_align(size, align).ok()?;
+    // SAFETY: the size is not zero.
+    let memory = NonNull::new(unsafe { System.alloc(layout) })?;
+    blocks().insert(memory.addr().get(), Block { memory, layout });
+    Some(memory)
 }
 
 /// # Safety
 /// A live block, which nothing uses afterwards.
 pub(super) unsafe fn unmap(memory: NonNull<u8>, _size: usize) {
-    // SAFETY: a live block, the caller says.
-    let layout = unsafe { layout(memory) };
-    // SAFETY: the pages begin as far behind the base as the layout is aligned.
-    unsafe { System.dealloc(memory.sub(layout.align()).as_ptr(), layout) };
+    let block =
+        blocks().remove(&memory.addr().get()).expect("PageAllocator::unmap: these pages are not mapped");
+    // SAFETY: allocated by `map` with this layout, and no longer in the table.
+    unsafe { System.dealloc(block.memory.as_ptr(), block.layout) };
 }
 
 /// # Safety
@@ -61,10 +65,10 @@ pub(super) unsafe fn remap(
     new_size: usize,
     may_move: bool,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: a live block, the caller says.
-    let layout = unsafe { layout(memory) };
-    if new_size <= layout.size() - layout.align() {
-        return Some(memory);
+    let block =
+        *blocks().get(&memory.addr().get()).expect("PageAllocator::realloc: these pages are not mapped");
+    if new_size <= block.layout.size() {
+        return Some(block.memory);
     }
     if !may_move {
         return None;
@@ -73,7 +77,7 @@ pub(super) unsafe fn remap(
     // SAFETY: both blocks have `size` bytes, since the new one is longer than the old one ever was. The
     // old one is not used any more.
     unsafe {
-        memory.copy_to_nonoverlapping(new, size);
+        block.memory.copy_to_nonoverlapping(new, size);
         unmap(memory, size);
     }
     Some(new)

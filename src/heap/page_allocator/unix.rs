@@ -7,6 +7,11 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use crate::alignment::Alignment;
 use crate::heap::page_size;
 
+#[cfg(target_os = "android")]
+use android::{MREMAP_MAYMOVE, mremap};
+#[cfg(target_os = "linux")]
+use libc::{MREMAP_MAYMOVE, mremap};
+
 /// Where the next mapping could go: behind the last one. The kernel is free to ignore it, and does if
 /// the addresses are taken. Nothing is ever read or written through this pointer, and any value would
 /// do, so there is no order to keep; a thread that loses the race to store drops its guess.
@@ -77,9 +82,9 @@ pub(super) unsafe fn remap(
     new_size: usize,
     may_move: bool,
 ) -> Option<NonNull<u8>> {
-    let flags = if may_move { libc::MREMAP_MAYMOVE } else { 0 };
+    let flags = if may_move { MREMAP_MAYMOVE } else { 0 };
     // SAFETY: the pages are the block's. The kernel takes no addresses that are in use.
-    mapped(unsafe { libc::mremap(memory.as_ptr().cast(), size, new_size, flags) })
+    mapped(unsafe { mremap(memory.as_ptr().cast(), size, new_size, flags) })
 }
 
 /// # Safety
@@ -108,4 +113,22 @@ pub(super) unsafe fn remap_by_unmapping(
     // SAFETY: the pages behind `new_size` are the block's, and nothing uses them afterwards.
     let done = new_size < size && unsafe { unmap(memory.add(new_size), size - new_size) };
     done.then_some(memory)
+}
+
+/// What the libc crate has for Linux and forgets for Android.
+#[cfg(target_os = "android")]
+mod android {
+    use core::ffi::{c_int, c_void};
+
+    pub(super) const MREMAP_MAYMOVE: c_int = 1;
+
+    unsafe extern "C" {
+        pub(super) fn mremap(
+            memory: *mut c_void,
+            size: usize,
+            new_size: usize,
+            flags: c_int,
+            ...
+        ) -> *mut c_void;
+    }
 }

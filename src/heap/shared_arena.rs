@@ -1,0 +1,723 @@
+//! An arena for any number of threads, without a lock.
+//!
+//! # Guarantees
+//!
+//! The same as the single-threaded [arena](super::arena): allocating moves an index, freeing does
+//! nothing unless the block is the last one, and everything is given back to the child by [`reset`],
+//! [`deinit`] or the arena's end. And any number of threads may do so at once: a thread never waits for
+//! another one, only for the child, if the child makes it wait.
+//!
+//! # Layout
+//!
+//! The arena is its child's handle and a [`State`] of two words, the heads of two lists. A node is a
+//! 24-byte header of a block from the child:
+//!
+//! ```text
+//!   used_list ─▶ ┌──────┬───────────┬──────┬───────────┬───┬──────────┬───────────────┐
+//!                │ size │ end_index │ next │   block   │pad│  block   │     free      │
+//!                └──────┴───────────┴──┬───┴───────────┴───┴──────────┴───────────────┘
+//!                                      │   0                          end_index       size - 24
+//!                                      ▼
+//!                               older nodes, which nobody allocates from
+//!
+//!   free_list ─▶ nodes without blocks
+//! ```
+//!
+//! Bit 0 of `size` is 1 while a thread asks the child to enlarge the node; so sizes are even.
+//!
+//! # How a block is found
+//!
+//! 1. In the newest node of the used list, by moving its `end_index` with a compare-and-swap. If the
+//!    block does not fit, the index moves all the same.
+//! 2. By asking the child to enlarge this node. One thread at a time does that; the others go on.
+//! 3. In the free list, which the thread takes as a whole. It uses the node that fits best, enlarged if
+//!    need be, and puts the others back.
+//! 4. In a new node, with room for the request, its alignment and the previous node, and half of that
+//!    again:
+//!
+//!    ```text
+//!      wanted = previous capacity + request + alignment + 24 (header) + 16
+//!      size   = wanted + wanted / 2, rounded up to an even number
+//!    ```
+//!
+//! A node of 3 or 4 becomes the head of the used list by a compare-and-swap. If another thread was
+//! faster, it all begins again with that thread's node; a new node is kept for the next attempt, and
+//! goes to the free list in the end if it was not needed.
+//!
+//! # What a failed request costs
+//!
+//! Since the index moves even if a block does not fit (as in Zig; nothing has to be undone that other
+//! threads may have seen), the rest of the newest node is lost by a request that fails, and a node
+//! that grows in place has a hole as large as the request. The next request makes a new node, half as
+//! large again as the last: a program that goes on after many failures, with small requests between,
+//! holds 1.5ⁿ times the memory after n of them. The single-threaded arena loses nothing. A reset
+//! recovers everything.
+//!
+//! # Why it is correct
+//!
+//! The numbers are cited where the code relies on them. *Shared* is the time while handles exist;
+//! whatever needs the arena exclusively comes before or after that.
+//!
+//! 1. A node's address is what the child returned for a live block that begins with a header. No node
+//!    is freed while shared.
+//! 2. A node that is in no list is owned by one thread: the one that made it, or the one that took the
+//!    free list. Only the owner touches `next`. Nobody does once the node is in the used list, until
+//!    the arena is borrowed exclusively.
+//! 3. The used list only grows, at its head. So a head that is what it was has not changed, and a push
+//!    that compares it cannot be fooled. The free list is only taken as a whole, and a push to it does
+//!    not look into the node that it finds, so it does not matter what happened to that node meanwhile.
+//!    There is no ABA problem because nobody pops.
+//! 4. `size` only grows while shared. Between `begin_resize` and `set_size` one thread has the right to
+//!    ask the child about a node that others allocate from; the owner has it for any other node.
+//! 5. The live blocks of a node are disjoint and end at or before its `end_index`. By induction: a new
+//!    block begins at the index or behind it and ends at the new index; growing is the same for the
+//!    bytes that are added. Freeing moves the index from the end of a block to its begin, and the
+//!    block's owner agrees; the others end there or before. Each of these compares and swaps the value
+//!    that it computed with. What happened in between does not matter: if the value is the same, 5
+//!    says that nothing live is behind it.
+//!    A block of *another* node can seem to end at the index too, if the index is behind its node's end.
+//!    The index then moves to that block's begin, which is still behind the node's end; and as long as
+//!    the other node lives, this one cannot grow there.
+//!    A block is handed out only if it ends within a `size` that was read.
+//! 6. `end_index` never exceeds the longest block that a child can have, so it does not wrap.
+//! 7. Who gets bytes sees their former use, by whichever thread, as past. All changes of `end_index`
+//!    are atomic updates; those that give bytes back release, those that take bytes acquire, and
+//!    updates continue each other's release sequence. What the child did to a node's bytes is released
+//!    with the node's push or its `size`, and acquired with the head or the `size`.
+//!
+//! `tests/loom.rs` lets loom run through small cases of it completely; Miri and several threads over a
+//! child with spurious failures are in `tests/all/shared_arena`.
+//!
+//! # What it assumes of its child
+//!
+//! The [contract](crate::VTable#the-contract-of-an-allocator), from any thread. All calls have an
+//! alignment of one word, and the return address of the arena's own code.
+//!
+//! # This or a lock around the other arena?
+//!
+//! BENCH
+//!
+//! # Differences from Zig
+//!
+//! Zig reserves the most that an alignment can need by one addition, and gives the surplus back by a
+//! compare-and-swap that may fail. Here one compare-and-swap takes exactly what is needed. With one thread
+//! the results are the same; it takes 0.6 of the time for alignments above 1, and 1.3 for 1; and
+//! padding is not lost when threads meet. Above all, Zig's addition can wrap: in fast modes of 0.17.1,
+//! after eleven requests of 2^61 bytes have failed, the twelfth succeeds, and small ones get addresses
+//! that are not the arena's. Here a length that no node can have moves nothing.
+//!
+//! Zig reads `size` without acquiring it, which leaves what the child did to the bytes of a node that
+//! grew unordered before their use (7).
+//!
+//! A length of zero is null; and without any node, nothing is resized and freeing does nothing. Zig
+//! panics, or worse. An arena that goes out of scope frees its memory.
+//!
+//! Ports `lib/std/heap/ArenaAllocator.zig` of Zig 0.17.1, which has replaced both `ThreadSafeAllocator`
+//! and the single-threaded arena since 0.16.
+//!
+//! [`reset`]: SharedArenaAllocator::reset
+//! [`deinit`]: SharedArenaAllocator::deinit
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ptr::{self, NonNull};
+
+use crate::alignment::Alignment;
+use crate::heap::ResetMode;
+use crate::return_address::return_address;
+use crate::sync::{AtomicPtr, Ordering};
+use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nullable};
+
+mod node;
+
+use node::{NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, size_for};
+
+/// An arena for any number of threads, without a lock; see the [module](self).
+///
+/// ```
+/// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+///
+/// static ARENA: SharedArenaAllocator<'static> = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+///
+/// let threads: Vec<_> = (0..4)
+///     .map(|n| std::thread::spawn(move || ARENA.allocator().create_with(n).is_ok()))
+///     .collect();
+/// for thread in threads {
+///     assert!(thread.join().unwrap());
+/// }
+/// ```
+#[doc(alias = "std.heap.ArenaAllocator")]
+pub struct SharedArenaAllocator<'c> {
+    child_allocator: SyncAllocator<'c>,
+    state: State,
+}
+
+/// What a shared arena is without its child's handle: to store many arenas over one child.
+///
+/// A state that still has nodes and is dropped leaks them.
+///
+/// Ports `std.heap.ArenaAllocator.State` of Zig 0.17.1.
+///
+/// ```
+/// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+///
+/// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+/// let memory = arena.allocator().create_with(42)?;
+/// let state = arena.into_state();
+/// // SAFETY: the same child.
+/// let arena = unsafe { state.promote(PAGE_ALLOCATOR) };
+/// assert_eq!(unsafe { memory.read() }, 42);
+/// # drop(arena);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.ArenaAllocator.State")]
+#[derive(Debug, Default)]
+pub struct State {
+    /// The newest node of those that blocks come from.
+    used_list: AtomicPtr<Node>,
+    /// Nodes that no block is in.
+    free_list: AtomicPtr<Node>,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
+
+/// What an attempt to find room has led to.
+enum Attempt {
+    Block(NonNull<u8>),
+    /// Another thread has changed something meanwhile: start again, at this node.
+    Again(Option<NodePtr>),
+    /// No room here; try elsewhere.
+    Refused,
+}
+
+impl Attempt {
+    fn or_else(self, next: impl FnOnce() -> Attempt) -> Attempt {
+        match self {
+            Attempt::Refused => next(),
+            attempt => attempt,
+        }
+    }
+}
+
+impl State {
+    /// An arena with this state.
+    ///
+    /// # Safety
+    /// `child_allocator` is the child of the arena that the state is from, or the state is new.
+    #[inline]
+    pub unsafe fn promote(self, child_allocator: SyncAllocator<'_>) -> SharedArenaAllocator<'_> {
+        SharedArenaAllocator { child_allocator, state: self }
+    }
+
+    /// The node that blocks come from at the moment.
+    #[inline]
+    fn first_node(&self) -> Option<NodePtr> {
+        // SAFETY: invariants 1 and 3. Acquires the header that `push_used` has released.
+        unsafe { NodePtr::from_ptr(self.used_list.load(Ordering::Acquire)) }
+    }
+
+    /// Puts a node that this thread owns on the used list, for good, if `first` is still its head.
+    /// Otherwise the head is the error, and the node remains this thread's.
+    fn push_used(&self, first: Option<NodePtr>, node: NodePtr) -> Result<(), Option<NodePtr>> {
+        node.next.set(first);
+        // A spurious failure would throw away a node that fits, so this is the strong form.
+        self.used_list
+            .compare_exchange(list_ptr(first), node.as_ptr(), Ordering::Release, Ordering::Acquire)
+            .map(|_| ())
+            // SAFETY: as in `first_node`.
+            .map_err(|head| unsafe { NodePtr::from_ptr(head) })
+    }
+
+    /// Takes all free nodes. This thread owns them then.
+    fn steal_free_list(&self) -> Option<NodePtr> {
+        // SAFETY: invariants 1 and 2. Acquires what `push_free` has released.
+        unsafe { NodePtr::from_ptr(self.free_list.swap(ptr::null_mut(), Ordering::Acquire)) }
+    }
+
+    /// Gives the nodes from `first` to `last`, which this thread owns, to everybody.
+    fn push_free(&self, first: NodePtr, last: NodePtr) {
+        // The guess is that there are no others: this thread has mostly just stolen them all.
+        let mut head = ptr::null_mut();
+        loop {
+            // SAFETY: invariant 1. The node is not looked at, so nothing has to be acquired.
+            last.next.set(unsafe { NodePtr::from_ptr(head) });
+            let exchanged = self.free_list.compare_exchange_weak(
+                head,
+                first.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            match exchanged {
+                Ok(_) => return,
+                Err(current) => head = current,
+            }
+        }
+    }
+}
+
+/// How a list's head is stored.
+#[inline]
+fn list_ptr(node: Option<NodePtr>) -> *mut Node {
+    node.map_or(ptr::null_mut(), NodePtr::as_ptr)
+}
+
+impl<'c> SharedArenaAllocator<'c> {
+    const VTABLE: VTable = VTable {
+        alloc: shared_arena_alloc,
+        resize: shared_arena_resize,
+        remap: shared_arena_remap,
+        free: shared_arena_free,
+    };
+
+    /// An empty arena. It asks the child for nothing until it is asked itself.
+    #[cfg(not(loom))]
+    #[inline]
+    pub const fn init(child_allocator: SyncAllocator<'c>) -> SharedArenaAllocator<'c> {
+        let state =
+            State { used_list: AtomicPtr::new(ptr::null_mut()), free_list: AtomicPtr::new(ptr::null_mut()) };
+        SharedArenaAllocator { child_allocator, state }
+    }
+
+    /// An empty arena. Loom's atomics cannot be made in constants.
+    #[cfg(loom)]
+    pub fn init(child_allocator: SyncAllocator<'c>) -> SharedArenaAllocator<'c> {
+        SharedArenaAllocator { child_allocator, state: State::default() }
+    }
+
+    /// A handle to this arena, for any number of threads.
+    #[inline]
+    pub fn allocator(&self) -> SyncAllocator<'_> {
+        // SAFETY: the functions keep the contract from any thread: the essay's invariants show that
+        // blocks are disjoint parts of nodes, which are live blocks of the child. The handle borrows
+        // `self`, and what frees nodes needs `self` exclusively (clause 11).
+        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// Frees all memory, as dropping the arena does.
+    #[inline]
+    pub fn deinit(self) {}
+
+    /// The arena's two words without its child, for [`State::promote`]. Frees nothing.
+    #[inline]
+    pub fn into_state(self) -> State {
+        let mut arena = ManuallyDrop::new(self);
+        core::mem::take(&mut arena.state)
+    }
+
+    /// How many bytes the arena has for blocks, used or not: all nodes without their headers.
+    ///
+    /// Not for several threads, so it needs the arena exclusively.
+    #[doc(alias = "queryCapacity")]
+    pub fn query_capacity(&mut self) -> usize {
+        self.list_capacity(&self.state.used_list) + self.list_capacity(&self.state.free_list)
+    }
+
+    /// Ends all blocks; what happens to the memory is the `mode`.
+    ///
+    /// The two lists are treated apart: each keeps one node, and a limit is the used list's first.
+    /// What is kept is rounded down so that the node's size is even.
+    ///
+    /// Returns false if the child did not give a block that `mode` asks to keep. The arena is empty and
+    /// usable then too; it only has another amount of memory than was asked for.
+    ///
+    /// ```
+    /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+    ///
+    /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// arena.allocator().alloc::<u8>(5000)?;
+    /// assert!(arena.reset(ResetMode::RetainWithLimit(1000)));
+    /// assert_eq!(arena.query_capacity(), 1000);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn reset(&mut self, mode: ResetMode) -> bool {
+        let limit = match mode {
+            ResetMode::FreeAll => 0,
+            ResetMode::RetainCapacity => usize::MAX,
+            ResetMode::RetainWithLimit(limit) => limit,
+        };
+        let used = self.list_capacity(&self.state.used_list).min(limit);
+        let free = self.list_capacity(&self.state.free_list).min(limit - used);
+        let used_kept = self.reset_list(&self.state.used_list, used);
+        let free_kept = self.reset_list(&self.state.free_list, free);
+        used_kept && free_kept
+    }
+
+    // ---- with the arena borrowed exclusively ----
+
+    /// The nodes of a list. Only for callers that have the arena exclusively: they own all nodes.
+    fn nodes(&self, list: &AtomicPtr<Node>) -> Nodes {
+        // SAFETY: invariant 1.
+        Nodes(unsafe { NodePtr::from_ptr(list.load(Ordering::Acquire)) })
+    }
+
+    fn list_capacity(&self, list: &AtomicPtr<Node>) -> usize {
+        self.nodes(list).map(NodePtr::capacity).sum()
+    }
+
+    /// Gives a node back to the child. It must not be in a list any more.
+    fn free_node(&self, node: NodePtr) {
+        // SAFETY: a live block of the child with matching length and alignment, no longer in use.
+        unsafe { self.child_allocator.raw_free(node.block(node.size()), NODE_ALIGNMENT, return_address()) };
+    }
+
+    /// Keeps the oldest node of a list, with room for `capacity` bytes, and frees the others. Returns
+    /// false if the child refused; the node is then as large as it was.
+    fn reset_list(&self, list: &AtomicPtr<Node>, capacity: usize) -> bool {
+        let mut nodes = self.nodes(list);
+        let Some(mut oldest) = nodes.next() else {
+            return true;
+        };
+        for older in nodes {
+            self.free_node(oldest);
+            oldest = older;
+        }
+        let size = (NODE_SIZE + capacity) & !1;
+        if size == NODE_SIZE {
+            list.store(ptr::null_mut(), Ordering::Relaxed);
+            self.free_node(oldest);
+            return true;
+        }
+        oldest.end_index.store(0, Ordering::Relaxed);
+        list.store(oldest.as_ptr(), Ordering::Relaxed);
+        let old_size = oldest.size();
+        if old_size == size {
+            return true;
+        }
+        let child = self.child_allocator;
+        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero.
+        if unsafe { child.raw_resize(oldest.block(old_size), NODE_ALIGNMENT, size, return_address()) } {
+            oldest.set_size(size);
+            return true;
+        }
+        // SAFETY: `size` is not zero.
+        let Some(memory) = (unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) }) else {
+            return false;
+        };
+        // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
+        let node = unsafe { NodePtr::write_header(memory, size) };
+        list.store(node.as_ptr(), Ordering::Relaxed);
+        self.free_node(oldest);
+        true
+    }
+
+    // ---- with any number of threads ----
+
+    #[inline]
+    fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+        if len == 0 || !alignment.is_valid() {
+            return None;
+        }
+        let first = self.state.first_node();
+        if let Some(memory) = first.and_then(|node| node.reserve(len, alignment)) {
+            return Some(memory);
+        }
+        self.alloc_slow(first, len, alignment)
+    }
+
+    /// What is left to do when `first`, the newest node, if there is one, has no room.
+    ///
+    /// `extern "C"`, so that it cannot unwind and the fast path needs no stack frame to catch it.
+    #[cold]
+    extern "C" fn alloc_slow(
+        &self,
+        mut first: Option<NodePtr>,
+        len: usize,
+        alignment: Alignment,
+    ) -> Option<NonNull<u8>> {
+        // A new node that was overtaken by another thread's is kept for the next attempt, and for
+        // everybody if there is none.
+        let mut spare = None;
+        let memory = loop {
+            let previous = first.map_or(0, NodePtr::capacity);
+            let attempt = self
+                .grow(first, len, alignment)
+                .or_else(|| self.alloc_from_free_node(first, len, alignment))
+                .or_else(|| self.alloc_from_new_node(first, previous, &mut spare, len, alignment));
+            match attempt {
+                Attempt::Block(memory) => break Some(memory),
+                Attempt::Again(node) => first = node,
+                Attempt::Refused => break None,
+            }
+            if let Some(memory) = first.and_then(|node| node.reserve(len, alignment)) {
+                break Some(memory);
+            }
+        };
+        if let Some(node) = spare {
+            self.state.push_free(node, node);
+        }
+        memory
+    }
+
+    /// Asks the child to enlarge the newest node. Only one thread can do that at a time; the others go
+    /// on to another node.
+    fn grow(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
+        let Some(node) = first else {
+            return Attempt::Refused;
+        };
+        let Some(size) = node.begin_resize() else {
+            return Attempt::Refused;
+        };
+        let (new_size, attempt) = self.grow_exclusively(node, size, len, alignment);
+        node.set_size(new_size);
+        attempt
+    }
+
+    /// The node's new size, and what came of it.
+    fn grow_exclusively(
+        &self,
+        node: NodePtr,
+        size: usize,
+        len: usize,
+        alignment: Alignment,
+    ) -> (usize, Attempt) {
+        let end_index = node.end_index.load(Ordering::Relaxed);
+        let Some((start, end)) = node.place(end_index, len, alignment) else {
+            return (size, Attempt::Refused);
+        };
+        let new_size = size_for(end);
+        if new_size <= size {
+            // Another thread has freed or shrunk a block meanwhile; nodes never shrink.
+            return (size, Attempt::Again(Some(node)));
+        }
+        // SAFETY: a live block of the child with matching length and alignment, which no other thread
+        // resizes (invariant 4).
+        let resized = unsafe {
+            self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
+        };
+        if !resized {
+            return (size, Attempt::Refused);
+        }
+        // Acquires what other threads have freed. The strong form: a spurious failure would waste the room.
+        let exchanged = node.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed);
+        if exchanged.is_err() {
+            return (new_size, Attempt::Refused);
+        }
+        // SAFETY: the block has `new_size` bytes, which is enough for `end` behind the header.
+        (new_size, Attempt::Block(unsafe { node.at(start) }))
+    }
+
+    /// Takes the free node that fits best, enlarged if need be, and puts it before `first`.
+    ///
+    /// The thread owns the whole free list meanwhile; others find none. Since nobody takes a single
+    /// node, no stale `next` can come back.
+    fn alloc_from_free_node(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
+        let Some(first_free) = self.state.steal_free_list() else {
+            return Attempt::Refused;
+        };
+        let mut best = None;
+        let mut best_lack = usize::MAX;
+        let mut previous = None;
+        for node in Nodes(Some(first_free)) {
+            let end = node.place(0, len, alignment).map_or(usize::MAX, |(_, end)| end);
+            let lack = end.saturating_sub(node.capacity());
+            if lack < best_lack {
+                (best, best_lack) = (Some((previous, node)), lack);
+            }
+            previous = Some(node);
+        }
+        let last_free = previous.unwrap_or(first_free);
+        let taken = best.and_then(|(previous, node)| {
+            let memory = self.take_free_node(node, len, alignment)?;
+            Some((previous, node, memory))
+        });
+        let Some((previous, node, memory)) = taken else {
+            self.state.push_free(first_free, last_free);
+            return Attempt::Refused;
+        };
+        let below = node.next.get();
+        if let Err(head) = self.state.push_used(first, node) {
+            node.next.set(below);
+            self.state.push_free(first_free, last_free);
+            return Attempt::Again(head);
+        }
+        // The node is everybody's now. The rest of the list goes back without it.
+        if let Some(previous) = previous {
+            previous.next.set(below);
+        }
+        let rest_first = if node == first_free { below } else { Some(first_free) };
+        let rest_last = if node == last_free { previous } else { Some(last_free) };
+        if let (Some(rest_first), Some(rest_last)) = (rest_first, rest_last) {
+            self.state.push_free(rest_first, rest_last);
+        }
+        Attempt::Block(memory)
+    }
+
+    /// Makes a free node, which this thread owns, begin with a block; `None` if it cannot be made large
+    /// enough.
+    fn take_free_node(&self, node: NodePtr, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+        let (start, end) = node.place(0, len, alignment)?;
+        let size = node.size();
+        if end > size - NODE_SIZE {
+            let new_size = size_for(end);
+            // SAFETY: a live block of the child with matching length and alignment, owned by this thread.
+            let resized = unsafe {
+                self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
+            };
+            if !resized {
+                return None;
+            }
+            node.set_size(new_size);
+        }
+        node.end_index.store(end, Ordering::Relaxed);
+        // SAFETY: the node has room for `end` bytes.
+        Some(unsafe { node.at(start) })
+    }
+
+    /// Takes a new node from the child, or the spare one from an earlier attempt, and puts it before
+    /// `first`, which had a capacity of `previous` bytes.
+    fn alloc_from_new_node(
+        &self,
+        first: Option<NodePtr>,
+        previous: usize,
+        spare: &mut Option<NodePtr>,
+        len: usize,
+        alignment: Alignment,
+    ) -> Attempt {
+        let Some(node) = spare.or_else(|| self.create_node(previous, len, alignment)) else {
+            return Attempt::Refused;
+        };
+        *spare = Some(node);
+        let Some((start, end)) = node.place(0, len, alignment) else {
+            return Attempt::Refused;
+        };
+        node.end_index.store(end, Ordering::Relaxed);
+        if let Err(head) = self.state.push_used(first, node) {
+            return Attempt::Again(head);
+        }
+        *spare = None;
+        // SAFETY: the node was made with room for the length and for the alignment's padding.
+        Attempt::Block(unsafe { node.at(start) })
+    }
+
+    /// A new node with room for a block behind a previous node of `previous` bytes.
+    fn create_node(&self, previous: usize, len: usize, alignment: Alignment) -> Option<NodePtr> {
+        let request = len.checked_add(alignment.to_byte_units())?;
+        let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
+        let size = wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)?;
+        // SAFETY: `size` is not zero.
+        let memory = unsafe { self.child_allocator.raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
+        // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
+        Some(unsafe { NodePtr::write_header(memory, size) })
+    }
+
+    #[inline]
+    fn resize(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
+        let Some(node) = self.state.first_node() else {
+            return false;
+        };
+        let end_index = node.end_index.load(Ordering::Relaxed);
+        if !node.is_last(end_index, memory) {
+            return new_len <= memory.len();
+        }
+        // Where another thread has allocated behind the block meanwhile, an exchange fails. Growing then
+        // fails too; to shrink succeeds all the same, and the bytes stay unused until the reset.
+        if new_len <= memory.len() {
+            let end = end_index - (memory.len() - new_len);
+            let _ = node.end_index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
+            return true;
+        }
+        let growth = new_len - memory.len();
+        // Saturating, because `end_index` can be behind the end, and the block in another node.
+        growth <= node.capacity().saturating_sub(end_index)
+            && node
+                .end_index
+                .compare_exchange(end_index, end_index + growth, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    #[inline]
+    fn free(&self, memory: NonNull<[u8]>) {
+        let Some(node) = self.state.first_node() else {
+            return;
+        };
+        let end_index = node.end_index.load(Ordering::Relaxed);
+        if node.is_last(end_index, memory) {
+            let end = end_index - memory.len();
+            let _ = node.end_index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for SharedArenaAllocator<'_> {
+    fn drop(&mut self) {
+        for list in [&self.state.used_list, &self.state.free_list] {
+            self.nodes(list).for_each(|node| self.free_node(node));
+        }
+    }
+}
+
+// SAFETY: 1. as `allocator` says. 2. Any thread may call the handle at any time.
+unsafe impl AllocatorState for SharedArenaAllocator<'_> {
+    fn allocator(&self) -> Allocator<'_> {
+        SharedArenaAllocator::allocator(self).get()
+    }
+}
+
+impl fmt::Debug for SharedArenaAllocator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedArenaAllocator")
+            .field("child_allocator", &self.child_allocator)
+            .finish_non_exhaustive()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s>(ctx: *mut ()) -> &'s SharedArenaAllocator<'s> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn shared_arena_alloc(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(unsafe { context(ctx) }.alloc(len, alignment))
+}
+
+#[inline]
+unsafe extern "C" fn shared_arena_resize(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 and 3 of the contract.
+    unsafe { context(ctx).resize(block(memory, memory_len), new_len) }
+}
+
+#[inline]
+unsafe extern "C" fn shared_arena_remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 and 3 of the contract.
+    let resized = unsafe { context(ctx).resize(block(memory, memory_len), new_len) };
+    if resized { memory } else { ptr::null_mut() }
+}
+
+#[inline]
+unsafe extern "C" fn shared_arena_free(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    _ret_addr: usize,
+) {
+    // SAFETY: clauses 1 and 3 of the contract.
+    unsafe { context(ctx).free(block(memory, memory_len)) };
+}

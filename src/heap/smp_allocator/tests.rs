@@ -1,0 +1,436 @@
+//! Tests with depots of their own, where every address and every slab can be foretold.
+
+use core::sync::atomic::Ordering;
+use std::sync::{Barrier, Mutex, mpsc};
+use std::thread;
+
+use rstest::rstest;
+
+use super::local::{Local, Shared};
+use super::{CLASS_COUNT, SLAB_LEN, block_len, class_of};
+use crate::alignment::Alignment;
+
+/// What Zig's algorithm returns in one thread: freed blocks, last in first out, and then the rest of
+/// the slab.
+#[derive(Default)]
+struct Model {
+    freed: [Vec<usize>; CLASS_COUNT],
+    next: [usize; CLASS_COUNT],
+    slabs: usize,
+}
+
+impl Model {
+    fn check_alloc(&mut self, class: usize, address: usize) {
+        if let Some(freed) = self.freed[class].pop() {
+            assert_eq!(address, freed, "the block of {} bytes freed last", block_len(class));
+            return;
+        }
+        let next = &mut self.next[class];
+        if *next % SLAB_LEN == 0 {
+            assert_eq!(address % SLAB_LEN, 0, "the first block of a slab");
+            self.slabs += 1;
+            *next = address;
+        }
+        assert_eq!(address, *next, "the next {} bytes of the slab", block_len(class));
+        *next += block_len(class);
+    }
+}
+
+/// A `Local` that is in use, with depots of its own that live for ever. Miri complains of any slab that
+/// cannot be reached from them in the end.
+fn open() -> (&'static Shared, Local) {
+    static ALL: Mutex<Vec<&Shared>> = Mutex::new(Vec::new());
+    let shared: &'static Shared = Box::leak(Box::new(Shared::new()));
+    ALL.lock().unwrap().push(shared);
+    let local = Local::new();
+    local.open();
+    (shared, local)
+}
+
+fn free(shared: &Shared, local: &Local, class: usize, memory: *mut u8) {
+    // SAFETY: the tests free blocks that `alloc` has returned, of the same class, once.
+    unsafe { local.free(shared, class, memory) };
+}
+
+/// SM-01: the class comes from the longer of length and alignment, both rounded up, at least a word.
+#[rstest]
+#[case(1, 1, 8)]
+#[case(8, 1, 8)]
+#[case(9, 1, 16)]
+#[case(16, 16, 16)]
+#[case(1, 16, 16)]
+#[case(17, 8, 32)]
+#[case(24, 8, 32)]
+#[case(4096, 1, 4096)]
+#[case(4097, 1, 8192)]
+#[case(1, 4096, 4096)]
+#[case(16385, 1, 32768)]
+#[case(32768, 1, 32768)]
+#[case(8, 32768, 32768)]
+#[cfg(target_pointer_width = "64")]
+fn lengths_have_a_class(#[case] len: usize, #[case] alignment: usize, #[case] block: usize) {
+    assert_eq!(block_len(class_of(len, Alignment::from_byte_units(alignment))), block);
+}
+
+/// SM-02: what has no class is for the page allocator; so is what nobody may ask for.
+#[rstest]
+#[case(SLAB_LEN / 2 + 1, 0)]
+#[case(SLAB_LEN, 0)]
+#[case(usize::MAX, 0)]
+#[case(isize::MAX as usize, 3)]
+#[case(8, SLAB_LEN.ilog2() as u8)]
+#[case(8, Alignment::MAX.log2())]
+#[case(0, 0)]
+#[case(0, 15)]
+fn some_lengths_have_none(#[case] len: usize, #[case] log2: u8) {
+    assert!(class_of(len, Alignment::from_log2(log2).unwrap()) >= CLASS_COUNT);
+}
+
+/// SM-01: for every length and alignment that are small, the class is the first that fits.
+#[test]
+fn the_class_is_the_first_that_fits() {
+    let step = if cfg!(miri) { 4093 } else { 1 };
+    for len in (1..=SLAB_LEN / 2).step_by(step) {
+        for log2 in 0..SLAB_LEN.ilog2() as u8 {
+            let alignment = Alignment::from_log2(log2).unwrap();
+            let fits = |class: &usize| block_len(*class) >= len.max(alignment.to_byte_units());
+            assert_eq!(class_of(len, alignment), (0..CLASS_COUNT).find(fits).unwrap());
+        }
+    }
+}
+
+/// SM-03, SM-04: the addresses that Zig 0.15.2 was seen to return, as offsets in the slab of the class.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn offsets_are_those_of_zig() {
+    let (shared, local) = open();
+    let requests = [
+        (1, 1, 0),
+        (1, 1, 8),
+        (8, 1, 16),
+        (9, 1, 0),
+        (16, 16, 16),
+        (1, 16, 32),
+        (32768, 1, 0),
+        (32768, 1, 32768),
+        (8, 32768, 0),
+    ];
+    let mut blocks = Vec::new();
+    for (len, alignment, offset) in requests {
+        let class = class_of(len, Alignment::from_byte_units(alignment));
+        let memory = local.alloc(shared, class);
+        assert_eq!(memory.addr() % SLAB_LEN, offset, "{len} bytes aligned to {alignment}");
+        blocks.push((class, memory));
+    }
+    assert_eq!(shared.slab_bytes(), 4 * SLAB_LEN, "one for 8, one for 16, two for three of 32768 bytes");
+    for (class, memory) in blocks {
+        free(shared, &local, class, memory);
+    }
+    local.close(shared);
+}
+
+/// SM-03, SM-05: whatever one thread does, it gets the addresses that Zig's algorithm gives: blocks go
+/// through both chains, the depot and back in the order of a single stack.
+#[rstest]
+#[case(1, 1, 4)]
+#[case(2, 1, 600)]
+#[case(3, 4, 300)]
+#[case(4, CLASS_COUNT, 200)]
+fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usize, #[case] most: usize) {
+    let (shared, local) = open();
+    let mut model = Model::default();
+    let mut live: Vec<(usize, *mut u8)> = Vec::new();
+    let mut random = seed;
+    let mut next = |below: usize| {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (random >> 33) as usize % below
+    };
+    // The number of live blocks wanders up and down between 0 and `most`.
+    let mut target = most;
+    for _ in 0..if cfg!(miri) { 1_500 } else { 100_000 } {
+        if live.len() == target {
+            target = next(most + 1);
+        } else if live.len() < target {
+            let class = next(classes);
+            let memory = local.alloc(shared, class);
+            assert!(!memory.is_null());
+            model.check_alloc(class, memory.addr());
+            live.push((class, memory));
+        } else {
+            let (class, memory) = live.swap_remove(next(live.len()));
+            model.freed[class].push(memory.addr());
+            free(shared, &local, class, memory);
+        }
+    }
+    // Perhaps one more, for carriers.
+    let slabs = shared.slab_bytes() / SLAB_LEN;
+    assert!((model.slabs..=model.slabs + 1).contains(&slabs), "{slabs} slabs, Zig has {}", model.slabs);
+    for (class, memory) in live {
+        free(shared, &local, class, memory);
+    }
+    local.close(shared);
+}
+
+/// SM-05: blocks are returned in the reverse of the order in which they were freed, for many batches.
+#[rstest]
+#[case(0, 1000)]
+#[case(1, 1000)]
+#[case(CLASS_COUNT - 1, 20)]
+fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count: usize) {
+    let (shared, local) = open();
+    let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class)).collect();
+    for &memory in &blocks {
+        free(shared, &local, class, memory);
+    }
+    for &memory in blocks.iter().rev() {
+        assert_eq!(local.alloc(shared, class), memory);
+    }
+    for &memory in &blocks {
+        free(shared, &local, class, memory);
+    }
+    local.close(shared);
+}
+
+/// One thread allocates and another frees, for ever: blocks come back through the depot, and there are
+/// never more slabs than for a few batches.
+#[rstest]
+#[case(0, 1)]
+#[case(1, 1)]
+#[case(2, 300)]
+#[case(9, 3)]
+#[case(CLASS_COUNT - 1, 1)]
+fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usize) {
+    let (shared, producer) = open();
+    let consumer = Local::new();
+    consumer.open();
+    let batch = (SLAB_LEN / block_len(class)).min(256);
+    // Under Miri just enough for batches to go around.
+    let rounds = if cfg!(miri) { 4 * batch + 10 } else { 100_000 } / live;
+    for _ in 0..rounds {
+        let blocks: Vec<_> = (0..live).map(|_| producer.alloc(shared, class)).collect();
+        for memory in blocks {
+            assert!(!memory.is_null());
+            free(shared, &consumer, class, memory);
+        }
+    }
+    // Of each: two chains at the consumer, one at the producer, the live ones, and one on its way.
+    let blocks = 4 * batch + live;
+    // One more, since a slab is mapped as a whole; and one for the carriers of class 0.
+    let most = blocks.div_ceil(SLAB_LEN / block_len(class)) + 2;
+    let slabs = shared.slab_bytes() / SLAB_LEN;
+    assert!(slabs <= most, "{slabs} slabs after {rounds} rounds, and {most} would do");
+    producer.close(shared);
+    consumer.close(shared);
+}
+
+/// A thread that ends leaves its chains and the rest of its slab to the next one.
+#[rstest]
+fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)] class: usize) {
+    let (shared, first) = open();
+    let memory = first.alloc(shared, class);
+    free(shared, &first, class, memory);
+    first.close(shared);
+    let slabs = shared.slab_bytes();
+    let per_slab = SLAB_LEN / block_len(class);
+    for round in 0..if cfg!(miri) { 2 } else { 200 } {
+        let local = Local::new();
+        local.open();
+        // In each round another number of blocks, up to all there are.
+        let count = 1 + round * 7 % per_slab;
+        let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class)).collect();
+        for memory in blocks {
+            free(shared, &local, class, memory);
+        }
+        local.close(shared);
+        // Class 0 needs a slab for its carriers.
+        assert!(shared.slab_bytes() <= slabs + SLAB_LEN * usize::from(class == 0), "round {round}");
+    }
+}
+
+/// After its end a `Local` has neither blocks nor room, as before its begin.
+#[test]
+fn a_closed_local_has_neither_blocks_nor_room() {
+    let (shared, local) = open();
+    let kept: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class)).collect();
+    let freed: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class)).collect();
+    for (class, &memory) in freed.iter().enumerate() {
+        free(shared, &local, class, memory);
+    }
+    local.close(shared);
+    for (class, &memory) in kept.iter().enumerate() {
+        assert!(local.pop(class).is_null());
+        // SAFETY: a live block of the class.
+        assert!(!unsafe { local.push(class, memory) });
+    }
+    local.open();
+    for (class, &memory) in kept.iter().enumerate() {
+        free(shared, &local, class, memory);
+    }
+    local.close(shared);
+}
+
+/// SM-08: without memory `alloc` is null, and nothing is lost: what is free is still served.
+#[rstest]
+fn no_memory_loses_no_block(#[values(6, 9, CLASS_COUNT - 1)] class: usize) {
+    let (shared, local) = open();
+    let mut blocks = vec![local.alloc(shared, class)];
+    shared.exhausted.store(true, Ordering::Relaxed);
+    assert!(local.alloc(shared, 1).is_null(), "there has been no slab of that class");
+    let rest = std::iter::repeat_with(|| local.alloc(shared, class)).take_while(|memory| !memory.is_null());
+    blocks.extend(rest);
+    assert_eq!(blocks.len(), SLAB_LEN / block_len(class));
+    for &memory in &blocks {
+        free(shared, &local, class, memory);
+    }
+    for &memory in blocks.iter().rev() {
+        assert_eq!(local.alloc(shared, class), memory);
+    }
+    assert!(local.alloc(shared, class).is_null());
+    shared.exhausted.store(false, Ordering::Relaxed);
+    blocks.push(local.alloc(shared, class));
+    for memory in blocks {
+        assert!(!memory.is_null());
+        free(shared, &local, class, memory);
+    }
+    local.close(shared);
+}
+
+/// Without memory for carriers, blocks of class 0 stay with the thread that frees them.
+#[test]
+fn no_memory_for_carriers_loses_no_block() {
+    let (shared, local) = open();
+    let blocks: Vec<_> = (0..1000).map(|_| local.alloc(shared, 0)).collect();
+    shared.exhausted.store(true, Ordering::Relaxed);
+    for &memory in &blocks {
+        free(shared, &local, 0, memory);
+    }
+    for &memory in blocks.iter().rev() {
+        assert_eq!(local.alloc(shared, 0), memory);
+    }
+    shared.exhausted.store(false, Ordering::Relaxed);
+    for &memory in &blocks {
+        free(shared, &local, 0, memory);
+    }
+    local.close(shared);
+    assert_eq!(shared.slab_bytes(), 2 * SLAB_LEN, "carriers have a slab");
+}
+
+/// A thread that disappears while it takes a batch, as in a forked child, stops nobody.
+#[rstest]
+fn nobody_waits_for_a_thread_that_has_disappeared(#[values(0, 4)] class: usize) {
+    let (shared, local) = open();
+    shared.abandon(class);
+    for _ in 0..2 {
+        let blocks: Vec<_> = (0..700).map(|_| local.alloc(shared, class)).collect();
+        assert!(blocks.iter().all(|memory| !memory.is_null()));
+        for memory in blocks {
+            free(shared, &local, class, memory);
+        }
+    }
+    local.close(shared);
+}
+
+/// Three threads allocate, pass blocks around and free them, through one depot: no block is in two hands
+/// at once, and (for Miri) no access races.
+#[rstest]
+fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
+    const THREADS: usize = 3;
+    let (shared, first) = open();
+    first.close(shared);
+    let rounds = if cfg!(miri) { 3 } else { 20_000 };
+    let burst = if class == CLASS_COUNT - 1 { 5 } else { 300 };
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| mpsc::sync_channel(16)).unzip();
+    let start = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for (id, receiver) in receivers.into_iter().enumerate() {
+            let (next, start) = (senders[(id + 1) % THREADS].clone(), &start);
+            scope.spawn(move || {
+                let local = Local::new();
+                local.open();
+                let check_and_free = |(block, tag): (usize, usize), memory: *mut u8| {
+                    assert_eq!(memory.addr(), block);
+                    // SAFETY: the block is live, and a word was written to it.
+                    assert_eq!(unsafe { memory.cast::<usize>().read() }, tag);
+                    free(shared, &local, class, memory);
+                };
+                start.wait();
+                for round in 0..rounds {
+                    // Now and then, so many that batches go to the depot and back.
+                    let count = if round % 40 == 1 { burst } else { 1 };
+                    let mut mine = Vec::with_capacity(count);
+                    for i in 0..count {
+                        let memory = local.alloc(shared, class);
+                        let tag = (round * burst + i) * THREADS + id;
+                        // SAFETY: a new block is at least a word.
+                        unsafe { memory.cast::<usize>().write(tag) };
+                        mine.push((memory, tag));
+                    }
+                    let (memory, tag) = mine.pop().unwrap();
+                    let memory = Sent(memory, tag);
+                    if let Err(mpsc::TrySendError::Full(memory)) = next.try_send(memory) {
+                        mine.push((memory.0, memory.1));
+                    }
+                    for (memory, tag) in mine {
+                        check_and_free((memory.addr(), tag), memory);
+                    }
+                    while let Ok(Sent(memory, tag)) = receiver.try_recv() {
+                        check_and_free((memory.addr(), tag), memory);
+                    }
+                }
+                drop(next);
+                start.wait();
+                while let Ok(Sent(memory, tag)) = receiver.try_recv() {
+                    check_and_free((memory.addr(), tag), memory);
+                }
+                local.close(shared);
+            });
+        }
+        drop(senders);
+    });
+}
+
+/// Two threads take a batch, use it, give it back and end, while a third only gives: whoever holds a
+/// block may write to it, in whatever order the threads run.
+#[rstest]
+fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) {
+    let (shared, first) = open();
+    let blocks: Vec<_> = (0..3).map(|_| Sent(first.alloc(shared, class), 0)).collect();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let local = Local::new();
+                    local.open();
+                    let (a, b) = (local.alloc(shared, class), local.alloc(shared, class));
+                    assert!(a != b);
+                    for memory in [a, b] {
+                        // SAFETY: a new block is at least a word.
+                        unsafe { memory.cast::<usize>().write(memory.addr()) };
+                    }
+                    thread::yield_now();
+                    for memory in [a, b] {
+                        // SAFETY: as above; it was written before.
+                        assert_eq!(unsafe { memory.cast::<usize>().read() }, memory.addr());
+                        free(shared, &local, class, memory);
+                    }
+                    local.close(shared);
+                }
+            });
+        }
+        scope.spawn(move || {
+            for Sent(memory, _) in blocks {
+                let local = Local::new();
+                local.open();
+                free(shared, &local, class, memory);
+                local.close(shared);
+            }
+        });
+    });
+    first.close(shared);
+}
+
+/// A block on its way to another thread, with the word in it.
+struct Sent(*mut u8, usize);
+
+// SAFETY: a live block may be freed by any thread.
+unsafe impl Send for Sent {}

@@ -1,0 +1,268 @@
+//! Formatting into new memory: the text, every call of the growing buffer, and every way to fail.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::ptr::{self, NonNull};
+
+use rstest::rstest;
+use zigalloc::{Alignment, Allocator, Error, VTable};
+
+use super::{Watch, watched};
+use crate::alignment::panic_of;
+
+/// What growing adds to a buffer of text.
+const C: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64")) {
+    128
+} else if cfg!(target_arch = "s390x") {
+    256
+} else if cfg!(target_arch = "arm") {
+    32
+} else {
+    64
+};
+
+/// Written piece by piece.
+pub(super) struct Pieces<'p>(pub(super) &'p [&'p str]);
+
+impl fmt::Display for Pieces<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+/// M-44
+#[test]
+fn print() {
+    // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
+    watched(|a, _| unsafe {
+        let (x, y) = (-1, "hi");
+        let text = a.print(format_args!("{x}={y}")).unwrap();
+        assert_eq!(text.as_ref(), b"-1=hi");
+        a.free(text);
+    });
+}
+
+/// M-45
+#[test]
+fn print_sentinel() {
+    // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
+    watched(|a, _| unsafe {
+        let (x, y) = (-1, "hi");
+        let text = a.print_sentinel(format_args!("{x}={y}"), 0).unwrap();
+        assert_eq!(std::ffi::CStr::from_ptr(text.as_ptr().cast()), c"-1=hi");
+        assert_eq!(text.len(), 5);
+        a.free(text);
+    });
+}
+
+/// M-44: text without arguments gets a buffer of its length, and no text gets none (0.17.1).
+#[test]
+fn print_of_a_constant() {
+    // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
+    watched(|a, watch| unsafe {
+        let text = a.print(format_args!("hello")).unwrap();
+        assert_eq!(watch.trace(), "alloc 5:1, remap 5:1 to 5 true");
+        a.free(text);
+        assert_eq!(watch.trace(), "free 5:1");
+        watch.refuse_resize(true);
+        let text = a.print(format_args!("hello")).unwrap();
+        assert_eq!(text.as_ref(), b"hello");
+        assert_eq!(watch.trace(), "alloc 5:1, remap 5:1 to 5 false, alloc 5:1, free 5:1");
+        a.free(text);
+        watch.trace();
+        let empty = a.print(format_args!("")).unwrap();
+        assert_eq!(empty.as_ref(), b"");
+        a.free(empty);
+        a.free(a.print(format_args!("{}", Pieces(&["", ""]))).unwrap());
+        assert_eq!(watch.trace(), "");
+    });
+}
+
+/// M-45: room for the sentinel is made when the text is complete (0.17.1).
+#[test]
+fn print_sentinel_of_a_constant() {
+    // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
+    watched(|a, watch| unsafe {
+        let text = a.print_sentinel(format_args!("abc"), b'!').unwrap();
+        assert_eq!(watch.trace(), "alloc 3:1, remap 3:1 to 4 true, remap 4:1 to 4 true");
+        assert_eq!((text.len(), text.sentinel_ptr().read()), (3, b'!'));
+        a.free(text);
+        assert_eq!(watch.trace(), "free 4:1");
+        let empty = a.print_sentinel(format_args!(""), 0).unwrap();
+        assert_eq!((empty.len(), empty.as_ptr().read()), (0, 0));
+        assert_eq!(watch.trace(), "alloc 1:1, remap 1:1 to 1 true");
+        a.free(empty);
+        assert_eq!(watch.trace(), "free 1:1");
+    });
+}
+
+/// M-44: the buffer grows to what is needed, half of that and a cache line; in the end it is exact.
+#[rstest]
+fn print_grows(#[values(false, true)] refuse: bool) {
+    let long = "x".repeat(300);
+    let pieces = Pieces(&["abc", &long]);
+    let (first, second) = (4 + 2 + C, 304 + 152 + C);
+    // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
+    watched(|a, watch| unsafe {
+        watch.refuse_resize(refuse);
+        let text = a.print(format_args!("{pieces}")).unwrap();
+        assert_eq!(text.as_ref(), pieces.to_string().as_bytes());
+        let expected = match refuse {
+            false => {
+                format!("alloc {first}:1, remap {first}:1 to {second} true, remap {second}:1 to 303 true")
+            }
+            true => format!(
+                "alloc {first}:1, remap {first}:1 to {second} false, alloc {second}:1, free {first}:1, \
+                 remap {second}:1 to 303 false, alloc 303:1, free {second}:1"
+            ),
+        };
+        assert_eq!(watch.trace(), expected);
+        a.free(text);
+    });
+}
+
+/// Refuses the `n`-th `alloc`, and every resize.
+struct Refusing<'c, 'w> {
+    watch: &'w Watch<'c>,
+    left: Cell<usize>,
+}
+
+impl Refusing<'_, '_> {
+    const VTABLE: VTable = VTable {
+        alloc: refusing_alloc,
+        resize: zigalloc::no_resize,
+        remap: zigalloc::no_remap,
+        free: refusing_free,
+    };
+
+    fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions pass everything on, or refuse.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+}
+
+unsafe extern "C" fn refusing_alloc(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1.
+    let this = unsafe { &*ctx.cast_const().cast::<Refusing<'_, '_>>() };
+    let Some(left) = this.left.get().checked_sub(1) else {
+        return ptr::null_mut();
+    };
+    this.left.set(left);
+    // SAFETY: the caller's promises are the child's.
+    let memory = unsafe { this.watch.recorder.allocator().raw_alloc(len, alignment, ret_addr) };
+    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+unsafe extern "C" fn refusing_free(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 and 3.
+    unsafe {
+        let this = &*ctx.cast_const().cast::<Refusing<'_, '_>>();
+        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
+        this.watch.recorder.allocator().raw_free(memory, alignment, ret_addr);
+    }
+}
+
+/// M-44, M-45: whichever allocation fails, the error says so and nothing is leaked.
+#[test]
+fn print_out_of_memory_leaks_nothing() {
+    let long = "x".repeat(300);
+    let pieces = Pieces(&["abc", &long, "def"]);
+    // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
+    watched(|_, watch| unsafe {
+        // The buffer, the larger buffer, and the exact one.
+        for allocations in 0..=3 {
+            let refusing = Refusing { watch, left: Cell::new(allocations) };
+            let a = refusing.allocator();
+            let text = a.print(format_args!("{pieces}"));
+            assert_eq!(text.is_ok(), allocations == 3, "{allocations}");
+            text.into_iter().for_each(|text| a.free(text));
+            refusing.left.set(allocations);
+            let text = a.print_sentinel(format_args!("{pieces}"), 0);
+            assert_eq!(text.is_ok(), allocations == 3, "{allocations}");
+            text.into_iter().for_each(|text| a.free(text));
+            watch.trace();
+            assert_eq!(*watch.live.borrow(), []);
+        }
+    });
+}
+
+/// M-44: a `Display` that does not care whether it could write does not make a text with a hole.
+#[test]
+fn print_out_of_memory_cannot_be_ignored() {
+    struct Careless;
+    impl fmt::Display for Careless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let _ = f.write_str(&"x".repeat(300));
+            Ok(())
+        }
+    }
+    watched(|_, watch| {
+        let refusing = Refusing { watch, left: Cell::new(1) };
+        let text = refusing.allocator().print(format_args!("{}{Careless}", Pieces(&["a"])));
+        assert_eq!(text, Err(Error::OutOfMemory));
+    });
+}
+
+/// M-44: a `Display` that fails by itself panics, as with `format!`, and nothing is leaked; nor if it
+/// panics.
+#[test]
+fn print_panics_leak_nothing() {
+    struct Fails;
+    impl fmt::Display for Fails {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Err(fmt::Error)
+        }
+    }
+    struct Panics;
+    impl fmt::Display for Panics {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("a bad day")
+        }
+    }
+    watched(|a, watch| {
+        let start = Pieces(&["abc"]);
+        let message = panic_of(AssertUnwindSafe(|| _ = a.print(format_args!("{start}{Fails}"))));
+        assert_eq!(message, "Allocator::print: a Display implementation returned an error");
+        let message = panic_of(AssertUnwindSafe(|| _ = a.print(format_args!("{start}{Panics}"))));
+        assert_eq!(message, "a bad day");
+        let buffer = 4 + 2 + C;
+        assert_eq!(
+            watch.trace(),
+            format!("alloc {buffer}:1, free {buffer}:1, alloc {buffer}:1, free {buffer}:1")
+        );
+    });
+}
+
+/// A `Display` may use the same allocator while it is printed.
+#[test]
+fn print_is_reentrant() {
+    struct Nested<'a>(Allocator<'a>);
+    impl fmt::Display for Nested<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let text = self.0.print(format_args!("in{}", Pieces(&["ner"]))).map_err(|_| fmt::Error)?;
+            // SAFETY: `print` has written UTF-8.
+            let result = f.write_str(std::str::from_utf8(unsafe { text.as_ref() }).unwrap());
+            // SAFETY: it is from this allocator, and not used again.
+            unsafe { self.0.free(text) };
+            result
+        }
+    }
+    // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
+    watched(|a, _| unsafe {
+        let text = a.print(format_args!("<{}>", Nested(a))).unwrap();
+        assert_eq!(text.as_ref(), b"<inner>");
+        a.free(text);
+    });
+}

@@ -1,0 +1,251 @@
+//! Where 0xAA appears, and where not: Zig's table, checked in all its build modes.
+
+use std::cell::{Cell, RefCell};
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+
+use zigalloc::heap::FixedBufferAllocator;
+use zigalloc::{Alignment, Allocation, Allocator, NoSentinel, VTable};
+
+use super::print::Pieces;
+
+/// A child that gives out bytes of 0x11 and remembers the bytes of each block as it was freed.
+struct Snapshots<'c> {
+    child_allocator: Allocator<'c>,
+    freed: RefCell<Vec<Vec<u8>>>,
+    refuse_remap: Cell<bool>,
+}
+
+impl Snapshots<'_> {
+    const VTABLE: VTable = VTable {
+        alloc: snapshots_alloc,
+        resize: snapshots_resize,
+        remap: snapshots_remap,
+        free: snapshots_free,
+    };
+
+    fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions pass everything on, or refuse.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// The bytes of the only block that was freed since the last call.
+    fn freed(&self) -> Vec<u8> {
+        let mut freed = self.freed.take();
+        assert_eq!(freed.len(), 1);
+        freed.remove(0)
+    }
+}
+
+unsafe fn snapshots<'s>(ctx: *mut ()) -> &'s Snapshots<'s> {
+    // SAFETY: clause 1: the address that `allocator` took.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+unsafe extern "C" fn snapshots_alloc(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1; the caller's promises are the child's.
+    let memory = unsafe { snapshots(ctx).child_allocator.raw_alloc(len, alignment, ret_addr) }.unwrap();
+    // SAFETY: new memory of this length.
+    unsafe { memory.write_bytes(0x11, len) };
+    memory.as_ptr()
+}
+
+unsafe extern "C" fn snapshots_resize(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 and 3.
+    unsafe {
+        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
+        let resized = snapshots(ctx).child_allocator.raw_resize(memory, alignment, new_len, ret_addr);
+        if resized && new_len > len {
+            memory.cast::<u8>().add(len).write_bytes(0x11, new_len - len);
+        }
+        resized
+    }
+}
+
+unsafe extern "C" fn snapshots_remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 and 3.
+    let remapped = unsafe {
+        !snapshots(ctx).refuse_remap.get() && snapshots_resize(ctx, memory, len, alignment, new_len, ret_addr)
+    };
+    if remapped { memory } else { ptr::null_mut() }
+}
+
+unsafe extern "C" fn snapshots_free(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 and 3. All bytes are initialised, since `alloc` and `resize` do that.
+    unsafe {
+        let this = snapshots(ctx);
+        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
+        this.freed.borrow_mut().push(memory.as_ref().to_vec());
+        this.child_allocator.raw_free(memory, alignment, ret_addr);
+    }
+}
+
+fn with_snapshots(test: impl FnOnce(Allocator<'_>, &Snapshots<'_>)) {
+    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let snapshots = Snapshots {
+        child_allocator: fixed_buffer.allocator(),
+        freed: RefCell::default(),
+        refuse_remap: Cell::new(false),
+    };
+    test(snapshots.allocator(), &snapshots);
+}
+
+/// What new memory holds: 0xAA where the build fills it, else what the allocator left there.
+const NEW: u8 = if FILLS { 0xAA } else { 0x11 };
+const FILLS: bool = cfg!(all(debug_assertions, not(miri)));
+
+/// What freed memory held before: 0xAA where the build fills it, else what was written.
+fn gone(written: &[u8]) -> Vec<u8> {
+    if FILLS { vec![0xAA; written.len()] } else { written.to_vec() }
+}
+
+/// The bytes of a block.
+unsafe fn bytes<A: Allocation>(memory: A) -> Vec<u8> {
+    // SAFETY: `Snapshots` initialises all memory.
+    unsafe { memory.bytes().as_ref().to_vec() }
+}
+
+/// M-20, M-21, M-30: new memory is filled, all of it; M-05: by the typed functions, not by the raw ones.
+#[test]
+fn fills_new_memory() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, _| unsafe {
+        let item = a.create::<u32>().unwrap();
+        assert_eq!(item.read().to_ne_bytes(), [NEW; 4]);
+        let item = a.aligned_create::<u32, 16>().unwrap();
+        assert_eq!(item.as_ptr().read().to_ne_bytes(), [NEW; 4]);
+        assert_eq!(bytes(a.alloc::<u16>(5).unwrap()), [NEW; 10]);
+        assert_eq!(bytes(a.aligned_alloc::<u8, 64>(5).unwrap()), [NEW; 5]);
+        assert_eq!(bytes(a.alloc_with_options::<u8, 2, _>(5, NoSentinel).unwrap()), [NEW; 5]);
+        assert_eq!(bytes(a.alloc_advanced_with_ret_addr::<u8, 0>(5, 0).unwrap()), [NEW; 5]);
+        let memory = a.alloc_bytes_aligned(Alignment::_8, 5, 0).unwrap();
+        assert_eq!(bytes(NonNull::slice_from_raw_parts(memory, 5)), [NEW; 5]);
+        let raw = a.raw_alloc(5, Alignment::_8, 0).unwrap();
+        assert_eq!(bytes(NonNull::slice_from_raw_parts(raw, 5)), [0x11; 5]);
+    });
+}
+
+/// M-26, M-27, M-40: before the sentinel is written, and with the sentinel when it is freed.
+#[test]
+fn fills_around_sentinels() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, snapshots| unsafe {
+        let memory = a.alloc_sentinel(3, 7u8).unwrap();
+        assert_eq!(bytes(memory), [NEW, NEW, NEW, 7]);
+        a.free(memory);
+        assert_eq!(snapshots.freed(), gone(&[0x11, 0x11, 0x11, 7]));
+    });
+}
+
+/// M-41, M-20: what is written afterwards stays.
+#[test]
+fn fills_before_copying() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, _| unsafe {
+        assert_eq!(bytes(a.dupe(&[1u8, 2]).unwrap()), [1, 2]);
+        assert_eq!(bytes(a.dupe_z(&[1u8, 2]).unwrap()), [1, 2, 0]);
+        assert_eq!(bytes(a.dupe_str("ab").unwrap()), *b"ab");
+        assert_eq!(bytes(a.alloc_zeroed::<u8>(2).unwrap()), [0, 0]);
+        assert_eq!(a.create_with(5u8).unwrap().read(), 5);
+    });
+}
+
+/// M-40, M-31, M-35, M-37: freed memory is filled before it is given back, also by way of a length of 0.
+#[test]
+fn fills_freed_memory() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, snapshots| unsafe {
+        a.free(a.dupe(&[1u8, 2, 3]).unwrap());
+        assert_eq!(snapshots.freed(), gone(&[1, 2, 3]));
+        assert!(a.resize(a.dupe(&[1u8, 2, 3]).unwrap(), 0));
+        assert_eq!(snapshots.freed(), gone(&[1, 2, 3]));
+        a.remap(a.dupe(&[1u8, 2, 3]).unwrap(), 0).unwrap();
+        assert_eq!(snapshots.freed(), gone(&[1, 2, 3]));
+        a.realloc(a.dupe(&[1u8, 2, 3]).unwrap(), 0).unwrap();
+        assert_eq!(snapshots.freed(), gone(&[1, 2, 3]));
+    });
+}
+
+/// M-23, M-12: `destroy` and `raw_free` fill nothing.
+#[test]
+fn does_not_fill_what_is_destroyed() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, snapshots| unsafe {
+        a.destroy(a.create_with(0x0102_0304_u32).unwrap());
+        assert_eq!(snapshots.freed(), 0x0102_0304_u32.to_ne_bytes());
+        a.raw_free(a.dupe(&[1u8, 2]).unwrap(), Alignment::_1, 0);
+        assert_eq!(snapshots.freed(), [1, 2]);
+    });
+}
+
+/// M-31, M-35: neither the tail that is dropped nor the one that is new.
+#[test]
+fn does_not_fill_tails() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, _| unsafe {
+        let memory = a.dupe(&[1u8, 2, 3]).unwrap();
+        assert!(a.resize(memory, 1));
+        assert_eq!(bytes(memory), [1, 2, 3], "the buffer is still there");
+        assert!(a.resize(memory.with_len(1), 5));
+        assert_eq!(bytes(memory.with_len(5)), [1, 0x11, 0x11, 0x11, 0x11]);
+        let memory = a.remap(memory.with_len(5), 7).unwrap();
+        assert_eq!(bytes(memory), [1, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11]);
+        let memory = a.realloc(memory, 9).unwrap();
+        assert_eq!(bytes(memory)[7..], [0x11, 0x11], "realloc in place");
+    });
+}
+
+/// M-37: a block that was moved by hand: the old one is filled, the new one's tail is not. What begins
+/// from nothing is.
+#[test]
+fn fills_what_realloc_leaves_behind() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, snapshots| unsafe {
+        snapshots.refuse_remap.set(true);
+        let memory = a.realloc(a.dupe(&[1u8, 2, 3]).unwrap(), 5).unwrap();
+        assert_eq!(bytes(memory), [1, 2, 3, 0x11, 0x11]);
+        assert_eq!(snapshots.freed(), gone(&[1, 2, 3]));
+        assert_eq!(bytes(a.realloc(a.alloc::<u8>(0).unwrap(), 3).unwrap()), [NEW; 3]);
+    });
+}
+
+/// M-44, M-45: text goes through the raw functions: nothing is filled (0.17.1).
+#[test]
+fn does_not_fill_text() {
+    // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
+    with_snapshots(|a, snapshots| unsafe {
+        snapshots.refuse_remap.set(true);
+        let text = a.print(format_args!("{}", Pieces(&["ab", "c"]))).unwrap();
+        let buffer = snapshots.freed();
+        assert_eq!(buffer[..3], *b"abc");
+        assert!(buffer[3..].iter().all(|byte| *byte == 0x11) && buffer.len() > 3);
+        a.free(text);
+        assert_eq!(snapshots.freed(), gone(b"abc"));
+    });
+}

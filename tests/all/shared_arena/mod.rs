@@ -1,0 +1,345 @@
+//! `SharedArenaAllocator`: with one thread here; the vectors from Zig 0.17.1 are in `vectors`, what
+//! several threads do to each other in `threads`, and as a model in `tests/loom.rs`.
+#![cfg(feature = "std")]
+
+mod threads;
+mod vectors;
+
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rstest::rstest;
+use static_assertions::{assert_eq_size, assert_impl_all};
+use zigalloc::heap::shared_arena::State;
+use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+use zigalloc::testing::{self, LedgerAllocator, StrictConfig};
+use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable};
+
+use vectors::ScriptedChild;
+
+assert_impl_all!(SharedArenaAllocator<'static>: Send, Sync);
+assert_impl_all!(State: Send, Sync);
+
+fn align(byte_units: usize) -> Alignment {
+    Alignment::from_byte_units(byte_units)
+}
+
+fn alloc(allocator: SyncAllocator<'_>, len: usize, alignment: usize) -> Option<NonNull<[u8]>> {
+    // SAFETY: any length will do for this allocator; the other clauses are about blocks.
+    let memory = unsafe { allocator.raw_alloc(len, align(alignment), 0) }?;
+    Some(NonNull::slice_from_raw_parts(memory, len))
+}
+
+fn assert_disjoint(blocks: &[NonNull<[u8]>]) {
+    let mut ranges: Vec<_> = blocks.iter().map(|block| (block.addr().get(), block.len())).collect();
+    ranges.sort_unstable();
+    for pair in ranges.windows(2) {
+        assert!(pair[0].0 + pair[0].1 <= pair[1].0, "{pair:x?} overlap");
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize
+    }
+
+    fn range(&mut self, low: usize, high: usize) -> usize {
+        low + self.next() % (high - low + 1)
+    }
+}
+
+/// AL-13: the state is two words.
+#[test]
+fn sizes() {
+    assert_eq_size!(State, [usize; 2]);
+    assert_eq_size!(SharedArenaAllocator<'static>, [usize; 4]);
+}
+
+/// AL-10, AL-11, AL-12: without any node nothing is resized, and freeing does nothing.
+#[test]
+fn resize_and_free_of_an_empty_arena() {
+    let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    let memory = alloc(arena.allocator(), 10, 1).unwrap();
+    assert!(arena.reset(ResetMode::FreeAll));
+    // SAFETY: the block is gone, so this breaks clause 3; but the arena only compares addresses.
+    unsafe {
+        assert!(!arena.allocator().raw_resize(memory, Alignment::_1, 5, 0));
+        assert_eq!(arena.allocator().raw_remap(memory, Alignment::_1, 5, 0), None);
+        arena.allocator().raw_free(memory, Alignment::_1, 0);
+    }
+    assert_eq!(arena.query_capacity(), 0);
+}
+
+/// AL-01, AL-06: a length of 0, one that overflows, and an alignment that no word has, are null.
+#[rstest]
+#[case(0, 0)]
+#[case(usize::MAX, 0)]
+#[case(usize::MAX - 40, 0)]
+#[case(usize::MAX / 3 * 2, 0)]
+#[case(1, usize::BITS as u8 - 1)]
+#[case(usize::MAX, usize::BITS as u8 - 1)]
+fn requests_that_nothing_can_serve(#[case] len: usize, #[case] log2: u8) {
+    let child = ScriptedChild::new(true);
+    let arena = SharedArenaAllocator::init(child.allocator());
+    let alignment = Alignment::from_log2(log2).unwrap();
+    for _ in 0..3 {
+        // SAFETY: for this allocator any length will do.
+        assert_eq!(unsafe { arena.allocator().raw_alloc(len, alignment, 0) }, None);
+        assert!(alloc(arena.allocator(), 30, 8).is_some());
+    }
+}
+
+/// AL-01: an alignment from outside that is no power of two of a word is null.
+#[test]
+fn an_alignment_that_is_none() {
+    let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    let handle = arena.allocator();
+    let alloc_with_log2 = |log2: u8| {
+        // SAFETY: the same function, as C sees it; an alignment is one byte.
+        let alloc: unsafe extern "C" fn(*mut (), usize, u8, usize) -> *mut u8 =
+            unsafe { std::mem::transmute(handle.vtable().alloc) };
+        // SAFETY: clause 12.
+        unsafe { alloc(handle.ptr(), 8, log2, 0) }
+    };
+    assert!(alloc_with_log2(usize::BITS as u8).is_null());
+    assert!(alloc_with_log2(255).is_null());
+    assert!(!alloc_with_log2(3).is_null());
+}
+
+/// TR-44: however many requests fail, the index does not wrap, and no block is handed out twice.
+///
+/// In fast modes Zig 0.17.1 wraps: of such requests to an arena over a buffer of 4096 bytes, the
+/// twelfth succeeds.
+#[test]
+fn failed_requests_do_not_wrap_the_index() {
+    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let arena = SharedArenaAllocator::init(fixed_buffer.thread_safe_allocator());
+    let first = alloc(arena.allocator(), 16, 1).unwrap();
+    let mut blocks = vec![first];
+    for n in 0..200 {
+        let huge = usize::MAX / 8 - 200 + n * 13;
+        assert_eq!(alloc(arena.allocator(), huge, 1 << (n % 5)), None);
+        blocks.extend(alloc(arena.allocator(), 8, 1));
+        blocks.extend(alloc(arena.allocator(), 8, 64));
+    }
+    assert!(blocks.len() > 1);
+    assert_disjoint(&blocks);
+}
+
+/// AL-10, AL-12: the last block grows into what is left, shrinks, and is freed; another one only shrinks.
+#[test]
+fn resize_and_free() {
+    let mut buffer = [const { MaybeUninit::uninit() }; 500];
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let mut arena = SharedArenaAllocator::init(fixed_buffer.thread_safe_allocator());
+    let handle = arena.allocator();
+    let resize = |memory: NonNull<[u8]>, len| {
+        // SAFETY: `memory` is a live block of alignment 1.
+        unsafe { handle.raw_resize(memory, Alignment::_1, len, 0) }
+            .then(|| NonNull::slice_from_raw_parts(memory.cast::<u8>(), len))
+    };
+    // The node has room for 188 bytes: (24 + 1 + 100 + 16) and half of that, less 24, even.
+    let first = alloc(handle, 100, 1).unwrap();
+    let second = alloc(handle, 40, 1).unwrap();
+    assert_eq!(resize(first, 101), None);
+    let first = resize(first, 99).unwrap();
+    assert_eq!(resize(first, 100), None);
+    let second = resize(second, 50).unwrap();
+    let room = if cfg!(target_pointer_width = "64") { 88 } else { 76 };
+    assert_eq!(resize(second, room + 1), None);
+    let second = resize(second, room).unwrap();
+    let second = resize(second, 10).unwrap();
+    let third = alloc(handle, 1, 1).unwrap();
+    assert_eq!(third.addr().get(), second.addr().get() + 10);
+    // SAFETY: live blocks, not used afterwards.
+    unsafe { handle.raw_free(third, Alignment::_1, 0) };
+    let third = alloc(handle, 5, 1).unwrap();
+    assert_eq!(third.addr().get(), second.addr().get() + 10);
+    // Out of order: the bytes are not given back.
+    // SAFETY: as above.
+    unsafe { handle.raw_free(second, Alignment::_1, 0) };
+    let fourth = alloc(handle, 1, 1).unwrap();
+    assert_eq!(fourth.addr().get(), third.addr().get() + 5);
+    assert_eq!(arena.query_capacity(), 100 + room);
+}
+
+/// AL-11: remap never moves.
+#[test]
+fn remap() {
+    let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    let handle = arena.allocator();
+    let memory = alloc(handle, 10, 1).unwrap();
+    // SAFETY: a live block.
+    unsafe {
+        assert_eq!(handle.raw_remap(memory, Alignment::_1, 1_000_000, 0), None);
+        assert_eq!(handle.raw_remap(memory, Alignment::_1, 12, 0), Some(memory.cast()));
+        let memory = NonNull::slice_from_raw_parts(memory.cast(), 12);
+        alloc(handle, 1, 1).unwrap();
+        assert_eq!(handle.raw_remap(memory, Alignment::_1, 13, 0), None);
+        assert_eq!(handle.raw_remap(memory, Alignment::_1, 11, 0), Some(memory.cast()));
+    }
+}
+
+/// TR-44: the index of the newest node can point, behind the node's end, exactly to the end of a
+/// block of another node. Freeing that block moves the index, but not into the node.
+#[test]
+fn a_block_of_another_node_at_the_index() {
+    let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+    let (low, high) = buffer.split_at_mut(2048);
+    let refuse = AtomicBool::new(false);
+    let mut children = [FixedBufferAllocator::init(low), FixedBufferAllocator::init(high)];
+    // The first node is in the upper half, the second one in the lower half.
+    let [low, high] = &mut children;
+    let two = TwoHalves {
+        handles: [high.thread_safe_allocator(), low.thread_safe_allocator()],
+        turn: AtomicUsize::new(0),
+        refuse,
+    };
+    let arena = SharedArenaAllocator::init(two.allocator());
+    let handle = arena.allocator();
+    let upper = alloc(handle, 10, 1).unwrap();
+    let lower = alloc(handle, 1200, 1).unwrap();
+    assert!(lower.addr() < upper.addr());
+    two.refuse.store(true, Ordering::Relaxed);
+    // What is missing from the end of `lower` to the end of `upper`, in one request.
+    let missing = upper.addr().get() + 10 - (lower.addr().get() + 1200);
+    assert_eq!(alloc(handle, missing, 1), None);
+    let bytes = lower.cast::<[u8; 1200]>();
+    // SAFETY: live blocks; `upper` is not used after it has been freed.
+    unsafe {
+        bytes.write([7; 1200]);
+        // It seems to be the last block, and there is no room to grow.
+        assert!(!handle.raw_resize(upper, Alignment::_1, 11, 0));
+        handle.raw_free(upper, Alignment::_1, 0);
+    }
+    // The index is now at the begin of `upper`, still behind the node's end.
+    assert_eq!(alloc(handle, 1, 1), None);
+    // SAFETY: a live block.
+    assert_eq!(unsafe { bytes.read() }, [7; 1200]);
+}
+
+/// Serves the first request from one half and all others from the other.
+struct TwoHalves<'b> {
+    handles: [SyncAllocator<'b>; 2],
+    turn: AtomicUsize,
+    refuse: AtomicBool,
+}
+
+impl TwoHalves<'_> {
+    const VTABLE: VTable = VTable {
+        alloc: two_halves_alloc,
+        resize: zigalloc::no_resize,
+        remap: zigalloc::no_remap,
+        free: zigalloc::no_free,
+    };
+
+    fn allocator(&self) -> SyncAllocator<'_> {
+        // SAFETY: both halves keep the contract, and nothing is given back.
+        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+}
+
+unsafe extern "C" fn two_halves_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
+    // SAFETY: clause 1.
+    let this = unsafe { &*ctx.cast_const().cast::<TwoHalves<'_>>() };
+    if this.refuse.load(Ordering::Relaxed) {
+        return ptr::null_mut();
+    }
+    let turn = this.turn.fetch_add(1, Ordering::Relaxed).min(1);
+    // SAFETY: the caller's promises.
+    unsafe { this.handles[turn].raw_alloc(len, alignment, 0) }.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// AL-13: a state can be taken out and put back; dropping the arena frees both lists.
+#[test]
+fn state_and_promote() {
+    let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let locked = ThreadSafeAllocator::new(&mut ledger);
+        let arena = SharedArenaAllocator::init(locked.allocator());
+        let memory = arena.allocator().create_with(5u32).unwrap();
+        let state = arena.into_state();
+        // SAFETY: the same child.
+        let mut arena = unsafe { state.promote(locked.allocator()) };
+        // SAFETY: the block is live.
+        assert_eq!(unsafe { memory.read() }, 5);
+        assert!(arena.query_capacity() > 0);
+        arena.deinit();
+        // SAFETY: a new state.
+        let mut empty = unsafe { State::default().promote(locked.allocator()) };
+        assert_eq!(empty.query_capacity(), 0);
+    }
+    ledger.assert_no_leaks();
+}
+
+/// The counterpart of Zig's test of that name.
+#[test]
+fn reset_with_preheating() {
+    let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let locked = ThreadSafeAllocator::new(&mut ledger);
+        let mut arena = SharedArenaAllocator::init(locked.allocator());
+        let mut random = Random(1);
+        for _ in 0..if cfg!(miri) { 5 } else { 25 } {
+            assert!(arena.reset(ResetMode::RetainCapacity));
+            let total = random.range(256, 16384);
+            let mut allocated = 0;
+            while allocated < total {
+                let len = random.range(16, 256);
+                let memory = alloc(arena.allocator(), len, 32).unwrap();
+                assert!(Alignment::_32.check(memory.addr().get()));
+                allocated += len;
+            }
+        }
+    }
+    ledger.assert_no_leaks();
+}
+
+/// AL-14: the counterpart of Zig's test of that name.
+#[test]
+fn reset_while_retaining_a_buffer() {
+    let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let mut arena;
+    {
+        let locked = ThreadSafeAllocator::new(&mut ledger);
+        arena = SharedArenaAllocator::init(locked.allocator());
+        alloc(arena.allocator(), 1, 1).unwrap();
+        let one_node = arena.query_capacity();
+        while arena.query_capacity() == one_node {
+            alloc(arena.allocator(), 1000, 1).unwrap();
+        }
+        assert!(arena.reset(ResetMode::RetainWithLimit(2)));
+        assert_eq!(arena.query_capacity(), 2);
+        arena.deinit();
+    }
+    ledger.assert_no_leaks();
+}
+
+/// T1, T2, T3, T4: Zig's four conformance functions, over the page allocator as in Zig.
+#[test]
+fn conformance() {
+    let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    let allocator = arena.allocator();
+    testing::test_allocator(*allocator);
+    testing::test_allocator_aligned(*allocator);
+    testing::test_allocator_large_alignment(*allocator);
+    testing::test_allocator_aligned_shrink(*allocator);
+}
+
+/// AL-06: the whole contract, over a child that checks it too.
+#[test]
+fn strict() {
+    let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let locked = ThreadSafeAllocator::new(&mut ledger);
+        let arena = SharedArenaAllocator::init(locked.allocator());
+        let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+        testing::test_allocator_strict_with(*arena.allocator(), &config);
+    }
+    ledger.assert_no_leaks();
+}

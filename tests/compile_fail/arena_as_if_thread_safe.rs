@@ -1,0 +1,9 @@
+//! error[E0308]: an arena's handle taken for one that any thread may call.
+
+use zigalloc::SyncAllocator;
+use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+
+fn main() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let _allocator: SyncAllocator<'_> = arena.allocator();
+}

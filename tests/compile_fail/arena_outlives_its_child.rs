@@ -1,0 +1,12 @@
+//! error[E0597]: an arena that still has to free its nodes when its child is gone.
+
+use std::mem::MaybeUninit;
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator};
+
+fn main() {
+    let _arena = {
+        let mut buffer = [const { MaybeUninit::uninit() }; 1000];
+        let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+        ArenaAllocator::init(fixed_buffer.allocator())
+    };
+}

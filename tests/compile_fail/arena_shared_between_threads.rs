@@ -1,0 +1,12 @@
+//! error[E0277]: an arena that two threads make handles from.
+
+use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+
+fn main() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ = arena.allocator().alloc::<u8>(1);
+        });
+    });
+}

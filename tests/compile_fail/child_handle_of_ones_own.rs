@@ -1,0 +1,14 @@
+//! error[E0277]: what an arena may have as its child's handle is fixed: its `Send` rests on it.
+
+use zigalloc::{Allocator, ChildAllocator};
+
+#[derive(Clone, Copy, Debug)]
+struct Mine;
+
+impl ChildAllocator for Mine {
+    fn handle(&self) -> Allocator<'_> {
+        Allocator::FAILING
+    }
+}
+
+fn main() {}
