@@ -10,13 +10,14 @@ use std::ptr::{self, NonNull};
 use rstest::rstest;
 use zigalloc::heap::{
     ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR,
+    SMP_ALLOCATOR, SharedArenaAllocator,
 };
 use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned,
     test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict,
     test_allocator_strict_with, test_handles_strict, validation_wrap,
 };
-use zigalloc::{Alignment, Allocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable};
 
 // ---- the allocators ----
 
@@ -46,6 +47,10 @@ fn rust(test: Test) {
     test(*RUST_ALLOCATOR);
 }
 
+fn smp(test: Test) {
+    test(*SMP_ALLOCATOR);
+}
+
 fn fixed_buffer(test: Test) {
     test(FixedBufferAllocator::init(&mut buffer()).allocator());
 }
@@ -63,6 +68,20 @@ fn lock_free_fixed_buffer(test: Test) {
 
 fn arena_over_page(test: Test) {
     test(ArenaAllocator::init(PAGE_ALLOCATOR).allocator());
+}
+
+fn shared_arena_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        // SAFETY: one thread.
+        let child = unsafe { SyncAllocator::new_unchecked(ledger.allocator()) };
+        test(*SharedArenaAllocator::init(child).allocator());
+    }
+    ledger.assert_no_leaks();
+}
+
+fn arena_over_smp(test: Test) {
+    test(ArenaAllocator::init(SMP_ALLOCATOR).allocator());
 }
 
 fn arena_over_raw_c(test: Test) {
@@ -171,6 +190,9 @@ fn tower(test: Test) {
 #[case::validation_over_arena(validation_over_arena)]
 #[case::ledger_over_page(ledger_over_page)]
 #[case::ledgers_around_arena(ledgers_around_arena)]
+#[case::smp(smp)]
+#[case::arena_over_smp(arena_over_smp)]
+#[case::shared_arena_over_ledger(shared_arena_over_ledger)]
 #[case::tower(tower)]
 fn conforms(
     #[case] subject: Subject,
