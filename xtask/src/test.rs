@@ -201,7 +201,7 @@ fn miri_tree() -> Outcome {
     miri("-Zmiri-tree-borrows", SHORT)
 }
 
-/// The tests whose name says so, each with 32 schedules.
+/// The tests whose name says so, each with 16 schedules.
 fn miri_seeds() -> Outcome {
     const MARK: &str = "many_seeds";
     let tests = match surface::tests_of(&crate::root()) {
@@ -211,7 +211,7 @@ fn miri_seeds() -> Outcome {
             return Outcome::Failed;
         }
     };
-    // A program without such a test would be started 32 times for nothing.
+    // A program without such a test would be started 16 times for nothing.
     let has = |place: &str| tests.iter().any(|test| test.name.contains(MARK) && test.file.starts_with(place));
     let mut args = Vec::new();
     if has("src/") {
@@ -224,7 +224,7 @@ fn miri_seeds() -> Outcome {
         return Outcome::Skipped(format!("no test has {MARK} in its name"));
     }
     args.push(MARK);
-    miri("-Zmiri-many-seeds=0..32", &args)
+    miri("-Zmiri-many-seeds=0..16", &args)
 }
 
 /// Runs the step if what it needs is there.
