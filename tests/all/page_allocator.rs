@@ -282,6 +282,17 @@ mod alone {
         if env::var_os(VARIABLE).is_some() {
             return test();
         }
+        // Where mappings begin is random, and about one process in thirty has something in the way.
+        let one_passes = (1..ATTEMPTS).any(|_| attempt(name).is_ok());
+        if !one_passes {
+            attempt(name).unwrap_or_else(|output| panic!("{ATTEMPTS} attempts: {output}"));
+        }
+    }
+
+    const ATTEMPTS: usize = 4;
+
+    /// The test in a process of its own, or what that said when it failed.
+    fn attempt(name: &str) -> Result<(), String> {
         let name = format!("page_allocator::alone::{name}");
         let output = Command::new(env::current_exe().unwrap())
             .args([&name, "--exact", "--nocapture", "--test-threads=1"])
@@ -290,9 +301,12 @@ mod alone {
             .unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout);
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{stdout}{stderr}");
+        if !output.status.success() {
+            return Err(format!("{stdout}{stderr}"));
+        }
         assert!(stdout.contains("1 passed"), "no test is called {name}: {stdout}");
         eprint!("{stderr}");
+        Ok(())
     }
 
     /// How many pages this process has mapped.
