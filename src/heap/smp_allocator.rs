@@ -178,7 +178,7 @@ const fn class_of(len: usize, alignment: Alignment) -> usize {
 }
 
 /// Blocks that nobody asks for. They carry chains of blocks of class 0, which are too short to be on a
-/// [stack](stack) themselves.
+/// [`stack`] themselves.
 const CARRIER_CLASS: usize = CLASS_COUNT;
 
 /// The length of the blocks of a class in bytes.
