@@ -64,7 +64,9 @@ use crate::alignment::Alignment;
 /// 9. `remap` returns the address of `new_len` bytes that are as clause 7 says and begin with the
 ///    old content, up to the smaller of both lengths; it may be the old address. The old block is
 ///    gone then. Or it returns null, and nothing has changed: the caller should allocate, copy and
-///    free by itself, since the allocator knows no better way.
+///    free by itself, since the allocator knows no better way. The pointer that it returns may access
+///    all `new_len` bytes, which the caller's own may not (a `Box` narrows its pointer): so an
+///    allocator derives it from a pointer of its own, or from the address if its memory is exposed.
 /// 10. `free` ends a block. It cannot fail.
 /// 11. Blocks stay valid until they are freed, or until the allocator's state is changed by a call
 ///     that borrows it exclusively (a reset, its end).

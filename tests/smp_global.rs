@@ -1,11 +1,10 @@
 //! `SMP_ALLOCATOR` as the `#[global_allocator]`: the test harness, threads, strings and maps all run on
 //! it, and so does whatever the standard library allocates while a thread begins and ends.
 //!
-//! Under Miri it needs Tree Borrows. By Stacked Borrows, the pointer that `Box` frees may access no more
-//! than the contents of the box; the allocator's block is often longer, and it uses all of it.
+//! Not under Miri, where the page allocator itself keeps its books on the global heap.
 #![cfg(feature = "std")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ptr::{self, NonNull};
@@ -18,31 +17,14 @@ use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
 
 struct Global;
 
-/// Whether the allocator is in use; otherwise it is the system's, and the tests say so.
-const IN_USE: bool = !cfg!(miri) || has_tree_borrows(option_env!("MIRIFLAGS"));
-
-const fn has_tree_borrows(flags: Option<&str>) -> bool {
-    const WANTED: &[u8] = b"-Zmiri-tree-borrows";
-    let Some(flags) = flags else { return false };
-    let mut rest = flags.as_bytes();
-    while rest.len() >= WANTED.len() {
-        let mut same = 0;
-        while same < WANTED.len() && rest[same] == WANTED[same] {
-            same += 1;
-        }
-        if same == WANTED.len() {
-            return true;
-        }
-        rest = rest.split_at(1).1;
-    }
-    false
-}
+#[cfg_attr(not(miri), global_allocator)]
+static GLOBAL: Global = Global;
 
 fn skipped() -> bool {
-    if !IN_USE {
-        println!("skipped: under Miri, only with -Zmiri-tree-borrows");
+    if cfg!(miri) {
+        println!("skipped: under Miri the page allocator needs another global allocator");
     }
-    !IN_USE
+    cfg!(miri)
 }
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -55,10 +37,6 @@ fn memory(ptr: *mut u8, layout: Layout) -> NonNull<[u8]> {
 // does not unwind and does not allocate.
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if !IN_USE {
-            // SAFETY: the caller's promises are `System`'s.
-            return unsafe { System.alloc(layout) };
-        }
         CALLS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: `GlobalAlloc`'s callers ask for more than zero bytes.
         let memory = unsafe { SMP_ALLOCATOR.raw_alloc(layout.size(), Alignment::from(layout), 0) };
@@ -66,19 +44,11 @@ unsafe impl GlobalAlloc for Global {
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if !IN_USE {
-            // SAFETY: the caller's promises are `System`'s.
-            return unsafe { System.dealloc(ptr, layout) };
-        }
         // SAFETY: a live block with the layout that it was allocated with.
         unsafe { SMP_ALLOCATOR.raw_free(memory(ptr, layout), Alignment::from(layout), 0) };
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if !IN_USE {
-            // SAFETY: the caller's promises are `System`'s.
-            return unsafe { System.realloc(ptr, layout, new_size) };
-        }
         let alignment = Alignment::from(layout);
         // SAFETY: as above; `new_size` is more than zero bytes.
         if let Some(memory) = unsafe { SMP_ALLOCATOR.raw_remap(memory(ptr, layout), alignment, new_size, 0) }
@@ -99,10 +69,7 @@ unsafe impl GlobalAlloc for Global {
     }
 }
 
-#[global_allocator]
-static GLOBAL: Global = Global;
-
-const SCALE: usize = if cfg!(miri) { 10 } else { 1000 };
+const SCALE: usize = 1000;
 
 #[test]
 fn the_program_runs_on_it() {
@@ -151,7 +118,7 @@ fn threads() {
     }
     let shared = Arc::new(Mutex::new(HashMap::new()));
     let (sender, receiver) = mpsc::channel::<Vec<String>>();
-    let threads = if cfg!(miri) { 2 } else { 16 };
+    let threads = 16;
     let handles: Vec<_> = (0..threads)
         .map(|id| {
             let (shared, sender) = (Arc::clone(&shared), sender.clone());
@@ -190,7 +157,7 @@ fn thread_locals() {
         static CONST: RefCell<AtEnd> = const { RefCell::new(AtEnd(Vec::new())) };
         static LAZY: RefCell<AtEnd> = RefCell::new(AtEnd(vec!["begin".to_owned()]));
     }
-    for n in 0..if cfg!(miri) { 4 } else { 200 } {
+    for n in 0..200 {
         thread::spawn(move || {
             if n % 2 == 0 {
                 CONST.with(|_| ());

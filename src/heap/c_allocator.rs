@@ -46,7 +46,7 @@
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
-use super::MAX_LEN;
+use super::{MAX_LEN, whole_block};
 use crate::alignment::Alignment;
 use crate::vtable::{SyncAllocator, VTable, block, no_resize, nullable};
 
@@ -199,7 +199,8 @@ unsafe extern "C" fn c_remap(
 ) -> *mut u8 {
     // SAFETY: clause 3 of the contract.
     let resized = unsafe { CAllocator::resize(block(memory, memory_len), new_len) };
-    if resized { memory } else { ptr::null_mut() }
+    // The C library keeps the address, so the memory counts as exposed.
+    if resized { whole_block(memory) } else { ptr::null_mut() }
 }
 
 #[inline]

@@ -33,3 +33,14 @@ pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
 /// operating system says no; so there it is a gibibyte.
 #[cfg(feature = "alloc")]
 const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
+
+/// The pointer to the whole of a block whose memory was [exposed](<*mut u8>::expose_provenance), for a
+/// block that the caller knows by a pointer that may reach less: one that was made from a reference, or
+/// that a `Box` has held. To the processor, that is nothing. It is for memory that comes from outside of
+/// Rust, where there is no pointer of this crate's own to begin from. Miri's strict mode has no exposed
+/// provenance; there the pointer is used as it comes.
+#[cfg(feature = "std")]
+#[inline(always)]
+fn whole_block(memory: *mut u8) -> *mut u8 {
+    if cfg!(miri) { memory } else { core::ptr::with_exposed_provenance_mut(memory.addr()) }
+}

@@ -61,7 +61,7 @@
 
 use core::ptr::{self, NonNull};
 
-use super::{MAX_LEN, page_size};
+use super::{MAX_LEN, page_size, whole_block};
 use crate::alignment::Alignment;
 use crate::vtable::{SyncAllocator, VTable, block, nullable};
 
@@ -150,7 +150,11 @@ impl PageAllocator {
         }
         let size = whole_pages(n);
         // Rounding up may have crossed the limit.
-        if size > MAX_LEN { None } else { os::map(size, alignment) }
+        if size > MAX_LEN {
+            return None;
+        }
+        // For `whole_block`.
+        os::map(size, alignment).inspect(|memory| _ = memory.as_ptr().expose_provenance())
     }
 
     /// Unmaps all pages of a block.
@@ -188,13 +192,16 @@ impl PageAllocator {
         let (size, new_size) = (whole_pages(memory.len()), whole_pages(new_len));
         // Miri's back end is asked even then: it returns the pointer that reaches all of the pages.
         if new_size == size && !cfg!(miri) {
-            return Some(memory.cast());
+            return NonNull::new(whole_block(memory.cast().as_ptr()));
         }
         if new_size > MAX_LEN {
             return None;
         }
         // SAFETY: these are the pages of the block, the caller says.
-        unsafe { os::remap(memory.cast(), size, new_size, may_move) }
+        let memory = unsafe { os::remap(memory.cast(), size, new_size, may_move) }?;
+        // The kernel's pointer, if it has made a new mapping; else the caller's.
+        memory.as_ptr().expose_provenance();
+        NonNull::new(whole_block(memory.as_ptr()))
     }
 }
 

@@ -16,7 +16,9 @@ use zigalloc::testing::{
 };
 use zigalloc::{Alignment, Allocation, ThreadSafeAllocator};
 
-use crate::util::{Filled, Random, alignment_from_c, alone, keeps_contents, run_alone, run_random_program};
+use crate::util::{
+    Filled, Random, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone, run_random_program,
+};
 
 const SLAB_LEN: usize = 64 << 10;
 const_assert!(PAGE_SIZE_MAX <= SLAB_LEN);
@@ -221,6 +223,25 @@ fn the_block_freed_last_is_the_next(#[values(1, 8, 24, 100, 5000, 32768)] len: u
         SMP_ALLOCATOR.free(c);
         SMP_ALLOCATOR.free(d);
     }
+}
+
+/// SM-08: misuse is not detected, except that with `debug_assertions` a block that cannot be one of the
+/// class is.
+#[test]
+fn a_wrong_length_is_found_in_debug_builds() {
+    if cfg!(miri) || !cfg!(debug_assertions) {
+        println!("skipped: Miri starts no processes, and release builds do not check");
+        return;
+    }
+    if alone().is_some() {
+        let blocks = [(); 2].map(|()| alloc(24, Alignment::_1));
+        let odd = blocks.into_iter().find(|memory| memory.addr().get() % 64 != 0).unwrap();
+        // SAFETY: none, and the process ends.
+        unsafe { SMP_ALLOCATOR.free(odd.with_len(64)) };
+        unreachable!("a block of 64 bytes was freed at {odd:?}");
+    }
+    let output = run_alone("smp_allocator::a_wrong_length_is_found_in_debug_builds", "alone");
+    assert_aborted(&output, "64 bytes, aligned to 1: blocks of that length are at multiples of 64 bytes");
 }
 
 // Threads.

@@ -175,11 +175,11 @@ fn msrv() -> Outcome {
         }
     };
     with(toolchain::toolchain(&version), || {
-        let check = |features| {
-            let args = ["run", &version, "cargo", "check", "-p", "zigalloc", features];
-            run_command("rustup", &args, &[])
+        let check = |features: &[&str]| {
+            let command = ["run", &version, "cargo", "check", "-p", "zigalloc"];
+            run_command("rustup", &[&command, features].concat(), &[])
         };
-        check("--all-features").and(|| check("--no-default-features"))
+        check(&["--tests", "--all-features"]).and(|| check(&["--no-default-features"]))
     })
 }
 

@@ -129,7 +129,7 @@ fn offsets_are_those_of_zig() {
     local.close(shared);
 }
 
-/// SM-03, SM-05: whatever one thread does, it gets the addresses that Zig's algorithm gives: blocks go
+/// SM-03, SM-04, SM-05: whatever one thread does, it gets the addresses that Zig's algorithm gives: blocks go
 /// through both chains, the depot and back in the order of a single stack.
 #[rstest]
 #[case(1, 1, 4)]

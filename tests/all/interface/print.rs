@@ -101,7 +101,8 @@ fn print_sentinel_of_a_constant() {
 #[rstest]
 fn print_grows(#[values(false, true)] refuse: bool) {
     let long = "x".repeat(300);
-    let pieces = Pieces(&["abc", &long]);
+    let pieces = ["abc", &long];
+    let pieces = Pieces(&pieces);
     let (first, second) = (4 + 2 + C, 304 + 152 + C);
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
@@ -178,7 +179,8 @@ unsafe extern "C" fn refusing_free(
 #[test]
 fn print_out_of_memory_leaks_nothing() {
     let long = "x".repeat(300);
-    let pieces = Pieces(&["abc", &long, "def"]);
+    let pieces = ["abc", &long, "def"];
+    let pieces = Pieces(&pieces);
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|_, watch| unsafe {
         // The buffer, the larger buffer, and the exact one.
