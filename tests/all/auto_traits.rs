@@ -117,8 +117,8 @@ rows! {
 /// Finds the types in the sources, so that a new one cannot be forgotten.
 #[test]
 fn every_public_type_has_a_row() {
-    if cfg!(miri) {
-        eprintln!("auto_traits::every_public_type_has_a_row: skipped, Miri reads no files");
+    if cfg!(any(miri, target_family = "wasm")) {
+        eprintln!("auto_traits::every_public_type_has_a_row: skipped, there are no files here");
         return;
     }
     let rows = include_str!("auto_traits.rs");

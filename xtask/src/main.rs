@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod inventory;
+mod platforms;
 mod scan;
 mod steps;
 mod surface;
@@ -23,6 +24,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
+    Command { name: "platforms", usage: platforms::USAGE, run: platforms::command },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
 ];
 

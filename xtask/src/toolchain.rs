@@ -30,6 +30,20 @@ pub(crate) fn toolchain(name: &str) -> Result<()> {
     install(&["toolchain", "install", name, "--profile", "minimal", "--no-self-update"])
 }
 
+/// Makes the standard library for another target available; only looks for it unless it `may_install`.
+pub(crate) fn target(name: &str, may_install: bool) -> Result<()> {
+    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    let installed = installed.map_err(|_| "no rustup here")?;
+    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line == name) {
+        return Ok(());
+    }
+    if may_install {
+        install(&["target", "add", name])
+    } else {
+        Err(format!("no standard library for {name}"))
+    }
+}
+
 /// Makes Miri available, once for all steps that need it.
 pub(crate) fn miri() -> Result<()> {
     static MIRI: OnceLock<Result<()>> = OnceLock::new();
@@ -71,7 +85,7 @@ fn by_hand(program: &str, args: &[&str]) -> String {
     format!("`{program} {}` did not work; run it by hand to see why", args.join(" "))
 }
 
-fn succeeds(program: &str, args: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
     let status = Command::new(program)
         .args(args)
         .current_dir(crate::root())
