@@ -320,8 +320,10 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
         How::Run { runner, features, skip } => {
             if !runner.is_empty() {
                 env.insert(format!("{variable}_RUNNER"), runner.join(" "));
-                // A test that starts itself anew needs it too.
-                env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner.join(" "));
+                // A test that starts itself anew needs the emulator too. Wine's programs do not.
+                if runner[0].starts_with("qemu") {
+                    env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner.join(" "));
+                }
             }
             // Wine is talkative.
             env.insert("WINEDEBUG".to_owned(), "-all".to_owned());
