@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod capi;
 mod inventory;
 mod scan;
 mod steps;
@@ -23,6 +24,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
+    Command { name: "capi", usage: capi::USAGE, run: capi::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
 ];
 
