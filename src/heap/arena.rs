@@ -214,7 +214,19 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     /// assert_eq!(arena.query_capacity(), 1000);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[inline]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
+        // SAFETY: nodes of the list are live blocks that begin with their header.
+        let has_one_node = |node: NonNull<Node>| unsafe { (*node.as_ptr()).next }.is_none();
+        // As it is after the first few rounds of a loop: the one node is what is to be kept.
+        if mode == ResetMode::RetainCapacity && self.state.first.get().is_none_or(has_one_node) {
+            self.state.end_index.set(0);
+            return true;
+        }
+        self.reset_slow(mode)
+    }
+
+    fn reset_slow(&mut self, mode: ResetMode) -> bool {
         let capacity = match mode {
             ResetMode::FreeAll => 0,
             ResetMode::RetainCapacity => self.query_capacity(),
@@ -358,37 +370,28 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         Some(unsafe { node.cast::<u8>().add(NODE_SIZE + start) })
     }
 
+    /// `resize` and `remap` are the same, since nothing is moved. The result is the block, by a pointer that
+    /// reaches all of it if it has grown: the caller's own may not (a `Box` narrows its pointer).
     #[inline]
-    fn resize(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
-        let Some(node) = self.state.first.get() else {
-            return false;
-        };
+    fn remap(&self, memory: NonNull<[u8]>, new_len: usize) -> Option<NonNull<u8>> {
+        let node = self.state.first.get()?;
         let end_index = self.state.end_index.get();
+        let same = memory.cast::<u8>();
         if !is_last(node, end_index, memory) {
-            return new_len <= memory.len();
+            return if new_len <= memory.len() { Some(same) } else { None };
         }
         if new_len <= memory.len() {
             self.state.end_index.set(end_index - (memory.len() - new_len));
-            return true;
+            return Some(same);
         }
         // SAFETY: the newest node is a live block that begins with its header.
         let capacity = unsafe { (*node.as_ptr()).size } - NODE_SIZE;
         let growth = new_len - memory.len();
         if growth > capacity - end_index {
-            return false;
+            return None;
         }
         self.state.end_index.set(end_index + growth);
-        true
-    }
-
-    /// The pointer for a block that `resize` has resized. The caller's own may reach no further than the
-    /// old length (a `Box` narrows its pointer); a block that has grown is in the newest node.
-    #[inline]
-    fn whole(&self, memory: *mut u8, old_len: usize, new_len: usize) -> *mut u8 {
-        match self.state.first.get() {
-            Some(node) if new_len > old_len => node.as_ptr().cast::<u8>().with_addr(memory.addr()),
-            _ => memory,
-        }
+        Some(node.cast::<u8>().with_addr(memory.addr()))
     }
 
     #[inline]
@@ -477,7 +480,7 @@ unsafe extern "C" fn arena_resize<C: ChildAllocator>(
     _ret_addr: usize,
 ) -> bool {
     // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context::<C>(ctx).resize(block(memory, memory_len), new_len) }
+    unsafe { context::<C>(ctx).remap(block(memory, memory_len), new_len) }.is_some()
 }
 
 #[inline]
@@ -490,14 +493,7 @@ unsafe extern "C" fn arena_remap<C: ChildAllocator>(
     _ret_addr: usize,
 ) -> *mut u8 {
     // SAFETY: clauses 1 and 3 of the contract.
-    unsafe {
-        let this = context::<C>(ctx);
-        if this.resize(block(memory, memory_len), new_len) {
-            this.whole(memory, memory_len, new_len)
-        } else {
-            ptr::null_mut()
-        }
-    }
+    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), new_len) })
 }
 
 #[inline]
