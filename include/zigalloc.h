@@ -154,6 +154,20 @@ zigalloc_thread_safe *zigalloc_thread_safe_create(zigalloc_allocator child);
 zigalloc_allocator zigalloc_thread_safe_allocator(zigalloc_thread_safe *thread_safe);
 void zigalloc_thread_safe_destroy(zigalloc_thread_safe *thread_safe);
 
+/* ---- pool: items of one size, each of which can be freed and is used again ---- */
+
+typedef struct zigalloc_pool zigalloc_pool;
+
+/* NULL also if there is no such alignment; in a library with debug assertions, that ends the program. */
+zigalloc_pool *zigalloc_pool_create(zigalloc_allocator child, size_t item_size, uint8_t alignment_log2);
+/* Makes `count` items in advance. False: there is memory for fewer, and those that were made are kept. */
+bool zigalloc_pool_preheat(zigalloc_pool *pool, size_t count);
+void *zigalloc_pool_alloc(zigalloc_pool *pool);
+void zigalloc_pool_free(zigalloc_pool *pool, void *item);
+/* Ends all items; see zigalloc_arena_reset. */
+bool zigalloc_pool_reset(zigalloc_pool *pool, int mode, size_t limit);
+void zigalloc_pool_destroy(zigalloc_pool *pool);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

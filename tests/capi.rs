@@ -433,6 +433,32 @@ fn an_alignment_that_does_not_exist_fails_an_assertion() {
     }
 }
 
+/// What is a mistake with debug assertions is "no" without them. (C's are off with NDEBUG: they are not what
+/// matters here.)
+#[test]
+fn without_debug_assertions_an_alignment_that_does_not_exist_is_null() {
+    let library = xtask::build(&temp().join("release"), true).unwrap_or_else(|error| panic!("{error}"));
+    let Some(mut cc) = Language::C.command("the optimised library") else { return };
+    let (file, program) = (temp().join("release.c"), temp().join("release.out"));
+    let source = "#include \"zigalloc.h\"\nint main(void)\n{\n\
+                  zigalloc_allocator page = zigalloc_page_allocator();\n\
+                  if (zigalloc_pool_create(page, 8, 8 * sizeof(size_t)) != NULL) return 1;\n\
+                  if (zigalloc_pool_create(page, 8, 255) != NULL) return 2;\n\
+                  return zigalloc_pool_create(page, 8, 3) != NULL ? 0 : 3;\n}\n";
+    std::fs::write(&file, source).unwrap();
+    cc.args(["-std=c11", "-I"]).arg(&library.dir).arg(file).arg("-o").arg(&program);
+    run(cc.arg(library.dir.join(&library.archive)).args(library.system_libraries.split(' ')));
+    run(&mut Command::new(program));
+
+    // And all else is as it is with them.
+    let source = root().join("tests/capi/checks.c");
+    let program = temp().join("checks.release");
+    let mut cc = Command::new(Language::C.compiler());
+    cc.args(["-std=c11", "-I"]).arg(&library.dir).arg(source).arg("-o").arg(&program);
+    run(cc.arg(library.dir.join(&library.archive)).args(library.system_libraries.split(' ')));
+    run(&mut Command::new(program));
+}
+
 // ---- installing ----
 
 /// What `--prefix` installs is found by pkg-config and works, even if the directory's name has a space.

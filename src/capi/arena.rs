@@ -10,7 +10,7 @@ pub type Arena = Owned<ArenaAllocator<Allocator<'static>>>;
 pub type SharedArena = Owned<SharedArenaAllocator<'static>>;
 
 /// The mode, from C's two arguments.
-fn reset_mode(mode: c_int, limit: usize, function: &str) -> ResetMode {
+pub(super) fn reset_mode(mode: c_int, limit: usize, function: &str) -> ResetMode {
     match mode {
         0 => ResetMode::FreeAll,
         1 => ResetMode::RetainCapacity,

@@ -32,6 +32,7 @@ use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable};
 
 pub mod arena;
 pub mod fixed_buffer;
+pub mod pool;
 #[cfg(test)]
 mod tests;
 pub mod thread_safe;

@@ -4,6 +4,7 @@ use core::mem::MaybeUninit;
 
 use super::arena::*;
 use super::fixed_buffer::*;
+use super::pool::*;
 use super::thread_safe::*;
 use super::*;
 use crate::alignment::Alignment;
@@ -116,6 +117,60 @@ fn a_lock_around_an_arena() {
     });
 }
 
+/// The order of a pool's items, as in Zig: the last one freed comes first, preheated ones in reverse.
+#[test]
+fn a_pool_of_any_size() {
+    for (item_size, alignment_log2) in [(0, 0), (1, 0), (8, 3), (24, 3), (100, 6)] {
+        with_ledger(|child| {
+            // SAFETY: used as the header says.
+            unsafe {
+                let pool = zigalloc_pool_create(child, item_size, alignment_log2);
+                let one = zigalloc_pool_alloc(pool);
+                let two = zigalloc_pool_alloc(pool);
+                assert_ne!(one, two);
+                assert!(one.addr() % (1 << alignment_log2) == 0 && two.addr() % (1 << alignment_log2) == 0);
+                one.write_bytes(1, item_size);
+                two.write_bytes(2, item_size);
+                zigalloc_pool_free(pool, one);
+                zigalloc_pool_free(pool, two);
+                assert_eq!((zigalloc_pool_alloc(pool), zigalloc_pool_alloc(pool)), (two, one));
+
+                assert!(zigalloc_pool_reset(pool, 1, 0));
+                assert!(zigalloc_pool_preheat(pool, 3));
+                let items = [(); 3].map(|()| zigalloc_pool_alloc(pool).addr());
+                assert!(items[0] > items[1] && items[1] > items[2], "{items:x?}");
+                assert!(zigalloc_pool_reset(pool, 0, 0));
+                assert!(!zigalloc_pool_alloc(pool).is_null());
+                zigalloc_pool_destroy(pool);
+            }
+        });
+    }
+}
+
+/// What memory there was is kept, and used.
+#[test]
+fn a_pool_that_cannot_grow() {
+    let mut buffer = [MaybeUninit::<u64>::uninit(); 100];
+    // SAFETY: as many bytes as the numbers have.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), 800) };
+    let child = FixedBufferAllocator::init(bytes);
+    // SAFETY: used as the header says.
+    unsafe {
+        let pool = zigalloc_pool_create(raw(child.allocator()), 16, 3);
+        assert!(!zigalloc_pool_preheat(pool, 1000));
+        let mut count = 0;
+        while !zigalloc_pool_alloc(pool).is_null() {
+            count += 1;
+        }
+        assert!((20..50).contains(&count), "{count}");
+        zigalloc_pool_destroy(pool);
+
+        let endless = zigalloc_pool_create(raw(*crate::heap::PAGE_ALLOCATOR), usize::MAX, 3);
+        assert!(zigalloc_pool_alloc(endless).is_null() && !zigalloc_pool_preheat(endless, 1));
+        zigalloc_pool_destroy(endless);
+    }
+}
+
 /// The length of a buffer that C passes is any number.
 #[test]
 fn buffers_that_cannot_be() {
@@ -145,12 +200,14 @@ fn no_memory_for_the_state_is_null() {
             let shared_arena = zigalloc_shared_arena_create(child);
             let fixed_buffer = zigalloc_fixed_buffer_create(child, ptr::null_mut(), 0);
             let thread_safe = zigalloc_thread_safe_create(child);
-            assert!(arena.is_null() && shared_arena.is_null());
+            let pool = zigalloc_pool_create(child, 8, 3);
+            assert!(pool.is_null() && arena.is_null() && shared_arena.is_null());
             assert!(fixed_buffer.is_null() && thread_safe.is_null());
             zigalloc_arena_destroy(arena);
             zigalloc_shared_arena_destroy(shared_arena);
             zigalloc_fixed_buffer_destroy(fixed_buffer);
             zigalloc_thread_safe_destroy(thread_safe);
+            zigalloc_pool_destroy(pool);
         }
     }
 }

@@ -235,6 +235,30 @@ static void fixed_buffers(void)
     zigalloc_fixed_buffer_destroy(fixed_buffer);
 }
 
+static void pools(void)
+{
+    enum { ITEMS = 100 };
+    zigalloc_pool *pool = zigalloc_pool_create(zigalloc_page_allocator(), 24, 5);
+    uint64_t *items[ITEMS];
+    size_t i;
+    CHECK(pool != NULL && zigalloc_pool_preheat(pool, 10));
+    for (i = 0; i < ITEMS; i++) {
+        items[i] = (uint64_t *)zigalloc_pool_alloc(pool);
+        CHECK(items[i] != NULL && is_aligned(items[i], 5));
+        items[i][0] = items[i][1] = items[i][2] = i;
+    }
+    for (i = 0; i < ITEMS; i++) CHECK(items[i][0] == i && items[i][1] == i && items[i][2] == i);
+    for (i = 0; i < ITEMS; i++) zigalloc_pool_free(pool, items[i]);
+    for (i = ITEMS; i > 0; i--) CHECK(zigalloc_pool_alloc(pool) == items[i - 1]);
+    CHECK(zigalloc_pool_reset(pool, ZIGALLOC_RETAIN_WITH_LIMIT, 1000));
+    CHECK(zigalloc_pool_alloc(pool) != NULL);
+    zigalloc_pool_destroy(pool);
+
+    pool = zigalloc_pool_create(zigalloc_page_allocator(), SIZE_MAX, 0);
+    CHECK(pool != NULL && zigalloc_pool_alloc(pool) == NULL && !zigalloc_pool_preheat(pool, 1));
+    zigalloc_pool_destroy(pool);
+}
+
 static void out_of_memory(void)
 {
     zigalloc_allocator nothing = zigalloc_failing_allocator();
@@ -242,10 +266,12 @@ static void out_of_memory(void)
     CHECK(zigalloc_shared_arena_create(nothing) == NULL);
     CHECK(zigalloc_fixed_buffer_create(nothing, NULL, 0) == NULL);
     CHECK(zigalloc_thread_safe_create(nothing) == NULL);
+    CHECK(zigalloc_pool_create(nothing, 8, 3) == NULL);
     zigalloc_arena_destroy(NULL);
     zigalloc_shared_arena_destroy(NULL);
     zigalloc_fixed_buffer_destroy(NULL);
     zigalloc_thread_safe_destroy(NULL);
+    zigalloc_pool_destroy(NULL);
 }
 
 int main(void)
@@ -261,6 +287,7 @@ int main(void)
     call_sites();
     arenas();
     fixed_buffers();
+    pools();
     out_of_memory();
     return 0;
 }

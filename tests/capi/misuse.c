@@ -18,8 +18,10 @@ int main(int argc, char **argv)
     zigalloc_allocator no_free = {NULL, &without_free};
     zigalloc_arena *arena = zigalloc_arena_create(page);
     zigalloc_shared_arena *shared_arena = zigalloc_shared_arena_create(page);
+    zigalloc_pool *pool;
     without_free.free = NULL;
-    if (arena == NULL || shared_arena == NULL) return 1;
+    pool = zigalloc_pool_create(page, 8, 3);
+    if (arena == NULL || shared_arena == NULL || pool == NULL) return 1;
 
     CASE(zigalloc_arena_create(no_table));
     CASE(zigalloc_arena_create(no_free));
@@ -47,5 +49,17 @@ int main(int argc, char **argv)
     CASE(zigalloc_thread_safe_create(no_table));
     CASE(zigalloc_thread_safe_create(no_free));
     CASE(zigalloc_thread_safe_allocator(NULL));
+
+    CASE(zigalloc_pool_create(no_table, 8, 3));
+    CASE(zigalloc_pool_create(no_free, 8, 3));
+    CASE(zigalloc_pool_preheat(NULL, 1));
+    CASE(zigalloc_pool_alloc(NULL));
+    CASE(zigalloc_pool_free(NULL, page.ctx));
+    CASE(zigalloc_pool_free(pool, NULL));
+    CASE(zigalloc_pool_reset(NULL, ZIGALLOC_FREE_ALL, 0));
+    CASE(zigalloc_pool_reset(pool, 3, 0));
+    /* With debug assertions only. */
+    CASE(zigalloc_pool_create(page, 8, 8 * sizeof(size_t)));
+    CASE(zigalloc_pool_create(page, 8, 255));
     return 0;
 }
