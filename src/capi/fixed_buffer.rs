@@ -33,7 +33,8 @@ pub(super) unsafe fn buffer_from_c(
 }
 
 /// # Safety
-/// `state` is an allocator that outlives the fixed buffer, and `buffer` is as for [`buffer_from_c`].
+/// `state` is an allocator that outlives the fixed buffer, and `buffer` is null or valid for `len` bytes, which are
+/// used through its blocks only as long as it lives.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_create(
     state: RawAllocator,

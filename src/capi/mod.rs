@@ -18,7 +18,7 @@
 //!
 //! In Rust, whatever borrows an allocator exclusively ends its handles. C programs keep handles in
 //! variables and go on using them after a reset. So the context of a handle is derived from the pointer
-//! that the state was created with ([`Owned::handle`]), and from no reference in between.
+//! that the state was created with (`Owned::handle`), and from no reference in between.
 //!
 //! # Panics
 //!
