@@ -248,16 +248,32 @@ fn declared() -> Vec<(String, String)> {
         rest = after.split_once("*/").expect("a comment ends").1;
     }
     code.push_str(rest);
+    code = code.replace("extern \"C\" {", "");
     let mut functions = Vec::new();
-    // Declarations are in one line each, unlike anything else that begins at the left.
-    for line in code.lines().filter(|line| line.trim_end().ends_with(");") && !line.starts_with([' ', '#'])) {
-        let Some((head, parameters)) = line.split_once('(') else { continue };
-        let name = head.rsplit([' ', '*']).next().unwrap();
-        if name.starts_with("zigalloc_") && !head.contains("static") {
-            functions.push((name.to_owned(), parameters.trim_end().trim_end_matches(");").to_owned()));
+    let (mut depth, mut statement) = (0_usize, String::new());
+    for line in code.lines().filter(|line| !line.starts_with('#')) {
+        for c in line.chars().chain([' ']) {
+            match c {
+                '{' => depth += 1,
+                '}' => depth = depth.saturating_sub(1),
+                _ if depth == 0 => statement.push(c),
+                _ => {}
+            }
+            // A body ends what is in front of it, as a semicolon does.
+            if depth == 0 && matches!(c, ';' | '}') {
+                functions.extend(declaration(&std::mem::take(&mut statement)));
+            }
         }
     }
     functions
+}
+
+/// The name and the parameters, if it is the declaration of a function.
+fn declaration(statement: &str) -> Option<(String, String)> {
+    let (head, parameters) = statement.trim().strip_suffix(");")?.split_once('(')?;
+    let name = head.rsplit([' ', '*']).next()?;
+    let is_function = name.starts_with("zigalloc_") && !head.starts_with("typedef");
+    is_function.then(|| (name.to_owned(), parameters.to_owned()))
 }
 
 /// What the shared library exports is what the header declares, no more and no less; and the archive has it all.
