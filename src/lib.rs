@@ -57,6 +57,7 @@
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
 //! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep books on the global heap |
 //! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take |
+//! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //!
 //! Without features the crate is `no_std`: the interface, the fixed buffer, both arenas, and the failing and
@@ -70,6 +71,9 @@ extern crate alloc;
 
 pub mod adapters;
 pub mod alignment;
+#[cfg(feature = "capi")]
+#[doc(hidden)]
+pub mod capi;
 mod error;
 pub mod heap;
 pub mod interface;

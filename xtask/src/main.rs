@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod capi;
 mod inventory;
 mod platforms;
 mod scan;
@@ -25,6 +26,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
     Command { name: "platforms", usage: platforms::USAGE, run: platforms::command },
+    Command { name: "capi", usage: capi::USAGE, run: capi::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
 ];
 

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::Result;
-use crate::steps::Outcome;
 use crate::toolchain::{self, NIGHTLY, cargo};
 
 pub(crate) const USAGE: &str = "\
@@ -198,18 +197,6 @@ pub(crate) fn command(args: &[String]) -> Result<()> {
         }
     }
     if run_all(&options)? { Ok(()) } else { Err("xtask platforms: something failed, see above".to_owned()) }
-}
-
-/// A step of `xtask test`. It installs nothing: CI does so before.
-pub(crate) fn step() -> Outcome {
-    match run_all(&Options { short: true, no_install: true, ..Options::default() }) {
-        Ok(true) => Outcome::Passed,
-        Ok(false) => Outcome::Failed,
-        Err(message) => {
-            println!("{message}");
-            Outcome::Failed
-        }
-    }
 }
 
 fn run_all(options: &Options) -> Result<bool> {

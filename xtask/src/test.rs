@@ -37,6 +37,7 @@ const STEPS: &[Step] = &[
     Step { name: "test-minimal", what: "tests, no features", kind: Kind::Library, run: test_minimal },
     Step { name: "test-all", what: "tests, all features", kind: Kind::Library, run: test_all },
     Step { name: "test-release", what: "tests, optimised", kind: Kind::Library, run: test_release },
+    Step { name: "capi", what: "the C library, from C and C++", kind: Kind::Library, run: capi },
     Step { name: "test-xtask", what: "tests of these commands", kind: Kind::Source, run: test_xtask },
     Step { name: "surface", what: "behaviours that need a test have one", kind: Kind::Source, run: surface },
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
@@ -142,6 +143,15 @@ fn test_all() -> Outcome {
 /// What differs without debug assertions: fills, overflow, return addresses of inlined functions.
 fn test_release() -> Outcome {
     test(&[SHORT, &["--all-features", "--release"]].concat())
+}
+
+/// With what is skipped in sight, and Valgrind if it can be had.
+fn capi() -> Outcome {
+    if let Err(why) = toolchain::valgrind() {
+        println!("SKIPPED: Valgrind: {why}");
+    }
+    let args = ["test", "-p", "zigalloc", "--features", "capi", "--test", "capi"];
+    run_command(cargo(), &args, &[]).and(|| test(&["--features", "capi", "--lib", "capi::"]))
 }
 
 fn test_xtask() -> Outcome {

@@ -60,6 +60,24 @@ pub(crate) fn miri() -> Result<()> {
     .clone()
 }
 
+/// Makes Valgrind available, where the system's packages are Debian's and this user may install them.
+pub(crate) fn valgrind() -> Result<()> {
+    if succeeds("valgrind", &["--version"]) {
+        return Ok(());
+    }
+    let id = Command::new("id").arg("-u").output().map(|output| output.stdout);
+    if !id.is_ok_and(|id| id.trim_ascii() == b"0") {
+        return Err("it is not here, and only root can install it".to_owned());
+    }
+    let install = ["install", "--yes", "--no-install-recommends", "valgrind"];
+    println!("$ apt-get {}", install.join(" "));
+    // The lists of packages may be missing or old.
+    if succeeds("apt-get", &install) || succeeds("apt-get", &["update"]) && succeeds("apt-get", &install) {
+        return Ok(());
+    }
+    Err(by_hand("apt-get", &install))
+}
+
 /// The version of Rust that the crate promises to compile with, from its manifest.
 pub(crate) fn minimum_rust() -> Result<String> {
     let text = std::fs::read_to_string(crate::root().join("Cargo.toml"))
