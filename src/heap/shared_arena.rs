@@ -130,9 +130,10 @@ use crate::return_address::return_address;
 use crate::sync::{AtomicPtr, Ordering};
 use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nullable};
 
+mod lists;
 mod node;
 
-use node::{NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, size_for};
+use node::{Backoff, NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, Reserved, size_for};
 
 /// An arena for any number of threads, without a lock; see the [module](self).
 ///
@@ -212,57 +213,12 @@ impl State {
     pub unsafe fn promote(self, child_allocator: SyncAllocator<'_>) -> SharedArenaAllocator<'_> {
         SharedArenaAllocator { child_allocator, state: self }
     }
-
-    /// The node that blocks come from at the moment.
-    #[inline]
-    fn first_node(&self) -> Option<NodePtr> {
-        // SAFETY: invariants 1 and 3. Acquires the header that `push_used` has released.
-        unsafe { NodePtr::from_ptr(self.used_list.load(Ordering::Acquire)) }
-    }
-
-    /// Puts a node that this thread owns on the used list, for good, if `first` is still its head.
-    /// Otherwise the head is the error, and the node remains this thread's.
-    fn push_used(&self, first: Option<NodePtr>, node: NodePtr) -> Result<(), Option<NodePtr>> {
-        node.next.set(first);
-        // A spurious failure would throw away a node that fits, so this is the strong form.
-        self.used_list
-            .compare_exchange(list_ptr(first), node.as_ptr(), Ordering::Release, Ordering::Acquire)
-            .map(|_| ())
-            // SAFETY: as in `first_node`.
-            .map_err(|head| unsafe { NodePtr::from_ptr(head) })
-    }
-
-    /// Takes all free nodes. This thread owns them then.
-    fn steal_free_list(&self) -> Option<NodePtr> {
-        // SAFETY: invariants 1 and 2. Acquires what `push_free` has released.
-        unsafe { NodePtr::from_ptr(self.free_list.swap(ptr::null_mut(), Ordering::Acquire)) }
-    }
-
-    /// Gives the nodes from `first` to `last`, which this thread owns, to everybody.
-    fn push_free(&self, first: NodePtr, last: NodePtr) {
-        // The guess is that there are no others: this thread has mostly just stolen them all.
-        let mut head = ptr::null_mut();
-        loop {
-            // SAFETY: invariant 1. The node is not looked at, so nothing has to be acquired.
-            last.next.set(unsafe { NodePtr::from_ptr(head) });
-            let exchanged = self.free_list.compare_exchange_weak(
-                head,
-                first.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
-            match exchanged {
-                Ok(_) => return,
-                Err(current) => head = current,
-            }
-        }
-    }
 }
 
-/// How a list's head is stored.
-#[inline]
-fn list_ptr(node: Option<NodePtr>) -> *mut Node {
-    node.map_or(ptr::null_mut(), NodePtr::as_ptr)
+/// Takes bytes of the newest node, if there is one.
+#[inline(always)]
+fn reserve(first: Option<NodePtr>, len: usize, alignment: Alignment) -> Reserved {
+    first.map_or(Reserved::Full, |node| node.reserve(len, alignment))
 }
 
 impl<'c> SharedArenaAllocator<'c> {
@@ -412,44 +368,63 @@ impl<'c> SharedArenaAllocator<'c> {
             return None;
         }
         let first = self.state.first_node();
-        if let Some(memory) = first.and_then(|node| node.reserve(len, alignment)) {
-            return Some(memory);
+        match reserve(first, len, alignment) {
+            Reserved::Block(memory) => Some(memory),
+            Reserved::Lost => self.alloc_slow(first, true, len, alignment),
+            Reserved::Full => self.alloc_slow(first, false, len, alignment),
         }
-        self.alloc_slow(first, len, alignment)
     }
 
-    /// What is left to do when `first`, the newest node, if there is one, has no room.
+    /// What is left to do when `first`, the newest node, if there is one, has no room, or when the race
+    /// for it was `lost`.
     ///
     /// `extern "C"`, so that it cannot unwind and the fast path needs no stack frame to catch it.
     #[cold]
     extern "C" fn alloc_slow(
         &self,
         mut first: Option<NodePtr>,
+        lost: bool,
         len: usize,
         alignment: Alignment,
     ) -> Option<NonNull<u8>> {
         // A new node that was overtaken by another thread's is kept for the next attempt, and for
         // everybody if there is none.
         let mut spare = None;
+        let mut backoff = Backoff::new();
+        let mut reserved = if lost { Reserved::Lost } else { Reserved::Full };
         let memory = loop {
-            let previous = first.map_or(0, NodePtr::capacity);
-            let attempt = self
-                .grow(first, len, alignment)
-                .or_else(|| self.alloc_from_free_node(first, len, alignment))
-                .or_else(|| self.alloc_from_new_node(first, previous, &mut spare, len, alignment));
-            match attempt {
-                Attempt::Block(memory) => break Some(memory),
-                Attempt::Again(node) => first = node,
-                Attempt::Refused => break None,
+            match reserved {
+                Reserved::Block(memory) => break Some(memory),
+                Reserved::Lost => {
+                    backoff.wait();
+                    first = self.state.first_node();
+                }
+                Reserved::Full => match self.make_room(first, len, alignment, &mut spare) {
+                    Attempt::Block(memory) => break Some(memory),
+                    Attempt::Again(node) => first = node,
+                    Attempt::Refused => break None,
+                },
             }
-            if let Some(memory) = first.and_then(|node| node.reserve(len, alignment)) {
-                break Some(memory);
-            }
+            reserved = reserve(first, len, alignment);
         };
         if let Some(node) = spare {
             self.state.push_free(node, node);
         }
         memory
+    }
+
+    /// Looks for room elsewhere than behind the `end_index` of `first`: 2 to 4 in the essay.
+    fn make_room(
+        &self,
+        first: Option<NodePtr>,
+        len: usize,
+        alignment: Alignment,
+        spare: &mut Option<NodePtr>,
+    ) -> Attempt {
+        let previous = first.map_or(0, NodePtr::capacity);
+        self.grow(first, len, alignment)
+            .or_else(|| self.alloc_from_free_node(first, len, alignment))
+            .or_else(|| self.alloc_from_new_node(first, previous, spare, len, alignment))
     }
 
     /// Asks the child to enlarge the newest node. Only one thread can do that at a time; the others go
