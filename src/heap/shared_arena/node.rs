@@ -183,8 +183,7 @@ pub(super) enum Reserved {
 /// How long a thread stays away from a node after it has lost a race for it: longer each time.
 ///
 /// What is gained is that the others go on with the cache line, and need not pass it on for each block.
-/// A shorter first wait does not gain it: one to sixteen pauses were no better than none. A pause takes
-/// some 10 to 50 ns, depending on the processor.
+/// @@SWEEP@@
 pub(super) struct Backoff {
     pauses: u32,
 }
