@@ -59,8 +59,8 @@
 //! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //!
-//! Without features the crate is `no_std`: the interface, the fixed buffer, both arenas, and the failing and
-//! validating allocators of [`testing`] remain.
+//! Without features the crate is `no_std`: the interface, the fixed buffer alone and with a fallback, both
+//! arenas, the memory pools, and the failing and validating allocators of [`testing`] remain.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]
