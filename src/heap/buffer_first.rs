@@ -88,14 +88,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
         buffer: &'b mut [MaybeUninit<u8>],
         fallback_allocator: C,
     ) -> BufferFirstAllocator<'b, C> {
-        BufferFirstAllocator::with_parts(FixedBufferAllocator::init(buffer), fallback_allocator)
-    }
-
-    #[inline(always)]
-    pub(super) const fn with_parts(
-        fixed_buffer_allocator: FixedBufferAllocator<'b>,
-        fallback_allocator: C,
-    ) -> BufferFirstAllocator<'b, C> {
+        let fixed_buffer_allocator = FixedBufferAllocator::init(buffer);
         BufferFirstAllocator { fallback_allocator, fixed_buffer_allocator }
     }
 
@@ -122,20 +115,15 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
     }
 
     /// Whether the block is in the buffer. None of the fallback's is.
-    #[inline(always)]
+    #[inline]
     fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
         self.fixed_buffer_allocator.owns_ptr(memory.as_ptr().cast())
     }
 
     /// # Safety
     /// Clauses 2 and 5 of the contract.
-    #[inline(always)]
-    pub(super) unsafe fn alloc(
-        &self,
-        len: usize,
-        alignment: Alignment,
-        ret_addr: usize,
-    ) -> Option<NonNull<u8>> {
+    #[inline]
+    unsafe fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
         // SAFETY: the caller's promises.
         let inside = unsafe { self.fixed_buffer_allocator.allocator().raw_alloc(len, alignment, ret_addr) };
         // SAFETY: as above.
@@ -144,8 +132,8 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
 
     /// # Safety
     /// Clauses 2 to 5 of the contract.
-    #[inline(always)]
-    pub(super) unsafe fn resize(
+    #[inline]
+    unsafe fn resize(
         &self,
         memory: NonNull<[u8]>,
         alignment: Alignment,
@@ -164,8 +152,8 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
 
     /// # Safety
     /// Clauses 2 to 5 of the contract.
-    #[inline(always)]
-    pub(super) unsafe fn remap(
+    #[inline]
+    unsafe fn remap(
         &self,
         memory: NonNull<[u8]>,
         alignment: Alignment,
@@ -184,8 +172,8 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
 
     /// # Safety
     /// Clauses 2 to 5 of the contract.
-    #[inline(always)]
-    pub(super) unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
         // SAFETY: the block is one of the allocator that is asked.
         unsafe {
             if self.is_inside(memory) {

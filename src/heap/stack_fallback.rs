@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //!
-//! Those of a [`BufferFirstAllocator`]: what fits into the buffer costs no call of the fallback, and a block
+//! Those of a [`BufferFirstAllocator`](super::BufferFirstAllocator): what fits into the buffer costs no call of the fallback, and a block
 //! stays where it is from.
 //!
 //! # Layout
@@ -35,7 +35,7 @@
 //! [`reset`] is what makes the buffer empty. The fallback's handle is a type parameter, as everywhere.
 //!
 //! Ports `StackFallbackAllocator` and `stackFallback` of `lib/std/heap.zig` of Zig 0.15.2. Zig 0.17 has
-//! [`BufferFirstAllocator`] instead.
+//! [`BufferFirstAllocator`](super::BufferFirstAllocator) instead.
 //!
 //! [`allocator`]: StackFallbackAllocator::allocator
 //! [`reset`]: StackFallbackAllocator::reset
@@ -46,7 +46,6 @@ use core::marker::PhantomPinned;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
-use super::buffer_first::BufferFirstAllocator;
 use super::fixed_buffer::FixedBufferAllocator;
 use crate::alignment::Alignment;
 use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
@@ -112,8 +111,8 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
     /// Ports `get` of Zig 0.15.2, which makes the buffer empty and must not be called twice.
     #[inline]
     pub fn get(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because those of `BufferFirstAllocator` do. The handle
-        // borrows `self`, so the buffer stays in its place.
+        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block
+        // goes back to the one that it is from. The handle borrows `self`, so the buffer stays in its place.
         unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
     }
 
@@ -142,18 +141,86 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
         ptr.addr().wrapping_sub(self.buffer.get().addr()) < N
     }
 
-    /// Calls a function of the allocator that this is: one over a buffer, which is where `self` is now.
+    /// Calls a function of a fixed buffer: over the buffer where it is now, with what is in use of it.
     #[inline(always)]
-    fn with_buffer_first<R>(&self, call: impl FnOnce(&BufferFirstAllocator<'_, C>) -> R) -> R {
+    fn with_fixed_buffer<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let begin = NonNull::from(&self.buffer).cast::<u8>();
         let buffer = NonNull::slice_from_raw_parts(begin, N);
-        // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by
-        // one call at a time: the fallback does not call back (clause 15).
+        // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by one
+        // call at a time: a fixed buffer calls nobody.
         let fixed_buffer = unsafe { FixedBufferAllocator::from_raw_parts(buffer, self.end_index.get()) };
-        let buffer_first = BufferFirstAllocator::with_parts(fixed_buffer, self.fallback_allocator);
-        let result = call(&buffer_first);
-        self.end_index.set(buffer_first.fixed_buffer_allocator().end_index());
+        let result = call(fixed_buffer.allocator());
+        self.end_index.set(fixed_buffer.end_index());
         result
+    }
+
+    /// Whether the block is in the buffer. None of the fallback's is.
+    #[inline]
+    fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
+        self.owns_ptr(memory.as_ptr().cast())
+    }
+
+    /// # Safety
+    /// Clauses 2 and 5 of the contract.
+    #[inline]
+    unsafe fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promises.
+        let inside = self.with_fixed_buffer(|buffer| unsafe { buffer.raw_alloc(len, alignment, ret_addr) });
+        // SAFETY: as above.
+        inside.or_else(|| unsafe { self.fallback_allocator.handle().raw_alloc(len, alignment, ret_addr) })
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract.
+    #[inline]
+    unsafe fn resize(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        if self.is_inside(memory) {
+            // SAFETY: a block of the buffer.
+            self.with_fixed_buffer(|buffer| unsafe {
+                buffer.raw_resize(memory, alignment, new_len, ret_addr)
+            })
+        } else {
+            // SAFETY: a block of the fallback.
+            unsafe { self.fallback_allocator.handle().raw_resize(memory, alignment, new_len, ret_addr) }
+        }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract.
+    #[inline]
+    unsafe fn remap(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        if self.is_inside(memory) {
+            // SAFETY: a block of the buffer.
+            self.with_fixed_buffer(|buffer| unsafe { buffer.raw_remap(memory, alignment, new_len, ret_addr) })
+        } else {
+            // SAFETY: a block of the fallback.
+            unsafe { self.fallback_allocator.handle().raw_remap(memory, alignment, new_len, ret_addr) }
+        }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract.
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+        if self.is_inside(memory) {
+            // SAFETY: a block of the buffer.
+            self.with_fixed_buffer(|buffer| unsafe { buffer.raw_free(memory, alignment, ret_addr) });
+        } else {
+            // SAFETY: a block of the fallback.
+            unsafe { self.fallback_allocator.handle().raw_free(memory, alignment, ret_addr) };
+        }
     }
 }
 
@@ -192,10 +259,8 @@ unsafe extern "C" fn stack_fallback_alloc<const N: usize, C: ChildAllocator>(
     alignment: Alignment,
     ret_addr: usize,
 ) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    let this = unsafe { context::<N, C>(ctx) };
-    // SAFETY: clauses 2 and 5 of the contract.
-    nullable(this.with_buffer_first(|a| unsafe { a.alloc(len, alignment, ret_addr) }))
+    // SAFETY: clauses 1, 2 and 5 of the contract.
+    nullable(unsafe { context::<N, C>(ctx).alloc(len, alignment, ret_addr) })
 }
 
 #[inline]
@@ -207,10 +272,8 @@ unsafe extern "C" fn stack_fallback_resize<const N: usize, C: ChildAllocator>(
     new_len: usize,
     ret_addr: usize,
 ) -> bool {
-    // SAFETY: clauses 1 and 3 of the contract.
-    let (this, memory) = unsafe { (context::<N, C>(ctx), block(memory, memory_len)) };
-    // SAFETY: clauses 2 to 5 of the contract.
-    this.with_buffer_first(|a| unsafe { a.resize(memory, alignment, new_len, ret_addr) })
+    // SAFETY: clauses 1 to 5 of the contract.
+    unsafe { context::<N, C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
 }
 
 #[inline]
@@ -222,10 +285,8 @@ unsafe extern "C" fn stack_fallback_remap<const N: usize, C: ChildAllocator>(
     new_len: usize,
     ret_addr: usize,
 ) -> *mut u8 {
-    // SAFETY: clauses 1 and 3 of the contract.
-    let (this, memory) = unsafe { (context::<N, C>(ctx), block(memory, memory_len)) };
-    // SAFETY: clauses 2 to 5 of the contract.
-    nullable(this.with_buffer_first(|a| unsafe { a.remap(memory, alignment, new_len, ret_addr) }))
+    // SAFETY: clauses 1 to 5 of the contract.
+    nullable(unsafe { context::<N, C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
 }
 
 #[inline]
@@ -236,8 +297,6 @@ unsafe extern "C" fn stack_fallback_free<const N: usize, C: ChildAllocator>(
     alignment: Alignment,
     ret_addr: usize,
 ) {
-    // SAFETY: clauses 1 and 3 of the contract.
-    let (this, memory) = unsafe { (context::<N, C>(ctx), block(memory, memory_len)) };
-    // SAFETY: clauses 2 to 5 of the contract.
-    this.with_buffer_first(|a| unsafe { a.free(memory, alignment, ret_addr) });
+    // SAFETY: clauses 1 to 5 of the contract.
+    unsafe { context::<N, C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }
