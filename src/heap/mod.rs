@@ -40,7 +40,7 @@ pub use stack_fallback::{StackFallbackAllocator, stack_fallback};
 #[cfg(feature = "alloc")]
 const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
 
-/// The pointer to the whole of a block whose memory was [exposed](<*mut u8>::expose_provenance), for a
+/// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a
 /// block that the caller knows by a pointer that may reach less: one that was made from a reference, or
 /// that a `Box` has held. To the processor, that is nothing. It is for memory that comes from outside of
 /// Rust, where there is no pointer of this crate's own to begin from. Miri's strict mode has no exposed
