@@ -60,8 +60,8 @@
 //! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //!
-//! Without features the crate is `no_std`: the interface, the fixed buffer, both arenas, and the failing and
-//! validating allocators of [`testing`] remain.
+//! Without features the crate is `no_std`: the interface, the fixed buffer alone and with a fallback, both
+//! arenas, the memory pools, and the failing and validating allocators of [`testing`] remain.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]

@@ -9,7 +9,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use zigalloc::heap::arena::State;
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode, SharedArenaAllocator};
+use zigalloc::heap::{
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolExtra, PoolBox,
+    ResetMode, SharedArenaAllocator, StackFallbackAllocator,
+};
 use zigalloc::testing::{CheckError, FailingAllocator, FailingConfig, FailurePoint, ValidationAllocator};
 use zigalloc::{
     AlignedPtr, AlignedSlice, Alignment, AlignmentError, Allocator, CompareOperator, Error, NoSentinel,
@@ -84,6 +87,27 @@ rows! {
     SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
     FailingAllocator<Shared>:      [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+}
+
+// A buffer and a fallback: `Send` if the fallback's handle is. Blocks are in the second one itself.
+rows! {
+    BufferFirstAllocator<'static, Shared>:
+                                   [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    BufferFirstAllocator<'static, Alone>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    StackFallbackAllocator<8, Shared>:
+                                   [Send !Sync !Copy !Unpin UnwindSafe !RefUnwindSafe]
+    StackFallbackAllocator<8, Alone>:
+                                  [!Send !Sync !Copy !Unpin UnwindSafe !RefUnwindSafe]
+}
+
+// A pool is as its arena, whatever its items are; a box stays with the pool that it borrows.
+rows! {
+    MemoryPool<u8, Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    MemoryPool<u8, Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    MemoryPoolExtra<Rc<Cell<u8>>, 64, false, Shared>:
+                                   [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    PoolBox<'static, u8>:         [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
 }
 
 // A wrapper without state of its own is as what it wraps.
