@@ -3,6 +3,8 @@
 pub mod arena;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub mod c_allocator;
+#[cfg(feature = "std")]
+pub mod debug;
 pub mod fixed_buffer;
 #[cfg(feature = "std")]
 pub mod page_allocator;
@@ -16,6 +18,8 @@ pub mod smp_allocator;
 pub use arena::{ArenaAllocator, ResetMode};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub use c_allocator::{C_ALLOCATOR, RAW_C_ALLOCATOR};
+#[cfg(feature = "std")]
+pub use debug::{Check, DebugAllocator, DebugConfig};
 pub use fixed_buffer::FixedBufferAllocator;
 #[cfg(feature = "std")]
 pub use page_allocator::{PAGE_ALLOCATOR, PageAllocator};

@@ -9,6 +9,7 @@ mod auto_traits;
 mod c_allocator;
 mod check_failures;
 mod conformance;
+mod debug_allocator;
 mod failing;
 mod fixed_buffer;
 mod interface;
