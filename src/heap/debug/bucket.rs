@@ -103,7 +103,8 @@ impl<'g> Bucket<'g> {
 
     // ---- the header ----
 
-    /// Whether nobody has written over the header, as far as that can be seen.
+    /// Whether nobody has written over the header, as far as that can be seen here. Its links are to be
+    /// looked up before they are followed.
     pub(super) fn is_intact(&self) -> bool {
         // SAFETY: promises 1 and 2; any bytes make a header.
         let Header { allocated_count, freed_count, canary, .. } = unsafe { self.header().read() };
@@ -222,6 +223,12 @@ impl<'g> Bucket<'g> {
         })
     }
 
+    /// Whether the length and the alignment of a live block can be what was stored.
+    pub(super) fn is_slot_intact(&self, slot: usize) -> bool {
+        self.len(slot).is_none_or(|len| (1..=self.slot_size()).contains(&len))
+            && self.alignment(slot).is_none_or(Alignment::is_valid)
+    }
+
     /// Stores the length of a live block, and marks the rest of its slot.
     pub(super) fn set_len(&self, slot: usize, len: usize) {
         debug_assert!(slot < self.allocated_count() && len <= self.slot_size());
@@ -244,6 +251,7 @@ impl<'g> Bucket<'g> {
     /// The index of the first byte behind a live block that somebody has written to.
     pub(super) fn first_overrun(&self, slot: usize) -> Option<usize> {
         let len = self.len(slot)?;
+        assert!(len <= self.slot_size());
         // SAFETY: `set_len` has written these bytes, they are in the slot, and nobody has the right to
         // touch them.
         let slack = unsafe {

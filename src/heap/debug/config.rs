@@ -63,7 +63,7 @@ pub struct DebugConfig {
 
     /// How many bytes of freed memory, pages and large blocks of the child, to keep for a while before
     /// the child gets them back: at most the last 16 such blocks. A mistake with them is then no fault
-    /// of the machine. Not in Zig.
+    /// of the machine, and a second free of any block of such a page is known as one. Not in Zig.
     ///
     /// That matters with `debug_assertions`, where [`Allocator::free`](crate::Allocator::free) fills the
     /// memory before the allocator is called and can say that it has been freed before.
@@ -108,10 +108,11 @@ pub struct DebugConfig {
     /// [`PAGE_SIZE_MAX`] if that is more.
     pub page_size: usize,
 
-    /// Who is told of what is found: misuse at once, leaks in the end.
+    /// Who is told of what is found: misuse at once, in the thread that made the call; leaks in the end.
     ///
-    /// The report of a leak is made while the allocator is locked, so the function must not use the
-    /// allocator that it is about. Not in Zig, where reports are logged.
+    /// The function may use the allocator that the report is about. It must not panic when misuse is
+    /// reported, as functions of a table do not unwind: the process aborts. Not in Zig, where reports
+    /// are logged.
     ///
     /// Default: prints to the standard error stream.
     pub report: fn(&Report),

@@ -15,11 +15,13 @@ pub(super) struct Large {
     pub(super) alignment: Alignment,
     /// It is remembered only, since metadata is retained.
     pub(super) freed: bool,
+    /// Younger blocks have a higher number.
+    pub(super) serial: usize,
 }
 
 impl Large {
     pub(super) fn unused(self) -> Unused {
-        Unused { memory: self.memory, alignment: self.alignment }
+        Unused { memory: self.memory, alignment: self.alignment, is_page: false }
     }
 }
 
@@ -31,7 +33,8 @@ impl Locked<'_> {
         // SAFETY: the length is not zero.
         let memory = unsafe { self.child.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
-        let index = self.enter(Large { memory: block, alignment, freed: false });
+        let serial = self.state.next_serial();
+        let index = self.enter(Large { memory: block, alignment, freed: false, serial });
         self.set_large_trace(index, Event::Allocation, &site);
         Some(memory)
     }
@@ -40,7 +43,7 @@ impl Locked<'_> {
     /// Clauses 2 and 4 of the contract.
     pub(super) unsafe fn resize_large(
         &mut self,
-        index: usize,
+        mut index: usize,
         findings: &mut Findings,
         new_len: usize,
         ret_addr: usize,
@@ -52,6 +55,12 @@ impl Locked<'_> {
             return None;
         }
         let total = self.total_after(memory.len(), new_len)?;
+        if findings.report.operation == Operation::Remap && self.config.retain_metadata {
+            // The block may move, and the record of its old address stays.
+            // SAFETY: always this child.
+            unsafe { self.state.large.reserve(self.child) }?;
+            index = self.state.large.find(findings.report.address)?;
+        }
         let resized = if findings.report.operation == Operation::Remap {
             // SAFETY: a live block of the child with matching length and alignment; the caller
             // keeps clauses 2 and 4.
@@ -63,7 +72,7 @@ impl Locked<'_> {
         };
         self.state.total_requested_bytes = total;
         let site = findings.report.site;
-        let new = Large { memory: NonNull::slice_from_raw_parts(resized, new_len), alignment, freed: false };
+        let new = Large { memory: NonNull::slice_from_raw_parts(resized, new_len), ..large };
         let index = if resized == memory.cast() {
             self.state.large.set(index, new);
             index
@@ -84,11 +93,11 @@ impl Locked<'_> {
     /// # Safety
     /// Clause 4 of the contract.
     pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings, ret_addr: usize) {
-        let Some(Large { memory, alignment, .. }) = self.live_large(index, findings) else { return };
-        self.uncount(memory.len());
+        let Some(large) = self.live_large(index, findings) else { return };
+        self.uncount(large.memory.len());
         let site = findings.report.site;
         let freed = self.forget(index, &site);
-        let unused = (!self.config.never_unmap).then_some(Unused { memory, alignment });
+        let unused = (!self.config.never_unmap).then(|| large.unused());
         self.bury(freed, unused, ret_addr);
     }
 
@@ -177,7 +186,7 @@ mod tests {
         let memory = NonNull::slice_from_raw_parts(NonNull::dangling(), 100);
         // SAFETY: always this child.
         unsafe { table.reserve(*PAGE_ALLOCATOR) }.unwrap();
-        let index = table.insert(8, Large { memory, alignment: Alignment::_1, freed: false });
+        let index = table.insert(8, Large { memory, alignment: Alignment::_1, freed: false, serial: 1 });
         assert_eq!(table.words(index).len(), words);
         // SAFETY: as above.
         unsafe { table.release(*PAGE_ALLOCATOR) };

@@ -24,23 +24,24 @@
 //!
 //! A [`Report`] has three traces: this call, the allocation, and for double frees the free that was in
 //! order. With the feature `backtrace` they are functions with file and line, beginning in the
-//! program's own code. Reports are printed to the standard error stream, or go to a function of
-//! yours ([`DebugConfig::report`]); to stop at the first mistake, let it abort. They are counted
-//! ([`DebugAllocator::count`]).
+//! program's own code. Reports are printed to the standard error stream (if there is none, they are
+//! lost, and the program goes on), or go to a function of yours ([`DebugConfig::report`]); to stop at
+//! the first mistake, let it abort. They are counted ([`DebugAllocator::count`]).
 //!
 //! # What is not found
 //!
 //! A write to a block that was freed; a read of anything; a write behind a large block, or behind one
 //! that fills its slot, which has a power of two bytes. A second free of memory that went back to the
-//! child is known as such only for the last few blocks (all, with
-//! [`never_unmap`](DebugConfig::never_unmap)); of others it is an `InvalidFree`. And when the child has
-//! given the same address out again, a stale pointer to it is as good as a fresh one.
+//! child is known as such only for the last few blocks whose free gave memory back (for small blocks:
+//! the last one of its page; for all, with [`never_unmap`](DebugConfig::never_unmap) and
+//! [`retain_metadata`](DebugConfig::retain_metadata)); of others it is an `InvalidFree`. And when the child
+//! has given the same address out again, a stale pointer to it is as good as a fresh one.
 //!
 //! In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory with 0xAA
 //! before any allocator sees the call, as in Zig. If the memory has been unmapped, that is a fault of
 //! the machine, and nobody reports it. A [`quarantine`](DebugConfig::quarantine) or
 //! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator) has
-//! the former.
+//! the former. As long as a page is kept, so is all that is known of its blocks.
 //!
 //! # Layout
 //!
@@ -74,9 +75,9 @@
 //! # Threads
 //!
 //! There is a lock. Over a [`SyncAllocator`], `allocator()` returns a [`SyncAllocator`]; over an
-//! [`Allocator`] it returns an [`Allocator`]. Traces are captured before the lock is taken, and
-//! reports are made when it is released. So a program whose global allocator is on top of this one may
-//! print them. Only the search for leaks reports under the lock.
+//! [`Allocator`] it returns an [`Allocator`]. Under the lock nothing is called but the child: traces are
+//! captured before it is taken, and reports are made when it is released, those of leaks included. So a
+//! program whose global allocator is on top of this one may print them, and whoever is told may allocate.
 //!
 //! # Differences from Zig
 //!
@@ -111,6 +112,7 @@ mod bucket;
 mod config;
 mod geometry;
 mod large;
+mod leaks;
 mod recent;
 mod report;
 mod small;
@@ -123,12 +125,12 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 
 pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 use geometry::Geometry;
-use report::{Findings, Tally};
+use report::{Findings, Tally, print_line};
 pub use report::{Operation, Report, ReportKind, Trace};
 use state::{Locked, State};
 
 use crate::alignment::Alignment;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, block, nullable};
+use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, nullable};
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
 #[doc(alias = "std.heap.Check")]
@@ -244,9 +246,11 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         &self.config
     }
 
-    /// Reports each live block, and returns how many there are.
+    /// Reports each live block, and returns how many there are: by class, in each the newest page first;
+    /// then large blocks, the oldest first.
     ///
-    /// The allocator is locked meanwhile. See [`DebugConfig::report`].
+    /// The allocator is not locked while a report is made. Blocks that are allocated after the search
+    /// has begun are not part of it; those that are freed before it has come to them are not reported.
     ///
     /// Ports `DebugAllocator.detectLeaks`; the number is Zig 0.16's, where 0.15.2 has a boolean.
     ///
@@ -262,7 +266,19 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// ```
     #[doc(alias = "detectLeaks")]
     pub fn detect_leaks(&self) -> usize {
-        self.lock().detect_leaks(&self.tally)
+        let mut search = self.lock().begin_search();
+        let mut leaks = 0;
+        loop {
+            let report = Report::new(Operation::DetectLeaks, 0, 0, Alignment::_1, Trace::UNKNOWN);
+            let mut findings = Findings::new(report);
+            let found = self.lock().search(&mut search, &mut findings);
+            found.reports().iter().for_each(|leak| self.tally.tell(leak, self.config.report));
+            self.end(findings);
+            if found.reports().is_empty() {
+                return leaks;
+            }
+            leaks += found.reports().len();
+        }
     }
 
     /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and gives all memory back to the child,
@@ -387,10 +403,10 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         let memory = self.lock().alloc(&mut findings, ret_addr);
         self.end(findings);
         if self.config.verbose_log {
-            std::eprintln!(
+            print_line(format_args!(
                 "DebugAllocator: alloc of {len} bytes, aligned to 2^{}: {memory:?}",
                 alignment.log2()
-            );
+            ));
         }
         memory
     }
@@ -400,35 +416,34 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     unsafe fn resize(
         &self,
         operation: Operation,
-        memory: NonNull<[u8]>,
+        address: usize,
+        len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         assert!(new_len > 0, "DebugAllocator: {operation} to 0 bytes; the least is 1");
-        let (address, len) = (memory.addr().get(), memory.len());
         let mut findings = self.begin(operation, address, len, alignment, ret_addr);
         // SAFETY: the caller's promise.
         let resized = unsafe { self.lock().resize(&mut findings, new_len, ret_addr) };
         self.end(findings);
         if self.config.verbose_log {
-            std::eprintln!(
+            print_line(format_args!(
                 "DebugAllocator: {operation} of {len} bytes at {address:#x} to {new_len}: {resized:?}"
-            );
+            ));
         }
         resized
     }
 
     /// # Safety
     /// Clause 4 of the contract. Clause 3 is checked.
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        let (address, len) = (memory.addr().get(), memory.len());
+    unsafe fn free(&self, address: usize, len: usize, alignment: Alignment, ret_addr: usize) {
         let mut findings = self.begin(Operation::Free, address, len, alignment, ret_addr);
         // SAFETY: the caller's promise.
         unsafe { self.lock().free(&mut findings, ret_addr) };
         self.end(findings);
         if self.config.verbose_log {
-            std::eprintln!("DebugAllocator: free of {len} bytes at {address:#x}");
+            print_line(format_args!("DebugAllocator: free of {len} bytes at {address:#x}"));
         }
     }
 
@@ -440,11 +455,18 @@ impl<C: ChildAllocator> DebugAllocator<C> {
 
 impl<C: ChildAllocator> Drop for DebugAllocator<C> {
     fn drop(&mut self) {
-        // A panic leaves blocks behind that would have been freed; that is not news.
-        if self.config.safety && !std::thread::panicking() {
-            self.detect_leaks();
+        /// A function that is told of a leak may panic. The memory goes back all the same.
+        struct Release<'d, C: ChildAllocator>(&'d mut DebugAllocator<C>);
+        impl<C: ChildAllocator> Drop for Release<'_, C> {
+            fn drop(&mut self) {
+                self.0.release();
+            }
         }
-        self.release();
+        let this = Release(self);
+        // A panic leaves blocks behind that would have been freed; that is not news.
+        if this.0.config.safety && !std::thread::panicking() {
+            this.0.detect_leaks();
+        }
     }
 }
 
@@ -497,8 +519,8 @@ unsafe extern "C" fn debug_resize<C: ChildAllocator>(
 ) -> bool {
     // SAFETY: clauses 1, 2 and 4 of the contract.
     unsafe {
-        let memory = block(memory, memory_len);
-        context::<C>(ctx).resize(Operation::Resize, memory, alignment, new_len, ret_addr).is_some()
+        let debug = context::<C>(ctx);
+        debug.resize(Operation::Resize, memory.addr(), memory_len, alignment, new_len, ret_addr).is_some()
     }
 }
 
@@ -513,8 +535,8 @@ unsafe extern "C" fn debug_remap<C: ChildAllocator>(
 ) -> *mut u8 {
     // SAFETY: clauses 1, 2 and 4 of the contract.
     nullable(unsafe {
-        let memory = block(memory, memory_len);
-        context::<C>(ctx).resize(Operation::Remap, memory, alignment, new_len, ret_addr)
+        let debug = context::<C>(ctx);
+        debug.resize(Operation::Remap, memory.addr(), memory_len, alignment, new_len, ret_addr)
     })
 }
 
@@ -527,5 +549,5 @@ unsafe extern "C" fn debug_free<C: ChildAllocator>(
     ret_addr: usize,
 ) {
     // SAFETY: clauses 1 and 4 of the contract.
-    unsafe { context::<C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
+    unsafe { context::<C>(ctx).free(memory.addr(), memory_len, alignment, ret_addr) };
 }

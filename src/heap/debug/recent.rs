@@ -26,6 +26,8 @@ pub(super) struct Freed {
 pub(super) struct Unused {
     pub(super) memory: NonNull<[u8]>,
     pub(super) alignment: Alignment,
+    /// It is a page, which stays in the table of pages as long as the child does not have it back.
+    pub(super) is_page: bool,
 }
 
 impl Freed {

@@ -108,7 +108,7 @@ impl Trace {
     fn write(&self, f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
         write!(f, "\n  {title}:")?;
         if self.addresses().is_empty() {
-            return f.write_str(" unknown, no return address");
+            return f.write_str(" unknown; none was given or stored");
         }
         symbol::for_each_line(self.addresses(), |line| write!(f, "\n    {line}"))
     }
@@ -307,7 +307,15 @@ fn in_bytes(alignment: Alignment) -> usize {
 
 /// The default of [`DebugConfig::report`](super::DebugConfig::report).
 pub(super) fn print(report: &Report) {
-    std::eprintln!("{report}");
+    print_line(format_args!("{report}"));
+}
+
+/// Prints a line to the standard error stream, or does not.
+///
+/// `eprintln!` panics where there is no such stream any more, and in a function of the table that is
+/// the end of the program. But it is what a test harness can capture.
+pub(super) fn print_line(line: fmt::Arguments<'_>) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| std::eprintln!("{line}")));
 }
 
 /// What one call has found, while the allocator was locked. It is told when the lock is released.

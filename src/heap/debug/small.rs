@@ -14,8 +14,8 @@ impl<'d> Locked<'d> {
         let Report { len, alignment, site, .. } = findings.report;
         let head = self.state.heads[class];
         if let Some(memory) = head {
-            let bucket = self.bucket(Page { memory, class });
-            if !is_intact(bucket, findings) {
+            let bucket = self.bucket(memory, class);
+            if !self.is_intact(bucket, findings) {
                 return None;
             }
             if let Some(memory) = bucket.take(len, alignment, &site) {
@@ -31,10 +31,11 @@ impl<'d> Locked<'d> {
         // SAFETY: a new block of the child, as the geometry wants it; the allocator is locked.
         let bucket = unsafe { Bucket::init(self.geometry, class, memory, head) };
         if let Some(head) = head {
-            self.bucket(Page { memory: head, class }).set_next(Some(memory));
+            self.bucket(head, class).set_next(Some(memory));
         }
         self.state.heads[class] = Some(memory);
-        self.state.pages.insert(memory.addr().get(), Page { memory, class });
+        let serial = self.state.next_serial();
+        self.state.pages.insert(memory.addr().get(), Page { memory, class, serial });
         bucket.take(len, alignment, &site)
     }
 
@@ -70,11 +71,7 @@ impl<'d> Locked<'d> {
             if !self.config.never_unmap {
                 let alignment = bucket.alignment(slot).unwrap_or(alignment);
                 let freed = Freed::new(address, len, alignment, &allocation, &site);
-                let page = Page { memory: bucket.page(), class: bucket.class_index() };
-                if let Some(index) = self.state.pages.find(page.memory.addr().get()) {
-                    self.state.pages.remove(index);
-                }
-                self.bury(freed, Some(self.page_memory(page)), return_address());
+                self.bury(freed, Some(self.page_memory(bucket.page())), return_address());
             }
         }
     }
@@ -82,7 +79,7 @@ impl<'d> Locked<'d> {
     /// The slot of the live block that a caller means. What does not fit is added to the findings; if
     /// nothing does, the result is `None`.
     fn live_slot(&self, bucket: Bucket<'d>, findings: &mut Findings) -> Option<usize> {
-        if !is_intact(bucket, findings) {
+        if !self.is_intact(bucket, findings) {
             return None;
         }
         let address = findings.report.address;
@@ -106,6 +103,9 @@ impl<'d> Locked<'d> {
             findings.add(ReportKind::DoubleFree);
             return None;
         }
+        if !bucket.is_slot_intact(slot) {
+            return corrupt(bucket, findings);
+        }
         if bucket.len(slot).is_some_and(|len| len != findings.report.len) {
             findings.add(ReportKind::WrongLength);
         }
@@ -119,26 +119,41 @@ impl<'d> Locked<'d> {
         Some(slot)
     }
 
-    /// Takes a page out of the list of its class.
+    /// Whether a page still has its header. If not, the findings have it, and they end the program.
+    pub(super) fn is_intact(&self, bucket: Bucket<'_>, findings: &mut Findings) -> bool {
+        let is_page = |link: Option<NonNull<u8>>| {
+            link.is_none_or(|memory| {
+                let index = self.state.pages.find(memory.addr().get());
+                index.is_some_and(|index| self.state.pages.get(index).class == bucket.class_index())
+            })
+        };
+        if bucket.is_intact() && is_page(bucket.prev()) && is_page(bucket.next()) {
+            return true;
+        }
+        corrupt::<()>(bucket, findings);
+        false
+    }
+
+    /// Takes an intact page out of the list of its class.
     fn unlink(&mut self, bucket: Bucket<'d>) {
         let class = bucket.class_index();
         let (prev, next) = (bucket.prev(), bucket.next());
         if let Some(memory) = prev {
-            self.bucket(Page { memory, class }).set_next(next);
+            self.bucket(memory, class).set_next(next);
         }
         match next {
-            Some(memory) => self.bucket(Page { memory, class }).set_prev(prev),
+            Some(memory) => self.bucket(memory, class).set_prev(prev),
             None => self.state.heads[class] = prev,
         }
+        // The page may be kept for longer than its neighbours.
+        bucket.set_prev(None);
+        bucket.set_next(None);
     }
 }
 
-/// Whether a page still has its header. If not, the findings have it, and they end the program.
-fn is_intact(bucket: Bucket<'_>, findings: &mut Findings) -> bool {
-    if bucket.is_intact() {
-        return true;
-    }
+/// Adds to the findings that a page's metadata has been overwritten.
+fn corrupt<T>(bucket: Bucket<'_>, findings: &mut Findings) -> Option<T> {
     findings.report.address = bucket.page().addr().get();
     findings.add(ReportKind::Corruption);
-    false
+    None
 }

@@ -3,14 +3,13 @@
 use core::ptr::NonNull;
 use std::sync::MutexGuard;
 
-use super::bucket::{Bucket, Event};
+use super::bucket::Bucket;
 use super::config::DebugConfig;
 use super::geometry::{Geometry, MAX_CLASSES};
 use super::large::Large;
 use super::recent::{Freed, Recent, Unused};
-use super::report::{Findings, Operation, Report, ReportKind, Tally, Trace};
+use super::report::{Findings, Report, ReportKind};
 use super::table::Table;
-use crate::alignment::Alignment;
 use crate::return_address::return_address;
 use crate::vtable::Allocator;
 
@@ -19,12 +18,14 @@ use crate::vtable::Allocator;
 pub(super) struct Page {
     pub(super) memory: NonNull<u8>,
     pub(super) class: usize,
+    /// Younger pages have a higher number.
+    pub(super) serial: usize,
 }
 
 /// Everything that changes.
 ///
 /// The tables hold live blocks of the child: `pages` all pages, also those that are kept when empty
-/// (`never_unmap`), and `large` all large blocks, of which those that are marked as freed are live
+/// (`never_unmap`, or in quarantine), and `large` all large blocks, of which those that are marked as freed are live
 /// blocks of the child exactly if `never_unmap` is set.
 #[derive(Debug)]
 pub(super) struct State {
@@ -33,6 +34,8 @@ pub(super) struct State {
     pub(super) pages: Table<Page>,
     pub(super) large: Table<Large>,
     pub(super) recent: Recent,
+    /// How many pages and large blocks there have been.
+    serial: usize,
     pub(super) total_requested_bytes: usize,
     pub(super) requested_memory_limit: usize,
 }
@@ -45,9 +48,21 @@ impl State {
             pages: Table::new(0),
             large: Table::new(traces * config.stack_trace_frames),
             recent: Recent::new(),
+            serial: 0,
             total_requested_bytes: 0,
             requested_memory_limit: usize::MAX,
         }
+    }
+
+    /// The number of a new page or large block: the first is 1.
+    pub(super) fn next_serial(&mut self) -> usize {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
+    /// The number of the youngest page or large block.
+    pub(super) fn last_serial(&self) -> usize {
+        self.serial
     }
 }
 
@@ -85,11 +100,6 @@ impl<'d> Locked<'d> {
         if let Some(bucket) = self.bucket_of(address) {
             return self.resize_small(bucket, findings, new_len);
         }
-        if findings.report.operation == Operation::Remap && self.config.retain_metadata {
-            // The block may move, and the record of its old address stays.
-            // SAFETY: always this child.
-            unsafe { self.state.large.reserve(self.child) }?;
-        }
         if let Some(index) = self.state.large.find(address) {
             // SAFETY: the caller's promise.
             return unsafe { self.resize_large(index, findings, new_len, ret_addr) };
@@ -115,13 +125,16 @@ impl<'d> Locked<'d> {
     /// The page that an address is in.
     fn bucket_of(&self, address: usize) -> Option<Bucket<'d>> {
         let index = self.state.pages.find(address & !(self.geometry.page_size - 1))?;
-        Some(self.bucket(self.state.pages.get(index)))
+        let Page { memory, class, .. } = self.state.pages.get(index);
+        Some(self.bucket(memory, class))
     }
 
-    pub(super) fn bucket(&self, page: Page) -> Bucket<'d> {
-        // SAFETY: 1. a page of the table. 2. The allocator is locked. 3. Whoever reads more than the
-        // header asks first whether it is intact.
-        unsafe { Bucket::new(self.geometry, page.class, page.memory) }
+    /// A page of the table: the head of a class, or what an intact page has a link to.
+    pub(super) fn bucket(&self, page: NonNull<u8>, class: usize) -> Bucket<'d> {
+        // SAFETY: 1. A page of the table, which is where links are looked up when it is asked whether a
+        // page is intact. 2. The allocator is locked. 3. Whoever reads more than the header asks first
+        // whether it is intact.
+        unsafe { Bucket::new(self.geometry, class, page) }
     }
 
     /// An address that is no block. Was it one until recently?
@@ -181,62 +194,6 @@ impl<'d> Locked<'d> {
         }
     }
 
-    pub(super) fn detect_leaks(&mut self, tally: &Tally) -> usize {
-        let mut leaks = 0;
-        let mut tell = |address, len, alignment: Option<Alignment>, allocation| {
-            let mut report = Report::new(
-                Operation::DetectLeaks,
-                address,
-                0,
-                alignment.unwrap_or(Alignment::_1),
-                Trace::UNKNOWN,
-            );
-            report.recorded_len = len;
-            report.recorded_alignment = alignment;
-            report.allocation = allocation;
-            tally.tell(&report, self.config.report);
-            leaks += 1;
-        };
-        for class in 0..self.geometry.class_count {
-            let mut next = self.state.heads[class];
-            while let Some(memory) = next {
-                let bucket = self.bucket(Page { memory, class });
-                if !bucket.is_intact() {
-                    let address = memory.addr().get();
-                    let mut findings = Findings::new(Report::new(
-                        Operation::DetectLeaks,
-                        address,
-                        0,
-                        self.geometry.page_alignment(),
-                        Trace::UNKNOWN,
-                    ));
-                    findings.add(ReportKind::Corruption);
-                    tally.tell_all(findings, self.config.report);
-                }
-                for slot in (0..bucket.allocated_count()).filter(|&slot| bucket.is_used(slot)) {
-                    tell(
-                        bucket.slot(slot).addr().get(),
-                        bucket.len(slot),
-                        bucket.alignment(slot),
-                        bucket.trace(slot, Event::Allocation),
-                    );
-                }
-                next = bucket.prev();
-            }
-        }
-        for index in self.state.large.indexes() {
-            if !self.state.large.is_taken(index) {
-                continue;
-            }
-            let Large { memory, alignment, freed } = self.state.large.get(index);
-            if !freed {
-                let trace = self.large_trace(index, Event::Allocation);
-                tell(memory.addr().get(), Some(memory.len()), Some(alignment), trace);
-            }
-        }
-        leaks
-    }
-
     pub(super) fn flush_retained_metadata(&mut self) {
         self.empty_quarantine(0);
         self.state.recent = Recent::new();
@@ -254,13 +211,14 @@ impl<'d> Locked<'d> {
         }
         let mut index = 0;
         while index < self.state.pages.indexes().end {
-            let is_taken = self.state.pages.is_taken(index);
-            if is_taken && self.bucket(self.state.pages.get(index)).is_empty() {
-                self.give_page_back(self.state.pages.get(index));
-                self.state.pages.remove(index);
-            } else {
-                index += 1;
+            if self.state.pages.is_taken(index) {
+                let Page { memory, class, .. } = self.state.pages.get(index);
+                if self.bucket(memory, class).is_empty() {
+                    self.give_back(self.page_memory(memory), return_address());
+                    continue;
+                }
             }
+            index += 1;
         }
     }
 
@@ -270,14 +228,14 @@ impl<'d> Locked<'d> {
         let everything = !self.config.never_unmap || self.config.retain_metadata;
         for index in self.state.pages.indexes().filter(|_| everything) {
             if self.state.pages.is_taken(index) {
-                self.give_page_back(self.state.pages.get(index));
+                self.free_of_child(self.page_memory(self.state.pages.get(index).memory), return_address());
             }
         }
         for index in self.state.large.indexes().filter(|_| everything) {
             if self.state.large.is_taken(index) {
                 let large = self.state.large.get(index);
                 if !large.freed || self.config.never_unmap {
-                    self.give_back(large.unused(), return_address());
+                    self.free_of_child(large.unused(), return_address());
                 }
             }
         }
@@ -289,16 +247,22 @@ impl<'d> Locked<'d> {
         *self.state = State::new(self.config);
     }
 
-    fn give_page_back(&self, page: Page) {
-        self.give_back(self.page_memory(page), return_address());
+    pub(super) fn page_memory(&self, page: NonNull<u8>) -> Unused {
+        let memory = NonNull::slice_from_raw_parts(page, self.geometry.page_size);
+        Unused { memory, alignment: self.geometry.page_alignment(), is_page: true }
     }
 
-    pub(super) fn page_memory(&self, page: Page) -> Unused {
-        let memory = NonNull::slice_from_raw_parts(page.memory, self.geometry.page_size);
-        Unused { memory, alignment: self.geometry.page_alignment() }
+    /// Gives memory back to the child. A page leaves the table.
+    fn give_back(&mut self, unused: Unused, ret_addr: usize) {
+        if unused.is_page {
+            if let Some(index) = self.state.pages.find(unused.memory.addr().get()) {
+                self.state.pages.remove(index);
+            }
+        }
+        self.free_of_child(unused, ret_addr);
     }
 
-    fn give_back(&self, unused: Unused, ret_addr: usize) {
+    fn free_of_child(&self, unused: Unused, ret_addr: usize) {
         // SAFETY: a live block of the child with matching length and alignment, which is not in use
         // any more, or the allocator is at its end.
         unsafe { self.child.raw_free(unused.memory, unused.alignment, ret_addr) };
