@@ -4,6 +4,8 @@ pub mod arena;
 pub mod buffer_first;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub mod c_allocator;
+#[cfg(feature = "std")]
+pub mod debug;
 pub mod fixed_buffer;
 pub mod memory_pool;
 #[cfg(feature = "std")]
@@ -20,6 +22,8 @@ pub use arena::{ArenaAllocator, ResetMode};
 pub use buffer_first::BufferFirstAllocator;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub use c_allocator::{C_ALLOCATOR, RAW_C_ALLOCATOR};
+#[cfg(feature = "std")]
+pub use debug::{Check, DebugAllocator, DebugConfig};
 pub use fixed_buffer::FixedBufferAllocator;
 pub use memory_pool::{MemoryPool, MemoryPoolAligned, MemoryPoolExtra, PoolBox};
 #[cfg(feature = "std")]

@@ -9,6 +9,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use zigalloc::heap::arena::State;
+#[cfg(feature = "std")]
+use zigalloc::heap::debug::{Operation, Report, ReportKind, Trace};
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolExtra, PoolBox,
     ResetMode, SharedArenaAllocator, StackFallbackAllocator,
@@ -136,6 +138,16 @@ rows! {
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::PageAllocator: [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::SmpAllocator:  [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::DebugAllocator<Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::DebugAllocator<Alone>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::DebugConfig:   [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::Check:         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Operation:                     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Report:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    ReportKind:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Trace:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 /// Finds the types in the sources, so that a new one cannot be forgotten.

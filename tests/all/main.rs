@@ -10,6 +10,7 @@ mod buffer_first;
 mod c_allocator;
 mod check_failures;
 mod conformance;
+mod debug_allocator;
 mod failing;
 mod fixed_buffer;
 mod interface;
