@@ -5,12 +5,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod ghostty;
 mod inventory;
 mod scan;
 mod steps;
 mod surface;
 mod test;
 mod toolchain;
+mod wheel;
 
 /// A command that fails says why in one text; it is printed as it is.
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -23,6 +25,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
+    Command { name: "ghostty", usage: ghostty::USAGE, run: ghostty::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
 ];
 
