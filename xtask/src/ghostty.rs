@@ -63,6 +63,6 @@ fn example(library: &std::path::Path, failures: &str) -> Outcome {
     let build = ["build", "--release", "-p", "zigalloc", "--example", "ghostty", "--features", "backtrace"];
     let program = crate::root().join("target/release/examples/ghostty");
     run_command(cargo(), &build, &[])
-        .and(|| run_command(&program, &["--library", &library], &[]))
-        .and(|| run_command(&program, &["--library", &library, "--failures", failures], &[]))
+        .then(|| run_command(&program, &["--library", &library], &[]))
+        .then(|| run_command(&program, &["--library", &library, "--failures", failures], &[]))
 }

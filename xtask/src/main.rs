@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod bench_zig;
 mod ghostty;
 mod inventory;
 mod scan;
@@ -25,6 +26,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
+    Command { name: "bench-zig", usage: bench_zig::USAGE, run: bench_zig::run },
     Command { name: "ghostty", usage: ghostty::USAGE, run: ghostty::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
 ];

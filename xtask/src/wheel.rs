@@ -32,6 +32,22 @@ pub(crate) fn fetch(package: &str, version: &str) -> Result<PathBuf> {
     result.map(|()| directory).map_err(|error| format!("{error}\n{by_hand}"))
 }
 
+/// A release of the Zig compiler.
+///
+/// # Errors
+/// As [`fetch`].
+pub(crate) fn zig(version: &str) -> Result<PathBuf> {
+    let zig = fetch("ziglang", version)?.join("ziglang").join(format!("zig{}", std::env::consts::EXE_SUFFIX));
+    // Python's zipfile forgets who may run what.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&zig, executable).map_err(|error| format!("{}: {error}", zig.display()))?;
+    }
+    Ok(zig)
+}
+
 fn unpack(package: &str, version: &str, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let requirement = format!("{package}=={version}");
