@@ -42,6 +42,12 @@ const STEPS: &[Step] = &[
     Step { name: "surface", what: "behaviours that need a test have one", kind: Kind::Source, run: surface },
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
     Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
+    Step {
+        name: "ghostty",
+        what: "a Zig library on a Rust allocator",
+        kind: Kind::Slow,
+        run: crate::ghostty::step,
+    },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
     Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
