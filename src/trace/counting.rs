@@ -9,17 +9,18 @@
 //! [`snapshot`] returns the numbers as a plain value, [`Counts`], which can be kept, compared and printed:
 //!
 //! ```text
-//! alloc    1506 calls, 0 refused
-//! resize   12 calls, 12 refused
-//! remap    12 calls, 12 refused
-//! free     1506 calls
-//! total    120440 bytes
-//! live     0 bytes in 0 blocks
-//! peak     80296 bytes
-//! sizes    to 4            301 ######
-//!          to 8           1190 ########################
+//! alloc    73 calls, 1 refused
+//! resize   4 calls, 4 refused
+//! remap    4 calls, 4 refused
+//! free     67 calls
+//! total    1538946 bytes
+//! live     208607 bytes in 5 blocks
+//! peak     208607 bytes
+//! sizes    to 4             10 ##########
+//!          to 8             40 ########################################
 //!          to 16             0
-//!          to 32            15 #
+//!          to 32             2 ##
+//!          to 64            21 #####################
 //! ```
 //!
 //! # What is counted

@@ -1,4 +1,3 @@
-//! All integration tests that need no process of their own, in one binary.
 //!
 //! The comment above a test names the entries of `docs/surface.toml` that it shows.
 
@@ -8,10 +7,13 @@ mod arena;
 mod auto_traits;
 mod c_allocator;
 mod check_failures;
+mod checkpoint;
 mod conformance;
+mod counting;
 mod failing;
 mod fixed_buffer;
 mod interface;
+mod logging;
 mod mem;
 mod page_allocator;
 mod return_address;
