@@ -317,7 +317,7 @@ mod with_std {
     /// A file that is full: the line is lost, and counted.
     #[test]
     fn io_errors_are_counted() {
-        let mut buffer = [0; 150];
+        let mut buffer = [0; 100];
         let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(io::Cursor::new(&mut buffer[..])));
         call_all(*logging.allocator());
         assert_eq!(logging.lost_lines(), 3);
