@@ -76,7 +76,7 @@ use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nu
 
 /// Passes every call on to its child and writes it down; see the [module](self).
 ///
-/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator). It is also what
+/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what
 /// [`allocator`] returns. `S` is where the lines go.
 ///
 /// ```

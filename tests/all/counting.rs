@@ -345,7 +345,6 @@ mod with_threads {
         let lock = ThreadSafeAllocator::new(&mut counting);
         let memory = alloc(*lock.allocator(), 10).unwrap();
         free(*lock.allocator(), memory);
-        drop(lock);
         assert_eq!(counting.snapshot().free, 1);
 
         let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);

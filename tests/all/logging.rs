@@ -9,7 +9,7 @@ use rstest::rstest;
 use zigalloc::trace::{FmtSink, LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Alignment, Allocator};
 
-use crate::util::{Bump, Call, Random, Recorder, alignment_from_c, alone, run_alone, run_random_program};
+use crate::util::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program};
 
 /// Keeps the calls themselves.
 #[derive(Clone, Default)]
@@ -265,7 +265,7 @@ mod with_std {
     use zigalloc::{SyncAllocator, ThreadSafeAllocator};
 
     use super::*;
-    use crate::util::assert_aborted;
+    use crate::util::{alone, assert_aborted, run_alone};
 
     /// A panic of the sink ends the process, and its message is seen.
     #[test]
@@ -321,7 +321,6 @@ mod with_std {
         let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(io::Cursor::new(&mut buffer[..])));
         call_all(*logging.allocator());
         assert_eq!(logging.lost_lines(), 3);
-        drop(logging);
         assert!(buffer.starts_with(b"alloc 100 bytes, aligned to 8: 0x"));
     }
 
