@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
-use zigalloc::heap::arena::State;
+use zigalloc::heap::arena::{Checkpoint, Scope, State};
 #[cfg(feature = "std")]
 use zigalloc::heap::debug::{Operation, Report, ReportKind, Trace};
 use zigalloc::heap::{
@@ -16,6 +16,7 @@ use zigalloc::heap::{
     ResetMode, SharedArenaAllocator, StackFallbackAllocator,
 };
 use zigalloc::testing::{CheckError, FailingAllocator, FailingConfig, FailurePoint, ValidationAllocator};
+use zigalloc::trace::{Calls, CountingAllocator, Counts, FmtSink, LoggedCall};
 use zigalloc::{
     AlignedPtr, AlignedSlice, Alignment, AlignmentError, Allocator, CompareOperator, Error, NoSentinel,
     Sentinel, SentinelSlice, SyncAllocator, VTable,
@@ -48,6 +49,9 @@ rows! {
     NoSentinel:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     FailingConfig:                 [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     FailurePoint:                  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Calls:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Counts:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    LoggedCall:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // What has a value in it is as the value.
@@ -57,6 +61,7 @@ rows! {
     Sentinel<Rc<u8>>:             [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CheckError<Error>:             [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CheckError<Rc<u8>>:           [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    FmtSink<String>:               [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // Pointers stay in their thread and can be copied, whatever they point to.
@@ -70,6 +75,7 @@ rows! {
     SentinelSlice<u8>:            [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     SentinelSlice<String, 64>:    [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     SentinelSlice<Cell<u8>>:      [!Send !Sync  Copy Unpin !UnwindSafe !RefUnwindSafe]
+    Checkpoint:                   [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // Handles.
@@ -86,6 +92,8 @@ rows! {
     ArenaAllocator<Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     ArenaAllocator<Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     State:                        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    Scope<'static, Shared>:        [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    Scope<'static, Alone>:        [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
     SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
     FailingAllocator<Shared>:      [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
@@ -112,8 +120,10 @@ rows! {
     PoolBox<'static, u8>:         [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
 }
 
-// A wrapper without state of its own is as what it wraps.
+// A wrapper without state of its own, or whose state is atomic, is as what it wraps.
 rows! {
+    CountingAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    CountingAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<Alone>:   [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<ArenaAllocator<Shared>>:
@@ -150,6 +160,22 @@ rows! {
     Trace:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
+// Behind a lock: as the child, if the sink may be sent.
+#[cfg(feature = "std")]
+rows! {
+    zigalloc::trace::LoggingAllocator<Shared, FmtSink<String>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::trace::LoggingAllocator<Alone, FmtSink<String>>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::trace::IoSink<Vec<u8>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+#[cfg(feature = "log")]
+rows! {
+    zigalloc::trace::LogSink:      [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
 /// Finds the types in the sources, so that a new one cannot be forgotten.
 #[test]
 fn every_public_type_has_a_row() {
@@ -179,7 +205,9 @@ fn every_public_type_has_a_row() {
     for name in types {
         let row = |line: &str| {
             let line = line.trim_start().trim_start_matches("zigalloc::");
-            let line = line.trim_start_matches("heap::").trim_start_matches("testing::");
+            let line = ["heap::", "testing::", "trace::"]
+                .iter()
+                .fold(line, |line, module| line.trim_start_matches(module));
             line.strip_prefix(&name).is_some_and(|rest| rest.starts_with([':', '<']))
         };
         assert!(rows.lines().any(row), "the public type {name} has no row in tests/all/auto_traits.rs");

@@ -17,6 +17,7 @@ use zigalloc::testing::{
     test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict,
     test_allocator_strict_with, test_handles_strict, validation_wrap,
 };
+use zigalloc::trace::{CountingAllocator, FmtSink, LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable};
 
 // ---- the allocators ----
@@ -159,6 +160,57 @@ fn no_resizes_over_fixed_buffer(test: Test) {
     test(FailingAllocator::init(fixed_buffer.allocator(), config).allocator());
 }
 
+/// Inside of scopes, which leave nothing behind.
+fn scopes_of_an_arena(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let mut arena = ArenaAllocator::init(ledger.allocator());
+        arena.allocator().alloc::<u8>(100).unwrap();
+        let capacity = arena.query_capacity();
+        let mut outer = arena.scope();
+        let inner = outer.scope();
+        test(inner.allocator());
+        drop(inner);
+        drop(outer);
+        // A node that has grown stays longer.
+        assert_eq!(ledger.live(), 1);
+        assert!(arena.query_capacity() >= capacity);
+    }
+    ledger.assert_no_leaks();
+}
+
+fn counting_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let counting = CountingAllocator::init(ledger.allocator());
+    test(counting.allocator());
+    let counts = counting.snapshot();
+    assert_eq!((counts.live_bytes, counts.live_blocks), (0, 0), "{counts}");
+    ledger.assert_no_leaks();
+}
+
+fn logging_over_c(test: Test) {
+    let logging = LoggingAllocator::init(C_ALLOCATOR, FmtSink(String::new()));
+    test(*logging.allocator());
+    assert_eq!(logging.lost_lines(), 0);
+}
+
+/// The sink looks at every call, so that nothing of it can be lost; and a lock is around.
+fn thread_safe_over_logging_over_counting(test: Test) {
+    struct Looks(u64);
+    impl Sink for Looks {
+        fn write(&mut self, call: &LoggedCall) -> std::fmt::Result {
+            self.0 += u64::from(!call.is_refused());
+            Ok(())
+        }
+    }
+    let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    let mut logging = LoggingAllocator::init(counting.allocator(), Looks(0));
+    test(*ThreadSafeAllocator::new(&mut logging).allocator());
+    let counts = counting.snapshot();
+    let served = [counts.alloc, counts.resize, counts.remap].map(|calls| calls.calls - calls.refused);
+    assert_eq!(logging.into_sink().0, served.iter().sum::<u64>() + counts.free);
+}
+
 fn validation_over_arena(test: Test) {
     test(validation_wrap(ArenaAllocator::init(PAGE_ALLOCATOR)).allocator());
 }
@@ -230,6 +282,10 @@ fn tower(test: Test) {
 #[case::stack_fallback_over_ledger(stack_fallback_over_ledger)]
 #[case::thread_safe_over_stack_fallback(thread_safe_over_stack_fallback)]
 #[case::arena_over_stack_fallback(arena_over_stack_fallback)]
+#[case::scopes_of_an_arena(scopes_of_an_arena)]
+#[case::counting_over_ledger(counting_over_ledger)]
+#[case::logging_over_c(logging_over_c)]
+#[case::thread_safe_over_logging_over_counting(thread_safe_over_logging_over_counting)]
 #[case::tower(tower)]
 fn conforms(
     #[case] subject: Subject,

@@ -1,4 +1,3 @@
-//! All integration tests that need no process of their own, in one binary.
 //!
 //! The comment above a test names the entries of `docs/surface.toml` that it shows.
 
@@ -9,11 +8,14 @@ mod auto_traits;
 mod buffer_first;
 mod c_allocator;
 mod check_failures;
+mod checkpoint;
 mod conformance;
+mod counting;
 mod debug_allocator;
 mod failing;
 mod fixed_buffer;
 mod interface;
+mod logging;
 mod mem;
 mod memory_pool;
 mod page_allocator;
