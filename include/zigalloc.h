@@ -35,9 +35,9 @@
  *   X_reset and X_destroy need x alone: no other call with x, or with a handle to it, may be in progress.
  *
  * THREADS
- *   Any number may use page, c, raw_c, smp, rust and failing; thread_safe and shared_arena; and what fixed_buffer's
- *   thread_safe_allocator returns; and debug, counting and logging, if their child is one of these. Everything else is for one thread at a
- *   time. A block may be freed by another thread than it was allocated by.
+ *   Any number may use page, c, raw_c, smp, rust and failing; thread_safe and shared_arena; what fixed_buffer's
+ *   thread_safe_allocator returns; and debug, counting and logging, if their child is one of these. Everything
+ *   else is for one thread at a time. A block may be freed by another thread than it was allocated by.
  */
 #ifndef ZIGALLOC_H
 #define ZIGALLOC_H
