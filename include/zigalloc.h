@@ -27,6 +27,7 @@
  *   back and accepts NULL. In between, the pointer must not be copied to another address: it is the state.
  *   X_allocator(x) makes a handle. Handles are copied freely and never freed. One is valid until x is destroyed,
  *   resets included; its blocks are valid until they are freed or x is reset or destroyed.
+ *   Blocks from thread_safe, counting and logging are the child's, and outlive them.
  *   A function that takes a zigalloc_allocator does not own it, except as said at thread_safe.
  *
  * ALIASING
