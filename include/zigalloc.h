@@ -27,6 +27,7 @@
  *   back and accepts NULL. In between, the pointer must not be copied to another address: it is the state.
  *   X_allocator(x) makes a handle. Handles are copied freely and never freed. One is valid until x is destroyed,
  *   resets included; its blocks are valid until they are freed or x is reset or destroyed.
+ *   Blocks from thread_safe, counting and logging are the child's, and outlive them.
  *   A function that takes a zigalloc_allocator does not own it, except as said at thread_safe.
  *
  * ALIASING
@@ -35,9 +36,9 @@
  *   X_reset and X_destroy need x alone: no other call with x, or with a handle to it, may be in progress.
  *
  * THREADS
- *   Any number may use page, c, raw_c, smp, rust and failing; thread_safe and shared_arena; and what fixed_buffer's
- *   thread_safe_allocator returns. Everything else is for one thread at a time: so is an allocator whose
- *   child is, unless thread_safe is between. A block may be freed by another thread than it was allocated by.
+ *   Any number may use page, c, raw_c, smp, rust and failing; thread_safe and shared_arena; what fixed_buffer's
+ *   thread_safe_allocator returns; and debug, counting and logging, if their child is one of these. Everything
+ *   else is for one thread at a time. A block may be freed by another thread than it was allocated by.
  */
 #ifndef ZIGALLOC_H
 #define ZIGALLOC_H
@@ -145,6 +146,19 @@ size_t zigalloc_fixed_buffer_end_index(const zigalloc_fixed_buffer *fixed_buffer
 void zigalloc_fixed_buffer_reset(zigalloc_fixed_buffer *fixed_buffer);
 void zigalloc_fixed_buffer_destroy(zigalloc_fixed_buffer *fixed_buffer);
 
+/* ---- buffer_first: memory of yours, and that of `child` when it is used up ---- */
+
+typedef struct zigalloc_buffer_first zigalloc_buffer_first;
+
+zigalloc_buffer_first *zigalloc_buffer_first_create(zigalloc_allocator state, void *buffer, size_t len,
+                                                    zigalloc_allocator child);
+zigalloc_allocator zigalloc_buffer_first_allocator(zigalloc_buffer_first *buffer_first);
+/* How many bytes of the buffer are in use. */
+size_t zigalloc_buffer_first_end_index(const zigalloc_buffer_first *buffer_first);
+/* Both end the blocks in the buffer. Those that are the child's remain until they are freed, before the end. */
+void zigalloc_buffer_first_reset(zigalloc_buffer_first *buffer_first);
+void zigalloc_buffer_first_destroy(zigalloc_buffer_first *buffer_first);
+
 /* ---- thread_safe: a lock around an allocator ---- */
 
 typedef struct zigalloc_thread_safe zigalloc_thread_safe;
@@ -153,6 +167,20 @@ typedef struct zigalloc_thread_safe zigalloc_thread_safe;
 zigalloc_thread_safe *zigalloc_thread_safe_create(zigalloc_allocator child);
 zigalloc_allocator zigalloc_thread_safe_allocator(zigalloc_thread_safe *thread_safe);
 void zigalloc_thread_safe_destroy(zigalloc_thread_safe *thread_safe);
+
+/* ---- debug: finds double frees, wrong lengths and alignments, foreign pointers, writes behind a block, leaks ----
+ *
+ * A mistake is a report on the standard error stream, with the functions and lines of this call, the allocation and
+ * the first free if your program has debug information (-g). The call then does nothing, or what it can. */
+
+typedef struct zigalloc_debug zigalloc_debug;
+
+zigalloc_debug *zigalloc_debug_create(zigalloc_allocator child);
+zigalloc_allocator zigalloc_debug_allocator(zigalloc_debug *debug);
+/* Reports all blocks that are live, and returns how many. */
+size_t zigalloc_debug_detect_leaks(const zigalloc_debug *debug);
+/* The same, and then ends them and gives all memory back. */
+size_t zigalloc_debug_destroy(zigalloc_debug *debug);
 
 /* ---- pool: items of one size, each of which can be freed and is used again ---- */
 
@@ -167,6 +195,46 @@ void zigalloc_pool_free(zigalloc_pool *pool, void *item);
 /* Ends all items; see zigalloc_arena_reset. */
 bool zigalloc_pool_reset(zigalloc_pool *pool, int mode, size_t limit);
 void zigalloc_pool_destroy(zigalloc_pool *pool);
+
+/* ---- counting: passes calls on to its child and counts them ---- */
+
+typedef struct zigalloc_counting zigalloc_counting;
+
+typedef struct zigalloc_counts {
+    /* Calls, and those of them that were answered with NULL or false. */
+    uint64_t alloc_calls, alloc_refused;
+    uint64_t resize_calls, resize_refused;
+    uint64_t remap_calls, remap_refused;
+    uint64_t free_calls;
+    uint64_t total_bytes; /* given out in all, by new blocks and by growth */
+    uint64_t live_blocks;
+    uint64_t live_bytes;
+    uint64_t peak_live_bytes; /* the most that were live at once */
+    /* Calls of alloc by length: [n] is of those up to 2^n bytes that are not in the one before. */
+    uint64_t alloc_sizes[8 * sizeof(size_t) + 1];
+} zigalloc_counts;
+
+zigalloc_counting *zigalloc_counting_create(zigalloc_allocator child);
+zigalloc_allocator zigalloc_counting_allocator(zigalloc_counting *counting);
+/* Fills in `counts`. May be called while other threads allocate. */
+void zigalloc_counting_snapshot(const zigalloc_counting *counting, zigalloc_counts *counts);
+/* The blocks are the child's and remain. */
+void zigalloc_counting_destroy(zigalloc_counting *counting);
+
+/* ---- logging: passes calls on to its child and describes each in a line of text ---- */
+
+typedef struct zigalloc_logging zigalloc_logging;
+
+/* `write` gets `ctx` and one line for each call, `len` bytes without a line break or a zero at the end. It is
+ * called by one thread at a time, and for as long as the allocator is used. If it allocates from this allocator
+ * itself, that call has no line. A line is cut after 1024 bytes. */
+zigalloc_logging *zigalloc_logging_create(zigalloc_allocator child,
+                                          void (*write)(void *ctx, const char *line, size_t len), void *ctx);
+zigalloc_allocator zigalloc_logging_allocator(zigalloc_logging *logging);
+/* How many lines are missing or were cut. */
+size_t zigalloc_logging_lost_lines(const zigalloc_logging *logging);
+/* The blocks are the child's and remain. */
+void zigalloc_logging_destroy(zigalloc_logging *logging);
 
 #ifdef __cplusplus
 } /* extern "C" */

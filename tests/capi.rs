@@ -14,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use rstest::rstest;
+use zigalloc::capi::trace::Counts;
 use zigalloc::{Allocator, VTable};
 
 #[allow(dead_code, reason = "the command's own half is not used here")]
@@ -35,6 +36,13 @@ fn temp() -> PathBuf {
 fn library() -> &'static xtask::Built {
     static BUILT: OnceLock<xtask::Built> = OnceLock::new();
     BUILT.get_or_init(|| xtask::build(&temp().join("debug"), false).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The library as programs get it, built once.
+fn optimised_library() -> &'static xtask::Built {
+    static BUILT: OnceLock<xtask::Built> = OnceLock::new();
+    BUILT
+        .get_or_init(|| xtask::build(&temp().join("release"), true).unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// Tells it even where the test harness hides what is printed.
@@ -107,7 +115,16 @@ enum Link {
 
 /// Compiles one of the programs of this repository, or `None` if there is no compiler for it.
 fn compile(source: &str, name: &str, link: Link, flags: &[&str]) -> Option<PathBuf> {
-    let library = library();
+    compile_with(library(), source, name, link, flags)
+}
+
+fn compile_with(
+    library: &xtask::Built,
+    source: &str,
+    name: &str,
+    link: Link,
+    flags: &[&str],
+) -> Option<PathBuf> {
     let language = Language::of(source);
     let mut command = language.command(source)?;
     let program = temp().join(name);
@@ -221,6 +238,19 @@ fn c_and_rust_see_the_same_layout() {
     line("value ZIGALLOC_FREE_ALL", 0);
     line("value ZIGALLOC_RETAIN_CAPACITY", 1);
     line("value ZIGALLOC_RETAIN_WITH_LIMIT", 2);
+    line("size zigalloc_counts", size_of::<Counts>());
+    line("offset zigalloc_counts.alloc_calls", offset_of!(Counts, alloc_calls));
+    line("offset zigalloc_counts.alloc_refused", offset_of!(Counts, alloc_refused));
+    line("offset zigalloc_counts.resize_calls", offset_of!(Counts, resize_calls));
+    line("offset zigalloc_counts.resize_refused", offset_of!(Counts, resize_refused));
+    line("offset zigalloc_counts.remap_calls", offset_of!(Counts, remap_calls));
+    line("offset zigalloc_counts.remap_refused", offset_of!(Counts, remap_refused));
+    line("offset zigalloc_counts.free_calls", offset_of!(Counts, free_calls));
+    line("offset zigalloc_counts.total_bytes", offset_of!(Counts, total_bytes));
+    line("offset zigalloc_counts.live_blocks", offset_of!(Counts, live_blocks));
+    line("offset zigalloc_counts.live_bytes", offset_of!(Counts, live_bytes));
+    line("offset zigalloc_counts.peak_live_bytes", offset_of!(Counts, peak_live_bytes));
+    line("offset zigalloc_counts.alloc_sizes", offset_of!(Counts, alloc_sizes));
     let output = run(&mut Command::new(program));
     assert_eq!(String::from_utf8_lossy(&output.stdout), rust);
 }
@@ -449,30 +479,53 @@ fn an_alignment_that_does_not_exist_fails_an_assertion() {
     }
 }
 
-/// What is a mistake with debug assertions is "no" without them. (C's are off with NDEBUG: they are not what
-/// matters here.)
+/// The debug allocator's reports name the lines of the C program, whichever library it has; both are built with
+/// the feature `backtrace`.
+#[rstest]
+fn reports_name_the_lines_of_the_c_program(#[values(false, true)] optimised: bool) {
+    let file = "tests/capi/reports.c";
+    let (library, name) =
+        if optimised { (optimised_library(), "reports.release") } else { (library(), "reports") };
+    let Some(program) = compile_with(library, file, name, Link::Shared, &["-O0"]) else { return };
+    let output = run(&mut Command::new(program));
+    assert_eq!(output.stdout, b"1\n");
+    let reports = String::from_utf8_lossy(&output.stderr);
+    let path = root().join(file);
+    let source = std::fs::read_to_string(&path).unwrap();
+    // The place of the line that ends with this comment.
+    let place = |function: &str, mark: &str| {
+        let mark = format!("/* {mark} */");
+        let index = source.lines().position(|line| line.ends_with(&mark)).expect("the mark is in the source");
+        format!("{function} at {}:{}\n", path.display(), index + 1)
+    };
+    let main = |mark| place("main", mark);
+    // In the order in which they are found: what, and the first line of each trace.
+    let expected = [
+        ("double free", vec![main("freed again"), main("freed"), main("allocated")]),
+        ("wrong length", vec![main("too short")]),
+        ("invalid free", vec![main("inside"), place("allocate_the_leak", "leak")]),
+        ("leak", vec![place("allocate_the_leak", "leak")]),
+    ];
+    let found: Vec<&str> = reports.split("DebugAllocator: ").skip(1).collect();
+    assert_eq!(found.len(), expected.len(), "{reports}");
+    for (report, (kind, places)) in found.iter().zip(expected) {
+        assert!(report.starts_with(kind), "{kind}: {report}");
+        let mut rest = *report;
+        for place in places {
+            rest = rest.split_once(&place).unwrap_or_else(|| panic!("{place} is not in: {rest}")).1;
+        }
+    }
+}
+
+/// What is a mistake in a library with debug assertions is "no" in one without. All else is the same.
 #[test]
 fn without_debug_assertions_an_alignment_that_does_not_exist_is_null() {
-    let library = xtask::build(&temp().join("release"), true).unwrap_or_else(|error| panic!("{error}"));
-    let Some(mut cc) = Language::C.command("the optimised library") else { return };
-    let (file, program) = (temp().join("release.c"), temp().join("release.out"));
-    let source = "#include \"zigalloc.h\"\nint main(void)\n{\n\
-                  zigalloc_allocator page = zigalloc_page_allocator();\n\
-                  if (zigalloc_pool_create(page, 8, 8 * sizeof(size_t)) != NULL) return 1;\n\
-                  if (zigalloc_pool_create(page, 8, 255) != NULL) return 2;\n\
-                  return zigalloc_pool_create(page, 8, 3) != NULL ? 0 : 3;\n}\n";
-    std::fs::write(&file, source).unwrap();
-    cc.args(["-std=c11", "-I"]).arg(&library.dir).arg(file).arg("-o").arg(&program);
-    run(cc.arg(library.dir.join(&library.archive)).args(library.system_libraries.split(' ')));
-    run(&mut Command::new(program));
-
-    // And all else is as it is with them.
-    let source = root().join("tests/capi/checks.c");
-    let program = temp().join("checks.release");
-    let mut cc = Command::new(Language::C.compiler());
-    cc.args(["-std=c11", "-I"]).arg(&library.dir).arg(source).arg("-o").arg(&program);
-    run(cc.arg(library.dir.join(&library.archive)).args(library.system_libraries.split(' ')));
-    run(&mut Command::new(program));
+    for source in ["tests/capi/release.c", "tests/capi/checks.c"] {
+        let name = format!("{}.release", stem(source));
+        if let Some(program) = compile_with(optimised_library(), source, &name, Link::Archive, &["-O2"]) {
+            run(&mut Command::new(program));
+        }
+    }
 }
 
 // ---- installing ----

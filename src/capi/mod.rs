@@ -31,11 +31,14 @@ use std::io::Write as _;
 use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable};
 
 pub mod arena;
+pub mod buffer_first;
+pub mod debug;
 pub mod fixed_buffer;
 pub mod pool;
 #[cfg(test)]
 mod tests;
 pub mod thread_safe;
+pub mod trace;
 
 /// A handle as it comes from C, where the pointers can be anything.
 #[repr(C)]
@@ -110,12 +113,22 @@ impl<T> Owned<T> {
     /// # Safety
     /// As for `get_mut`; and nobody uses it, or a handle to it, afterwards.
     unsafe fn destroy(this: *mut Owned<T>) {
-        let Some(this) = NonNull::new(this) else { return };
-        // SAFETY: the caller's promise. The owner's handle is read before its memory is given back.
+        if !this.is_null() {
+            // SAFETY: the caller's promise.
+            drop(unsafe { Owned::into_inner(this) });
+        }
+    }
+
+    /// Gives back the memory that the allocator was in, and returns it.
+    ///
+    /// # Safety
+    /// As for `get_mut`; and nobody uses it, or a handle to it, afterwards. `this` is not null.
+    unsafe fn into_inner(this: *mut Owned<T>) -> T {
+        // SAFETY: the caller's promise. It is read, and so moved, before its memory is given back.
         unsafe {
-            let owner = (*this.as_ptr()).owner;
-            this.drop_in_place();
-            owner.destroy(this);
+            let Owned { owner, state } = this.read();
+            owner.destroy(NonNull::new_unchecked(this));
+            state
         }
     }
 

@@ -3,9 +3,12 @@
 use core::mem::MaybeUninit;
 
 use super::arena::*;
+use super::buffer_first::*;
+use super::debug::*;
 use super::fixed_buffer::*;
 use super::pool::*;
 use super::thread_safe::*;
+use super::trace::*;
 use super::*;
 use crate::alignment::Alignment;
 use crate::heap::FixedBufferAllocator;
@@ -103,6 +106,28 @@ fn a_fixed_buffers_handles_outlive_its_resets() {
 }
 
 #[test]
+fn a_buffer_that_is_full_asks_the_child() {
+    with_ledger(|child| {
+        let mut buffer = [MaybeUninit::<u64>::uninit(); 10];
+        // From now on the buffer is the allocator's.
+        let buffer = buffer.as_mut_ptr();
+        // SAFETY: used as the header says.
+        unsafe {
+            let buffer_first = zigalloc_buffer_first_create(child, buffer.cast(), 80, child);
+            let allocator = zigalloc_buffer_first_allocator(buffer_first);
+            let inside = alloc(allocator, 60);
+            let outside = allocator.raw_alloc(60, EIGHT, 0).expect("the child has room");
+            assert!(inside == buffer.addr() && outside.addr().get() != inside + 64);
+            allocator.raw_free(NonNull::slice_from_raw_parts(outside, 60), EIGHT, 0);
+            assert_eq!(zigalloc_buffer_first_end_index(buffer_first), 60);
+            zigalloc_buffer_first_reset(buffer_first);
+            assert_eq!(alloc(allocator, 60), inside);
+            zigalloc_buffer_first_destroy(buffer_first);
+        }
+    });
+}
+
+#[test]
 fn a_lock_around_an_arena() {
     with_ledger(|child| {
         // SAFETY: used as the header says.
@@ -113,6 +138,23 @@ fn a_lock_around_an_arena() {
             assert_ne!(alloc(allocator, 8), alloc(zigalloc_thread_safe_allocator(thread_safe), 8));
             zigalloc_thread_safe_destroy(thread_safe);
             zigalloc_arena_destroy(arena);
+        }
+    });
+}
+
+#[test]
+fn a_debug_allocator_counts_what_is_live_and_gives_it_back() {
+    with_ledger(|child| {
+        // SAFETY: used as the header says; leaks are allowed.
+        unsafe {
+            let debug = zigalloc_debug_create(child);
+            let allocator = zigalloc_debug_allocator(debug);
+            assert_eq!(zigalloc_debug_detect_leaks(debug), 0);
+            alloc(allocator, 100);
+            alloc(allocator, 100_000);
+            assert_eq!(zigalloc_debug_detect_leaks(debug), 2);
+            alloc(allocator, 100);
+            assert_eq!(zigalloc_debug_destroy(debug), 3);
         }
     });
 }
@@ -171,6 +213,57 @@ fn a_pool_that_cannot_grow() {
     }
 }
 
+#[test]
+fn what_passes_is_counted() {
+    with_ledger(|child| {
+        // SAFETY: used as the header says.
+        unsafe {
+            let counting = zigalloc_counting_create(child);
+            let allocator = zigalloc_counting_allocator(counting);
+            let memory = allocator.raw_alloc(100, EIGHT, 0).expect("there is room");
+            let mut counts = MaybeUninit::uninit();
+            zigalloc_counting_snapshot(counting, counts.as_mut_ptr());
+            let counts = counts.assume_init();
+            assert_eq!((counts.alloc_calls, counts.live_blocks, counts.live_bytes), (1, 1, 100));
+            assert_eq!((counts.alloc_sizes[7], counts.alloc_sizes.iter().sum::<u64>()), (1, 1));
+            allocator.raw_free(NonNull::slice_from_raw_parts(memory, 100), EIGHT, 0);
+            zigalloc_counting_destroy(counting);
+        }
+    });
+}
+
+/// Adds the line to the `String` at `ctx`.
+unsafe extern "C" fn note_line(ctx: *mut core::ffi::c_void, line: *const core::ffi::c_char, len: usize) {
+    // SAFETY: the tests pass a string, and the line is a text of this length.
+    unsafe {
+        let line = core::slice::from_raw_parts(line.cast::<u8>(), len);
+        let text = &mut *ctx.cast::<std::string::String>();
+        text.push_str(core::str::from_utf8(line).expect("it is cut between characters"));
+        text.push('\n');
+    }
+}
+
+#[test]
+fn what_passes_is_written_down() {
+    let mut text = std::string::String::new();
+    let ctx = (&raw mut text).cast();
+    with_ledger(|child| {
+        // SAFETY: used as the header says.
+        unsafe {
+            let logging = zigalloc_logging_create(child, Some(note_line), ctx);
+            let allocator = zigalloc_logging_allocator(logging);
+            let memory = allocator.raw_alloc(100, EIGHT, 0).expect("there is room");
+            allocator.raw_free(NonNull::slice_from_raw_parts(memory, 100), EIGHT, 0);
+            assert_eq!(zigalloc_logging_lost_lines(logging), 0);
+            zigalloc_logging_destroy(logging);
+        }
+    });
+    let lines: std::vec::Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("alloc 100 bytes, aligned to 8: 0x"), "{text}");
+    assert!(lines[1].starts_with("free 0x") && lines[1].contains(", 100 bytes, aligned to 8"), "{text}");
+}
+
 /// The length of a buffer that C passes is any number.
 #[test]
 fn buffers_that_cannot_be() {
@@ -200,14 +293,23 @@ fn no_memory_for_the_state_is_null() {
             let shared_arena = zigalloc_shared_arena_create(child);
             let fixed_buffer = zigalloc_fixed_buffer_create(child, ptr::null_mut(), 0);
             let thread_safe = zigalloc_thread_safe_create(child);
+            let debug = zigalloc_debug_create(child);
             let pool = zigalloc_pool_create(child, 8, 3);
-            assert!(pool.is_null() && arena.is_null() && shared_arena.is_null());
-            assert!(fixed_buffer.is_null() && thread_safe.is_null());
+            let buffer_first = zigalloc_buffer_first_create(child, ptr::null_mut(), 0, child);
+            let counting = zigalloc_counting_create(child);
+            let logging = zigalloc_logging_create(child, Some(note_line), ptr::null_mut());
+            assert!(buffer_first.is_null() && counting.is_null() && logging.is_null());
+            assert!(arena.is_null() && shared_arena.is_null() && fixed_buffer.is_null());
+            assert!(thread_safe.is_null() && debug.is_null() && pool.is_null());
             zigalloc_arena_destroy(arena);
             zigalloc_shared_arena_destroy(shared_arena);
             zigalloc_fixed_buffer_destroy(fixed_buffer);
             zigalloc_thread_safe_destroy(thread_safe);
+            assert_eq!(zigalloc_debug_destroy(debug), 0);
             zigalloc_pool_destroy(pool);
+            zigalloc_buffer_first_destroy(buffer_first);
+            zigalloc_counting_destroy(counting);
+            zigalloc_logging_destroy(logging);
         }
     }
 }

@@ -235,6 +235,37 @@ static void fixed_buffers(void)
     zigalloc_fixed_buffer_destroy(fixed_buffer);
 }
 
+static void debug_allocators(void)
+{
+    zigalloc_debug *debug = zigalloc_debug_create(zigalloc_smp_allocator());
+    zigalloc_allocator a;
+    CHECK(debug != NULL);
+    a = zigalloc_debug_allocator(debug);
+    all_of_it(a, 12);
+    CHECK(zigalloc_debug_detect_leaks(debug) == 0);
+    CHECK(zigalloc_debug_destroy(debug) == 0);
+}
+
+static void buffers_first(void)
+{
+    static uint64_t buffer[1000];
+    zigalloc_buffer_first *buffer_first =
+        zigalloc_buffer_first_create(zigalloc_smp_allocator(), buffer, sizeof buffer, zigalloc_page_allocator());
+    zigalloc_allocator a;
+    void *large;
+    CHECK(buffer_first != NULL);
+    a = zigalloc_buffer_first_allocator(buffer_first);
+    CHECK(zigalloc_alloc(a, 8, 3) == buffer && zigalloc_buffer_first_end_index(buffer_first) == 8);
+    all_of_it(a, 12);
+    large = zigalloc_alloc(a, 2 * sizeof buffer, 3);
+    CHECK(large != NULL);
+    zigalloc_free(a, large, 2 * sizeof buffer, 3);
+    zigalloc_buffer_first_reset(buffer_first);
+    CHECK(zigalloc_buffer_first_end_index(buffer_first) == 0);
+    zigalloc_buffer_first_destroy(buffer_first);
+    CHECK(zigalloc_buffer_first_create(zigalloc_smp_allocator(), buffer, SIZE_MAX, a) == NULL);
+}
+
 static void pools(void)
 {
     enum { ITEMS = 100 };
@@ -259,6 +290,70 @@ static void pools(void)
     zigalloc_pool_destroy(pool);
 }
 
+static void counters(void)
+{
+    zigalloc_counting *counting = zigalloc_counting_create(zigalloc_smp_allocator());
+    zigalloc_counts counts;
+    zigalloc_allocator a;
+    void *memory, *moved;
+    CHECK(counting != NULL);
+    a = zigalloc_counting_allocator(counting);
+    memory = zigalloc_alloc(a, 100, 3);
+    CHECK(memory != NULL && zigalloc_alloc(a, SIZE_MAX, 3) == NULL);
+    moved = zigalloc_realloc(a, memory, 100, 3, 50000);
+    CHECK(moved != NULL);
+    zigalloc_free(a, moved, 50000, 3);
+    zigalloc_counting_snapshot(counting, &counts);
+    CHECK(counts.alloc_calls == counts.free_calls + counts.alloc_refused && counts.alloc_refused == 1);
+    CHECK(counts.remap_calls == 1 && counts.resize_calls == 0);
+    CHECK(counts.live_blocks == 0 && counts.live_bytes == 0);
+    CHECK(counts.peak_live_bytes >= 50000 && counts.total_bytes >= 50000);
+    CHECK(counts.alloc_sizes[7] == 1 && counts.alloc_sizes[8 * sizeof(size_t)] == 1);
+    all_of_it(a, 12);
+    threads(a);
+    zigalloc_counting_snapshot(counting, &counts);
+    CHECK(counts.live_blocks == THREADS * (ROUNDS - ROUNDS / 2)); /* those that the threads do not free */
+    zigalloc_counting_destroy(counting);
+}
+
+typedef struct log_text {
+    char text[4000];
+    size_t len;
+    zigalloc_allocator a;
+} log_text;
+
+static void log_line(void *ctx, const char *line, size_t len)
+{
+    log_text *log = (log_text *)ctx;
+    CHECK(len < 1000 && log->len + len + 1 < sizeof log->text);
+    CHECK(memchr(line, '\n', len) == NULL && memchr(line, '\0', len) == NULL);
+    memcpy(log->text + log->len, line, len);
+    log->text[log->len + len] = '\n';
+    log->len += len + 1;
+    /* What it allocates here itself has no line. */
+    zigalloc_free(log->a, zigalloc_alloc(log->a, 8, 3), 8, 3);
+}
+
+static void logs(void)
+{
+    static log_text log;
+    zigalloc_logging *logging = zigalloc_logging_create(zigalloc_smp_allocator(), log_line, &log);
+    void *memory;
+    CHECK(logging != NULL);
+    log.a = zigalloc_logging_allocator(logging);
+    memory = zigalloc_alloc(log.a, 100, 3);
+    CHECK(memory != NULL);
+    zigalloc_free(log.a, memory, 100, 3);
+    CHECK(strncmp(log.text, "alloc 100 bytes, aligned to 8: 0x", 33) == 0);
+    CHECK(strstr(log.text, "\nfree 0x") != NULL);
+#ifdef __GNUC__
+    /* By whom, if the program has debug information. */
+    CHECK(strstr(log.text, "called by ") != NULL && strstr(log.text, "an unknown place") == NULL);
+#endif
+    CHECK(zigalloc_logging_lost_lines(logging) == 4);
+    zigalloc_logging_destroy(logging);
+}
+
 static void out_of_memory(void)
 {
     zigalloc_allocator nothing = zigalloc_failing_allocator();
@@ -266,12 +361,20 @@ static void out_of_memory(void)
     CHECK(zigalloc_shared_arena_create(nothing) == NULL);
     CHECK(zigalloc_fixed_buffer_create(nothing, NULL, 0) == NULL);
     CHECK(zigalloc_thread_safe_create(nothing) == NULL);
+    CHECK(zigalloc_debug_create(nothing) == NULL);
     CHECK(zigalloc_pool_create(nothing, 8, 3) == NULL);
+    CHECK(zigalloc_counting_create(nothing) == NULL);
+    CHECK(zigalloc_logging_create(nothing, log_line, NULL) == NULL);
+    CHECK(zigalloc_buffer_first_create(nothing, NULL, 0, zigalloc_page_allocator()) == NULL);
     zigalloc_arena_destroy(NULL);
     zigalloc_shared_arena_destroy(NULL);
     zigalloc_fixed_buffer_destroy(NULL);
     zigalloc_thread_safe_destroy(NULL);
+    CHECK(zigalloc_debug_destroy(NULL) == 0);
     zigalloc_pool_destroy(NULL);
+    zigalloc_counting_destroy(NULL);
+    zigalloc_logging_destroy(NULL);
+    zigalloc_buffer_first_destroy(NULL);
 }
 
 int main(void)
@@ -287,7 +390,11 @@ int main(void)
     call_sites();
     arenas();
     fixed_buffers();
+    debug_allocators();
+    buffers_first();
     pools();
+    counters();
+    logs();
     out_of_memory();
     return 0;
 }

@@ -22,5 +22,18 @@ int main(void)
     VALUE(ZIGALLOC_FREE_ALL);
     VALUE(ZIGALLOC_RETAIN_CAPACITY);
     VALUE(ZIGALLOC_RETAIN_WITH_LIMIT);
+    SIZE(zigalloc_counts);
+    OFFSET(zigalloc_counts, alloc_calls);
+    OFFSET(zigalloc_counts, alloc_refused);
+    OFFSET(zigalloc_counts, resize_calls);
+    OFFSET(zigalloc_counts, resize_refused);
+    OFFSET(zigalloc_counts, remap_calls);
+    OFFSET(zigalloc_counts, remap_refused);
+    OFFSET(zigalloc_counts, free_calls);
+    OFFSET(zigalloc_counts, total_bytes);
+    OFFSET(zigalloc_counts, live_blocks);
+    OFFSET(zigalloc_counts, live_bytes);
+    OFFSET(zigalloc_counts, peak_live_bytes);
+    OFFSET(zigalloc_counts, alloc_sizes);
     return 0;
 }
