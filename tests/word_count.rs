@@ -260,7 +260,7 @@ fn many_threads_count_what_one_does() {
 /// The program does the same with each allocator.
 #[rstest]
 fn each_allocator_counts_the_same(
-    #[values("arena", "shared-arena", "smp", "page", "c", "rust")] allocator: &str,
+    #[values("arena", "shared-arena", "smp", "debug", "page", "c", "rust")] allocator: &str,
     #[values(1, 4)] threads: usize,
 ) {
     let directory = directory(&format!("allocator-{allocator}-{threads}"));

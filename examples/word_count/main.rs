@@ -257,6 +257,8 @@ enum Failure {
         threads: usize,
         error: io::Error,
     },
+    /// The debug allocator has found one in this program.
+    Mistake,
     /// The only errors of `io` that are not about a file are those of standard output.
     Output(io::Error),
 }
@@ -282,6 +284,7 @@ impl fmt::Display for Failure {
             Failure::Thread { number, threads, error } => {
                 write!(f, "cannot start thread {number} of {threads}: {error}")
             }
+            Failure::Mistake => f.write_str("a leak or another mistake was found, see above"),
             Failure::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }
     }

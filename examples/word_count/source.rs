@@ -4,7 +4,8 @@ use std::io::Write;
 
 use zigalloc::ThreadSafeAllocator;
 use zigalloc::heap::{
-    ArenaAllocator, C_ALLOCATOR, PAGE_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SharedArenaAllocator,
+    ArenaAllocator, C_ALLOCATOR, Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR, RUST_ALLOCATOR,
+    SMP_ALLOCATOR, SharedArenaAllocator,
 };
 
 use crate::options::Options;
@@ -18,6 +19,8 @@ pub(crate) enum Source {
     /// An arena without a lock.
     SharedArena,
     Smp,
+    /// Finds what is not freed, or freed twice.
+    Debug,
     Page,
     C,
     Rust,
@@ -25,10 +28,11 @@ pub(crate) enum Source {
 
 impl Source {
     /// All, with the names that they have on the command line.
-    const ALL: [(&str, Source); 6] = [
+    const ALL: [(&str, Source); 7] = [
         ("arena", Source::Arena),
         ("shared-arena", Source::SharedArena),
         ("smp", Source::Smp),
+        ("debug", Source::Debug),
         ("page", Source::Page),
         ("c", Source::C),
         ("rust", Source::Rust),
@@ -66,6 +70,18 @@ pub(crate) fn run(options: &Options, output: &mut impl Write) -> Result<Report, 
             Ok(Report { capacity: Some(arena.query_capacity()), ..report })
         }
         Source::Smp => count_in(SMP_ALLOCATOR, options, output),
+        Source::Debug => {
+            const CONFIG: DebugConfig =
+                DebugConfig { safety: true, stack_trace_frames: 4, ..DebugConfig::DEFAULT };
+            let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
+            let report = count_in(debug.allocator(), options, output)?;
+            let mistakes = debug.first_report().is_some();
+            match debug.deinit() {
+                Check::Ok if !mistakes => Ok(report),
+                // What it is has been printed already.
+                _ => Err(Failure::Mistake),
+            }
+        }
         Source::Page => count_in(PAGE_ALLOCATOR, options, output),
         Source::C => count_in(C_ALLOCATOR, options, output),
         Source::Rust => count_in(RUST_ALLOCATOR, options, output),

@@ -97,7 +97,8 @@ pub struct ArenaAllocator<C: ChildAllocator> {
 
 /// What an arena is without its child's handle: to store many arenas over one child.
 ///
-/// A state that still has nodes and is dropped leaks them.
+/// A state that still has nodes and is dropped leaks them. It is not the [`State`](super::shared_arena::State)
+/// of the shared arena.
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

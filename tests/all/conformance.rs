@@ -9,8 +9,8 @@ use std::ptr::{self, NonNull};
 
 use rstest::rstest;
 use zigalloc::heap::{
-    ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR,
-    SMP_ALLOCATOR, SharedArenaAllocator,
+    ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR,
+    RUST_ALLOCATOR, SMP_ALLOCATOR, SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned,
@@ -97,6 +97,38 @@ fn arena_over_fixed_buffer(test: Test) {
     let mut buffer = buffer();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     test(ArenaAllocator::init(fixed_buffer.allocator()).allocator());
+}
+
+fn buffer_first_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let mut buffer = [MaybeUninit::uninit(); 5000];
+    test(BufferFirstAllocator::init(&mut buffer[1..], ledger.allocator()).allocator());
+    ledger.assert_no_leaks();
+}
+
+/// Two buffers, and behind them one that has room.
+fn buffer_first_over_buffer_first(test: Test) {
+    let (mut small, mut medium) = ([MaybeUninit::uninit(); 100], [MaybeUninit::uninit(); 1000]);
+    let mut large = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut large);
+    let fallback = BufferFirstAllocator::init(&mut medium, fixed_buffer.allocator());
+    test(BufferFirstAllocator::init(&mut small, fallback.allocator()).allocator());
+}
+
+fn stack_fallback_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    test(stack_fallback::<4096, _>(ledger.allocator()).get());
+    ledger.assert_no_leaks();
+}
+
+fn thread_safe_over_stack_fallback(test: Test) {
+    let mut stack_fallback = stack_fallback::<1000, _>(SMP_ALLOCATOR);
+    test(*ThreadSafeAllocator::new(&mut stack_fallback).allocator());
+}
+
+fn arena_over_stack_fallback(test: Test) {
+    let stack_fallback = stack_fallback::<4096, _>(C_ALLOCATOR);
+    test(ArenaAllocator::init(stack_fallback.get()).allocator());
 }
 
 fn thread_safe_over_arena_over_page(test: Test) {
@@ -245,6 +277,11 @@ fn tower(test: Test) {
 #[case::smp(smp)]
 #[case::arena_over_smp(arena_over_smp)]
 #[case::shared_arena_over_ledger(shared_arena_over_ledger)]
+#[case::buffer_first_over_ledger(buffer_first_over_ledger)]
+#[case::buffer_first_over_buffer_first(buffer_first_over_buffer_first)]
+#[case::stack_fallback_over_ledger(stack_fallback_over_ledger)]
+#[case::thread_safe_over_stack_fallback(thread_safe_over_stack_fallback)]
+#[case::arena_over_stack_fallback(arena_over_stack_fallback)]
 #[case::scopes_of_an_arena(scopes_of_an_arena)]
 #[case::counting_over_ledger(counting_over_ledger)]
 #[case::logging_over_c(logging_over_c)]
@@ -283,6 +320,7 @@ fn strictly(allocator: Allocator<'_>) {
 #[case(odd_fixed_buffer)]
 #[case(lock_free_fixed_buffer)]
 #[case(arena_over_fixed_buffer)]
+#[case(buffer_first_over_buffer_first)]
 #[case(tower)]
 fn refuses_the_impossible(#[case] subject: Subject) {
     subject(test_allocator_strict);
