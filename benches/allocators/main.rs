@@ -6,6 +6,7 @@
 //! Criterion chooses the number of iterations and draws its own statistics for ours.
 
 mod arena;
+mod debug;
 mod fixed_buffer;
 mod pairs;
 mod shared_arena;
@@ -30,6 +31,7 @@ fn main() {
     thread_safe::bench(&mut criterion, &mut pairs);
     shared_arena::bench(&mut criterion, &mut pairs);
     smp::bench(&mut criterion, &mut pairs);
+    debug::bench(&mut criterion, &mut pairs);
     criterion.final_summary();
     pairs.print();
 }
