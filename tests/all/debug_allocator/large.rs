@@ -187,7 +187,7 @@ fn retained_metadata(#[values(false, true)] never_unmap: bool) {
 /// DC-07: a child that uses addresses again, whose former blocks are remembered.
 #[test]
 fn retained_addresses_come_again() {
-    let mut buffer = vec![std::mem::MaybeUninit::uninit(); 64 << 10];
+    let mut buffer = Box::new_uninit_slice(64 << 10);
     let fixed_buffer = zigalloc::heap::FixedBufferAllocator::init(&mut buffer);
     let config = DebugConfig { retain_metadata: true, ..SMALL_PAGES };
     let debug = DebugAllocator::with_config(fixed_buffer.allocator(), config);

@@ -472,7 +472,7 @@ fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
 /// handed out again.
 #[test]
 fn a_page_that_comes_again() {
-    let mut buffer = vec![std::mem::MaybeUninit::uninit(); 32 << 10];
+    let mut buffer = Box::new_uninit_slice(32 << 10);
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let debug = DebugAllocator::with_config(fixed_buffer.allocator(), SMALL_PAGES);
     let a = debug.allocator();
