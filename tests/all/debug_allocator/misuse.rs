@@ -114,7 +114,7 @@ fn resize_after_free(#[values(SMALL, LARGE)] len: usize, #[values(true, false)] 
 #[rstest]
 fn wrong_length_on_free(
     #[values(SMALL, LARGE)] len: usize,
-    #[values(1, SMALL - 1, SMALL + 1, 1000, LARGE - 1, LARGE + 1, 1 << 20)] wrong: usize,
+    #[values(1, SMALL + 1, LARGE - 1, 1 << 20)] wrong: usize,
 ) {
     let config = DebugConfig { enable_memory_limit: true, ..CONFIG };
     with_block(config, len, |a, memory| {
@@ -145,7 +145,7 @@ fn wrong_length_on_resize(#[values(SMALL, LARGE)] len: usize, #[values(SMALL - 2
 /// DA-35: a wrong alignment, in the same class and in others. For large blocks, too, which Zig does
 /// not check.
 #[rstest]
-fn wrong_alignment(#[values(SMALL, LARGE)] len: usize, #[values(1, 4, 16, 4096, 1 << 20)] wrong: usize) {
+fn wrong_alignment(#[values(SMALL, LARGE)] len: usize, #[values(4, 16, 1 << 20)] wrong: usize) {
     with_block(CONFIG, len, |a, memory| {
         let resized = resize(a, memory, wrong, len - 1);
         assert_eq!(one_report().kind, ReportKind::WrongAlignment);
