@@ -252,6 +252,9 @@ mod tests {
                 }
             }
             assert_eq!(table.len, model.len());
+            if cfg!(miri) && step % 30 != 0 {
+                continue;
+            }
             for (&address, &value) in &model {
                 let index = table.find(address).unwrap();
                 assert_eq!((table.get(index), table.words(index)[1]), (value, value as usize));
