@@ -188,8 +188,8 @@ fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false
         }
         n += 1;
     }
-    // Validation and its like ask for every block, arenas for few, and for one if that can grow.
-    assert!(n >= if resizes { 1 } else { 2 }, "the child was asked {n} times only");
+    // If the child can grow, as pages do at times, an arena may never have to ask for a second block.
+    assert!(resizes || n >= 2, "the child was asked {n} times only");
 }
 
 /// The same with the public check, which also says who swallows an error.
