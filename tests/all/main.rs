@@ -21,6 +21,8 @@ mod memory_pool;
 #[cfg(feature = "std")]
 mod out_of_memory;
 mod page_allocator;
+#[cfg(feature = "std")]
+mod reentrance;
 mod return_address;
 mod rust_allocator;
 mod shared_arena;

@@ -471,7 +471,8 @@ impl<C: ChildAllocator> Drop for DebugAllocator<C> {
 }
 
 // SAFETY: 1. as `handle` says. 2. The state is its own. If it is `Send`, its child is a
-// `SyncAllocator`, which any thread may call.
+// `SyncAllocator`, which any thread may call. 3. There is a lock. With `thread_safe` off, a call that
+// finds it taken ends the process, as that option says.
 unsafe impl<C: ChildAllocator> AllocatorState for DebugAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()
