@@ -40,7 +40,7 @@
 //! In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory with 0xAA
 //! before any allocator sees the call, as in Zig. If the memory has been unmapped, that is a fault of
 //! the machine, and nobody reports it. A [`quarantine`](DebugConfig::quarantine) or
-//! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator) has
+//! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator()) has
 //! the former. As long as a page is kept, so is all that is known of its blocks.
 //!
 //! # Layout
