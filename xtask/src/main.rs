@@ -11,6 +11,7 @@ mod steps;
 mod surface;
 mod test;
 mod toolchain;
+mod zig;
 
 /// A command that fails says why in one text; it is printed as it is.
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -24,6 +25,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
+    Command { name: "zig", usage: zig::USAGE, run: zig::run },
 ];
 
 fn main() -> ExitCode {

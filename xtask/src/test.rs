@@ -4,6 +4,7 @@ use crate::Result;
 use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, run_quietly};
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo};
+use crate::zig;
 
 pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
@@ -42,6 +43,12 @@ const STEPS: &[Step] = &[
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
     Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
+    Step {
+        name: "zig-package",
+        what: "the Zig package, with every release of Zig",
+        kind: Kind::Slow,
+        run: zig_package,
+    },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
     Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
     Step {
@@ -149,13 +156,7 @@ fn test_xtask() -> Outcome {
 }
 
 fn surface() -> Outcome {
-    match surface::require_done() {
-        Ok(()) => Outcome::Passed,
-        Err(message) => {
-            println!("{message}");
-            Outcome::Failed
-        }
-    }
+    outcome(surface::require_done())
 }
 
 fn examples() -> Outcome {
@@ -181,6 +182,11 @@ fn msrv() -> Outcome {
         };
         check(&["--tests", "--all-features"]).and(|| check(&["--no-default-features"]))
     })
+}
+
+fn zig_package() -> Outcome {
+    let here = zig::VERSIONS.into_iter().try_for_each(|version| zig::compiler(version).map(drop));
+    with(here, || outcome(zig::test_package()))
 }
 
 /// Miri over the library's tests. Its build is in `target/miri`, one for all three steps, since the
@@ -225,6 +231,17 @@ fn miri_seeds() -> Outcome {
     }
     args.push(MARK);
     miri("-Zmiri-many-seeds=0..16", &args)
+}
+
+/// How a step ended that is a function; what went wrong is printed.
+fn outcome(result: Result<()>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(message) => {
+            println!("{message}");
+            Outcome::Failed
+        }
+    }
 }
 
 /// Runs the step if what it needs is there.

@@ -1,0 +1,241 @@
+//! `cargo xtask zig`: the Zig compilers that the crate is compared with, and the tests of the Zig package.
+//!
+//! PyPI has them, under the name `ziglang`, so Python is all that it takes. A compiler is unpacked into
+//! `target/zig/<version>/`, and what it builds is beside it.
+
+use std::env::consts::EXE_SUFFIX;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::{Result, root};
+
+pub(crate) const USAGE: &str = "\
+zig [--fetch] [--test]
+      Lists the Zig compilers in target/zig.
+      --fetch  downloads those that are missing, as the wheels `ziglang` of PyPI; needs Python 3 with pip
+      --test   runs the tests of the Zig package with each";
+
+/// The releases whose vtable is the crate's, oldest first.
+pub(crate) const VERSIONS: [&str; 4] = ["0.14.1", "0.15.2", "0.16.0", "0.17.1"];
+
+/// The release that the crate ports.
+pub(crate) const PORTED: &str = "0.15.2";
+
+/// The release that the lock-free allocators are compared with.
+pub(crate) const NEWEST: &str = "0.17.1";
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let (mut fetch, mut test) = (false, false);
+    for arg in args {
+        match arg.as_str() {
+            "--fetch" => fetch = true,
+            "--test" => test = true,
+            _ => return Err(format!("xtask zig: unknown option {arg:?}\n\n{USAGE}")),
+        }
+    }
+    for version in VERSIONS {
+        match if fetch || test { compiler(version) } else { cached(version) } {
+            Ok(compiler) => println!("{version}  {}", compiler.program.display()),
+            Err(why) if fetch || test => return Err(why),
+            Err(why) => println!("{version}  {why}"),
+        }
+    }
+    if test { test_package() } else { Ok(()) }
+}
+
+/// The tests of the package in `zig/`, with every release.
+pub(crate) fn test_package() -> Result<()> {
+    for version in VERSIONS {
+        let mut command = compiler(version)?.command();
+        command.args(["build", "test", "--summary", "all"]).current_dir(root().join("zig"));
+        println!("$ zig build test  ({version})");
+        let status = command.status().map_err(|error| format!("zig {version}: {error}"))?;
+        if !status.success() {
+            return Err(format!("zig {version} build test: {status}"));
+        }
+    }
+    Ok(())
+}
+
+/// A Zig compiler that works.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiler {
+    pub(crate) version: &'static str,
+    program: PathBuf,
+    dir: PathBuf,
+}
+
+impl Compiler {
+    /// The program, which keeps its caches beside itself.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env("ZIG_GLOBAL_CACHE_DIR", self.dir.join("cache"));
+        command.env("ZIG_LOCAL_CACHE_DIR", self.dir.join("cache"));
+        command.current_dir(root()).stdin(Stdio::null());
+        command
+    }
+
+    /// Where to put what it builds.
+    pub(crate) fn out_dir(&self) -> Result<PathBuf> {
+        let dir = self.dir.join("out");
+        fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        Ok(dir)
+    }
+
+    /// Runs the compiler and returns nothing but what went wrong.
+    pub(crate) fn compile(&self, args: &[&str]) -> Result<()> {
+        let output = self.command().args(args).output();
+        let output = output.map_err(|error| format!("{}: {error}", self.program.display()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let messages = String::from_utf8_lossy(&output.stderr);
+        Err(format!("zig {} {}: {}\n{messages}", self.version, args.join(" "), output.status))
+    }
+}
+
+fn dir(version: &str) -> PathBuf {
+    root().join("target/zig").join(version)
+}
+
+/// The compiler of a release, if it has been fetched.
+fn cached(version: &'static str) -> Result<Compiler> {
+    let dir = dir(version);
+    let program = program(&dir);
+    if !program.is_file() {
+        return Err("not here; `cargo xtask zig --fetch` downloads it".to_owned());
+    }
+    answers(&program, version)?;
+    Ok(Compiler { version, program, dir })
+}
+
+/// The compiler of a release; downloads it if need be.
+///
+/// # Errors
+/// If it is not there and cannot be had. The text says what to do.
+pub(crate) fn compiler(version: &'static str) -> Result<Compiler> {
+    if let Ok(compiler) = cached(version) {
+        return Ok(compiler);
+    }
+    let dir = dir(version);
+    fetch(version, &dir).map_err(|why| {
+        let place = program(&dir);
+        format!(
+            "there is no Zig {version}: {why}\n\
+             Either let `python3 -m pip download ziglang=={version}` work here, or unpack that wheel yourself \
+             so that {} is the program.",
+            place.display()
+        )
+    })?;
+    cached(version)
+}
+
+/// Where a wheel has its compiler.
+fn program(dir: &Path) -> PathBuf {
+    dir.join(format!("ziglang/zig{EXE_SUFFIX}"))
+}
+
+/// Whether the program runs and is of this release.
+fn answers(program: &Path, version: &str) -> Result<()> {
+    let output = Command::new(program).arg("version").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && answer.trim() == version {
+        return Ok(());
+    }
+    Err(format!("{} version: {}, {:?}", program.display(), output.status, answer.trim()))
+}
+
+/// Downloads and unpacks into a directory of this process, and renames it at the end: so `dir` is whole, or
+/// not there.
+fn fetch(version: &str, dir: &Path) -> Result<()> {
+    let python = python()?;
+    let part = dir.with_file_name(format!("{version}.part{}", std::process::id()));
+    let failed = |error| format!("{}: {error}", part.display());
+    fs::create_dir_all(&part).map_err(failed)?;
+    println!("zig: downloading {version}");
+    let result = download_and_unpack(python, version, &part).and_then(|()| {
+        answers(&program(&part), version)?;
+        let _ = fs::remove_dir_all(dir);
+        match fs::rename(&part, dir) {
+            // Another process was faster.
+            Err(_) if program(dir).is_file() => Ok(()),
+            result => result.map_err(failed),
+        }
+    });
+    let _ = fs::remove_dir_all(&part);
+    result
+}
+
+fn download_and_unpack(python: &str, version: &str, part: &Path) -> Result<()> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let requirement = format!("ziglang=={version}");
+    let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest"];
+    quietly(python, &[&pip[..], &[&text(part), &requirement]].concat())?;
+    let files = fs::read_dir(part).map_err(|error| format!("{}: {error}", part.display()))?;
+    let wheel = files
+        .flatten()
+        .map(|file| file.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .ok_or_else(|| format!("pip downloaded no wheel into {}", part.display()))?;
+    quietly(python, &["-m", "zipfile", "-e", &text(&wheel), &text(part)])?;
+    let _ = fs::remove_file(wheel);
+    // A zip file of Python's carries no permissions.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let program = program(part);
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+    }
+    Ok(())
+}
+
+fn python() -> Result<&'static str> {
+    let works = |program: &&str| quietly(program, &["-m", "pip", "--version"]).is_ok();
+    ["python3", "python"].into_iter().find(works).ok_or_else(|| "there is no Python 3 with pip".to_owned())
+}
+
+/// Runs a program whose output is of interest only if it fails: then its last lines are the error.
+fn quietly(program: &str, args: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let messages = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = messages.lines().collect();
+    let end = lines[lines.len().saturating_sub(3)..].join("\n");
+    Err(format!("`{program} {}`: {}\n{end}", args.join(" "), output.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_options_are_told() {
+        assert!(run(&["--get".to_owned()]).unwrap_err().contains("unknown option \"--get\""));
+    }
+
+    #[test]
+    fn what_does_not_answer_as_a_compiler_is_none() {
+        assert!(answers(Path::new("/no/such/program"), PORTED).is_err());
+        // Some program that runs and says something else.
+        let cargo = crate::toolchain::cargo();
+        assert!(answers(Path::new(&cargo), PORTED).unwrap_err().contains("version"));
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_command() {
+        let error = quietly(&crate::toolchain::cargo(), &["no-such-command"]).unwrap_err();
+        assert!(error.contains("no-such-command`: exit"), "{error}");
+        assert!(quietly("/no/such/program", &[]).unwrap_err().starts_with("/no/such/program: "));
+    }
+
+    #[test]
+    fn the_named_releases_are_in_the_list() {
+        assert!(VERSIONS.contains(&PORTED) && VERSIONS.last() == Some(&NEWEST));
+    }
+}
