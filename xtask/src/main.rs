@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod differential;
 mod inventory;
 mod scan;
 mod steps;
@@ -25,6 +26,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
+    Command { name: "differential", usage: differential::USAGE, run: differential::run },
     Command { name: "zig", usage: zig::USAGE, run: zig::run },
 ];
 

@@ -1,10 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
-use crate::Result;
 use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, run_quietly};
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo};
 use crate::zig;
+use crate::{Result, differential};
 
 pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
@@ -48,6 +48,12 @@ const STEPS: &[Step] = &[
         what: "the Zig package, with every release of Zig",
         kind: Kind::Slow,
         run: zig_package,
+    },
+    Step {
+        name: "differential",
+        what: "random programs, compared with Zig",
+        kind: Kind::Slow,
+        run: differential,
     },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
     Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
@@ -185,8 +191,17 @@ fn msrv() -> Outcome {
 }
 
 fn zig_package() -> Outcome {
-    let here = zig::VERSIONS.into_iter().try_for_each(|version| zig::compiler(version).map(drop));
-    with(here, || outcome(zig::test_package()))
+    with_zig(&zig::VERSIONS, zig::test_package)
+}
+
+fn differential() -> Outcome {
+    with_zig(&[zig::PORTED, zig::NEWEST], differential::step)
+}
+
+/// Runs the step if there are these compilers.
+fn with_zig(versions: &[&'static str], step: fn() -> Result<()>) -> Outcome {
+    let here = versions.iter().try_for_each(|version| zig::compiler(version).map(drop));
+    with(here, || outcome(step()))
 }
 
 /// Miri over the library's tests. Its build is in `target/miri`, one for all three steps, since the

@@ -76,23 +76,32 @@ impl Compiler {
         command
     }
 
-    /// Where to put what it builds.
-    pub(crate) fn out_dir(&self) -> Result<PathBuf> {
+    /// Builds a program or a library from a file of the repository, unless it is newer than all of `sources`,
+    /// the first of which is that file. Returns where it is.
+    pub(crate) fn build(&self, how: &[&str], name: &str, sources: &[&str]) -> Result<PathBuf> {
         let dir = self.dir.join("out");
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        Ok(dir)
-    }
-
-    /// Runs the compiler and returns nothing but what went wrong.
-    pub(crate) fn compile(&self, args: &[&str]) -> Result<()> {
-        let output = self.command().args(args).output();
-        let output = output.map_err(|error| format!("{}: {error}", self.program.display()))?;
+        let result = dir.join(name);
+        if is_newer(&result, sources) {
+            return Ok(result);
+        }
+        let emit = format!("-femit-bin={}", result.display());
+        let mut command = self.command();
+        command.args(how).args([sources[0], &emit]);
+        let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
         if output.status.success() {
-            return Ok(());
+            return Ok(result);
         }
         let messages = String::from_utf8_lossy(&output.stderr);
-        Err(format!("zig {} {}: {}\n{messages}", self.version, args.join(" "), output.status))
+        Err(format!("zig {}: {command:?}: {}\n{messages}", self.version, output.status))
     }
+}
+
+/// Whether a file is newer than those that it is made from, paths in the repository.
+fn is_newer(file: &Path, sources: &[&str]) -> bool {
+    let time = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let Ok(built) = time(file) else { return false };
+    sources.iter().all(|source| time(&root().join(source)).is_ok_and(|time| time < built))
 }
 
 fn dir(version: &str) -> PathBuf {
@@ -225,6 +234,14 @@ mod tests {
         // Some program that runs and says something else.
         let cargo = crate::toolchain::cargo();
         assert!(answers(Path::new(&cargo), PORTED).unwrap_err().contains("version"));
+    }
+
+    #[test]
+    fn what_is_older_than_its_source_is_built_again() {
+        let program = std::env::current_exe().unwrap();
+        assert!(is_newer(&program, &["xtask/src/zig.rs"]));
+        assert!(!is_newer(&root().join("Cargo.toml"), &[&program.to_string_lossy()]));
+        assert!(!is_newer(Path::new("/no/such/file"), &[]) && !is_newer(&program, &["no/such/file"]));
     }
 
     #[test]

@@ -1,0 +1,158 @@
+//! The allocators that programs run on.
+
+use std::ptr::NonNull;
+
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode, SharedArenaAllocator};
+use zigalloc::{Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator};
+
+pub(crate) trait Subject {
+    /// Uses a handle.
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R;
+
+    /// What the reset returned, if it returns anything.
+    fn reset(&mut self, mode: ResetMode) -> Option<bool>;
+
+    /// Says what no call returns: the capacity of an arena, the end of a buffer.
+    fn say_state(&mut self);
+
+    /// Takes an arena apart and puts it together.
+    fn promote(&mut self) {}
+
+    /// Asks a fixed buffer about a block: the address `reach` bytes behind its begin, its first `reach` bytes, and
+    /// whether it is the last.
+    fn owns(&mut self, _memory: NonNull<[u8]>, _reach: usize) {}
+}
+
+pub(crate) struct Fixed<'b> {
+    pub(crate) fixed: FixedBufferAllocator<'b>,
+    /// Whether it is used by the handle for many threads.
+    pub(crate) shared: bool,
+}
+
+impl Subject for Fixed<'_> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(if self.shared { self.fixed.thread_safe_allocator().get() } else { self.fixed.allocator() })
+    }
+
+    fn reset(&mut self, _mode: ResetMode) -> Option<bool> {
+        self.fixed.reset();
+        None
+    }
+
+    fn say_state(&mut self) {
+        say!(" end {}", self.fixed.end_index());
+    }
+
+    fn owns(&mut self, memory: NonNull<[u8]>, reach: usize) {
+        let begin = memory.cast::<u8>();
+        say!(" {}", self.fixed.owns_ptr(begin.as_ptr().wrapping_add(reach)));
+        say!(" {}", self.fixed.owns_slice(NonNull::slice_from_raw_parts(begin, reach)));
+        say!(" {}", self.fixed.is_last_allocation(memory));
+    }
+}
+
+/// A lock around a subject.
+pub(crate) struct Locked<S>(pub(crate) S);
+
+impl<S: Subject> Subject for Locked<S> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        self.0.with(|allocator| {
+            // SAFETY: `f` gets nothing but the wrapper's handle.
+            let locked = unsafe { ThreadSafeAllocator::from_child(allocator) };
+            f(locked.allocator().get())
+        })
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        self.0.reset(mode)
+    }
+
+    fn say_state(&mut self) {
+        self.0.say_state();
+    }
+
+    fn promote(&mut self) {
+        self.0.promote();
+    }
+
+    fn owns(&mut self, memory: NonNull<[u8]>, reach: usize) {
+        self.0.owns(memory, reach);
+    }
+}
+
+pub(crate) struct Arena<'f, 'b, C: ChildAllocator> {
+    /// Always there between two calls.
+    arena: Option<ArenaAllocator<C>>,
+    child: C,
+    /// The buffer that the child is over, if it is.
+    fixed: Option<&'f FixedBufferAllocator<'b>>,
+}
+
+impl<'f, 'b, C: ChildAllocator> Arena<'f, 'b, C> {
+    pub(crate) fn over(child: C, fixed: Option<&'f FixedBufferAllocator<'b>>) -> Arena<'f, 'b, C> {
+        Arena { arena: Some(ArenaAllocator::init(child)), child, fixed }
+    }
+
+    fn arena(&mut self) -> &mut ArenaAllocator<C> {
+        self.arena.as_mut().expect("it is always there")
+    }
+}
+
+impl<C: ChildAllocator> Subject for Arena<'_, '_, C> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(self.arena().allocator())
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        Some(self.arena().reset(mode))
+    }
+
+    fn say_state(&mut self) {
+        say!(" cap {}", self.arena().query_capacity());
+        if let Some(fixed) = self.fixed {
+            say!(" end {}", fixed.end_index());
+        }
+    }
+
+    fn promote(&mut self) {
+        let state = self.arena.take().expect("it is always there").into_state();
+        // SAFETY: the same child.
+        self.arena = Some(unsafe { state.promote(self.child) });
+    }
+}
+
+pub(crate) struct SharedArena<'c> {
+    /// Always there between two calls.
+    arena: Option<SharedArenaAllocator<'c>>,
+    child: SyncAllocator<'c>,
+}
+
+impl<'c> SharedArena<'c> {
+    pub(crate) fn over(child: SyncAllocator<'c>) -> SharedArena<'c> {
+        SharedArena { arena: Some(SharedArenaAllocator::init(child)), child }
+    }
+
+    fn arena(&mut self) -> &mut SharedArenaAllocator<'c> {
+        self.arena.as_mut().expect("it is always there")
+    }
+}
+
+impl Subject for SharedArena<'_> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(self.arena().allocator().get())
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        Some(self.arena().reset(mode))
+    }
+
+    fn say_state(&mut self) {
+        say!(" cap {}", self.arena().query_capacity());
+    }
+
+    fn promote(&mut self) {
+        let state = self.arena.take().expect("it is always there").into_state();
+        // SAFETY: the same child.
+        self.arena = Some(unsafe { state.promote(self.child) });
+    }
+}
