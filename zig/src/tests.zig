@@ -161,7 +161,7 @@ test "every alignment arrives as its logarithm" {
     const direct = recorder.handle();
     var sandwich: Sandwich = .{};
     for ([_]std.mem.Allocator{ zigalloc.toZig(&direct), sandwich.over(direct) }) |allocator| {
-        for (0..@bitSizeOf(usize)) |log2| {
+        for (0..@bitSizeOf(usize) - 1) |log2| {
             recorder.used = 1;
             const alignment: Alignment = .fromByteUnits(@as(usize, 1) << @intCast(log2));
             const memory = allocator.rawAlloc(1, alignment, 0);
@@ -172,7 +172,7 @@ test "every alignment arrives as its logarithm" {
     }
 }
 
-test "lengths and alignments that do not exist reach no Zig allocator" {
+test "lengths and alignments that no block has reach no Zig allocator" {
     const Never = struct {
         fn alloc(_: *anyopaque, _: usize, _: Alignment, _: usize) ?[*]u8 {
             @panic("alloc was called");
@@ -195,17 +195,27 @@ test "lengths and alignments that do not exist reach no Zig allocator" {
     } };
     const a = zigalloc.fromZig(&never);
     var block: [8]u8 = undefined;
-    const no_len: usize = @as(usize, std.math.maxInt(isize)) + 1;
-    for ([_]usize{ no_len, std.math.maxInt(usize) }) |len| {
-        try testing.expect(a.vtable.alloc(a.ctx, len, 0, 0) == null);
-        try testing.expect(!a.vtable.resize(a.ctx, &block, block.len, 0, len, 0));
-        try testing.expect(a.vtable.remap(a.ctx, &block, block.len, 0, len, 0) == null);
+    const longest: usize = std.math.maxInt(isize);
+    for ([_]usize{ longest - 15, longest, longest + 1, std.math.maxInt(usize) }) |len| {
+        try testing.expect(a.vtable.alloc(a.ctx, len, 4, 0) == null);
+        try testing.expect(!a.vtable.resize(a.ctx, &block, block.len, 4, len, 0));
+        try testing.expect(a.vtable.remap(a.ctx, &block, block.len, 4, len, 0) == null);
     }
-    for ([_]u8{ @bitSizeOf(usize), 255 }) |log2| {
+    for ([_]u8{ @bitSizeOf(usize) - 1, @bitSizeOf(usize), 255 }) |log2| {
         try testing.expect(a.vtable.alloc(a.ctx, 8, log2, 0) == null);
         try testing.expect(!a.vtable.resize(a.ctx, &block, block.len, log2, 4, 0));
         try testing.expect(a.vtable.remap(a.ctx, &block, block.len, log2, 4, 0) == null);
     }
+}
+
+test "the longest block that exists is asked for" {
+    var recorder: Recorder = .{};
+    const direct = recorder.handle();
+    const zig = zigalloc.toZig(&direct);
+    const a = zigalloc.fromZig(&zig);
+    const longest: usize = std.math.maxInt(isize);
+    try testing.expect(a.vtable.alloc(a.ctx, longest - 16, 4, 0) == null);
+    try testing.expectEqual(longest - 16, recorder.last.new_len);
 }
 
 test "containers of std work, and leave nothing behind" {

@@ -91,9 +91,9 @@ pub fn toZig(allocator: *const Allocator) std.mem.Allocator {
 
 /// An allocator for C and Rust that asks `allocator.*`, which must outlive it, for everything.
 ///
-/// Their callers may ask for lengths and alignments that do not exist: above `maxInt(isize)`, and from
-/// `@bitSizeOf(usize)` on. They get null and false, and the Zig allocator is not asked, for which that would be
-/// illegal behavior.
+/// Their callers may ask for what no allocator has: a length that exceeds `maxInt(isize)` together with the alignment,
+/// or an alignment above the largest. They get null and false, and the Zig allocator is not asked; its additions might
+/// overflow, which is illegal behavior.
 pub fn fromZig(allocator: *const std.mem.Allocator) Allocator {
     return .{ .ctx = @constCast(allocator), .vtable = &from_zig };
 }
@@ -157,9 +157,10 @@ const FromZig = struct {
         return allocator.*;
     }
 
-    /// Whether there can be such a block.
+    /// Whether there can be such a block, with the padding that it may need.
     fn exists(len: usize, alignment_log2: u8) bool {
-        return len <= std.math.maxInt(isize) and alignment_log2 < @bitSizeOf(usize);
+        if (alignment_log2 >= @bitSizeOf(usize) - 1) return false;
+        return len <= std.math.maxInt(isize) - fromLog2(alignment_log2).toByteUnits();
     }
 
     fn alloc(ctx: ?*anyopaque, len: usize, alignment_log2: u8, ret_addr: usize) callconv(.c) ?[*]u8 {
