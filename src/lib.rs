@@ -43,6 +43,7 @@
 //!   simplest, [`heap::arena`] the most used, [`thread_safe`] shows how allocators wrap each other.
 //! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check of
 //!   every place where memory can run out, and the conformance kit for your own allocator.
+//! - To **see** what a program asks of its allocator: [`trace`] counts the calls, or writes them down.
 //!
 //! # Safety in two sentences
 //!
@@ -57,10 +58,12 @@
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
 //! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep books on the global heap |
 //! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take |
+//! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
 //! | `backtrace` | | reports name the function, file and line of a return address |
+//! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
 //!
-//! Without features the crate is `no_std`: the interface, the fixed buffer, both arenas, and the failing and
-//! validating allocators of [`testing`] remain.
+//! Without features the crate is `no_std`: the interface, the fixed buffer alone and with a fallback, both
+//! arenas, the memory pools, the failing and validating allocators of [`testing`], and [`trace`] remain.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]
@@ -70,6 +73,9 @@ extern crate alloc;
 
 pub mod adapters;
 pub mod alignment;
+#[cfg(feature = "capi")]
+#[doc(hidden)]
+pub mod capi;
 mod error;
 pub mod heap;
 pub mod interface;
@@ -80,6 +86,7 @@ mod sync;
 pub mod testing;
 #[cfg(feature = "std")]
 pub mod thread_safe;
+pub mod trace;
 pub mod vtable;
 mod writer;
 

@@ -8,6 +8,7 @@
 mod arena;
 mod fixed_buffer;
 mod pairs;
+mod pools;
 mod shared_arena;
 mod smp;
 mod thread_safe;
@@ -30,6 +31,7 @@ fn main() {
     thread_safe::bench(&mut criterion, &mut pairs);
     shared_arena::bench(&mut criterion, &mut pairs);
     smp::bench(&mut criterion, &mut pairs);
+    pools::bench(&mut criterion, &mut pairs);
     criterion.final_summary();
     pairs.print();
 }

@@ -1,18 +1,17 @@
 //! `cargo xtask zig`: the Zig compilers that the crate is compared with, and the tests of the Zig package.
 //!
-//! PyPI has them, under the name `ziglang`, so Python is all that it takes. A compiler is unpacked into
-//! `target/zig/<version>/`, and what it builds is beside it.
+//! PyPI has them, under the name `ziglang`, so Python is all that it takes. What a compiler builds is in
+//! `target/zig/<version>/`.
 
-use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Result, root};
+use crate::{Result, root, wheel};
 
 pub(crate) const USAGE: &str = "\
 zig [--fetch] [--test]
-      Lists the Zig compilers in target/zig.
+      Lists the Zig compilers that the crate is compared with.
       --fetch  downloads those that are missing, as the wheels `ziglang` of PyPI; needs Python 3 with pip
       --test   runs the tests of the Zig package with each";
 
@@ -104,45 +103,23 @@ fn is_newer(file: &Path, sources: &[&str]) -> bool {
     sources.iter().all(|source| time(&root().join(source)).is_ok_and(|time| time < built))
 }
 
-fn dir(version: &str) -> PathBuf {
-    root().join("target/zig").join(version)
-}
-
 /// The compiler of a release, if it has been fetched.
 fn cached(version: &'static str) -> Result<Compiler> {
-    let dir = dir(version);
-    let program = program(&dir);
-    if !program.is_file() {
+    if !wheel::directory("ziglang", version).is_dir() {
         return Err("not here; `cargo xtask zig --fetch` downloads it".to_owned());
     }
-    answers(&program, version)?;
-    Ok(Compiler { version, program, dir })
+    compiler(version)
 }
 
 /// The compiler of a release; downloads it if need be.
 ///
 /// # Errors
-/// If it is not there and cannot be had. The text says what to do.
+/// If it is not there and cannot be had, or does not run. The text says what to do.
 pub(crate) fn compiler(version: &'static str) -> Result<Compiler> {
-    if let Ok(compiler) = cached(version) {
-        return Ok(compiler);
-    }
-    let dir = dir(version);
-    fetch(version, &dir).map_err(|why| {
-        let place = program(&dir);
-        format!(
-            "there is no Zig {version}: {why}\n\
-             Either let `python3 -m pip download ziglang=={version}` work here, or unpack that wheel yourself \
-             so that {} is the program.",
-            place.display()
-        )
-    })?;
-    cached(version)
-}
-
-/// Where a wheel has its compiler.
-fn program(dir: &Path) -> PathBuf {
-    dir.join(format!("ziglang/zig{EXE_SUFFIX}"))
+    let program = wheel::zig(version)?;
+    answers(&program, version)?;
+    let dir = root().join("target/zig").join(version);
+    Ok(Compiler { version, program, dir })
 }
 
 /// Whether the program runs and is of this release.
@@ -154,69 +131,6 @@ fn answers(program: &Path, version: &str) -> Result<()> {
         return Ok(());
     }
     Err(format!("{} version: {}, {:?}", program.display(), output.status, answer.trim()))
-}
-
-/// Downloads and unpacks into a directory of this process, and renames it at the end: so `dir` is whole, or
-/// not there.
-fn fetch(version: &str, dir: &Path) -> Result<()> {
-    let python = python()?;
-    let part = dir.with_file_name(format!("{version}.part{}", std::process::id()));
-    let failed = |error| format!("{}: {error}", part.display());
-    fs::create_dir_all(&part).map_err(failed)?;
-    println!("zig: downloading {version}");
-    let result = download_and_unpack(python, version, &part).and_then(|()| {
-        answers(&program(&part), version)?;
-        let _ = fs::remove_dir_all(dir);
-        match fs::rename(&part, dir) {
-            // Another process was faster.
-            Err(_) if program(dir).is_file() => Ok(()),
-            result => result.map_err(failed),
-        }
-    });
-    let _ = fs::remove_dir_all(&part);
-    result
-}
-
-fn download_and_unpack(python: &str, version: &str, part: &Path) -> Result<()> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let requirement = format!("ziglang=={version}");
-    let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest"];
-    quietly(python, &[&pip[..], &[&text(part), &requirement]].concat())?;
-    let files = fs::read_dir(part).map_err(|error| format!("{}: {error}", part.display()))?;
-    let wheel = files
-        .flatten()
-        .map(|file| file.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| format!("pip downloaded no wheel into {}", part.display()))?;
-    quietly(python, &["-m", "zipfile", "-e", &text(&wheel), &text(part)])?;
-    let _ = fs::remove_file(wheel);
-    // A zip file of Python's carries no permissions.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let program = program(part);
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
-            .map_err(|error| format!("{}: {error}", program.display()))?;
-    }
-    Ok(())
-}
-
-fn python() -> Result<&'static str> {
-    let works = |program: &&str| quietly(program, &["-m", "pip", "--version"]).is_ok();
-    ["python3", "python"].into_iter().find(works).ok_or_else(|| "there is no Python 3 with pip".to_owned())
-}
-
-/// Runs a program whose output is of interest only if it fails: then its last lines are the error.
-fn quietly(program: &str, args: &[&str]) -> Result<()> {
-    let output = Command::new(program).args(args).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let messages = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = messages.lines().collect();
-    let end = lines[lines.len().saturating_sub(3)..].join("\n");
-    Err(format!("`{program} {}`: {}\n{end}", args.join(" "), output.status))
 }
 
 #[cfg(test)]
@@ -242,13 +156,6 @@ mod tests {
         assert!(is_newer(&program, &["xtask/src/zig.rs"]));
         assert!(!is_newer(&root().join("Cargo.toml"), &[&program.to_string_lossy()]));
         assert!(!is_newer(Path::new("/no/such/file"), &[]) && !is_newer(&program, &["no/such/file"]));
-    }
-
-    #[test]
-    fn a_failure_is_told_with_its_command() {
-        let error = quietly(&crate::toolchain::cargo(), &["no-such-command"]).unwrap_err();
-        assert!(error.contains("no-such-command`: exit"), "{error}");
-        assert!(quietly("/no/such/program", &[]).unwrap_err().starts_with("/no/such/program: "));
     }
 
     #[test]

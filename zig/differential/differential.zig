@@ -21,28 +21,83 @@ const Subject = if (has_lock) enum {
     arena_over_fixed,
     arena_over_locked_fixed,
     arena_over_arena,
+    pool,
+    aligned_pool,
+    preheated_pool,
 
     fn hasArena(subject: Subject) bool {
-        return subject != .fixed and subject != .locked_fixed;
+        return switch (subject) {
+            .arena, .locked_arena, .arena_over_fixed, .arena_over_locked_fixed, .arena_over_arena => true,
+            else => false,
+        };
     }
 
     fn hasFixed(subject: Subject) bool {
         return switch (subject) {
-            .arena, .locked_arena, .arena_over_arena => false,
-            else => true,
+            .fixed, .locked_fixed, .arena_over_fixed, .arena_over_locked_fixed => true,
+            else => false,
         };
     }
 } else enum {
     shared_fixed,
     shared_arena,
     shared_arena_over_shared_fixed,
+    buffer_first,
 
     fn hasArena(subject: Subject) bool {
-        return subject != .shared_fixed;
+        return subject == .shared_arena or subject == .shared_arena_over_shared_fixed;
     }
 
     fn hasFixed(subject: Subject) bool {
         return subject == .shared_fixed; // the other side cannot look at a buffer while it is shared
+    }
+};
+
+/// A pool as an allocator whose blocks are items, whatever length and alignment is asked for.
+const Pool = struct {
+    allocator: Allocator,
+    preheat: *const fn (*anyopaque, usize) bool,
+    reset: *const fn (*anyopaque, ArenaAllocator.ResetMode) bool,
+    deinit: *const fn (*anyopaque) void,
+
+    fn of(comptime Any: type, pool: *Any) Pool {
+        const functions = struct {
+            fn cast(ctx: *anyopaque) *Any {
+                return @ptrCast(@alignCast(ctx));
+            }
+
+            fn alloc(ctx: *anyopaque, _: usize, _: Alignment, _: usize) ?[*]u8 {
+                return @ptrCast(cast(ctx).create() catch return null);
+            }
+
+            fn free(ctx: *anyopaque, memory: []u8, _: Alignment, _: usize) void {
+                cast(ctx).destroy(@ptrCast(@alignCast(memory.ptr)));
+            }
+
+            fn preheat(ctx: *anyopaque, count: usize) bool {
+                cast(ctx).preheat(count) catch return false;
+                return true;
+            }
+
+            fn reset(ctx: *anyopaque, mode: ArenaAllocator.ResetMode) bool {
+                return cast(ctx).reset(mode);
+            }
+
+            fn deinit(ctx: *anyopaque) void {
+                cast(ctx).deinit();
+            }
+        };
+        return .{
+            .allocator = .{ .ptr = pool, .vtable = &.{
+                .alloc = functions.alloc,
+                .resize = Allocator.noResize,
+                .remap = Allocator.noRemap,
+                .free = functions.free,
+            } },
+            .preheat = functions.preheat,
+            .reset = functions.reset,
+            .deinit = functions.deinit,
+        };
     }
 };
 
@@ -136,6 +191,9 @@ fn runProgram(header: *Words) void {
     child.random = child.random * 2 + 1;
 
     var fixed: FixedBufferAllocator = .init(area[start..][0..len]);
+    // Only one subject has both.
+    var buffer_first = if (has_lock) {} else std.heap.BufferFirstAllocator.init(area[start..][0..len], child.allocator());
+    if (!has_lock and subject == .buffer_first) child.end += len;
     var locked_fixed: Locked = .{ .child_allocator = fixed.allocator() };
     var inner: ArenaAllocator = .init(child.allocator());
     const below = if (has_lock) switch (subject) {
@@ -149,13 +207,25 @@ fn runProgram(header: *Words) void {
     };
     var arena: ArenaAllocator = .init(below);
     var locked_arena: Locked = .{ .child_allocator = arena.allocator() };
-    const allocator = if (has_lock) switch (subject) {
+    var pools = if (has_lock) .{
+        std.heap.MemoryPool(u32).init(child.allocator()),
+        std.heap.MemoryPoolAligned([40]u8, .@"64").init(child.allocator()),
+        std.heap.MemoryPoolExtra([24]u8, .{ .growable = false }).init(child.allocator()),
+    } else .{};
+    const pool: ?Pool = if (has_lock) switch (subject) {
+        .pool => .of(@TypeOf(pools[0]), &pools[0]),
+        .aligned_pool => .of(@TypeOf(pools[1]), &pools[1]),
+        .preheated_pool => .of(@TypeOf(pools[2]), &pools[2]),
+        else => null,
+    } else null;
+    const allocator = if (pool) |p| p.allocator else if (has_lock) switch (subject) {
         .fixed => fixed.allocator(),
         .locked_fixed => locked_fixed.allocator(),
         .locked_arena => locked_arena.allocator(),
         else => arena.allocator(),
     } else switch (subject) {
         .shared_fixed => fixed.threadSafeAllocator(),
+        .buffer_first => buffer_first.allocator(),
         else => arena.allocator(),
     };
 
@@ -195,17 +265,22 @@ fn runProgram(header: *Words) void {
                 const mode = words.number();
                 const limit = words.number();
                 slots = @splat(null);
-                if (subject.hasArena()) {
-                    printFlag(arena.reset(switch (mode) {
-                        0 => .free_all,
-                        1 => .retain_capacity,
-                        else => .{ .retain_with_limit = limit },
-                    }));
+                const reset_mode: ArenaAllocator.ResetMode = switch (mode) {
+                    0 => .free_all,
+                    1 => .retain_capacity,
+                    else => .{ .retain_with_limit = limit },
+                };
+                if (pool) |p| {
+                    printFlag(p.reset(p.allocator.ptr, reset_mode));
+                } else if (subject.hasArena()) {
+                    printFlag(arena.reset(reset_mode));
+                } else if (!has_lock and subject == .buffer_first) {
+                    buffer_first.fixed_buffer_allocator.reset();
                 } else fixed.reset();
             },
             .owns => if (slots[words.number()]) |slot| {
                 const reach = words.number();
-                if (!subject.hasArena()) {
+                if (subject.hasFixed() and !subject.hasArena()) {
                     printFlag(fixed.ownsPtr(slot.memory.ptr + reach));
                     printFlag(fixed.ownsSlice(slot.memory.ptr[0..reach]));
                     printFlag(fixed.isLastAllocation(slot.memory));
@@ -214,18 +289,21 @@ fn runProgram(header: *Words) void {
             .promote => if (subject.hasArena()) {
                 arena = arena.state.promote(below);
             },
+            .preheat => if (pool) |p| printFlag(p.preheat(p.allocator.ptr, words.number())),
             .end => break,
         }
         if (subject.hasArena()) print(" cap {d}", .{arena.queryCapacity()});
         if (subject.hasFixed()) print(" end {d}", .{fixed.end_index});
+        if (!has_lock and subject == .buffer_first) print(" end {d}", .{buffer_first.fixed_buffer_allocator.end_index});
         print("\n", .{});
     }
+    if (pool) |p| p.deinit(p.allocator.ptr);
     if (subject.hasArena()) arena.deinit();
     inner.deinit();
     print("\n", .{});
 }
 
-const Step = enum { alloc, resize, remap, free, reset, owns, promote, end };
+const Step = enum { alloc, resize, remap, free, reset, owns, promote, preheat, end };
 
 fn printPlace(memory: ?[*]u8) void {
     if (memory) |ptr| print(" @{d}", .{offset(ptr)}) else print(" null", .{});

@@ -2,6 +2,7 @@
 //!
 //! The numbers in comments are those of the invariants in the [essay](super).
 
+use core::hint;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
@@ -140,21 +141,24 @@ impl NodePtr {
         unsafe { self.0.cast::<u8>().add(NODE_SIZE + start) }
     }
 
-    /// Takes `len` bytes behind `end_index`, or returns `None` if the node is too small for them.
+    /// Takes `len` bytes behind `end_index`, if the node has them.
     ///
-    /// `end_index` moves in both cases, as in Zig, except for a length that no node can have.
+    /// `end_index` moves even if not, as in Zig, except for a length that no node can have. It does not
+    /// move if another thread has moved it meanwhile.
     #[inline]
-    pub(super) fn reserve(self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    pub(super) fn reserve(self, len: usize, alignment: Alignment) -> Reserved {
         let capacity = self.capacity();
-        let mut end_index = self.end_index.load(Ordering::Relaxed);
-        loop {
-            let (start, end) = self.place(end_index, len, alignment)?;
-            // Acquires what other threads have freed. Only this operation can make the bytes ours.
-            match self.end_index.compare_exchange_weak(end_index, end, Ordering::Acquire, Ordering::Relaxed) {
-                // SAFETY: a node never shrinks while it is shared, so it still has `end` bytes.
-                Ok(_) => return (end <= capacity).then(|| unsafe { self.at(start) }),
-                Err(current) => end_index = current,
-            }
+        let end_index = self.end_index.load(Ordering::Relaxed);
+        let Some((start, end)) = self.place(end_index, len, alignment) else {
+            return Reserved::Full;
+        };
+        // Acquires what other threads have freed. Only this operation can make the bytes ours. The strong
+        // form: a failure shall mean that there is another thread, since it makes this one wait.
+        match self.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed) {
+            Err(_) => Reserved::Lost,
+            // SAFETY: a node never shrinks while it is shared, so it still has `end` bytes.
+            Ok(_) if end <= capacity => Reserved::Block(unsafe { self.at(start) }),
+            Ok(_) => Reserved::Full,
         }
     }
 
@@ -164,6 +168,40 @@ impl NodePtr {
     pub(super) fn is_last(self, end_index: usize, memory: NonNull<[u8]>) -> bool {
         let end = self.0.addr().get().wrapping_add(NODE_SIZE).wrapping_add(end_index);
         end == memory.addr().get().wrapping_add(memory.len())
+    }
+}
+
+/// What came of [`NodePtr::reserve`].
+pub(super) enum Reserved {
+    Block(NonNull<u8>),
+    /// The node is too small.
+    Full,
+    /// Another thread was faster; nothing has changed.
+    Lost,
+}
+
+/// How long a thread stays away from a node after it has lost a race for it: longer each time.
+///
+/// What is gained is that the others go on with the cache line, and need not pass it on for each block.
+/// @@SWEEP@@
+pub(super) struct Backoff {
+    pauses: u32,
+}
+
+impl Backoff {
+    /// Models and Miri only need to see that the thread comes back.
+    const FIRST: u32 = if cfg!(any(loom, miri)) { 1 } else { 128 };
+    const LAST: u32 = 8 * Backoff::FIRST;
+
+    pub(super) const fn new() -> Backoff {
+        Backoff { pauses: Backoff::FIRST }
+    }
+
+    pub(super) fn wait(&mut self) {
+        for _ in 0..self.pauses {
+            hint::spin_loop();
+        }
+        self.pauses = Backoff::LAST.min(2 * self.pauses);
     }
 }
 

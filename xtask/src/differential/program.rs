@@ -14,8 +14,12 @@
 //!   owns 3 20                         what a fixed buffer says about the block: owns the address 20 bytes behind
 //!                                     its begin, owns its first 20 bytes, is the last
 //!   promote                           an arena is taken apart and put together
+//!   preheat 10                        a pool gets memory for 10 items
 //!   end
 //! ```
+//!
+//! A pool is driven like an allocator whose blocks are items: lengths and alignments mean nothing to it, and it refuses
+//! to resize. What means nothing to a subject does nothing.
 //!
 //! Every text of this form is a program that keeps the contract of allocators, whatever is left out of it and
 //! whatever numbers are in it, as long as lengths are not zero and alignments exist: that is what makes programs
@@ -40,9 +44,13 @@ pub(super) const SUBJECTS: &[Subject] = &[
     Subject { name: "arena_over_fixed", release: zig::PORTED },
     Subject { name: "arena_over_locked_fixed", release: zig::PORTED },
     Subject { name: "arena_over_arena", release: zig::PORTED },
+    Subject { name: "pool", release: zig::PORTED },
+    Subject { name: "aligned_pool", release: zig::PORTED },
+    Subject { name: "preheated_pool", release: zig::PORTED },
     Subject { name: "shared_fixed", release: zig::NEWEST },
     Subject { name: "shared_arena", release: zig::NEWEST },
     Subject { name: "shared_arena_over_shared_fixed", release: zig::NEWEST },
+    Subject { name: "buffer_first", release: zig::NEWEST },
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +62,7 @@ pub(super) enum Op {
     Reset,
     Owns,
     Promote,
+    Preheat,
 }
 
 impl Op {
@@ -66,6 +75,7 @@ impl Op {
             Op::Reset => "reset",
             Op::Owns => "owns",
             Op::Promote => "promote",
+            Op::Preheat => "preheat",
         }
     }
 
@@ -75,7 +85,7 @@ impl Op {
             Op::Alloc => &[0, 1, 0],
             Op::Resize | Op::Remap => &[0, 1],
             Op::Reset | Op::Owns => &[0, 0],
-            Op::Free => &[0],
+            Op::Free | Op::Preheat => &[0],
             Op::Promote => &[],
         }
     }
@@ -196,7 +206,8 @@ impl Random {
                 live.clear();
                 (Op::Reset, [self.below(3), self.below(20_000), 0])
             }
-            (96.., _) => (Op::Promote, [0; 3]),
+            (96.., _) if self.below(2) == 0 => (Op::Promote, [0; 3]),
+            (96.., _) => (Op::Preheat, [self.below(30), 0, 0]),
             (0..45, _) | (_, None) => {
                 let slot = self.below(SLOTS);
                 if !live.contains(&slot) {
@@ -238,10 +249,8 @@ mod tests {
                 assert!(*number >= least, "{program}");
             }
             for step in &program.steps {
-                assert!(
-                    step.op == Op::Reset || step.op == Op::Promote || step.numbers[0] < SLOTS,
-                    "{program}"
-                );
+                let has_slot = !matches!(step.op, Op::Reset | Op::Promote | Op::Preheat);
+                assert!(!has_slot || step.numbers[0] < SLOTS, "{program}");
                 assert!(step.op != Op::Alloc || step.numbers[2] <= AREA_LOG2, "{program}");
             }
         }
@@ -253,7 +262,8 @@ mod tests {
         for subject in SUBJECTS {
             assert!(programs.iter().any(|program| program.subject == *subject), "{}", subject.name);
         }
-        for op in [Op::Alloc, Op::Resize, Op::Remap, Op::Free, Op::Reset, Op::Owns, Op::Promote] {
+        for op in [Op::Alloc, Op::Resize, Op::Remap, Op::Free, Op::Reset, Op::Owns, Op::Promote, Op::Preheat]
+        {
             assert!(programs.iter().any(|program| program.steps.iter().any(|step| step.op == op)), "{op:?}");
         }
     }

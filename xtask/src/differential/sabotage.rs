@@ -10,8 +10,9 @@ use crate::{Result, root};
 /// A place in the crate, and what is written there instead.
 struct Mutant {
     what: &'static str,
-    file: &'static str,
-    /// Is in the file exactly once.
+    /// How the paths of the files begin in which it may be, in src/.
+    place: &'static str,
+    /// Is there exactly once.
     original: &'static str,
     changed: &'static str,
 }
@@ -19,25 +20,37 @@ struct Mutant {
 const MUTANTS: &[Mutant] = &[
     Mutant {
         what: "an arena's nodes are 8 bytes longer",
-        file: "src/heap/arena.rs",
+        place: "heap/arena",
         original: "checked_add(NODE_SIZE + 16)",
         changed: "checked_add(NODE_SIZE + 24)",
     },
     Mutant {
+        what: "an arena that is reset does not look how much it had",
+        place: "heap/arena",
+        original: "limit.min(self.query_capacity())",
+        changed: "limit",
+    },
+    Mutant {
         what: "a fixed buffer's last byte is never used",
-        file: "src/heap/fixed_buffer.rs",
+        place: "heap/fixed_buffer",
         original: "(end <= self.len).then_some(end)",
         changed: "(end < self.len).then_some(end)",
     },
     Mutant {
         what: "a lock refuses all resizes",
-        file: "src/thread_safe.rs",
+        place: "thread_safe",
         original: "resize: thread_safe_resize,",
         changed: "resize: crate::vtable::no_resize,",
     },
     Mutant {
+        what: "a pool that may not grow grows",
+        place: "heap/memory_pool",
+        original: "None if GROWABLE =>",
+        changed: "None if GROWABLE || true =>",
+    },
+    Mutant {
         what: "a shared arena's nodes have odd sizes",
-        file: "src/heap/shared_arena.rs",
+        place: "heap/shared_arena",
         original: "checked_add(wanted / 2)?.checked_next_multiple_of(2)?",
         changed: "checked_add(wanted / 2)? | 1",
     },
@@ -82,48 +95,77 @@ impl Mutant {
     /// Makes a copy of the workspace with the change in it.
     fn make(&self) -> Result<PathBuf> {
         let copy = root().join("target/differential/mutant");
+        // What is there from an older state of the crate could be in the way.
+        let _ = fs::remove_dir_all(copy.join("src"));
         for part in ["src", "xtask", "zig", "tests", "benches", "examples", "Cargo.toml", "Cargo.lock"] {
             copy_all(&root().join(part), &copy.join(part))?;
         }
-        let text = read(&root().join(self.file))?;
-        if text.matches(self.original).count() != 1 {
-            return Err(format!(
-                "differential: {:?} is not once in {}: the list of mutants in {} needs an update",
-                self.original,
-                self.file,
-                file!()
-            ));
-        }
-        write(&copy.join(self.file), &text.replace(self.original, self.changed))?;
+        let (file, text) = self.find()?;
+        let mutated = copy.join("src").join(file);
+        fs::write(&mutated, text.replace(self.original, self.changed))
+            .map_err(|error| format!("{}: {error}", mutated.display()))?;
         Ok(copy)
+    }
+
+    /// The file that has the original, relative to src/, and its text.
+    fn find(&self) -> Result<(PathBuf, String)> {
+        let src = root().join("src");
+        let mut found = Vec::new();
+        for path in files(&src)? {
+            let name = path.strip_prefix(&src).unwrap_or(&path).to_owned();
+            if name.to_string_lossy().replace('\\', "/").starts_with(self.place) {
+                let text = read(&path)?;
+                let count = text.matches(self.original).count();
+                found.extend(std::iter::repeat_n((name, text), count));
+            }
+        }
+        match found.pop() {
+            Some(only) if found.is_empty() => Ok(only),
+            _ => Err(format!(
+                "differential: {:?} is not once in src/{}*: the mutants in {} need an update",
+                self.original,
+                self.place,
+                file!()
+            )),
+        }
     }
 }
 
-/// Copies a file or a directory. Files that are the same already stay, with their times, so that cargo builds what
-/// has changed.
-fn copy_all(from: &Path, to: &Path) -> Result<()> {
-    if !from.is_dir() {
-        return write(to, &read(from)?);
+/// All files below a directory.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| format!("{}: {error}", dir.display());
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() { all.extend(files(&path)?) } else { all.push(path) }
     }
-    let failed = |error| format!("{}: {error}", from.display());
-    for entry in fs::read_dir(from).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        copy_all(&from.join(&name), &to.join(&name))?;
+    Ok(all)
+}
+
+/// Copies a file or all files of a directory.
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    if from.is_file() {
+        return copy(from, to);
+    }
+    for path in files(from)? {
+        copy(&path, &to.join(path.strip_prefix(from).unwrap_or(&path)))?;
     }
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+/// Copies a file, unless it is the same already: then it keeps its time, and cargo has nothing to do.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let content = fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == content) {
         return Ok(());
     }
-    let failed = |error| format!("{}: {error}", path.display());
-    fs::create_dir_all(path.parent().unwrap_or(path)).map_err(failed)?;
-    fs::write(path, text).map_err(failed)
+    let failed = |error| format!("{}: {error}", to.display());
+    fs::create_dir_all(to.parent().unwrap_or(to)).map_err(failed)?;
+    fs::write(to, content).map_err(failed)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -134,8 +176,7 @@ mod tests {
     #[test]
     fn every_place_is_there_once() {
         for mutant in MUTANTS {
-            let text = read(&root().join(mutant.file)).unwrap();
-            assert_eq!(text.matches(mutant.original).count(), 1, "{:?} in {}", mutant.original, mutant.file);
+            assert!(mutant.find().is_ok(), "{}", mutant.find().unwrap_err());
             assert_ne!(mutant.original, mutant.changed);
         }
     }

@@ -8,7 +8,10 @@ use std::io::{self, BufRead, Write as _};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode};
+use zigalloc::heap::{
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolAligned,
+    MemoryPoolExtra, ResetMode,
+};
 use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable};
 
 /// All memory is in here, and addresses are printed as offsets from its begin. As large and as aligned as on the
@@ -29,7 +32,7 @@ macro_rules! say {
 
 mod subject;
 
-use subject::{Arena, Fixed, Locked, SharedArena, Subject};
+use subject::{Arena, BufferFirst, Fixed, Locked, Pool, SharedArena, Subject};
 
 /// What an arena gets its nodes from: a bump allocator that says what it is asked, and fails now and then.
 struct Child {
@@ -189,15 +192,21 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
     let name = header.word();
     let (start, len) = (header.number(), header.number());
     let (fails, grants, random) = (header.number(), header.number(), header.number() as u64 * 2 + 1);
-    let child = Child { area, end: Cell::new(start), fails, grants, random: Cell::new(random) };
+    // Only one subject has both a child and a buffer.
+    let child_start = if name == "buffer_first" { start + len } else { start };
+    let child = Child { area, end: Cell::new(child_start), fails, grants, random: Cell::new(random) };
     assert!(start <= AREA_SIZE && len <= AREA_SIZE - start, "{start} + {len} is not in the area");
-    // SAFETY: it is in the area, which is ours. A subject uses either the child or the buffer, or the child is not
-    // asked.
+    // SAFETY: it is in the area, which is ours. A subject uses either the child or the buffer, or the child
+    // begins behind the buffer.
     let buffer =
         unsafe { std::slice::from_raw_parts_mut(area.add(start).cast::<MaybeUninit<u8>>().as_ptr(), len) };
-    let mut fixed = FixedBufferAllocator::init(buffer);
     let inner = ArenaAllocator::init(child.allocator());
     let steps = Steps { area, lines };
+    if name == "buffer_first" {
+        steps.run(BufferFirst(BufferFirstAllocator::init(buffer, child.allocator())));
+        return say!("\n");
+    }
+    let mut fixed = FixedBufferAllocator::init(buffer);
     match name {
         "fixed" => steps.run(Fixed { fixed, shared: false }),
         "locked_fixed" => steps.run(Locked(Fixed { fixed, shared: false })),
@@ -214,6 +223,11 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
         "shared_arena" => steps.run(SharedArena::over(child.allocator())),
         "shared_arena_over_shared_fixed" => {
             steps.run(SharedArena::over(fixed.thread_safe_allocator()));
+        }
+        "pool" => steps.run(Pool(MemoryPool::<u32, _>::init(child.allocator()))),
+        "aligned_pool" => steps.run(Pool(MemoryPoolAligned::<[u8; 40], 64, _>::init(child.allocator()))),
+        "preheated_pool" => {
+            steps.run(Pool(MemoryPoolExtra::<[u8; 24], 0, false, _>::init(child.allocator())));
         }
         _ => panic!("there is no subject {name:?}"),
     }
@@ -302,6 +316,11 @@ impl Steps<'_, '_> {
                     }
                 }
                 "promote" => subject.promote(),
+                "preheat" => {
+                    if let Some(done) = subject.preheat(words.number()) {
+                        say!(" {done}");
+                    }
+                }
                 "end" => break,
                 _ => panic!("there is no step {step:?}"),
             }

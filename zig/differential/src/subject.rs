@@ -2,8 +2,13 @@
 
 use std::ptr::NonNull;
 
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode, SharedArenaAllocator};
-use zigalloc::{Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::heap::{
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPoolExtra, ResetMode,
+    SharedArenaAllocator,
+};
+use zigalloc::{
+    Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable, no_remap, no_resize,
+};
 
 pub(crate) trait Subject {
     /// Uses a handle.
@@ -17,6 +22,11 @@ pub(crate) trait Subject {
 
     /// Takes an arena apart and puts it together.
     fn promote(&mut self) {}
+
+    /// Gets memory for as many items; whether there was as much.
+    fn preheat(&mut self, _count: usize) -> Option<bool> {
+        None
+    }
 
     /// Asks a fixed buffer about a block: the address `reach` bytes behind its begin, its first `reach` bytes, and
     /// whether it is the last.
@@ -154,5 +164,72 @@ impl Subject for SharedArena<'_> {
         let state = self.arena.take().expect("it is always there").into_state();
         // SAFETY: the same child.
         self.arena = Some(unsafe { state.promote(self.child) });
+    }
+}
+
+pub(crate) struct BufferFirst<'b, C: ChildAllocator>(pub(crate) BufferFirstAllocator<'b, C>);
+
+impl<C: ChildAllocator> Subject for BufferFirst<'_, C> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(self.0.allocator())
+    }
+
+    fn reset(&mut self, _mode: ResetMode) -> Option<bool> {
+        self.0.reset();
+        None
+    }
+
+    fn say_state(&mut self) {
+        say!(" end {}", self.0.fixed_buffer_allocator().end_index());
+    }
+}
+
+/// A pool as an allocator whose blocks are items, whatever length and alignment is asked for.
+pub(crate) struct Pool<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator>(
+    pub(crate) MemoryPoolExtra<T, ALIGN, GROWABLE, C>,
+);
+
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Pool<T, ALIGN, GROWABLE, C> {
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: no_resize, remap: no_remap, free: Self::free };
+
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        _len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) -> *mut u8 {
+        // SAFETY: `with` passes the address of a pool that lives.
+        let pool = unsafe { &*ctx.cast_const().cast::<Self>() };
+        pool.0.create().map_or(std::ptr::null_mut(), |item| item.as_ptr().cast())
+    }
+
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        _memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: as above, and the block is an item, which nobody uses.
+        unsafe { (*ctx.cast_const().cast::<Self>()).0.destroy(NonNull::new_unchecked(memory.cast())) };
+    }
+}
+
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Subject for Pool<T, ALIGN, GROWABLE, C> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        // SAFETY: the steps do with a block what one may do with an item, which is shorter: nothing but to resize it,
+        // in vain, and to free it.
+        f(unsafe { Allocator::from_raw_parts(std::ptr::from_mut(self).cast(), &Self::VTABLE) })
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        Some(self.0.reset(mode))
+    }
+
+    fn say_state(&mut self) {}
+
+    fn preheat(&mut self, count: usize) -> Option<bool> {
+        Some(self.0.preheat(count).is_ok())
     }
 }

@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     let library = unsafe { Library::new(library) }.unwrap_or_else(|error| panic!("{library}: {error}"));
     // SAFETY: these are their types, see the Zig source.
     let (open, close): (Symbol<'_, Open>, Symbol<'_, Close>) = unsafe {
-        (library.get(b"zig_open").expect("it is exported"), library.get(b"zig_close").expect("it is exported"))
+        (
+            library.get(b"zig_open").expect("it is exported"),
+            library.get(b"zig_close").expect("it is exported"),
+        )
     };
 
     let name = CString::new(allocator.as_str()).expect("a name has no zeros");
