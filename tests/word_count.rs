@@ -327,6 +327,9 @@ fn help_is_printed() {
     {
         assert!(help.contains(option), "{option}: {help}");
     }
+    for allocator in ["arena", "shared-arena", "smp", "debug", "page", "c", "rust"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{allocator}  "))), "{help}");
+    }
 }
 
 // ---- the files of the repository, when none are named ----
@@ -556,6 +559,28 @@ fn out_of_memory_is_a_message(#[values(1, 4)] threads: usize) {
     }
     assert!((8..64).contains(&failures), "{failures} of 64");
     assert!(messages.contains("different words in a table"), "{messages}");
+}
+
+/// Nothing is leaked where the memory ends, or the debug allocator would say so before the message.
+#[rstest]
+fn out_of_memory_leaks_nothing(#[values(1, 4)] threads: usize) {
+    let directory = directory(&format!("limit-debug-{threads}"));
+    let words: Vec<String> = (0..500).map(|n| format!("{:>1$} ", n % 400, 1 + n % 7)).collect();
+    let files: Vec<_> = (0..5).map(|n| write(&directory, &format!("{n}"), words.concat())).collect();
+    let threads = threads.to_string();
+    let mut failures = 0;
+    for limit in (0..24).map(|n| (3000 * n).to_string()) {
+        let args = ["--all", "--allocator", "debug", "--threads", &threads, "--limit", &limit];
+        let output = word_count().args(args).args(&files).output().unwrap();
+        if output.status.success() {
+            parse(&output);
+        } else {
+            assert_failure(&output, 1, "out of memory: no room for ");
+            assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+            failures += 1;
+        }
+    }
+    assert!(failures >= 4, "{failures} of 24");
 }
 
 /// The pages of the text do not come from where the words are; here the operating system has no more of them.

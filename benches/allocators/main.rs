@@ -6,6 +6,7 @@
 //! Criterion chooses the number of iterations and draws its own statistics for ours.
 
 mod arena;
+mod debug;
 mod fixed_buffer;
 mod pairs;
 mod pools;
@@ -32,6 +33,7 @@ fn main() {
     shared_arena::bench(&mut criterion, &mut pairs);
     smp::bench(&mut criterion, &mut pairs);
     pools::bench(&mut criterion, &mut pairs);
+    debug::bench(&mut criterion, &mut pairs);
     criterion.final_summary();
     pairs.print();
 }

@@ -26,6 +26,7 @@ Options:
                       arena         an arena behind a lock
                       shared-arena  an arena without a lock
                       smp           lists of free blocks in each thread
+                      debug         one that reports what is not freed
                       page          the operating system, in pages
                       c             the C library
                       rust          Rust's global allocator

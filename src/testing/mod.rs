@@ -5,7 +5,7 @@
 //! | [`FailingAllocator`] | what a program does when the n-th allocation fails |
 //! | [`check_all_allocation_failures`] | the same for every n, one after the other |
 //! | [`ValidationAllocator`] | lengths of zero, and misaligned results |
-//! | [`with_allocator`] | leaks, double frees and other misuse in one test, and says on which line |
+//! | [`with_allocator()`] | leaks, double frees and other misuse in one test, and says on which line |
 //! | [`LedgerAllocator`] | wrong lengths and alignments, foreign pointers, double frees, leaks |
 //! | [`test_allocator`] and its three companions | an allocator that Zig's own tests would refuse |
 //! | [`test_allocator_strict`] | an allocator that breaks its [contract](crate::VTable#the-contract-of-an-allocator) |

@@ -187,7 +187,8 @@ fn walk_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
     // The frames of the allocators come first; how many there are depends on what was inlined. The
     // caller's is the one whose function begins nearest below `return_address`: no other begins
     // between. Where the unwinder does not know where functions begin (it says so by giving the
-    // instruction itself), or the function is not on the stack, all frames are kept.
+    // instruction itself), all frames are kept. An address whose function is not on the stack (anyone
+    // can pass anything) is taken for one of another function, and frames may be missing behind it.
     let mut caller = 0;
     let mut nearest = 0;
     let mut depth = 0;
@@ -197,8 +198,13 @@ fn walk_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
         if begin == frame.ip().addr() {
             return true;
         }
-        let is_nearer = begin <= return_address && begin > nearest;
-        if is_nearer || (return_address == 0 && entry != 0 && begin == entry) {
+        if return_address == 0 {
+            if begin == entry {
+                caller = depth;
+            }
+            return begin != entry;
+        }
+        if begin <= return_address && begin > nearest {
             nearest = begin;
             caller = depth;
         }

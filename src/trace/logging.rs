@@ -90,7 +90,7 @@ use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nu
 /// let text = logging.into_sink().0;
 /// let lines: Vec<&str> = text.lines().collect();
 /// assert!(lines[0].starts_with("alloc 40 bytes, aligned to 4: 0x"), "{text}");
-/// assert!(lines[1].starts_with(&format!("free {memory:p}, 40 bytes, aligned to 4")), "{text}");
+/// assert!(lines[1].starts_with(&format!("free {:#x}, 40 bytes, aligned to 4", memory.addr())), "{text}");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///

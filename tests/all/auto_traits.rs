@@ -187,6 +187,10 @@ fn every_public_type_has_a_row() {
     let mut files = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut types = Vec::new();
     while let Some(path) = files.pop() {
+        if path.ends_with("capi") {
+            // Those types are for C.
+            continue;
+        }
         if path.is_dir() {
             files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
             continue;

@@ -9,8 +9,9 @@ use std::ptr::{self, NonNull};
 
 use rstest::rstest;
 use zigalloc::heap::{
-    ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR,
-    RUST_ALLOCATOR, SMP_ALLOCATOR, SharedArenaAllocator, stack_fallback,
+    ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, Check, DebugAllocator, DebugConfig,
+    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR,
+    SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned,
@@ -18,7 +19,7 @@ use zigalloc::testing::{
     test_allocator_strict_with, test_handles_strict, validation_wrap,
 };
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggedCall, LoggingAllocator, Sink};
-use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable};
 
 // ---- the allocators ----
 
@@ -233,6 +234,65 @@ fn ledgers_around_arena(test: Test) {
     below.assert_no_leaks();
 }
 
+/// A debug allocator that does not go on when it finds something.
+fn debug<C: ChildAllocator>(child: C, page_size: usize) -> DebugAllocator<C> {
+    let report = |report: &_| panic!("{report}");
+    let config = DebugConfig { safety: true, stack_trace_frames: 1, page_size, report, ..DEBUG };
+    DebugAllocator::with_config(child, config)
+}
+
+const DEBUG: DebugConfig = DebugConfig::DEFAULT;
+
+fn debug_over_page(test: Test) {
+    let debug = debug(PAGE_ALLOCATOR, DEBUG.page_size);
+    test(*debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn debug_over_c(test: Test) {
+    let debug = debug(C_ALLOCATOR, DEBUG.page_size);
+    test(*debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+/// Small pages, so that many blocks are large.
+fn debug_over_rust(test: Test) {
+    let debug = debug(RUST_ALLOCATOR, 4096);
+    test(*debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn debug_over_arena_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let arena = ArenaAllocator::init(ledger.allocator());
+        let debug = debug(arena.allocator(), DEBUG.page_size);
+        test(debug.allocator());
+        assert_eq!(debug.deinit(), Check::Ok);
+    }
+    ledger.assert_no_leaks();
+}
+
+fn debug_over_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let debug = debug(fixed_buffer.allocator(), 4096);
+    test(debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn arena_over_debug(test: Test) {
+    let debug = debug(PAGE_ALLOCATOR, DEBUG.page_size);
+    test(ArenaAllocator::init(debug.allocator()).allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn thread_safe_over_debug(test: Test) {
+    let mut debug = debug(PAGE_ALLOCATOR, DEBUG.page_size);
+    test(*ThreadSafeAllocator::new(&mut debug).allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
 /// Everything on everything.
 fn tower(test: Test) {
     let mut buffer = buffer();
@@ -286,6 +346,13 @@ fn tower(test: Test) {
 #[case::counting_over_ledger(counting_over_ledger)]
 #[case::logging_over_c(logging_over_c)]
 #[case::thread_safe_over_logging_over_counting(thread_safe_over_logging_over_counting)]
+#[case::debug_over_page(debug_over_page)]
+#[case::debug_over_c(debug_over_c)]
+#[case::debug_over_rust(debug_over_rust)]
+#[case::debug_over_arena_over_ledger(debug_over_arena_over_ledger)]
+#[case::debug_over_fixed_buffer(debug_over_fixed_buffer)]
+#[case::arena_over_debug(arena_over_debug)]
+#[case::thread_safe_over_debug(thread_safe_over_debug)]
 #[case::tower(tower)]
 fn conforms(
     #[case] subject: Subject,

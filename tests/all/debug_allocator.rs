@@ -4,6 +4,7 @@
 mod conforms;
 mod large;
 mod layout;
+mod leaks;
 mod misuse;
 mod options;
 mod threads;

@@ -18,6 +18,8 @@ mod interface;
 mod logging;
 mod mem;
 mod memory_pool;
+#[cfg(feature = "std")]
+mod out_of_memory;
 mod page_allocator;
 mod return_address;
 mod rust_allocator;

@@ -6,7 +6,7 @@ use zigalloc::heap::{Check, DebugAllocator, FixedBufferAllocator, PAGE_ALLOCATOR
 use zigalloc::testing::LedgerAllocator;
 
 use super::*;
-use crate::util::{alone, assert_aborted, run_alone};
+use crate::util::{Bump, alone, assert_aborted, run_alone};
 
 /// A small and a large length.
 const SMALL: usize = 24;
@@ -190,6 +190,81 @@ fn foreign_pointers(#[values(true, false)] safety: bool) {
     });
 }
 
+/// DA-36: null, which only C can pass, is no block either.
+#[test]
+fn null() {
+    with_block(CONFIG, SMALL, |a, memory| {
+        let (ctx, table, nothing) = (a.ptr(), a.vtable(), std::ptr::null_mut());
+        // SAFETY: it is a mistake, but this allocator looks an address up before it uses it.
+        unsafe {
+            (table.free)(ctx, nothing, 10, align(1), 1);
+            (table.free)(ctx, nothing, 0, align(1), 1);
+            assert!(!(table.resize)(ctx, nothing, 10, align(1), 11, 1));
+            assert!((table.remap)(ctx, nothing, LARGE, align(1), 11, 1).is_null());
+        }
+        let reports = reports();
+        assert_eq!(reports.len(), 4);
+        assert!(reports.iter().all(|report| (report.kind, report.address) == (ReportKind::InvalidFree, 0)));
+        free(a, memory, 8);
+    });
+}
+
+/// DA-31: as long as a page is in quarantine, every block that it had is known, with all its traces.
+#[test]
+fn double_free_in_a_page_in_quarantine() {
+    let bump = Bump::new(0, 1 << 20);
+    let config = DebugConfig { quarantine: 2 * 4096, page_size: 4096, ..CONFIG };
+    let debug = DebugAllocator::with_config(bump.allocator(), config);
+    let a = debug.allocator();
+    // Three pages of a class, the middle one of which goes first.
+    let blocks: Vec<_> = (0..6).map(|_| alloc(a, 1000, 8)).collect();
+    for n in [2, 3, 0, 1] {
+        free(a, blocks[n], 8);
+    }
+    for n in [3, 2, 1, 0] {
+        free(a, blocks[n], 8);
+        let report = one_report();
+        assert_eq!((report.kind, report.address), (ReportKind::DoubleFree, address(blocks[n])));
+        assert_eq!((report.recorded_len, report.recorded_alignment), (Some(1000), Some(align(8))));
+        assert_eq!(report.allocation.addresses(), [0xA110C]);
+        assert_eq!(report.first_free.addresses(), [0xF4EE]);
+        assert!(!resize(a, blocks[n], 8, 900));
+        assert_eq!(one_report().kind, ReportKind::DoubleFree);
+    }
+    assert_eq!(debug.detect_leaks(), 2);
+    assert_eq!(reports().len(), 2);
+    // The third page drives the first one out, of which the last block is remembered.
+    free(a, blocks[4], 8);
+    free(a, blocks[5], 8);
+    free(a, blocks[2], 8);
+    free(a, blocks[3], 8);
+    free(a, blocks[0], 8);
+    assert_eq!(kinds(), [ReportKind::InvalidFree, ReportKind::DoubleFree, ReportKind::DoubleFree]);
+    // A new page, beside two that are in quarantine.
+    let new = alloc(a, 1000, 8);
+    free(a, new, 8);
+    assert_eq!(debug.deinit(), Check::Ok);
+    assert_eq!((bump.live(), reports().len()), (0, 0));
+}
+
+/// DA-18: a mistake is told even if there is no memory for what the call would have needed.
+#[test]
+fn remap_after_free_without_memory() {
+    let bump = Bump::new(0, 1 << 20);
+    let config = DebugConfig { retain_metadata: true, page_size: 4096, ..CONFIG };
+    let debug = DebugAllocator::with_config(bump.allocator(), config);
+    let a = debug.allocator();
+    // As many as the table has room for.
+    let blocks: Vec<_> = (0..6).map(|_| alloc(a, LARGE, 8)).collect();
+    free(a, blocks[0], 8);
+    bump.refused_request.set(Some(bump.requests.get()));
+    assert_eq!(remap(a, blocks[0], 8, LARGE + 1), None);
+    assert_eq!(kinds(), [ReportKind::DoubleFree]);
+    assert_eq!(remap(a, blocks[1], 8, LARGE + 1), None, "no memory for the record");
+    blocks[1..].iter().for_each(|memory| free(a, *memory, 8));
+    assert_eq!((debug.deinit(), bump.live(), reports().len()), (Check::Ok, 0, 0));
+}
+
 /// DA-14: an address inside of a block, in the rest of its page, or in the metadata.
 #[rstest]
 fn addresses_inside(#[values(SMALL, LARGE)] len: usize) {
@@ -350,6 +425,46 @@ fn overwritten_metadata(#[case] operation: &str) {
                 _ => drop(debug.detect_leaks()),
             }
         }
+    }
+}
+
+/// DA-14: a link to what is no page is not followed, and a length that no block of the class can have is
+/// not believed, even if the counts and the canary are as they were.
+#[cfg(target_pointer_width = "64")]
+#[rstest]
+#[case("prev", "free")]
+#[case("prev", "detect_leaks")]
+#[case("next", "free")]
+#[case("length", "free")]
+#[case("length", "resize")]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
+    let cases = [("prev", "free"), ("prev", "detect_leaks"), ("next", "free"), ("length", "free")];
+    let case = cases.iter().position(|case| *case == (what, operation)).unwrap_or(cases.len()) + 1;
+    let test = format!("debug_allocator::misuse::overwritten_links_and_lengths::case_{case}");
+    if alone().is_none() {
+        return assert_aborted(&run_alone(&test, what), "someone has written over the metadata");
+    }
+    // The header's place and the slots of this class are recorded; behind it are 20 words of bits.
+    const { assert!(DebugConfig::DEFAULT.page_size == 128 << 10) };
+    let (header, lengths) = (9896, 32 + 20 * 8);
+    let config = DebugConfig { safety: true, stack_trace_frames: 6, ..DebugConfig::DEFAULT };
+    let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    let a = *debug.allocator();
+    let memory = alloc(a, 6, 8);
+    let page = memory.cast::<u8>();
+    // SAFETY: it is a mistake, but the pointer may access the page.
+    unsafe {
+        match what {
+            "prev" => page.add(header + 8).cast::<usize>().write(0xBAD_0000),
+            "next" => page.add(header + 16).cast::<usize>().write(0xBAD_0000),
+            _ => page.add(header + lengths).cast::<u16>().write(5000),
+        }
+    }
+    match operation {
+        "free" => free(a, memory, 8),
+        "resize" => drop(resize(a, memory, 8, 7)),
+        _ => drop(debug.detect_leaks()),
     }
 }
 

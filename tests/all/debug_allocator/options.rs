@@ -123,6 +123,39 @@ fn verbose_log() {
     free(a, memory, 8);
 }
 
+/// Where nobody reads what is printed, it is lost, and the program goes on: a misuse, a leak, and every
+/// line of the log.
+#[test]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn nobody_reads() {
+    use std::process::{Command, Stdio};
+    if alone().is_none() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "debug_allocator::options::nobody_reads", "--nocapture"])
+            .env("ZIGALLOC_TEST_CASE", "yes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stderr.take());
+        // It begins when this is closed, too.
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success());
+        return;
+    }
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let printed = std::panic::catch_unwind(|| eprintln!("is there anybody?"));
+    assert!(printed.is_err() || !cfg!(unix), "the test tests nothing");
+    let config = DebugConfig { safety: true, verbose_log: true, ..DebugConfig::DEFAULT };
+    let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    let a = *debug.allocator();
+    free(a, alloc(a, 20, 8), 4);
+    alloc(a, 20, 8);
+    assert_eq!(debug.count(ReportKind::WrongAlignment), 1);
+    assert_eq!(debug.deinit(), Check::Leak);
+}
+
 /// DC-04: without thread safety there is no handle for threads, and the plain one works.
 #[test]
 fn not_thread_safe() {
