@@ -9,6 +9,7 @@ mod bench_zig;
 mod capi;
 mod differential;
 mod ghostty;
+mod interop;
 mod inventory;
 mod platforms;
 mod scan;
@@ -35,6 +36,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "bench-zig", usage: bench_zig::USAGE, run: bench_zig::run },
     Command { name: "ghostty", usage: ghostty::USAGE, run: ghostty::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
+    Command { name: "interop", usage: interop::USAGE, run: interop::run },
     Command { name: "differential", usage: differential::USAGE, run: differential::run },
     Command { name: "zig", usage: zig::USAGE, run: zig::run },
 ];

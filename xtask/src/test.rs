@@ -4,7 +4,7 @@ use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, 
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo};
 use crate::zig;
-use crate::{Result, differential};
+use crate::{Result, differential, interop};
 
 pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
@@ -55,6 +55,12 @@ const STEPS: &[Step] = &[
         what: "the Zig package, with every release of Zig",
         kind: Kind::Slow,
         run: zig_package,
+    },
+    Step {
+        name: "interop",
+        what: "Zig's tests of our allocators, and ours of Zig's",
+        kind: Kind::Slow,
+        run: interop,
     },
     Step {
         name: "differential",
@@ -209,6 +215,10 @@ fn msrv() -> Outcome {
 
 fn zig_package() -> Outcome {
     with_zig(&zig::VERSIONS, zig::test_package)
+}
+
+fn interop() -> Outcome {
+    with_zig(&zig::VERSIONS, || interop::run(&[]))
 }
 
 fn differential() -> Outcome {

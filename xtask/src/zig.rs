@@ -75,9 +75,9 @@ impl Compiler {
         command
     }
 
-    /// Builds a program or a library from a file of the repository, unless it is newer than all of `sources`,
-    /// the first of which is that file. Returns where it is.
-    pub(crate) fn build(&self, how: &[&str], name: &str, sources: &[&str]) -> Result<PathBuf> {
+    /// Builds a program or a library with the compiler's arguments `args`, unless it is there and newer than all of
+    /// `sources`, paths in the repository. Returns where it is.
+    pub(crate) fn build(&self, args: &[&str], name: &str, sources: &[&str]) -> Result<PathBuf> {
         let dir = self.dir.join("out");
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         let result = dir.join(name);
@@ -86,7 +86,7 @@ impl Compiler {
         }
         let emit = format!("-femit-bin={}", result.display());
         let mut command = self.command();
-        command.args(how).args([sources[0], &emit]);
+        command.args(args).arg(emit);
         let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
         if output.status.success() {
             return Ok(result);

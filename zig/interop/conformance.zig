@@ -34,6 +34,19 @@ const c = struct {
     extern "c" fn zigalloc_fixed_buffer_thread_safe_allocator(fixed_buffer: *anyopaque) zigalloc.Allocator;
     extern "c" fn zigalloc_fixed_buffer_destroy(fixed_buffer: *anyopaque) void;
 
+    extern "c" fn zigalloc_buffer_first_create(
+        state: zigalloc.Allocator,
+        buffer: [*]u8,
+        len: usize,
+        fallback: zigalloc.Allocator,
+    ) ?*anyopaque;
+    extern "c" fn zigalloc_buffer_first_allocator(buffer_first: *anyopaque) zigalloc.Allocator;
+    extern "c" fn zigalloc_buffer_first_destroy(buffer_first: *anyopaque) void;
+
+    extern "c" fn zigalloc_counting_create(child: zigalloc.Allocator) ?*anyopaque;
+    extern "c" fn zigalloc_counting_allocator(counting: *anyopaque) zigalloc.Allocator;
+    extern "c" fn zigalloc_counting_destroy(counting: *anyopaque) void;
+
     extern "c" fn zigalloc_thread_safe_create(child: zigalloc.Allocator) ?*anyopaque;
     extern "c" fn zigalloc_thread_safe_allocator(thread_safe: *anyopaque) zigalloc.Allocator;
     extern "c" fn zigalloc_thread_safe_destroy(thread_safe: *anyopaque) void;
@@ -55,7 +68,7 @@ const zig_page = std.heap.page_allocator;
 const zig_smp = std.heap.smp_allocator;
 var zig_debug: std.mem.Allocator = undefined;
 
-const Layer = enum { arena, shared_arena, fixed_buffer, shared_fixed_buffer, thread_safe, debug };
+const Layer = enum { arena, shared_arena, fixed_buffer, shared_fixed_buffer, buffer_first, thread_safe, debug, counting };
 
 const Made = struct {
     layer: Layer,
@@ -66,8 +79,11 @@ const Made = struct {
             .arena => c.zigalloc_arena_create(child),
             .shared_arena => c.zigalloc_shared_arena_create(child),
             .fixed_buffer, .shared_fixed_buffer => c.zigalloc_fixed_buffer_create(child, &buffer, buffer.len),
+            // A short buffer, so that some blocks are in it and some are not.
+            .buffer_first => c.zigalloc_buffer_first_create(child, &buffer, 1000, child),
             .thread_safe => c.zigalloc_thread_safe_create(child),
             .debug => c.zigalloc_debug_create(child),
+            .counting => c.zigalloc_counting_create(child),
         };
         return .{ .layer = layer, .state = state orelse return error.OutOfMemory };
     }
@@ -78,8 +94,10 @@ const Made = struct {
             .shared_arena => c.zigalloc_shared_arena_allocator(made.state),
             .fixed_buffer => c.zigalloc_fixed_buffer_allocator(made.state),
             .shared_fixed_buffer => c.zigalloc_fixed_buffer_thread_safe_allocator(made.state),
+            .buffer_first => c.zigalloc_buffer_first_allocator(made.state),
             .thread_safe => c.zigalloc_thread_safe_allocator(made.state),
             .debug => c.zigalloc_debug_allocator(made.state),
+            .counting => c.zigalloc_counting_allocator(made.state),
         };
     }
 
@@ -88,7 +106,9 @@ const Made = struct {
             .arena => c.zigalloc_arena_destroy(made.state),
             .shared_arena => c.zigalloc_shared_arena_destroy(made.state),
             .fixed_buffer, .shared_fixed_buffer => c.zigalloc_fixed_buffer_destroy(made.state),
+            .buffer_first => c.zigalloc_buffer_first_destroy(made.state),
             .thread_safe => c.zigalloc_thread_safe_destroy(made.state),
+            .counting => c.zigalloc_counting_destroy(made.state),
             .debug => if (c.zigalloc_debug_destroy(made.state) != 0) return error.LeakInTheDebugAllocator,
         }
     }

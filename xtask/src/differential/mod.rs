@@ -116,7 +116,8 @@ fn build_zig() -> Result<Vec<(&'static str, PathBuf)>> {
 /// With Zig's own checks, so that a program that Zig finds illegal ends the process.
 fn build_with(zig: &Compiler) -> Result<PathBuf> {
     let name = format!("differential{}", std::env::consts::EXE_SUFFIX);
-    zig.build(&["build-exe", "-OReleaseSafe", "-lc"], &name, &["zig/differential/differential.zig"])
+    let source = "zig/differential/differential.zig";
+    zig.build(&["build-exe", "-OReleaseSafe", "-lc", source], &name, &[source])
 }
 
 /// Builds this crate's side, of the workspace in `workspace`, with its checks too.

@@ -12,7 +12,8 @@ use std::mem::MaybeUninit;
 use std::process::ExitCode;
 
 use libloading::{Library, Symbol};
-use zigalloc::{Allocator, testing};
+use zigalloc::Allocator;
+use zigalloc::testing::{self, StrictConfig};
 
 const ABSENT: u8 = 3;
 
@@ -50,6 +51,10 @@ fn main() -> ExitCode {
         "test_allocator_large_alignment" => testing::test_allocator_large_alignment(handle),
         "test_allocator_aligned_shrink" => testing::test_allocator_aligned_shrink(handle),
         "test_allocator_strict" => testing::test_allocator_strict(handle),
+        "strict, possible lengths" => {
+            let config = StrictConfig { huge_lengths: false, ..StrictConfig::default() };
+            testing::test_allocator_strict_with(handle, &config);
+        }
         _ => panic!("there is no function {function:?}"),
     }
     // SAFETY: the handle is not used any more.
