@@ -86,7 +86,7 @@ pub(crate) fn step() -> Result<()> {
 
 fn compare_for(options: &Options) -> Result<()> {
     let zig = build_zig()?;
-    let here = build_here(&root())?;
+    let here = build_here(&root(), &root().join("target/differential"))?;
     let mut sides = Sides::new(&zig, here);
     let report = sides.search(options, Duration::from_secs(options.seconds))?;
     match report.difference {
@@ -120,13 +120,13 @@ fn build_with(zig: &Compiler) -> Result<PathBuf> {
     zig.build(&["build-exe", "-OReleaseSafe", "-lc", source], &name, &[source])
 }
 
-/// Builds this crate's side, of the workspace in `workspace`, with its checks too.
-fn build_here(workspace: &Path) -> Result<PathBuf> {
-    let target = root().join("target/differential");
+/// Builds this crate's side, of the workspace in `workspace`, with its checks too. `target` is for this workspace
+/// alone: cargo does not tell the packages of one from those of its copy.
+fn build_here(workspace: &Path, target: &Path) -> Result<PathBuf> {
     let mut command = Command::new(crate::toolchain::cargo());
     command
         .args(["build", "--quiet", "--release", "--package", "zigalloc-differential", "--target-dir"])
-        .arg(&target);
+        .arg(target);
     command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
     // The result is looked for where it is without it.
     command.env_remove("CARGO_BUILD_TARGET").current_dir(workspace).stdin(Stdio::null());

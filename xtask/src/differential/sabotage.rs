@@ -66,7 +66,7 @@ const FEW: usize = 4;
 pub(super) fn run(options: &Options) -> Result<()> {
     let zig = build_zig()?;
     for mutant in MUTANTS {
-        let mut sides = Sides::new(&zig, build_here(&mutant.make()?)?);
+        let mut sides = Sides::new(&zig, build_here(&mutant.make()?, &directory().join("target"))?);
         let report = sides.search(options, Duration::from_secs(30))?;
         let Some(difference) = report.difference else {
             return Err(format!(
@@ -91,10 +91,15 @@ pub(super) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Where the copy of the workspace is.
+fn directory() -> PathBuf {
+    root().join("target/mutant")
+}
+
 impl Mutant {
     /// Makes a copy of the workspace with the change in it.
     fn make(&self) -> Result<PathBuf> {
-        let copy = root().join("target/differential/mutant");
+        let copy = directory();
         // What is there from an older state of the crate could be in the way.
         let _ = fs::remove_dir_all(copy.join("src"));
         for part in ["src", "xtask", "zig", "tests", "benches", "examples", "Cargo.toml", "Cargo.lock"] {
