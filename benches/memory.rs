@@ -39,8 +39,10 @@ fn main() {
     println!("The page allocator is not measured: it would take a page for each block.");
 }
 
-/// Each fills an allocator, and calls the function while it is full.
-const CASES: [(&str, fn(&mut dyn FnMut())); 14] = [
+/// Fills an allocator, and calls the function while it is full.
+type Fill = fn(&mut dyn FnMut());
+
+const CASES: [(&str, Fill); 14] = [
     ("smp", |full| fill_handle(*SMP_ALLOCATOR, full)),
     ("C (glibc's or another malloc)", |full| fill_handle(*C_ALLOCATOR, full)),
     ("Rust (System)", |full| fill_handle(*RUST_ALLOCATOR, full)),

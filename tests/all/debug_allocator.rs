@@ -36,8 +36,16 @@ fn kinds() -> Vec<ReportKind> {
 }
 
 /// Everything on, and reports go to [`reports`].
-const CONFIG: DebugConfig =
-    DebugConfig { stack_trace_frames: 1, safety: true, report: remember, ..DebugConfig::DEFAULT };
+const CONFIG: DebugConfig = DebugConfig {
+    stack_trace_frames: 1,
+    safety: true,
+    report: remember,
+    page_size: PAGE,
+    ..DebugConfig::DEFAULT
+};
+
+/// The default, or, as Miri is slow with long blocks, the least that the lengths in the tests allow.
+const PAGE: usize = if cfg!(miri) { 16 << 10 } else { DebugConfig::DEFAULT.page_size };
 
 /// The pages of the recorded vectors.
 const SMALL_PAGES: DebugConfig = DebugConfig { stack_trace_frames: 0, page_size: 4096, ..CONFIG };

@@ -168,7 +168,7 @@ fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false
     let resize_fail_index = if resizes { usize::MAX } else { 0 };
     let mut n = 0;
     loop {
-        let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+        let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
         let config = FailingConfig { resize_fail_index, ..FailingConfig::default() };
         let failing = FailingAllocator::init(ledger.allocator(), config);
         let mut failed = false;

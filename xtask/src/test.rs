@@ -107,28 +107,28 @@ fn fmt() -> Outcome {
     with(toolchain::component("rustfmt", "fmt"), || run_command(cargo(), &["fmt", "--all", "--check"], &[]))
 }
 
-fn clippy(features: &[&str]) -> Outcome {
+fn clippy(packages_and_features: &[&str]) -> Outcome {
     with(toolchain::component("clippy", "clippy"), || {
-        let args =
-            [&["clippy", "--workspace", "--all-targets"], features, &["--", "-D", "warnings"]].concat();
+        let args = [&["clippy", "--all-targets"], packages_and_features, &["--", "-D", "warnings"]].concat();
         run_command(cargo(), &args, &[])
     })
 }
 
 fn clippy_default() -> Outcome {
-    clippy(&[])
+    clippy(&["--workspace"])
 }
 
+/// The library alone: a package that uses it with its default features would bring them back.
 fn clippy_minimal() -> Outcome {
-    clippy(&["--no-default-features"])
+    clippy(&["-p", "zigalloc", "--no-default-features"])
 }
 
 fn clippy_alloc() -> Outcome {
-    clippy(&["--no-default-features", "--features", "alloc"])
+    clippy(&["-p", "zigalloc", "--no-default-features", "--features", "alloc"])
 }
 
 fn clippy_all() -> Outcome {
-    clippy(&["--all-features"])
+    clippy(&["--workspace", "--all-features"])
 }
 
 const DOC: &[&str] = &["doc", "-p", "zigalloc", "--no-deps", "--all-features"];

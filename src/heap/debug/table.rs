@@ -228,7 +228,7 @@ mod tests {
         let mut table = Table::<u32>::new(2);
         let mut model = HashMap::new();
         let mut random = 1_u64;
-        for step in 0..if cfg!(miri) { 300 } else { 20_000 } {
+        for step in 0..if cfg!(miri) { 80 } else { 20_000 } {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let address = 4096 * (1 + (random >> 40) as usize % 50);
             match table.find(address) {
@@ -252,6 +252,9 @@ mod tests {
                 }
             }
             assert_eq!(table.len, model.len());
+            if cfg!(miri) && step % 30 != 0 {
+                continue;
+            }
             for (&address, &value) in &model {
                 let index = table.find(address).unwrap();
                 assert_eq!((table.get(index), table.words(index)[1]), (value, value as usize));

@@ -97,14 +97,15 @@ fn slots_are_never_used_again() {
 /// DA-15: pages leave the list of their class in any order, and no block is lost from it.
 #[test]
 fn pages_leave_in_any_order() {
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+    let orders = [[1, 0, 2], [0, 2, 1], [0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for order in &orders[..if cfg!(miri) { 2 } else { 6 }] {
         let bump = Bump::new(0, MIB);
         let debug = DebugAllocator::with_config(bump.allocator(), SMALL_PAGES);
         // Two slots in a page.
         let blocks: Vec<_> = (0..6).map(|_| alloc(debug.allocator(), 1024, 1)).collect();
         let mut live = 6;
         for page in order {
-            for block in &blocks[2 * page..][..2] {
+            for block in &blocks[2 * *page..][..2] {
                 free(debug.allocator(), *block, 1);
                 live -= 1;
                 assert_eq!(debug.detect_leaks(), live);
@@ -165,8 +166,10 @@ fn memory_need_not_be_zero() {
         free(bump.allocator(), all, 1);
     }
     // A child that gives out the same bytes again, as they are.
-    let buffer = &mut vec![std::mem::MaybeUninit::new(0xFF_u8); 64 << 10][..];
-    let fixed_buffer = zigalloc::heap::FixedBufferAllocator::init(buffer);
+    let mut buffer = Box::new_uninit_slice(64 << 10);
+    // SAFETY: the buffer has so many bytes.
+    unsafe { buffer.as_mut_ptr().write_bytes(0xFF, 64 << 10) };
+    let fixed_buffer = zigalloc::heap::FixedBufferAllocator::init(&mut buffer);
     let debug = DebugAllocator::with_config(fixed_buffer.allocator(), SMALL_PAGES);
     let memory = [1, 2, 100, 1000].map(|len| alloc(debug.allocator(), len, 1));
     assert_eq!(debug.detect_leaks(), 4);
@@ -184,7 +187,7 @@ fn memory_need_not_be_zero() {
 #[test]
 fn every_small_length() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
-    let step = if cfg!(miri) { 97 } else { 1 };
+    let step = if cfg!(miri) { 311 } else { 1 };
     for len in (1..=1024).step_by(step) {
         for log2 in 0..=10 {
             let memory = alloc(*debug.allocator(), len, 1 << log2);

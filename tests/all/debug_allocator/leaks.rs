@@ -76,7 +76,7 @@ fn blocks_that_go_meanwhile() {
     }
     let a = *DEBUG.allocator();
     let lengths = [10, 1000, 1000, 1000, 1000, LARGE, LARGE + 1];
-    for len in lengths.into_iter().cycle().take(7 * 20) {
+    for len in lengths.into_iter().cycle().take(7 * if cfg!(miri) { 5 } else { 20 }) {
         BLOCKS.lock().unwrap().push(Block(alloc(a, len, 1)));
     }
     let stays = alloc(a, LARGE, 1);

@@ -114,7 +114,7 @@ fn resize_after_free(#[values(SMALL, LARGE)] len: usize, #[values(true, false)] 
 #[rstest]
 fn wrong_length_on_free(
     #[values(SMALL, LARGE)] len: usize,
-    #[values(1, SMALL - 1, SMALL + 1, 1000, LARGE - 1, LARGE + 1, 1 << 20)] wrong: usize,
+    #[values(1, SMALL + 1, LARGE - 1, 1 << 20)] wrong: usize,
 ) {
     let config = DebugConfig { enable_memory_limit: true, ..CONFIG };
     with_block(config, len, |a, memory| {
@@ -145,7 +145,7 @@ fn wrong_length_on_resize(#[values(SMALL, LARGE)] len: usize, #[values(SMALL - 2
 /// DA-35: a wrong alignment, in the same class and in others. For large blocks, too, which Zig does
 /// not check.
 #[rstest]
-fn wrong_alignment(#[values(SMALL, LARGE)] len: usize, #[values(1, 4, 16, 4096, 1 << 20)] wrong: usize) {
+fn wrong_alignment(#[values(SMALL, LARGE)] len: usize, #[values(4, 16, 1 << 20)] wrong: usize) {
     with_block(CONFIG, len, |a, memory| {
         let resized = resize(a, memory, wrong, len - 1);
         assert_eq!(one_report().kind, ReportKind::WrongAlignment);
@@ -472,7 +472,7 @@ fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
 /// handed out again.
 #[test]
 fn a_page_that_comes_again() {
-    let mut buffer = vec![std::mem::MaybeUninit::uninit(); 32 << 10];
+    let mut buffer = Box::new_uninit_slice(32 << 10);
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let debug = DebugAllocator::with_config(fixed_buffer.allocator(), SMALL_PAGES);
     let a = debug.allocator();
