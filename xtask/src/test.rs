@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
-use crate::Result;
 use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, run_quietly};
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo};
+use crate::zig;
+use crate::{Result, differential, interop};
 
 pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
@@ -49,6 +50,24 @@ const STEPS: &[Step] = &[
         run: crate::ghostty::step,
     },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
+    Step {
+        name: "zig-package",
+        what: "the Zig package, with every release of Zig",
+        kind: Kind::Slow,
+        run: zig_package,
+    },
+    Step {
+        name: "interop",
+        what: "Zig's tests of our allocators, and ours of Zig's",
+        kind: Kind::Slow,
+        run: interop,
+    },
+    Step {
+        name: "differential",
+        what: "random programs, compared with Zig",
+        kind: Kind::Slow,
+        run: differential,
+    },
     Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
     Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
@@ -166,13 +185,7 @@ fn test_xtask() -> Outcome {
 }
 
 fn surface() -> Outcome {
-    match surface::require_done() {
-        Ok(()) => Outcome::Passed,
-        Err(message) => {
-            println!("{message}");
-            Outcome::Failed
-        }
-    }
+    outcome(surface::require_done())
 }
 
 fn examples() -> Outcome {
@@ -198,6 +211,24 @@ fn msrv() -> Outcome {
         };
         check(&["--tests", "--all-features"]).and(|| check(&["--no-default-features"]))
     })
+}
+
+fn zig_package() -> Outcome {
+    with_zig(&zig::VERSIONS, zig::test_package)
+}
+
+fn interop() -> Outcome {
+    with_zig(&zig::VERSIONS, || interop::run(&[]))
+}
+
+fn differential() -> Outcome {
+    with_zig(&[zig::PORTED, zig::NEWEST], differential::step)
+}
+
+/// Runs the step if there are these compilers.
+fn with_zig(versions: &[&'static str], step: fn() -> Result<()>) -> Outcome {
+    let here = versions.iter().try_for_each(|version| zig::compiler(version).map(drop));
+    with(here, || outcome(step()))
 }
 
 /// The models of `tests/loom.rs`. They are built apart, since `RUSTFLAGS` of its own would make cargo build
@@ -250,6 +281,17 @@ fn miri_seeds() -> Outcome {
     }
     args.push(MARK);
     miri("-Zmiri-many-seeds=0..16", &args)
+}
+
+/// How a step ended that is a function; what went wrong is printed.
+fn outcome(result: Result<()>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(message) => {
+            println!("{message}");
+            Outcome::Failed
+        }
+    }
 }
 
 /// Runs the step if what it needs is there.
