@@ -56,13 +56,16 @@
 //! |---|---|---|
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
 //! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep books on the global heap |
-//! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take |
+//! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take; and allocators that implement it become handles |
+//! | `allocator-api2-04` | | the same for version 0.4, which is another trait |
+//! | `nightly` | | the same for `core::alloc::Allocator`, which the nightly compiler's `Vec` and `Box` take |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //!
 //! Without features the crate is `no_std`: the interface, the fixed buffer, both arenas, and the failing and
 //! validating allocators of [`testing`] remain.
 
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
 #![warn(missing_docs)]
 
 #[cfg(feature = "alloc")]
