@@ -45,12 +45,7 @@ pub(super) fn allocate_zeroed(
 /// # Safety
 /// `layout` fits the block at `ptr`, which is from this allocator and not used afterwards.
 #[inline]
-pub(super) unsafe fn deallocate(
-    allocator: Allocator<'_>,
-    ptr: NonNull<u8>,
-    layout: Layout,
-    ret_addr: usize,
-) {
+pub(super) unsafe fn deallocate(allocator: Allocator<'_>, ptr: NonNull<u8>, layout: Layout, ret_addr: usize) {
     if layout.size() == 0 {
         return;
     }
