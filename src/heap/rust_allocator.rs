@@ -14,7 +14,7 @@
 //! # Limits
 //!
 //! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as
-//! they are no [`Layout`](core::alloc::Layout).
+//! they are no [`Layout`].
 //!
 //! Not in Zig, which has no global allocator.
 

@@ -1,5 +1,6 @@
 //! `GlobalAlloc`, in both directions. `tests/global` has whole programs on it.
 #![cfg(feature = "std")]
+#![allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -19,10 +20,13 @@ use zigalloc::{Alignment, Allocator, AllocatorState, SyncAllocator, ThreadSafeAl
 
 use crate::util::{Call, Recorder, Sent, alignment_from_c, keeps_contents};
 
-/// Writes the calls down. Layouts are (size, alignment) in bytes. It is for one thread.
+/// The function, its layout as (size, alignment) in bytes, and `realloc`'s new size.
+type Record = (&'static str, (usize, usize), usize);
+
+/// Writes the calls down. It is for one thread.
 #[derive(Default)]
 struct Watched {
-    calls: RefCell<Vec<(&'static str, (usize, usize), usize)>>,
+    calls: RefCell<Vec<Record>>,
     fails: Cell<bool>,
 }
 
