@@ -286,9 +286,10 @@ pub(super) fn kit_with(allocator: Allocator<'_>, huge_lengths: bool) {
 /// As the child of an arena, which resizes its nodes.
 pub(super) fn in_an_arena(allocator: Allocator<'_>) {
     let mut arena = ArenaAllocator::init(allocator);
-    kit(arena.allocator());
+    let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+    test_allocator_strict_with(arena.allocator(), &config);
     assert!(arena.reset(ResetMode::RetainWithLimit(10_000)));
-    kit(arena.allocator());
+    test_allocator_strict_with(arena.allocator(), &StrictConfig { seed: 2, ..config });
 }
 
 #[rstest]
