@@ -3,12 +3,16 @@
 //! The program runs itself once per allocator, since what one has mapped stays with the process. The
 //! number is the growth of the peak resident size (`VmHWM`) while the blocks are allocated and written.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::process::Command;
 
 use mimalloc::MiMalloc;
-use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
-use zigalloc::{Alignment, Allocator};
+use zigalloc::heap::{
+    ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, DebugAllocator, DebugConfig, FixedBufferAllocator,
+    MemoryPool, PAGE_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SharedArenaAllocator,
+};
+use zigalloc::trace::{CountingAllocator, IoSink, LoggingAllocator};
+use zigalloc::{Alignment, Allocator, ThreadSafeAllocator};
 
 const BLOCKS: usize = 1_000_000;
 const LEN: usize = 24;
@@ -24,45 +28,88 @@ fn main() {
         return;
     }
     println!("{BLOCKS} blocks of {LEN} bytes, {:.1} MB", (BLOCKS * LEN) as f64 / 1e6);
-    println!("{:<20} {:>10} {:>16}", "", "peak, MB", "bytes per block");
-    for case in ["smp", "System", "mimalloc", "arena over pages"] {
+    println!("{:<32} {:>10} {:>16}", "", "peak, MB", "bytes per block");
+    for (case, _) in CASES {
         let program = std::env::current_exe().expect("the program knows its name");
         let output = Command::new(program).env(CASE, case).output().expect("it can run itself");
         let text = String::from_utf8(output.stdout).expect("a number");
         let bytes = text.trim().parse::<f64>().expect("a number") * 1024.0;
-        println!("{case:<20} {:>10.1} {:>16.1}", bytes / 1e6, bytes / BLOCKS as f64);
+        println!("{case:<32} {:>10.1} {:>16.1}", bytes / 1e6, bytes / BLOCKS as f64);
     }
+    println!("The page allocator is not measured: it would take a page for each block.");
 }
+
+/// Each fills an allocator, and calls the function while it is full.
+const CASES: [(&str, fn(&mut dyn FnMut())); 14] = [
+    ("smp", |full| fill_handle(*SMP_ALLOCATOR, full)),
+    ("C (glibc's or another malloc)", |full| fill_handle(*C_ALLOCATOR, full)),
+    ("Rust (System)", |full| fill_handle(*RUST_ALLOCATOR, full)),
+    ("mimalloc", |full| {
+        // SAFETY: the length is not zero.
+        fill(|layout| unsafe { MiMalloc.alloc(layout) });
+        full();
+    }),
+    ("arena", |full| fill_handle(ArenaAllocator::init(PAGE_ALLOCATOR).allocator(), full)),
+    ("shared arena", |full| fill_handle(*SharedArenaAllocator::init(PAGE_ALLOCATOR).allocator(), full)),
+    ("thread-safe over arena", |full| {
+        let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+        fill_handle(*ThreadSafeAllocator::new(&mut arena).allocator(), full);
+    }),
+    ("fixed buffer of 25 MB", |full| {
+        let mut buffer = Vec::with_capacity(25_000_000);
+        let fixed_buffer = FixedBufferAllocator::init(buffer.spare_capacity_mut());
+        fill_handle(fixed_buffer.allocator(), full);
+    }),
+    ("buffer of 12 MB first, then arena", |full| {
+        let mut buffer = Vec::with_capacity(12_000_000);
+        let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+        let buffer_first = BufferFirstAllocator::init(buffer.spare_capacity_mut(), arena.allocator());
+        fill_handle(buffer_first.allocator(), full);
+    }),
+    ("pool", |full| {
+        let pool = MemoryPool::<[u64; 3], _>::init(PAGE_ALLOCATOR);
+        fill(|_| pool.create().map_or(std::ptr::null_mut(), |item| item.as_ptr().cast()));
+        full();
+    }),
+    ("debug, without traces", |full| {
+        const CONFIG: DebugConfig =
+            DebugConfig { stack_trace_frames: 0, safety: false, ..DebugConfig::DEFAULT };
+        let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
+        fill_handle(*debug.allocator(), full);
+        debug.deinit_without_leak_checks();
+    }),
+    ("debug, traces of 6, safety", |full| {
+        const CONFIG: DebugConfig =
+            DebugConfig { stack_trace_frames: 6, safety: true, ..DebugConfig::DEFAULT };
+        let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
+        fill_handle(*debug.allocator(), full);
+        debug.deinit_without_leak_checks();
+    }),
+    ("counting over smp", |full| {
+        fill_handle(*CountingAllocator::init(SMP_ALLOCATOR).allocator(), full);
+    }),
+    ("logging over smp", |full| {
+        let logging = LoggingAllocator::init(SMP_ALLOCATOR, IoSink(std::io::sink()));
+        fill_handle(*logging.allocator(), full);
+    }),
+];
 
 /// The growth of the peak, in KiB.
 fn kilobytes_for(case: &str) -> usize {
+    let (_, fill) = CASES.iter().find(|(name, _)| *name == case).expect("one of the cases");
     let before = peak_kilobytes();
-    match case {
-        "smp" => fill_handle(*SMP_ALLOCATOR),
-        "System" => fill(|layout| {
-            // SAFETY: the length is not zero.
-            unsafe { System.alloc(layout) }
-        }),
-        "mimalloc" => fill(|layout| {
-            // SAFETY: the length is not zero.
-            unsafe { MiMalloc.alloc(layout) }
-        }),
-        "arena over pages" => {
-            let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
-            fill_handle(arena.allocator());
-            return peak_kilobytes() - before;
-        }
-        _ => panic!("{CASE}={case}: no such allocator"),
-    }
-    peak_kilobytes() - before
+    let mut after = 0;
+    fill(&mut || after = peak_kilobytes());
+    after - before
 }
 
-fn fill_handle(allocator: Allocator<'_>) {
+fn fill_handle(allocator: Allocator<'_>, full: &mut dyn FnMut()) {
     fill(|layout| {
         // SAFETY: the length is not zero.
         let memory = unsafe { allocator.raw_alloc(layout.size(), Alignment::from(layout), 0) };
         memory.map_or(std::ptr::null_mut(), |memory| memory.as_ptr())
     });
+    full();
 }
 
 /// Allocates all blocks and writes to every byte; frees none.

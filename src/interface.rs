@@ -188,7 +188,7 @@ use crate::writer::AllocatingWriter;
 /// # Safety
 /// `memory` is valid for writes.
 #[inline(always)]
-unsafe fn set_undefined(memory: NonNull<[u8]>) {
+pub(crate) unsafe fn set_undefined(memory: NonNull<[u8]>) {
     if cfg!(all(debug_assertions, not(miri))) {
         // SAFETY: the caller's promise.
         unsafe { memory.cast::<u8>().write_bytes(0xAA, memory.len()) };

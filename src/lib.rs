@@ -43,6 +43,7 @@
 //!   simplest, [`heap::arena`] the most used, [`thread_safe`] shows how allocators wrap each other.
 //! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check of
 //!   every place where memory can run out, and the conformance kit for your own allocator.
+//! - To **see** what a program asks of its allocator: [`trace`] counts the calls, or writes them down.
 //!
 //! # Safety in two sentences
 //!
@@ -59,10 +60,12 @@
 //! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take; and allocators that implement it become handles |
 //! | `allocator-api2-04` | | the same for version 0.4, which is another trait |
 //! | `nightly` | | the same for `core::alloc::Allocator`, which the nightly compiler's `Vec` and `Box` take |
+//! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
 //! | `backtrace` | | reports name the function, file and line of a return address |
+//! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
 //!
-//! Without features the crate is `no_std`: the interface, the fixed buffer, both arenas, and the failing and
-//! validating allocators of [`testing`] remain.
+//! Without features the crate is `no_std`: the interface, the fixed buffer alone and with a fallback, both
+//! arenas, the memory pools, the failing and validating allocators of [`testing`], and [`trace`] remain.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
@@ -73,6 +76,9 @@ extern crate alloc;
 
 pub mod adapters;
 pub mod alignment;
+#[cfg(feature = "capi")]
+#[doc(hidden)]
+pub mod capi;
 mod error;
 pub mod heap;
 pub mod interface;
@@ -83,6 +89,7 @@ mod sync;
 pub mod testing;
 #[cfg(feature = "std")]
 pub mod thread_safe;
+pub mod trace;
 pub mod vtable;
 mod writer;
 

@@ -27,19 +27,21 @@
 //!
 //! A `std::sync::Mutex` that is held makes its waiter sleep, and waking it costs far more than the
 //! allocation it waits for. So a thread that finds the lock taken first offers its time slice to
-//! others, up to eight times, and tries again; it sleeps only then. On two cores, with a fixed buffer
-//! as the child, that takes 0.23 of the time of a plain mutex with four threads, and with two 0.4 in one
-//! run and 0.8 in another: half of the pairs of measurements lie between 0.3 and 1.5, since much depends
-//! on when the threads happen to meet. Uncontended it takes 1.02. Fewer offers gain less, more gain
-//! little, and spinning without offering gains nothing
-//! (`cargo bench --bench allocators -- threads`, with other values of the constant in `lock_contended`):
+//! others, up to eight times, and tries again; it sleeps only then. With a fixed buffer as the child, on
+//! two processors, that takes 0.5 of the time of a plain mutex with two threads and with four, and 1.03
+//! of it with one. Fewer offers gain less with two threads, more gain nothing, and spinning without
+//! offering gains nothing (`cargo bench --bench allocators -- thread-safe`, with other values of the
+//! constant in `lock_contended`):
 //!
 //! | offers before sleeping | 0 | 1 | 3 | 8 | 32 | 200 spins |
 //! |---|---|---|---|---|---|---|
-//! | 2 threads, time over a plain mutex's | 1.16 | 0.90 | 0.50 | 0.38 | 0.38 | 1.12 |
-//! | 4 threads, time over a plain mutex's | 1.20 | 0.38 | 0.23 | 0.21 | 0.20 | 1.11 |
+//! | 2 threads | 0.92 (0.51–1.51) | 0.70 (0.34–1.33) | 0.69 (0.42–0.99) | 0.50 (0.18–1.57) | 0.80 (0.35–1.15) | 1.21 (0.64–2.26) |
+//! | 4 threads | 1.01 (0.56–1.69) | 0.56 (0.35–0.87) | 0.55 (0.31–0.86) | 0.50 (0.24–0.97) | 0.63 (0.33–1.10) | 1.01 (0.66–2.41) |
 //!
-//! (Medians of three runs each, of a machine whose speed varied: the quartiles are far apart.)
+//! These are times over a plain mutex's: medians of two runs each, of seven for eight offers, and in
+//! brackets the outermost quartiles. The processors had other work besides (load 3 to 10), so the spread
+//! is wide; in the quietest run, eight offers took 0.41 (0.40–0.42) with two threads and 0.28 (0.24–0.45)
+//! with four.
 //!
 //! What it does to fairness: the mutex is not fair and this is less so. A thread that has just released
 //! the lock may get it again before one that has waited longer, and one that sleeps waits until it

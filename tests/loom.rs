@@ -1,7 +1,9 @@
 //! Models of the shared arena: loom runs every interleaving of the threads, with every result that
 //! the orders of memory allow.
 //!
-//!     RUSTFLAGS="--cfg loom" cargo test --release --test loom
+//!     cargo xtask test --only loom
+//!
+//! which is `RUSTFLAGS="--cfg loom" cargo test --profile loom --test loom`, in a directory of its own.
 //!
 //! Blocks are not written to but *touched*: each eight bytes of the child's memory have a cell of
 //! loom's, which reports two uses that are not ordered, and thereby two owners at one time. The child

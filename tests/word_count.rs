@@ -118,8 +118,14 @@ fn system_counts(files: &[PathBuf]) -> Option<Counts> {
 /// Compares one run with the system's tools, number by number.
 fn compare(files: &[PathBuf], threads: usize) {
     let Some(expected) = system_counts(files) else { return };
+    compare_with(&expected, files, threads, "arena");
+}
+
+/// Compares one run with what the system's tools have counted.
+fn compare_with(expected: &Counts, files: &[PathBuf], threads: usize, allocator: &str) {
     let threads = threads.to_string();
-    let output = word_count().args(["--all", "--threads", &threads, "--"]).args(files).output().unwrap();
+    let args = ["--all", "--threads", &threads, "--allocator", allocator, "--"];
+    let output = word_count().args(args).args(files).output().unwrap();
     let (counts, report) = parse(&output);
     if let Some(index) = (0..counts.len().max(expected.len())).find(|&i| counts.get(i) != expected.get(i)) {
         let show = |entry: Option<&(Vec<u8>, u64)>| {
@@ -134,8 +140,16 @@ fn compare(files: &[PathBuf], threads: usize) {
     // One block for each different word, and the tables.
     assert!(reported(&report, "alloc") >= expected.len() as u64);
     let length: usize = expected.iter().map(|(word, _)| word.len()).sum();
-    assert!(reported(&report, "asked") >= length as u64);
-    assert!(reported(&report, "arena") >= length as u64);
+    assert!(reported(&report, "total") >= length as u64);
+    assert!(reported(&report, "peak") >= length as u64);
+    assert!(report.contains(&format!("memory   {allocator}\n")), "{report}");
+    if allocator.ends_with("arena") {
+        assert!(reported(&report, "arena") >= reported(&report, "peak"), "{report}");
+    } else {
+        assert!(!report.contains("\narena "), "{report}");
+    }
+    // Everything is freed, even if the allocator makes nothing of it.
+    assert!(report.contains("\nlive     0 bytes in 0 blocks\n"), "{report}");
 }
 
 // ---- files that are counted ----
@@ -243,6 +257,21 @@ fn many_threads_count_what_one_does() {
     compare(&[file], 64);
 }
 
+/// The program does the same with each allocator.
+#[rstest]
+fn each_allocator_counts_the_same(
+    #[values("arena", "shared-arena", "smp", "debug", "page", "c", "rust")] allocator: &str,
+    #[values(1, 4)] threads: usize,
+) {
+    let directory = directory(&format!("allocator-{allocator}-{threads}"));
+    let mut files = vec![write(&directory, "random", random_bytes(5, 100_000))];
+    // Pages for each word are many system calls; a little text must do.
+    files.push(write(&directory, "long word", vec![b'x'; 300_003]));
+    files.push(write(&directory, "words", "one two three two one two ".repeat(20_000)));
+    let Some(expected) = system_counts(&files) else { return };
+    compare_with(&expected, &files, threads, allocator);
+}
+
 #[test]
 fn a_file_named_twice_counts_twice() {
     let file = write(&directory("twice"), "text", "one two one");
@@ -279,9 +308,13 @@ fn output_has_the_columns_of_uniq() {
     );
     let (_, report) = parse(&output);
     let labels: Vec<_> = report.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let labels: Vec<_> = labels.into_iter().filter(|label| !label.is_empty()).collect();
     assert_eq!(
         labels,
-        ["words", "files", "threads", "alloc", "resize", "remap", "free", "asked", "arena", "time"]
+        [
+            "words", "files", "threads", "memory", "alloc", "resize", "remap", "free", "total", "live",
+            "peak", "sizes", "arena", "time"
+        ]
     );
 }
 
@@ -290,8 +323,12 @@ fn help_is_printed() {
     let output = word_count().args(["--threads", "3", "--help", "--nonsense"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
-    for option in ["--threads N", "--top N", "--all", "--limit BYTES", "--help", "FILES"] {
+    for option in ["--threads N", "--top N", "--all", "--allocator NAME", "--limit BYTES", "--help", "FILES"]
+    {
         assert!(help.contains(option), "{option}: {help}");
+    }
+    for allocator in ["arena", "shared-arena", "smp", "debug", "page", "c", "rust"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{allocator}  "))), "{help}");
     }
 }
 
@@ -354,6 +391,8 @@ fn assert_failure(output: &Output, code: i32, message: &str) {
 #[case::top_abc(&["--top", "abc"], "--top: 'abc' is not a number from 0")]
 #[case::limit_missing(&["--limit"], "--limit needs a value: a number from 0")]
 #[case::limit_abc(&["--limit", "1k"], "--limit: '1k' is not a number from 0")]
+#[case::allocator_missing(&["--allocator"], "--allocator needs a value: arena, shared-arena, smp, ")]
+#[case::allocator_unknown(&["--allocator", "ARENA"], "--allocator: 'ARENA' is not arena, shared-arena, ")]
 #[case::unknown(&["--nonsense"], "unknown option '--nonsense'")]
 #[case::unknown_short(&["-t", "4"], "unknown option '-t'")]
 #[case::with_equals(&["--threads=4"], "unknown option '--threads=4'")]
@@ -506,7 +545,7 @@ fn out_of_memory_is_a_message(#[values(1, 4)] threads: usize) {
     };
     let (all, report) = parse(&run(u64::MAX / 2));
     // With more threads, more tables than in that run may be needed.
-    let enough = 4 * reported(&report, "asked");
+    let enough = 4 * reported(&report, "peak");
     let (mut failures, mut messages) = (0, String::new());
     for limit in (0..64).map(|part| enough * part / 64) {
         let output = run(limit);
@@ -522,7 +561,29 @@ fn out_of_memory_is_a_message(#[values(1, 4)] threads: usize) {
     assert!(messages.contains("different words in a table"), "{messages}");
 }
 
-/// The pages of the text are not in the arena; here the operating system has no more of them.
+/// Nothing is leaked where the memory ends, or the debug allocator would say so before the message.
+#[rstest]
+fn out_of_memory_leaks_nothing(#[values(1, 4)] threads: usize) {
+    let directory = directory(&format!("limit-debug-{threads}"));
+    let words: Vec<String> = (0..500).map(|n| format!("{:>1$} ", n % 400, 1 + n % 7)).collect();
+    let files: Vec<_> = (0..5).map(|n| write(&directory, &format!("{n}"), words.concat())).collect();
+    let threads = threads.to_string();
+    let mut failures = 0;
+    for limit in (0..24).map(|n| (3000 * n).to_string()) {
+        let args = ["--all", "--allocator", "debug", "--threads", &threads, "--limit", &limit];
+        let output = word_count().args(args).args(&files).output().unwrap();
+        if output.status.success() {
+            parse(&output);
+        } else {
+            assert_failure(&output, 1, "out of memory: no room for ");
+            assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+            failures += 1;
+        }
+    }
+    assert!(failures >= 4, "{failures} of 24");
+}
+
+/// The pages of the text do not come from where the words are; here the operating system has no more of them.
 #[cfg(target_os = "linux")]
 #[test]
 fn out_of_pages_is_a_message() {

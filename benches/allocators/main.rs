@@ -6,8 +6,10 @@
 //! Criterion chooses the number of iterations and draws its own statistics for ours.
 
 mod arena;
+mod debug;
 mod fixed_buffer;
 mod pairs;
+mod pools;
 mod shared_arena;
 mod smp;
 mod thread_safe;
@@ -30,6 +32,8 @@ fn main() {
     thread_safe::bench(&mut criterion, &mut pairs);
     shared_arena::bench(&mut criterion, &mut pairs);
     smp::bench(&mut criterion, &mut pairs);
+    pools::bench(&mut criterion, &mut pairs);
+    debug::bench(&mut criterion, &mut pairs);
     criterion.final_summary();
     pairs.print();
 }

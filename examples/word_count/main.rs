@@ -1,22 +1,26 @@
 //! Counts the words of text files, with every thread in one arena behind one lock.
 //!
 //! ```text
-//! cargo run --release --example word_count -- [--threads N] [--top N | --all] [FILES…]
+//! cargo run --release --example word_count -- [--threads N] [--top N | --all] [--allocator NAME] [FILES…]
 //! ```
 //!
 //! Zig makes you choose an allocator for everything that needs memory. This program has two kinds of
 //! memory, so it chooses twice:
 //!
 //! - Words and tables live until the end. They are in an arena, where to allocate is an addition and
-//!   where nothing needs to be freed one by one. All threads share it:
+//!   to free is next to nothing. All threads share it:
 //!
 //!   ```text
-//!   SyncAllocator            the handle that every thread has a copy of
-//!    └─ ThreadSafeAllocator  a lock: any thread may call
-//!        └─ Counting         counts the calls; it is in counting.rs, and shows how to write one
-//!            └─ ArenaAllocator
-//!                └─ PAGE_ALLOCATOR
+//!   SyncAllocator                the handle that every thread has a copy of
+//!    └─ CountingAllocator        counts the calls and the bytes
+//!        └─ Limited              refuses what is too much; limited.rs shows how to write an allocator
+//!            └─ ThreadSafeAllocator  a lock: any thread may call
+//!                └─ ArenaAllocator
+//!                    └─ PAGE_ALLOCATOR
 //!   ```
+//!
+//!   What is below `Limited` is up to the user (`--allocator`), and nothing else in the program knows:
+//!   everything that is allocated is freed, whatever the allocator makes of it.
 //!
 //! - The text itself lives only until it is counted. It is read in chunks, each in pages of its own,
 //!   which go back to the operating system at once (text.rs).
@@ -25,8 +29,9 @@
 //! its own, so that they meet at the lock only for a new word or a larger table. At the end the
 //! tables are merged.
 
-mod counting;
+mod limited;
 mod options;
+mod source;
 mod text;
 
 use std::fmt;
@@ -37,19 +42,22 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
-use allocator_api2_02::vec::Vec as ArenaVec;
+use allocator_api2_02::boxed::Box as BoxIn;
+use allocator_api2_02::vec::Vec as VecIn;
 use crossbeam::channel::{self, Receiver};
 use hashbrown::{DefaultHashBuilder, HashMap};
-use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
-use zigalloc::{SyncAllocator, ThreadSafeAllocator};
+use zigalloc::SyncAllocator;
+use zigalloc::trace::{CountingAllocator, Counts};
 
-use counting::Counting;
+use limited::Limited;
 use options::Options;
 use text::Chunk;
 
-/// How often each word occurs. The words are in the arena, and the table is too: `'a` is the borrow
-/// of it.
-type WordCounts<'a> = HashMap<&'a [u8], u64, DefaultHashBuilder, SyncAllocator<'a>>;
+/// A word in memory of its own, which is freed with it. `'a` is the borrow of the allocator.
+type Word<'a> = BoxIn<[u8], SyncAllocator<'a>>;
+
+/// How often each word occurs.
+type WordCounts<'a> = HashMap<Word<'a>, u64, DefaultHashBuilder, SyncAllocator<'a>>;
 
 fn main() -> ExitCode {
     match run() {
@@ -72,32 +80,44 @@ fn run() -> Result<(), Failure> {
         return Ok(output.flush()?);
     };
 
-    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
-    let mut counting = Counting::new(arena, options.limit);
-    let thread_safe = ThreadSafeAllocator::new(&mut counting);
-    let totals = print_words(thread_safe.allocator(), &options, &mut output)?;
-
-    // The lock borrows `counting` exclusively. It is not used any more, nor is anything that is in
-    // the arena, so the compiler lets us look behind it again.
-    let calls = counting.calls();
+    let report = source::run(&options, &mut output)?;
     writeln!(output)?;
-    writeln!(output, "words    {}, {} different", totals.words, totals.different)?;
-    writeln!(output, "files    {}, {} bytes", options.files.len(), totals.bytes)?;
+    writeln!(output, "words    {}, {} different", report.totals.words, report.totals.different)?;
+    writeln!(output, "files    {}, {} bytes", options.files.len(), report.totals.bytes)?;
     writeln!(output, "threads  {}", options.threads)?;
-    writeln!(output, "alloc    {} calls", calls.alloc)?;
-    writeln!(output, "resize   {} calls", calls.resize)?;
-    writeln!(output, "remap    {} calls", calls.remap)?;
-    writeln!(output, "free     {} calls", calls.free)?;
-    writeln!(output, "asked    {} bytes", calls.bytes)?;
-    writeln!(output, "arena    {} bytes", counting.child().query_capacity())?;
+    writeln!(output, "memory   {}", options.source.name())?;
+    writeln!(output, "{}", report.counts)?;
+    if let Some(capacity) = report.capacity {
+        writeln!(output, "arena    {capacity} bytes")?;
+    }
     writeln!(output, "time     {:.3} s", start.elapsed().as_secs_f64())?;
     Ok(output.flush()?)
+}
+
+/// What is printed behind the words.
+struct Report {
+    totals: Totals,
+    counts: Counts,
+    /// How many bytes an arena has for blocks, used or not.
+    capacity: Option<usize>,
 }
 
 struct Totals {
     words: u64,
     different: usize,
     bytes: u64,
+}
+
+/// Does everything with memory of `source`, which has all of it back afterwards.
+fn count_in(
+    source: SyncAllocator<'_>,
+    options: &Options,
+    output: &mut impl Write,
+) -> Result<Report, Failure> {
+    let limited = Limited::new(source, options.limit);
+    let counting = CountingAllocator::init(limited.allocator());
+    let totals = print_words(counting.allocator(), options, output)?;
+    Ok(Report { totals, counts: counting.snapshot(), capacity: None })
 }
 
 /// Counts, and prints the most frequent words.
@@ -161,7 +181,7 @@ fn count_chunks<'a>(
             if let Some(count) = counts.get_mut(word) {
                 *count += 1;
             } else {
-                // The chunk's memory ends soon, so a new word is copied into the arena.
+                // The chunk's memory ends soon, so a new word is copied.
                 insert(&mut counts, copy(allocator, word)?, 1)?;
             }
         }
@@ -169,18 +189,18 @@ fn count_chunks<'a>(
     Ok(counts)
 }
 
-/// A copy of the word that lives as long as the arena.
-fn copy<'a>(allocator: SyncAllocator<'a>, word: &[u8]) -> Result<&'a [u8], Failure> {
+/// A copy of the word.
+fn copy<'a>(allocator: SyncAllocator<'a>, word: &[u8]) -> Result<Word<'a>, Failure> {
     let copy = allocator
         .dupe(word)
         .map_err(|zigalloc::Error::OutOfMemory| Failure::OutOfMemory(word.len(), "bytes of a word"))?;
-    // SAFETY: `dupe` has written every byte, and nobody frees the copy or writes to it, so it can be
-    // read until the borrow `'a` of the arena ends.
-    Ok(unsafe { copy.as_ref() })
+    // SAFETY: a block of this allocator, which nobody else knows. It is as long and aligned as its
+    // bytes want it, and `dupe` has written every one of them.
+    Ok(unsafe { Word::from_raw_in(copy.as_ptr(), allocator) })
 }
 
 /// Adds a word that the table does not have.
-fn insert<'a>(counts: &mut WordCounts<'a>, word: &'a [u8], count: u64) -> Result<(), Failure> {
+fn insert<'a>(counts: &mut WordCounts<'a>, word: Word<'a>, count: u64) -> Result<(), Failure> {
     // Without this, a table that cannot grow would end the program.
     counts
         .try_reserve(1)
@@ -189,13 +209,13 @@ fn insert<'a>(counts: &mut WordCounts<'a>, word: &'a [u8], count: u64) -> Result
     Ok(())
 }
 
-/// Adds the smaller table to the larger one. The words stay where they are in the arena.
+/// Adds the smaller table to the larger one. The words stay where they are, unless both tables have them.
 fn merge<'a>(total: &mut WordCounts<'a>, mut counts: WordCounts<'a>) -> Result<(), Failure> {
     if total.len() < counts.len() {
         std::mem::swap(total, &mut counts);
     }
     for (word, count) in counts {
-        match total.get_mut(word) {
+        match total.get_mut(&word) {
             Some(sum) => *sum += count,
             None => insert(total, word, count)?,
         }
@@ -204,19 +224,19 @@ fn merge<'a>(total: &mut WordCounts<'a>, mut counts: WordCounts<'a>) -> Result<(
 }
 
 /// A word and how often it occurs.
-type Ranked<'a> = (&'a [u8], u64);
+type Ranked<'a> = (Word<'a>, u64);
 
 /// The most frequent word first; words that are equally frequent in the order of their bytes.
 fn rank<'a>(
     allocator: SyncAllocator<'a>,
     counts: WordCounts<'a>,
-) -> Result<ArenaVec<Ranked<'a>, SyncAllocator<'a>>, Failure> {
-    let mut ranking = ArenaVec::new_in(allocator);
+) -> Result<VecIn<Ranked<'a>, SyncAllocator<'a>>, Failure> {
+    let mut ranking = VecIn::new_in(allocator);
     ranking
         .try_reserve_exact(counts.len())
         .map_err(|_| Failure::OutOfMemory(counts.len(), "different words in order"))?;
     ranking.extend(counts);
-    ranking.sort_unstable_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then(a.cmp(b)));
+    ranking.sort_unstable_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then_with(|| a.cmp(b)));
     Ok(ranking)
 }
 
@@ -237,6 +257,8 @@ enum Failure {
         threads: usize,
         error: io::Error,
     },
+    /// The debug allocator has found one in this program.
+    Mistake,
     /// The only errors of `io` that are not about a file are those of standard output.
     Output(io::Error),
 }
@@ -262,6 +284,7 @@ impl fmt::Display for Failure {
             Failure::Thread { number, threads, error } => {
                 write!(f, "cannot start thread {number} of {threads}: {error}")
             }
+            Failure::Mistake => f.write_str("a leak or another mistake was found, see above"),
             Failure::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }
     }

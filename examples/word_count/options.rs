@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::Failure;
+use crate::source::Source;
 
 pub(crate) const HELP: &str = "\
 Counts the words of text files, with every thread in one arena behind one lock.
@@ -18,12 +19,20 @@ A word is whatever stands between ASCII white space, byte for byte. Without
 FILES, the Markdown of this repository is counted.
 
 Options:
-  --threads N    count with N threads, 1 to 1024 (default: one per processor)
-  --top N        print the N most frequent words (default: 20)
-  --all          print all words
-  --limit BYTES  let words and tables have no more memory than this
-  --help         print this text
-  --             all that follows are FILES
+  --threads N       count with N threads, 1 to 1024 (default: one per processor)
+  --top N           print the N most frequent words (default: 20)
+  --all             print all words
+  --allocator NAME  where words and tables get their memory from (default: arena):
+                      arena         an arena behind a lock
+                      shared-arena  an arena without a lock
+                      smp           lists of free blocks in each thread
+                      debug         one that reports what is not freed
+                      page          the operating system, in pages
+                      c             the C library
+                      rust          Rust's global allocator
+  --limit BYTES     let words and tables have no more memory than this at once
+  --help            print this text
+  --                all that follows are FILES
 ";
 
 /// More threads than this only wait for each other.
@@ -34,7 +43,9 @@ pub(crate) struct Options {
     pub(crate) threads: usize,
     /// How many words to print.
     pub(crate) top: usize,
-    /// How many bytes the allocator for words and tables may give out.
+    /// Where words and tables get their memory from.
+    pub(crate) source: Source,
+    /// How many bytes words and tables may have at once.
     pub(crate) limit: usize,
     pub(crate) files: Vec<PathBuf>,
 }
@@ -43,13 +54,15 @@ impl Options {
     /// `None` means `--help`.
     pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Options>, Failure> {
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(MAX_THREADS));
-        let mut options = Options { threads, top: 20, limit: usize::MAX, files: Vec::new() };
+        let mut options =
+            Options { threads, top: 20, source: Source::Arena, limit: usize::MAX, files: Vec::new() };
         while let Some(arg) = args.next() {
             match arg.to_str() {
                 Some("--help") => return Ok(None),
                 Some("--threads") => options.threads = number("--threads", args.next(), 1, MAX_THREADS)?,
                 Some("--top") => options.top = number("--top", args.next(), 0, usize::MAX)?,
                 Some("--all") => options.top = usize::MAX,
+                Some("--allocator") => options.source = source(args.next())?,
                 Some("--limit") => options.limit = number("--limit", args.next(), 0, usize::MAX)?,
                 Some("--") => options.files.extend(args.by_ref().map(PathBuf::from)),
                 _ if arg.as_encoded_bytes().starts_with(b"-") => {
@@ -77,6 +90,16 @@ fn number(option: &str, value: Option<OsString>, min: usize, max: usize) -> Resu
         Some(number) if (min..=max).contains(&number) => Ok(number),
         _ => Err(Failure::Usage(format!("{option}: '{}' is not {range}", value.to_string_lossy()))),
     }
+}
+
+fn source(name: Option<OsString>) -> Result<Source, Failure> {
+    let names = Source::names();
+    let Some(name) = name else {
+        return Err(Failure::Usage(format!("--allocator needs a value: {names}")));
+    };
+    name.to_str()
+        .and_then(Source::from_name)
+        .ok_or_else(|| Failure::Usage(format!("--allocator: '{}' is not {names}", name.to_string_lossy())))
 }
 
 /// The files that are counted when none are named. `cargo run` says where the repository is; a

@@ -4,7 +4,8 @@
 //!
 //! Allocating is an addition and a comparison; memory comes from the child in blocks that grow by
 //! half. Freeing a block does nothing, unless it is the last one. Everything is given back to the
-//! child by [`reset`], [`deinit`] or the arena's end.
+//! child by [`reset`], [`deinit`] or the arena's end, and the newest part of it by the end of a
+//! [`scope`].
 //!
 //! # Layout
 //!
@@ -47,17 +48,25 @@
 //! An arena that goes out of scope frees its memory; Zig's is leaked without `deinit`. A length so
 //! large that a size would overflow is "no memory"; Zig panics or wraps.
 //!
+//! [`scope`] and [`checkpoint`] have no counterpart.
+//!
 //! Ports `lib/std/heap/arena_allocator.zig` of Zig 0.15.2, the single-threaded one. (Zig 0.16 made
 //! the arena lock-free.)
 //!
 //! [`reset`]: ArenaAllocator::reset
 //! [`deinit`]: ArenaAllocator::deinit
 //! [`resize`]: crate::VTable::resize
+//! [`scope`]: ArenaAllocator::scope
+//! [`checkpoint`]: ArenaAllocator::checkpoint
+
+mod checkpoint;
 
 use core::cell::Cell;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
+
+pub use checkpoint::{Checkpoint, Scope};
 
 use crate::alignment::Alignment;
 use crate::return_address::return_address;
@@ -88,7 +97,8 @@ pub struct ArenaAllocator<C: ChildAllocator> {
 
 /// What an arena is without its child's handle: to store many arenas over one child.
 ///
-/// A state that still has nodes and is dropped leaks them.
+/// A state that still has nodes and is dropped leaks them. It is not the [`State`](super::shared_arena::State)
+/// of the shared arena.
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -107,6 +107,24 @@ impl<'b> FixedBufferAllocator<'b> {
         FixedBufferAllocator { end_index: Cell::new(0), buffer, len, borrow: PhantomData }
     }
 
+    /// An allocator over a buffer that is not lent by a reference, of which `end_index` bytes are in use.
+    ///
+    /// # Safety
+    /// `buffer` is valid for reads and writes for `'b`. As long as this allocator is in use, nothing else
+    /// hands out bytes of it. `end_index` is at most its length.
+    #[inline(always)]
+    pub(super) const unsafe fn from_raw_parts(
+        buffer: NonNull<[u8]>,
+        end_index: usize,
+    ) -> FixedBufferAllocator<'b> {
+        FixedBufferAllocator {
+            end_index: Cell::new(end_index),
+            buffer: buffer.cast(),
+            len: buffer.len(),
+            borrow: PhantomData,
+        }
+    }
+
     /// A handle for one thread.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {

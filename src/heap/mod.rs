@@ -1,9 +1,13 @@
 //! The allocators of Zig's `std.heap`, one file each.
 
 pub mod arena;
+pub mod buffer_first;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub mod c_allocator;
+#[cfg(feature = "std")]
+pub mod debug;
 pub mod fixed_buffer;
+pub mod memory_pool;
 #[cfg(feature = "std")]
 pub mod page_allocator;
 mod page_size;
@@ -12,11 +16,16 @@ pub mod rust_allocator;
 pub mod shared_arena;
 #[cfg(feature = "std")]
 pub mod smp_allocator;
+pub mod stack_fallback;
 
 pub use arena::{ArenaAllocator, ResetMode};
+pub use buffer_first::BufferFirstAllocator;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub use c_allocator::{C_ALLOCATOR, RAW_C_ALLOCATOR};
+#[cfg(feature = "std")]
+pub use debug::{Check, DebugAllocator, DebugConfig};
 pub use fixed_buffer::FixedBufferAllocator;
+pub use memory_pool::{MemoryPool, MemoryPoolAligned, MemoryPoolExtra, PoolBox};
 #[cfg(feature = "std")]
 pub use page_allocator::{PAGE_ALLOCATOR, PageAllocator};
 pub use page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
@@ -27,13 +36,14 @@ pub use rust_allocator::RUST_ALLOCATOR;
 pub use shared_arena::SharedArenaAllocator;
 #[cfg(feature = "std")]
 pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
+pub use stack_fallback::{StackFallbackAllocator, stack_fallback};
 
 /// The longest request, in bytes, that is passed on to whatever lies below this crate. Rust has no
 /// objects beyond `isize::MAX`. Miri ends the program if its host has not enough memory, where an
 /// operating system says no; so there it is a gibibyte.
 pub(crate) const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
 
-/// The pointer to the whole of a block whose memory was [exposed](<*mut u8>::expose_provenance), for a
+/// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a
 /// block that the caller knows by a pointer that may reach less: one that was made from a reference, or
 /// that a `Box` has held. To the processor, that is nothing. It is for memory that comes from outside of
 /// Rust, where there is no pointer of this crate's own to begin from. Miri's strict mode has no exposed

@@ -4,8 +4,8 @@
 //!
 //! The same as the single-threaded [arena](super::arena): allocating moves an index, freeing does
 //! nothing unless the block is the last one, and everything is given back to the child by [`reset`],
-//! [`deinit`] or the arena's end. And any number of threads may do so at once: a thread never waits for
-//! another one, only for the child, if the child makes it wait.
+//! [`deinit`] or the arena's end. And any number of threads may do so at once. There is no lock: a thread
+//! that is suspended, wherever it is, keeps no other one from going on.
 //!
 //! # Layout
 //!
@@ -28,7 +28,8 @@
 //! # How a block is found
 //!
 //! 1. In the newest node of the used list, by moving its `end_index` with a compare-and-swap. If the
-//!    block does not fit, the index moves all the same.
+//!    block does not fit, the index moves all the same. If another thread has moved it meanwhile, this
+//!    one pauses, and begins again: see [below](self#losing-a-race).
 //! 2. By asking the child to enlarge this node. One thread at a time does that; the others go on.
 //! 3. In the free list, which the thread takes as a whole. It uses the node that fits best, enlarged if
 //!    need be, and puts the others back.
@@ -44,6 +45,20 @@
 //! faster, it all begins again with that thread's node; a new node is kept for the next attempt, and
 //! goes to the free list in the end if it was not needed.
 //!
+//! # Losing a race
+//!
+//! Where threads do little but allocate, most of the time would go into passing the cache line of the index
+//! from core to core. So a thread that has lost the race for the index stays away for a moment, and longer,
+//! up to eight times that, if it loses again for the same request. Meanwhile the others have the cache line
+//! to themselves. The moment is 128 of the processor's pause instructions; no call of the system is made.
+//! With one thread it does not happen.
+//!
+//! It is a pause and not a wait for somebody: it ends by itself. Some thread always gets its block. A
+//! certain one could in theory lose again and again.
+//!
+//! The arena's own two words are read by every call and written only when the nodes change. What threads
+//! write often is better not beside them.
+//!
 //! # What a failed request costs
 //!
 //! Since the index moves even if a block does not fit (as in Zig; nothing has to be undone that other
@@ -51,7 +66,8 @@
 //! that grows in place has a hole as large as the request. The next request makes a new node, half as
 //! large again as the last: a program that goes on after many failures, with small requests between,
 //! holds 1.5ⁿ times the memory after n of them. The single-threaded arena loses nothing. A reset
-//! recovers everything.
+//! recovers everything. It is so because results are Zig's; where requests fail often and the program
+//! goes on, a lock around the single-threaded arena is the better choice.
 //!
 //! # Why it is correct
 //!
@@ -95,16 +111,41 @@
 //!
 //! # This or a lock around the other arena?
 //!
-//! With one thread, or where threads meet rarely, the lock around the single-threaded arena is simpler and
-//! wastes nothing. Where threads allocate all the time, this arena does not make them wait for each other.
-//! `cargo bench -- shared` measures both on your machine, with 1, 2 and 4 threads.
+//! Time over that of a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around an
+//! [`ArenaAllocator`](super::ArenaAllocator), for threads that do nothing else, on two processors: medians,
+//! in brackets the quartiles (`cargo bench --bench allocators -- shared`):
+//!
+//! | threads | 1 | 2 | 4 |
+//! |---|---|---|---|
+//! | 64 bytes, never freed | 0.82 (0.81–0.83) | 0.73 (0.51–0.99) | 0.79 (0.63–1.02) |
+//! | 8 to 256 bytes, 7 of 8 freed at once | 0.72 (0.69–0.80) | 0.70 (0.50–0.99) | 0.77 (0.63–1.10) |
+//!
+//! The processors had other work besides (load 4). In six other runs, with loads from 4 to 10, the medians
+//! lay between 0.80 and 0.87, 0.54 and 0.73, 0.78 and 0.93 in the first row, and between 0.65 and 0.72,
+//! 0.60 and 0.72, 0.71 and 0.91 in the second (without one row that had seven samples only). It has not been measured
+//! with more than two processors.
+//!
+//! Take this one
+//!
+//! - for speed, as it mostly is faster, with one thread and with several;
+//! - if no thread may be kept waiting by one that has been suspended: it has no lock to hold. (Who was
+//!   suspended while asking the child, or with the free list in hand, costs the others new nodes, no
+//!   more; they fail only if the child has no memory for those);
+//! - if allocating must not call the system (as far as the child does not), or happens in a signal
+//!   handler that can have interrupted an allocation: to the arena, the handler is one thread more.
+//!
+//! Take the lock
+//!
+//! - if requests fail and the program goes on: see [above](self#what-a-failed-request-costs);
+//! - if the child is not thread-safe;
+//! - if results must be those of Zig 0.15.2.
 //!
 //! # Differences from Zig
 //!
 //! Zig reserves the most that an alignment can need by one addition, and gives the surplus back by a
 //! compare-and-swap that may fail. Here one compare-and-swap takes exactly what is needed. With one thread
-//! the results are the same; it takes 0.6 of the time for alignments above 1, and 1.3 for 1; and
-//! padding is not lost when threads meet. Above all, Zig's addition can wrap: in fast modes of 0.17.1,
+//! the results are the same. It is one atomic operation instead of two for alignments above 1, and
+//! padding is not lost when threads meet; but it can lose a race, where an addition cannot. Above all, Zig's addition can wrap: in fast modes of 0.17.1,
 //! after eleven requests of 2^61 bytes have failed, the twelfth succeeds, and small ones get addresses
 //! that are not the arena's. Here a length that no node can have moves nothing.
 //!
@@ -130,9 +171,12 @@ use crate::return_address::return_address;
 use crate::sync::{AtomicPtr, Ordering};
 use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nullable};
 
+mod lists;
 mod node;
+mod room;
 
-use node::{NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, size_for};
+use node::{Backoff, NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, Reserved};
+use room::Attempt;
 
 /// An arena for any number of threads, without a lock; see the [module](self).
 ///
@@ -156,7 +200,8 @@ pub struct SharedArenaAllocator<'c> {
 
 /// What a shared arena is without its child's handle: to store many arenas over one child.
 ///
-/// A state that still has nodes and is dropped leaks them.
+/// A state that still has nodes and is dropped leaks them. It is not the [`State`](super::arena::State) of
+/// the single-threaded arena: as in Zig, each arena has a `State` of its own, in its module.
 ///
 /// Ports `std.heap.ArenaAllocator.State` of Zig 0.17.1.
 ///
@@ -184,24 +229,6 @@ pub struct State {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 
-/// What an attempt to find room has led to.
-enum Attempt {
-    Block(NonNull<u8>),
-    /// Another thread has changed something meanwhile: start again, at this node.
-    Again(Option<NodePtr>),
-    /// No room here; try elsewhere.
-    Refused,
-}
-
-impl Attempt {
-    fn or_else(self, next: impl FnOnce() -> Attempt) -> Attempt {
-        match self {
-            Attempt::Refused => next(),
-            attempt => attempt,
-        }
-    }
-}
-
 impl State {
     /// An arena with this state.
     ///
@@ -212,57 +239,12 @@ impl State {
     pub unsafe fn promote(self, child_allocator: SyncAllocator<'_>) -> SharedArenaAllocator<'_> {
         SharedArenaAllocator { child_allocator, state: self }
     }
-
-    /// The node that blocks come from at the moment.
-    #[inline]
-    fn first_node(&self) -> Option<NodePtr> {
-        // SAFETY: invariants 1 and 3. Acquires the header that `push_used` has released.
-        unsafe { NodePtr::from_ptr(self.used_list.load(Ordering::Acquire)) }
-    }
-
-    /// Puts a node that this thread owns on the used list, for good, if `first` is still its head.
-    /// Otherwise the head is the error, and the node remains this thread's.
-    fn push_used(&self, first: Option<NodePtr>, node: NodePtr) -> Result<(), Option<NodePtr>> {
-        node.next.set(first);
-        // A spurious failure would throw away a node that fits, so this is the strong form.
-        self.used_list
-            .compare_exchange(list_ptr(first), node.as_ptr(), Ordering::Release, Ordering::Acquire)
-            .map(|_| ())
-            // SAFETY: as in `first_node`.
-            .map_err(|head| unsafe { NodePtr::from_ptr(head) })
-    }
-
-    /// Takes all free nodes. This thread owns them then.
-    fn steal_free_list(&self) -> Option<NodePtr> {
-        // SAFETY: invariants 1 and 2. Acquires what `push_free` has released.
-        unsafe { NodePtr::from_ptr(self.free_list.swap(ptr::null_mut(), Ordering::Acquire)) }
-    }
-
-    /// Gives the nodes from `first` to `last`, which this thread owns, to everybody.
-    fn push_free(&self, first: NodePtr, last: NodePtr) {
-        // The guess is that there are no others: this thread has mostly just stolen them all.
-        let mut head = ptr::null_mut();
-        loop {
-            // SAFETY: invariant 1. The node is not looked at, so nothing has to be acquired.
-            last.next.set(unsafe { NodePtr::from_ptr(head) });
-            let exchanged = self.free_list.compare_exchange_weak(
-                head,
-                first.as_ptr(),
-                Ordering::Release,
-                Ordering::Relaxed,
-            );
-            match exchanged {
-                Ok(_) => return,
-                Err(current) => head = current,
-            }
-        }
-    }
 }
 
-/// How a list's head is stored.
-#[inline]
-fn list_ptr(node: Option<NodePtr>) -> *mut Node {
-    node.map_or(ptr::null_mut(), NodePtr::as_ptr)
+/// Takes bytes of the newest node, if there is one.
+#[inline(always)]
+fn reserve(first: Option<NodePtr>, len: usize, alignment: Alignment) -> Reserved {
+    first.map_or(Reserved::Full, |node| node.reserve(len, alignment))
 }
 
 impl<'c> SharedArenaAllocator<'c> {
@@ -302,6 +284,7 @@ impl<'c> SharedArenaAllocator<'c> {
     pub fn deinit(self) {}
 
     /// The arena's two words without its child, for [`State::promote`]. Frees nothing.
+    #[must_use = "dropping the state leaks its nodes"]
     #[inline]
     pub fn into_state(self) -> State {
         let mut arena = ManuallyDrop::new(self);
@@ -412,196 +395,49 @@ impl<'c> SharedArenaAllocator<'c> {
             return None;
         }
         let first = self.state.first_node();
-        if let Some(memory) = first.and_then(|node| node.reserve(len, alignment)) {
-            return Some(memory);
+        match reserve(first, len, alignment) {
+            Reserved::Block(memory) => Some(memory),
+            Reserved::Lost => self.alloc_slow(first, true, len, alignment),
+            Reserved::Full => self.alloc_slow(first, false, len, alignment),
         }
-        self.alloc_slow(first, len, alignment)
     }
 
-    /// What is left to do when `first`, the newest node, if there is one, has no room.
+    /// What is left to do when `first`, the newest node, if there is one, has no room, or when the race
+    /// for it was `lost`.
     ///
     /// `extern "C"`, so that it cannot unwind and the fast path needs no stack frame to catch it.
     #[cold]
     extern "C" fn alloc_slow(
         &self,
         mut first: Option<NodePtr>,
+        lost: bool,
         len: usize,
         alignment: Alignment,
     ) -> Option<NonNull<u8>> {
         // A new node that was overtaken by another thread's is kept for the next attempt, and for
         // everybody if there is none.
         let mut spare = None;
+        let mut backoff = Backoff::new();
+        let mut reserved = if lost { Reserved::Lost } else { Reserved::Full };
         let memory = loop {
-            let previous = first.map_or(0, NodePtr::capacity);
-            let attempt = self
-                .grow(first, len, alignment)
-                .or_else(|| self.alloc_from_free_node(first, len, alignment))
-                .or_else(|| self.alloc_from_new_node(first, previous, &mut spare, len, alignment));
-            match attempt {
-                Attempt::Block(memory) => break Some(memory),
-                Attempt::Again(node) => first = node,
-                Attempt::Refused => break None,
+            match reserved {
+                Reserved::Block(memory) => break Some(memory),
+                Reserved::Lost => {
+                    backoff.wait();
+                    first = self.state.first_node();
+                }
+                Reserved::Full => match self.make_room(first, len, alignment, &mut spare) {
+                    Attempt::Block(memory) => break Some(memory),
+                    Attempt::Again(node) => first = node,
+                    Attempt::Refused => break None,
+                },
             }
-            if let Some(memory) = first.and_then(|node| node.reserve(len, alignment)) {
-                break Some(memory);
-            }
+            reserved = reserve(first, len, alignment);
         };
         if let Some(node) = spare {
             self.state.push_free(node, node);
         }
         memory
-    }
-
-    /// Asks the child to enlarge the newest node. Only one thread can do that at a time; the others go
-    /// on to another node.
-    fn grow(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
-        let Some(node) = first else {
-            return Attempt::Refused;
-        };
-        let Some(size) = node.begin_resize() else {
-            return Attempt::Refused;
-        };
-        let (new_size, attempt) = self.grow_exclusively(node, size, len, alignment);
-        node.set_size(new_size);
-        attempt
-    }
-
-    /// The node's new size, and what came of it.
-    fn grow_exclusively(
-        &self,
-        node: NodePtr,
-        size: usize,
-        len: usize,
-        alignment: Alignment,
-    ) -> (usize, Attempt) {
-        let end_index = node.end_index.load(Ordering::Relaxed);
-        let Some((start, end)) = node.place(end_index, len, alignment) else {
-            return (size, Attempt::Refused);
-        };
-        let new_size = size_for(end);
-        if new_size <= size {
-            // Another thread has freed or shrunk a block meanwhile; nodes never shrink.
-            return (size, Attempt::Again(Some(node)));
-        }
-        // SAFETY: a live block of the child with matching length and alignment, which no other thread
-        // resizes (invariant 4).
-        let resized = unsafe {
-            self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
-        };
-        if !resized {
-            return (size, Attempt::Refused);
-        }
-        // Acquires what other threads have freed. The strong form: a spurious failure would waste the room.
-        let exchanged = node.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed);
-        if exchanged.is_err() {
-            return (new_size, Attempt::Refused);
-        }
-        // SAFETY: the block has `new_size` bytes, which is enough for `end` behind the header.
-        (new_size, Attempt::Block(unsafe { node.at(start) }))
-    }
-
-    /// Takes the free node that fits best, enlarged if need be, and puts it before `first`.
-    ///
-    /// The thread owns the whole free list meanwhile; others find none. Since nobody takes a single
-    /// node, no stale `next` can come back.
-    fn alloc_from_free_node(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
-        let Some(first_free) = self.state.steal_free_list() else {
-            return Attempt::Refused;
-        };
-        let mut best = None;
-        let mut best_lack = usize::MAX;
-        let mut previous = None;
-        for node in Nodes(Some(first_free)) {
-            let end = node.place(0, len, alignment).map_or(usize::MAX, |(_, end)| end);
-            let lack = end.saturating_sub(node.capacity());
-            if lack < best_lack {
-                (best, best_lack) = (Some((previous, node)), lack);
-            }
-            previous = Some(node);
-        }
-        let last_free = previous.unwrap_or(first_free);
-        let taken = best.and_then(|(previous, node)| {
-            let memory = self.take_free_node(node, len, alignment)?;
-            Some((previous, node, memory))
-        });
-        let Some((previous, node, memory)) = taken else {
-            self.state.push_free(first_free, last_free);
-            return Attempt::Refused;
-        };
-        let below = node.next.get();
-        if let Err(head) = self.state.push_used(first, node) {
-            node.next.set(below);
-            self.state.push_free(first_free, last_free);
-            return Attempt::Again(head);
-        }
-        // The node is everybody's now. The rest of the list goes back without it.
-        if let Some(previous) = previous {
-            previous.next.set(below);
-        }
-        let rest_first = if node == first_free { below } else { Some(first_free) };
-        let rest_last = if node == last_free { previous } else { Some(last_free) };
-        if let (Some(rest_first), Some(rest_last)) = (rest_first, rest_last) {
-            self.state.push_free(rest_first, rest_last);
-        }
-        Attempt::Block(memory)
-    }
-
-    /// Makes a free node, which this thread owns, begin with a block; `None` if it cannot be made large
-    /// enough.
-    fn take_free_node(&self, node: NodePtr, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-        let (start, end) = node.place(0, len, alignment)?;
-        let size = node.size();
-        if end > size - NODE_SIZE {
-            let new_size = size_for(end);
-            // SAFETY: a live block of the child with matching length and alignment, owned by this thread.
-            let resized = unsafe {
-                self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
-            };
-            if !resized {
-                return None;
-            }
-            node.set_size(new_size);
-        }
-        node.end_index.store(end, Ordering::Relaxed);
-        // SAFETY: the node has room for `end` bytes.
-        Some(unsafe { node.at(start) })
-    }
-
-    /// Takes a new node from the child, or the spare one from an earlier attempt, and puts it before
-    /// `first`, which had a capacity of `previous` bytes.
-    fn alloc_from_new_node(
-        &self,
-        first: Option<NodePtr>,
-        previous: usize,
-        spare: &mut Option<NodePtr>,
-        len: usize,
-        alignment: Alignment,
-    ) -> Attempt {
-        let Some(node) = spare.or_else(|| self.create_node(previous, len, alignment)) else {
-            return Attempt::Refused;
-        };
-        *spare = Some(node);
-        let Some((start, end)) = node.place(0, len, alignment) else {
-            return Attempt::Refused;
-        };
-        node.end_index.store(end, Ordering::Relaxed);
-        if let Err(head) = self.state.push_used(first, node) {
-            return Attempt::Again(head);
-        }
-        *spare = None;
-        // SAFETY: the node was made with room for the length and for the alignment's padding.
-        Attempt::Block(unsafe { node.at(start) })
-    }
-
-    /// A new node with room for a block behind a previous node of `previous` bytes.
-    fn create_node(&self, previous: usize, len: usize, alignment: Alignment) -> Option<NodePtr> {
-        let request = len.checked_add(alignment.to_byte_units())?;
-        let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
-        let size = wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)?;
-        // SAFETY: `size` is not zero.
-        let memory = unsafe { self.child_allocator.raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
-        // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
-        Some(unsafe { NodePtr::write_header(memory, size) })
     }
 
     #[inline]

@@ -5,6 +5,7 @@
 //! | [`FailingAllocator`] | what a program does when the n-th allocation fails |
 //! | [`check_all_allocation_failures`] | the same for every n, one after the other |
 //! | [`ValidationAllocator`] | lengths of zero, and misaligned results |
+//! | [`with_allocator()`] | leaks, double frees and other misuse in one test, and says on which line |
 //! | [`LedgerAllocator`] | wrong lengths and alignments, foreign pointers, double frees, leaks |
 //! | [`test_allocator`] and its three companions | an allocator that Zig's own tests would refuse |
 //! | [`test_allocator_strict`] | an allocator that breaks its [contract](crate::VTable#the-contract-of-an-allocator) |
@@ -43,6 +44,8 @@ mod ledger_allocator;
 mod strict;
 pub(crate) mod symbol;
 mod validation_allocator;
+#[cfg(feature = "std")]
+mod with_allocator;
 
 pub use check_failures::{AsOutOfMemory, CheckError, FailurePoint, check_all_allocation_failures};
 pub use conformance::{
@@ -54,6 +57,8 @@ pub use ledger_allocator::LedgerAllocator;
 #[cfg(feature = "alloc")]
 pub use strict::{StrictConfig, test_allocator_strict, test_allocator_strict_with, test_handles_strict};
 pub use validation_allocator::{Reset, ValidationAllocator, validation_wrap};
+#[cfg(feature = "std")]
+pub use with_allocator::with_allocator;
 
 use crate::vtable::SyncAllocator;
 

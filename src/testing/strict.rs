@@ -163,9 +163,11 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
         usize::MAX - 1,
         usize::MAX,
     ];
+    // Two gibibytes, half of what 32 bits can address, are not impossible.
+    let huge = huge.into_iter().filter(|len| usize::BITS >= 64 || *len > HALF);
     for log2 in (0..=Alignment::MAX.log2()).step_by(if cfg!(miri) { 7 } else { 1 }) {
         let alignment = at_log2(log2);
-        for len in huge {
+        for len in huge.clone() {
             // SAFETY: the length is not zero.
             let memory = unsafe { kit.handle().raw_alloc(len, alignment, return_address()) };
             kit.must_be_none("alloc", memory, len, alignment);

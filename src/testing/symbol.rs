@@ -4,6 +4,12 @@
 //! walked. Without it an address is shown as a number and a stack is its first address.
 
 use core::fmt;
+#[cfg(feature = "backtrace")]
+use std::{
+    path::Path,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 /// An address in some function, displayed for humans. 0 means that nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,35 +30,106 @@ impl fmt::Display for Symbol {
 
 /// The function, file and line of an address, if the program has debug information.
 ///
-/// An address has several functions when some are inlined into others; the innermost comes first.
 /// The typed methods of `Allocator` are always inlined, so the innermost functions are this
 /// crate's own. The first one that is not is the caller; if all are, the outermost must do.
 #[cfg(feature = "backtrace")]
-fn resolve(address: usize) -> Option<std::string::String> {
-    let mut place = None;
-    let mut decided = false;
+fn resolve(address: usize) -> Option<String> {
+    let mut places = places(address);
+    let caller = places.iter().position(|place| place.origin != Origin::Own);
+    let index = caller.or(places.len().checked_sub(1))?;
+    Some(places.swap_remove(index).to_string())
+}
+
+/// A function that an address is in, and the line.
+#[cfg(feature = "backtrace")]
+struct Place {
+    name: String,
+    location: Option<(std::path::PathBuf, Option<u32>)>,
+    origin: Origin,
+}
+
+#[cfg(feature = "backtrace")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Own,
+    Std,
+    Program,
+}
+
+/// The functions of an address. There are several if some are inlined into others; the innermost
+/// comes first.
+#[cfg(feature = "backtrace")]
+fn places(address: usize) -> Vec<Place> {
+    let mut places = Vec::new();
     backtrace::resolve(core::ptr::without_provenance_mut(address), |symbol| {
-        if decided {
-            return;
-        }
         let Some(name) = symbol.name() else { return };
         let name = std::format!("{name:#}");
-        decided = !is_own(&name, symbol.filename());
-        place = Some(match (symbol.filename(), symbol.lineno()) {
-            (Some(file), Some(line)) => std::format!("{name} at {}:{line}", file.display()),
-            (Some(file), None) => std::format!("{name} at {}", file.display()),
-            _ => name,
-        });
+        let origin = if is_own(&name, symbol.filename()) {
+            Origin::Own
+        } else if is_std(&name, symbol.filename()) {
+            Origin::Std
+        } else {
+            Origin::Program
+        };
+        let location = symbol.filename().map(|file| (file.to_owned(), symbol.lineno()));
+        places.push(Place { name, location, origin });
     });
-    place
+    places
+}
+
+#[cfg(feature = "backtrace")]
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match &self.location {
+            Some((file, Some(line))) => write!(f, " at {}:{line}", file.display()),
+            Some((file, None)) => write!(f, " at {}", file.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Calls `write` with a line for each function on a stack, as [`stack_addresses`] or [`fill_stack`]
+/// return one.
+///
+/// This crate's functions are left out. The first line is of the program's own code; functions of the
+/// standard library that it has called on the way come after it. What called `main`, or the thread's
+/// or the test's function, is left out, too.
+#[cfg(feature = "std")]
+pub(crate) fn for_each_line(
+    addresses: &[usize],
+    mut write: impl FnMut(&dyn fmt::Display) -> fmt::Result,
+) -> fmt::Result {
+    #[cfg(feature = "backtrace")]
+    {
+        let mut lines: Vec<Place> = Vec::new();
+        for &address in addresses {
+            let places = places(address);
+            if places.is_empty() {
+                let name = std::format!("{address:#x}");
+                lines.push(Place { name, location: None, origin: Origin::Program });
+            }
+            lines.extend(places);
+        }
+        if let Some(runtime) = lines.iter().position(|l| l.name.contains("__rust_begin_short_backtrace")) {
+            lines.truncate(runtime);
+        }
+        if lines.iter().any(|line| line.origin != Origin::Own) {
+            lines.retain(|line| line.origin != Origin::Own);
+        }
+        if let Some(first) = lines.iter().position(|line| line.origin == Origin::Program) {
+            lines[..=first].rotate_right(1);
+        }
+        lines.iter().try_for_each(|line| write(line))
+    }
+    #[cfg(not(feature = "backtrace"))]
+    addresses.iter().try_for_each(|&address| write(&Symbol(address)))
 }
 
 /// Whether a function is of this crate, which its name says or else its file: where only line tables
 /// were compiled, the names of inlined functions are short.
 #[cfg(feature = "backtrace")]
-fn is_own(name: &str, file: Option<&std::path::Path>) -> bool {
-    use std::path::Path;
-
+fn is_own(name: &str, file: Option<&Path>) -> bool {
     // `zigalloc::f`, or `<zigalloc::T>::f` in the newer scheme of names.
     if name.trim_start_matches('<').starts_with("zigalloc::") {
         return true;
@@ -65,6 +142,21 @@ fn is_own(name: &str, file: Option<&std::path::Path>) -> bool {
         || written.is_some_and(|dir| file.starts_with(dir))
 }
 
+/// Whether a function is of the standard library, by its file, or else by its name.
+#[cfg(feature = "backtrace")]
+fn is_std(name: &str, file: Option<&Path>) -> bool {
+    const CRATES: [&str; 4] = ["core", "alloc", "std", "test"];
+    if let Some(file) = file {
+        // `…/library/core/src/…`
+        let parts: Vec<_> = file.iter().collect();
+        return parts.windows(3).any(|part| {
+            part[0] == "library" && CRATES.iter().any(|name| part[1] == *name) && part[2] == "src"
+        });
+    }
+    let name = name.trim_start_matches('<');
+    CRATES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("::")))
+}
+
 /// The stack of the call that `return_address` came with: first that address, then the return
 /// addresses of its function's callers. What is not known is 0.
 ///
@@ -72,27 +164,47 @@ fn is_own(name: &str, file: Option<&std::path::Path>) -> bool {
 /// what the unwinder does.
 pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; N] {
     let mut addresses = [0; N];
+    fill_stack(return_address, 0, &mut addresses);
+    addresses
+}
+
+/// [`stack_addresses`] into a slice of zeros. Where there is no return address, the stack begins at the
+/// caller of the function that is at `entry`, if that is known.
+pub(crate) fn fill_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
     if let Some(first) = addresses.first_mut() {
         *first = return_address;
     }
     #[cfg(feature = "backtrace")]
-    walk_stack(return_address, &mut addresses);
-    addresses
+    if addresses.len() > 1 {
+        walk_stack(return_address, entry, addresses);
+    }
+    #[cfg(not(feature = "backtrace"))]
+    let _ = entry;
 }
 
 #[cfg(feature = "backtrace")]
-fn walk_stack(return_address: usize, addresses: &mut [usize]) {
+fn walk_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
     // The frames of the allocators come first; how many there are depends on what was inlined. The
     // caller's is the one whose function begins nearest below `return_address`: no other begins
     // between. Where the unwinder does not know where functions begin (it says so by giving the
-    // instruction itself), or the function is not on the stack, all frames are kept.
+    // instruction itself), all frames are kept. An address whose function is not on the stack (anyone
+    // can pass anything) is taken for one of another function, and frames may be missing behind it.
     let mut caller = 0;
     let mut nearest = 0;
     let mut depth = 0;
     backtrace::trace(|frame| {
         depth += 1;
         let begin = frame.symbol_address().addr();
-        if begin != frame.ip().addr() && begin <= return_address && begin > nearest {
+        if begin == frame.ip().addr() {
+            return true;
+        }
+        if return_address == 0 {
+            if begin == entry {
+                caller = depth;
+            }
+            return begin != entry;
+        }
+        if begin <= return_address && begin > nearest {
             nearest = begin;
             caller = depth;
         }

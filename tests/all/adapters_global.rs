@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
+#[cfg(not(target_family = "wasm"))]
 use mimalloc::MiMalloc;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -137,6 +138,7 @@ fn system_conforms() {
     assert_eq!(keeps_contents(FromGlobalAlloc::from_ref(&System).allocator(), Alignment::_16), 13 * 6);
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn mimalloc_conforms() {
     if cfg!(miri) {

@@ -11,9 +11,15 @@ use std::rc::Rc;
 #[cfg(feature = "std")]
 use zigalloc::adapters::FromGlobalAlloc;
 use zigalloc::adapters::GlobalAllocator;
-use zigalloc::heap::arena::State;
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode, SharedArenaAllocator};
+use zigalloc::heap::arena::{Checkpoint, Scope, State};
+#[cfg(feature = "std")]
+use zigalloc::heap::debug::{Operation, Report, ReportKind, Trace};
+use zigalloc::heap::{
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolExtra, PoolBox,
+    ResetMode, SharedArenaAllocator, StackFallbackAllocator,
+};
 use zigalloc::testing::{CheckError, FailingAllocator, FailingConfig, FailurePoint, ValidationAllocator};
+use zigalloc::trace::{Calls, CountingAllocator, Counts, FmtSink, LoggedCall};
 use zigalloc::{
     AlignedPtr, AlignedSlice, Alignment, AlignmentError, Allocator, CompareOperator, Error, NoSentinel,
     Sentinel, SentinelSlice, SyncAllocator, VTable,
@@ -46,6 +52,9 @@ rows! {
     NoSentinel:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     FailingConfig:                 [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     FailurePoint:                  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Calls:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Counts:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    LoggedCall:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // What has a value in it is as the value.
@@ -55,6 +64,7 @@ rows! {
     Sentinel<Rc<u8>>:             [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CheckError<Error>:             [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CheckError<Rc<u8>>:           [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    FmtSink<String>:               [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // Pointers stay in their thread and can be copied, whatever they point to.
@@ -68,6 +78,7 @@ rows! {
     SentinelSlice<u8>:            [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     SentinelSlice<String, 64>:    [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     SentinelSlice<Cell<u8>>:      [!Send !Sync  Copy Unpin !UnwindSafe !RefUnwindSafe]
+    Checkpoint:                   [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // Handles.
@@ -84,13 +95,38 @@ rows! {
     ArenaAllocator<Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     ArenaAllocator<Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     State:                        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    Scope<'static, Shared>:        [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    Scope<'static, Alone>:        [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
     SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
     FailingAllocator<Shared>:      [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
 }
 
-// A wrapper without state of its own is as what it wraps.
+// A buffer and a fallback: `Send` if the fallback's handle is. Blocks are in the second one itself.
 rows! {
+    BufferFirstAllocator<'static, Shared>:
+                                   [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    BufferFirstAllocator<'static, Alone>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    StackFallbackAllocator<8, Shared>:
+                                   [Send !Sync !Copy !Unpin UnwindSafe !RefUnwindSafe]
+    StackFallbackAllocator<8, Alone>:
+                                  [!Send !Sync !Copy !Unpin UnwindSafe !RefUnwindSafe]
+}
+
+// A pool is as its arena, whatever its items are; a box stays with the pool that it borrows.
+rows! {
+    MemoryPool<u8, Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    MemoryPool<u8, Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    MemoryPoolExtra<Rc<Cell<u8>>, 64, false, Shared>:
+                                   [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    PoolBox<'static, u8>:         [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+}
+
+// A wrapper without state of its own, or whose state is atomic, is as what it wraps.
+rows! {
+    CountingAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    CountingAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<Alone>:   [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<ArenaAllocator<Shared>>:
@@ -153,19 +189,49 @@ rows! {
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::PageAllocator: [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::SmpAllocator:  [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::DebugAllocator<Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::DebugAllocator<Alone>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::DebugConfig:   [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::Check:         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Operation:                     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Report:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    ReportKind:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Trace:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+// Behind a lock: as the child, if the sink may be sent.
+#[cfg(feature = "std")]
+rows! {
+    zigalloc::trace::LoggingAllocator<Shared, FmtSink<String>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::trace::LoggingAllocator<Alone, FmtSink<String>>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::trace::IoSink<Vec<u8>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+#[cfg(feature = "log")]
+rows! {
+    zigalloc::trace::LogSink:      [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 /// Finds the types in the sources, so that a new one cannot be forgotten.
 #[test]
 fn every_public_type_has_a_row() {
-    if cfg!(miri) {
-        eprintln!("auto_traits::every_public_type_has_a_row: skipped, Miri reads no files");
+    if cfg!(any(miri, target_family = "wasm")) {
+        eprintln!("auto_traits::every_public_type_has_a_row: skipped, there are no files here");
         return;
     }
     let rows = include_str!("auto_traits.rs");
     let mut files = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut types = Vec::new();
     while let Some(path) = files.pop() {
+        if path.ends_with("capi") {
+            // Those types are for C.
+            continue;
+        }
         if path.is_dir() {
             files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
             continue;
@@ -184,7 +250,9 @@ fn every_public_type_has_a_row() {
     for name in types {
         let row = |line: &str| {
             let line = line.trim_start().trim_start_matches("zigalloc::");
-            let line = line.trim_start_matches("heap::").trim_start_matches("testing::");
+            let line = ["heap::", "testing::", "trace::"]
+                .iter()
+                .fold(line, |line, module| line.trim_start_matches(module));
             line.strip_prefix(&name).is_some_and(|rest| rest.starts_with([':', '<']))
         };
         assert!(rows.lines().any(row), "the public type {name} has no row in tests/all/auto_traits.rs");

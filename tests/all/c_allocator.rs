@@ -141,10 +141,10 @@ fn raw_blocks_are_never_resized_in_place() {
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::nearly_the_longest(usize::MAX - 15, Alignment::_16)]
 #[case::longer_than_any_object(isize::MAX as usize + 1, Alignment::_1)]
-#[case::longest_object(isize::MAX as usize, Alignment::_8)]
+#[cfg_attr(not(target_family = "wasm"), case::longest_object(isize::MAX as usize, Alignment::_8))]
 #[case::both(isize::MAX as usize, Alignment::MAX)]
 #[case::strictest(1, Alignment::MAX)]
-#[case::strict(10, Alignment::from_log2(usize::BITS as u8 - 2).unwrap())]
+#[cfg_attr(target_pointer_width = "64", case::strict(10, Alignment::from_log2(usize::BITS as u8 - 2).unwrap()))]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
 #[case::not_at_all_an_alignment(1, alignment_from_c(255))]
 fn impossible_requests_are_null(
@@ -162,6 +162,10 @@ fn impossible_lengths_leave_the_block_alone(
     #[values(C_ALLOCATOR, RAW_C_ALLOCATOR)] allocator: SyncAllocator<'static>,
     #[values(usize::MAX, usize::MAX - 4096, isize::MAX as usize + 1, isize::MAX as usize)] new_len: usize,
 ) {
+    if cfg!(target_family = "wasm") && new_len == isize::MAX as usize {
+        eprintln!("skipped: two gibibytes are possible there, and Node crashes when it gives them");
+        return;
+    }
     // SAFETY: a live block with matching length and alignment.
     unsafe {
         let memory = allocator.raw_alloc(4, Alignment::_4, 0).unwrap();

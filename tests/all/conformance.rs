@@ -9,15 +9,17 @@ use std::ptr::{self, NonNull};
 
 use rstest::rstest;
 use zigalloc::heap::{
-    ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR,
-    SMP_ALLOCATOR, SharedArenaAllocator,
+    ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, Check, DebugAllocator, DebugConfig,
+    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR,
+    SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned,
     test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict,
     test_allocator_strict_with, test_handles_strict, validation_wrap,
 };
-use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::trace::{CountingAllocator, FmtSink, LoggedCall, LoggingAllocator, Sink};
+use zigalloc::{Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable};
 
 // ---- the allocators ----
 
@@ -98,6 +100,38 @@ fn arena_over_fixed_buffer(test: Test) {
     test(ArenaAllocator::init(fixed_buffer.allocator()).allocator());
 }
 
+fn buffer_first_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let mut buffer = [MaybeUninit::uninit(); 5000];
+    test(BufferFirstAllocator::init(&mut buffer[1..], ledger.allocator()).allocator());
+    ledger.assert_no_leaks();
+}
+
+/// Two buffers, and behind them one that has room.
+fn buffer_first_over_buffer_first(test: Test) {
+    let (mut small, mut medium) = ([MaybeUninit::uninit(); 100], [MaybeUninit::uninit(); 1000]);
+    let mut large = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut large);
+    let fallback = BufferFirstAllocator::init(&mut medium, fixed_buffer.allocator());
+    test(BufferFirstAllocator::init(&mut small, fallback.allocator()).allocator());
+}
+
+fn stack_fallback_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    test(stack_fallback::<4096, _>(ledger.allocator()).get());
+    ledger.assert_no_leaks();
+}
+
+fn thread_safe_over_stack_fallback(test: Test) {
+    let mut stack_fallback = stack_fallback::<1000, _>(SMP_ALLOCATOR);
+    test(*ThreadSafeAllocator::new(&mut stack_fallback).allocator());
+}
+
+fn arena_over_stack_fallback(test: Test) {
+    let stack_fallback = stack_fallback::<4096, _>(C_ALLOCATOR);
+    test(ArenaAllocator::init(stack_fallback.get()).allocator());
+}
+
 fn thread_safe_over_arena_over_page(test: Test) {
     let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     test(*ThreadSafeAllocator::new(&mut arena).allocator());
@@ -127,6 +161,57 @@ fn no_resizes_over_fixed_buffer(test: Test) {
     test(FailingAllocator::init(fixed_buffer.allocator(), config).allocator());
 }
 
+/// Inside of scopes, which leave nothing behind.
+fn scopes_of_an_arena(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let mut arena = ArenaAllocator::init(ledger.allocator());
+        arena.allocator().alloc::<u8>(100).unwrap();
+        let capacity = arena.query_capacity();
+        let mut outer = arena.scope();
+        let inner = outer.scope();
+        test(inner.allocator());
+        drop(inner);
+        drop(outer);
+        // A node that has grown stays longer.
+        assert_eq!(ledger.live(), 1);
+        assert!(arena.query_capacity() >= capacity);
+    }
+    ledger.assert_no_leaks();
+}
+
+fn counting_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let counting = CountingAllocator::init(ledger.allocator());
+    test(counting.allocator());
+    let counts = counting.snapshot();
+    assert_eq!((counts.live_bytes, counts.live_blocks), (0, 0), "{counts}");
+    ledger.assert_no_leaks();
+}
+
+fn logging_over_c(test: Test) {
+    let logging = LoggingAllocator::init(C_ALLOCATOR, FmtSink(String::new()));
+    test(*logging.allocator());
+    assert_eq!(logging.lost_lines(), 0);
+}
+
+/// The sink looks at every call, so that nothing of it can be lost; and a lock is around.
+fn thread_safe_over_logging_over_counting(test: Test) {
+    struct Looks(u64);
+    impl Sink for Looks {
+        fn write(&mut self, call: &LoggedCall) -> std::fmt::Result {
+            self.0 += u64::from(!call.is_refused());
+            Ok(())
+        }
+    }
+    let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    let mut logging = LoggingAllocator::init(counting.allocator(), Looks(0));
+    test(*ThreadSafeAllocator::new(&mut logging).allocator());
+    let counts = counting.snapshot();
+    let served = [counts.alloc, counts.resize, counts.remap].map(|calls| calls.calls - calls.refused);
+    assert_eq!(logging.into_sink().0, served.iter().sum::<u64>() + counts.free);
+}
+
 fn validation_over_arena(test: Test) {
     test(validation_wrap(ArenaAllocator::init(PAGE_ALLOCATOR)).allocator());
 }
@@ -147,6 +232,65 @@ fn ledgers_around_arena(test: Test) {
         above.assert_no_leaks();
     }
     below.assert_no_leaks();
+}
+
+/// A debug allocator that does not go on when it finds something.
+fn debug<C: ChildAllocator>(child: C, page_size: usize) -> DebugAllocator<C> {
+    let report = |report: &_| panic!("{report}");
+    let config = DebugConfig { safety: true, stack_trace_frames: 1, page_size, report, ..DEBUG };
+    DebugAllocator::with_config(child, config)
+}
+
+const DEBUG: DebugConfig = DebugConfig::DEFAULT;
+
+fn debug_over_page(test: Test) {
+    let debug = debug(PAGE_ALLOCATOR, DEBUG.page_size);
+    test(*debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn debug_over_c(test: Test) {
+    let debug = debug(C_ALLOCATOR, DEBUG.page_size);
+    test(*debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+/// Small pages, so that many blocks are large.
+fn debug_over_rust(test: Test) {
+    let debug = debug(RUST_ALLOCATOR, 4096);
+    test(*debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn debug_over_arena_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let arena = ArenaAllocator::init(ledger.allocator());
+        let debug = debug(arena.allocator(), DEBUG.page_size);
+        test(debug.allocator());
+        assert_eq!(debug.deinit(), Check::Ok);
+    }
+    ledger.assert_no_leaks();
+}
+
+fn debug_over_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let debug = debug(fixed_buffer.allocator(), 4096);
+    test(debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn arena_over_debug(test: Test) {
+    let debug = debug(PAGE_ALLOCATOR, DEBUG.page_size);
+    test(ArenaAllocator::init(debug.allocator()).allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn thread_safe_over_debug(test: Test) {
+    let mut debug = debug(PAGE_ALLOCATOR, DEBUG.page_size);
+    test(*ThreadSafeAllocator::new(&mut debug).allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
 }
 
 /// Everything on everything.
@@ -193,6 +337,22 @@ fn tower(test: Test) {
 #[case::smp(smp)]
 #[case::arena_over_smp(arena_over_smp)]
 #[case::shared_arena_over_ledger(shared_arena_over_ledger)]
+#[case::buffer_first_over_ledger(buffer_first_over_ledger)]
+#[case::buffer_first_over_buffer_first(buffer_first_over_buffer_first)]
+#[case::stack_fallback_over_ledger(stack_fallback_over_ledger)]
+#[case::thread_safe_over_stack_fallback(thread_safe_over_stack_fallback)]
+#[case::arena_over_stack_fallback(arena_over_stack_fallback)]
+#[case::scopes_of_an_arena(scopes_of_an_arena)]
+#[case::counting_over_ledger(counting_over_ledger)]
+#[case::logging_over_c(logging_over_c)]
+#[case::thread_safe_over_logging_over_counting(thread_safe_over_logging_over_counting)]
+#[case::debug_over_page(debug_over_page)]
+#[case::debug_over_c(debug_over_c)]
+#[case::debug_over_rust(debug_over_rust)]
+#[case::debug_over_arena_over_ledger(debug_over_arena_over_ledger)]
+#[case::debug_over_fixed_buffer(debug_over_fixed_buffer)]
+#[case::arena_over_debug(arena_over_debug)]
+#[case::thread_safe_over_debug(thread_safe_over_debug)]
 #[case::tower(tower)]
 fn conforms(
     #[case] subject: Subject,
@@ -227,6 +387,7 @@ fn strictly(allocator: Allocator<'_>) {
 #[case(odd_fixed_buffer)]
 #[case(lock_free_fixed_buffer)]
 #[case(arena_over_fixed_buffer)]
+#[case(buffer_first_over_buffer_first)]
 #[case(tower)]
 fn refuses_the_impossible(#[case] subject: Subject) {
     subject(test_allocator_strict);

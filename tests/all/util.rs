@@ -449,13 +449,25 @@ pub fn run_random_program(allocator: Allocator<'_>, random: &mut Random, steps: 
     count
 }
 
+/// Whether this program runs in an emulator whose name begins so.
+pub fn in_emulator(name: &str) -> bool {
+    std::env::var("ZIGALLOC_TEST_RUNNER").is_ok_and(|runner| runner.starts_with(name))
+}
+
+/// A command that runs this program. In an emulator for programs of another processor, it does so too.
+pub fn this_program() -> std::process::Command {
+    let program = std::env::current_exe().unwrap();
+    let runner = std::env::var("ZIGALLOC_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else { return std::process::Command::new(program) };
+    let mut command = std::process::Command::new(emulator);
+    command.args(words).arg(program);
+    command
+}
+
 /// Runs one test of this binary again in a process of its own, in which [`alone`] is `case`.
 pub fn run_alone(test: &str, case: &str) -> std::process::Output {
-    std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("ZIGALLOC_TEST_CASE", case)
-        .output()
-        .unwrap()
+    this_program().args(["--exact", test, "--nocapture"]).env("ZIGALLOC_TEST_CASE", case).output().unwrap()
 }
 
 /// The case that [`run_alone`] has started this process for.

@@ -4,7 +4,6 @@
 #![cfg(feature = "std")]
 
 use std::mem::MaybeUninit;
-use std::process::Command;
 use std::ptr::NonNull;
 
 use rstest::rstest;
@@ -26,9 +25,11 @@ fn aborts(case: &str, body: impl FnOnce()) -> String {
         std::process::exit(0);
     }
     let test = std::thread::current().name().expect("libtest names the threads of its tests").to_owned();
-    let program = std::env::current_exe().unwrap();
-    let mut command = Command::new(program);
-    let output = command.args([&*test, "--exact", "--nocapture"]).env(CASE, case).output().unwrap();
+    let output = crate::util::this_program()
+        .args([&*test, "--exact", "--nocapture"])
+        .env(CASE, case)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{case}: the process ended without a fault: {text}");
     #[cfg(unix)]

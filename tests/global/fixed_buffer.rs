@@ -1,5 +1,5 @@
 //! A program on a fixed buffer, lock-free. Only a last block is used again, so the buffer is large.
-#![cfg(not(miri))]
+#![cfg(not(any(miri, target_family = "wasm")))]
 #![allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 
 use std::mem::MaybeUninit;

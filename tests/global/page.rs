@@ -1,5 +1,5 @@
 //! A program on `GlobalAllocator::PAGE`. It is slow, and there are not enough mappings for many blocks at once.
-#![cfg(not(miri))]
+#![cfg(not(any(miri, target_family = "wasm")))]
 
 use zigalloc::adapters::GlobalAllocator;
 use zigalloc::heap::page_size;

@@ -1,5 +1,5 @@
 //! A program on a shared arena over pages. Only a last block is used again.
-#![cfg(not(miri))]
+#![cfg(not(any(miri, target_family = "wasm")))]
 
 use zigalloc::adapters::GlobalAllocator;
 use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};

@@ -1,5 +1,5 @@
 //! A program on `GlobalAllocator::SMP`.
-#![cfg(not(miri))]
+#![cfg(not(any(miri, target_family = "wasm")))]
 
 use zigalloc::adapters::GlobalAllocator;
 use zigalloc::heap::SmpAllocator;

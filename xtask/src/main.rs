@@ -5,12 +5,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod bench_zig;
+mod capi;
+mod ghostty;
 mod inventory;
+mod platforms;
 mod scan;
 mod steps;
 mod surface;
 mod test;
 mod toolchain;
+mod wheel;
 
 /// A command that fails says why in one text; it is printed as it is.
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -23,6 +28,10 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
+    Command { name: "platforms", usage: platforms::USAGE, run: platforms::command },
+    Command { name: "capi", usage: capi::USAGE, run: capi::run },
+    Command { name: "bench-zig", usage: bench_zig::USAGE, run: bench_zig::run },
+    Command { name: "ghostty", usage: ghostty::USAGE, run: ghostty::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
 ];
 

@@ -26,6 +26,11 @@ impl Outcome {
             (skipped, _) => skipped,
         }
     }
+
+    /// Goes on only if this passed.
+    pub(crate) fn then(self, next: impl FnOnce() -> Outcome) -> Outcome {
+        if self == Outcome::Passed { next() } else { self }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
       Runs every check and test, all of them even if one fails, and sums up in a table.
       Installs what it needs with rustup; what it cannot have is reported as SKIPPED.
-      --quick  without Miri and without the oldest and the newest compiler
+      --quick  without Miri, loom's models, and the oldest and the newest compiler
       --only   these steps only; `miri` stands for all that begin with `miri-`
       --list   the names of the steps";
 
@@ -37,10 +37,17 @@ const STEPS: &[Step] = &[
     Step { name: "test-minimal", what: "tests, no features", kind: Kind::Library, run: test_minimal },
     Step { name: "test-all", what: "tests, all features", kind: Kind::Library, run: test_all },
     Step { name: "test-release", what: "tests, optimised", kind: Kind::Library, run: test_release },
+    Step { name: "capi", what: "the C library, from C and C++", kind: Kind::Library, run: capi },
     Step { name: "test-xtask", what: "tests of these commands", kind: Kind::Source, run: test_xtask },
     Step { name: "surface", what: "behaviours that need a test have one", kind: Kind::Source, run: surface },
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
     Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
+    Step {
+        name: "ghostty",
+        what: "a Zig library on a Rust allocator",
+        kind: Kind::Slow,
+        run: crate::ghostty::step,
+    },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
     Step {
         name: "test-nightly",
@@ -48,6 +55,7 @@ const STEPS: &[Step] = &[
         kind: Kind::Slow,
         run: test_nightly,
     },
+    Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
     Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
     Step {
@@ -154,6 +162,15 @@ fn test_release() -> Outcome {
     test(&[SHORT, &["--release", "--features", &stable_features()]].concat())
 }
 
+/// With what is skipped in sight, and Valgrind if it can be had.
+fn capi() -> Outcome {
+    if let Err(why) = toolchain::valgrind() {
+        println!("SKIPPED: Valgrind: {why}");
+    }
+    let args = ["test", "-p", "zigalloc", "--features", "capi", "--test", "capi"];
+    run_command(cargo(), &args, &[]).and(|| test(&["--features", "capi", "--lib", "capi::"]))
+}
+
 fn test_xtask() -> Outcome {
     run_command(cargo(), &["test", "-p", "xtask"], &[])
 }
@@ -202,6 +219,14 @@ fn test_nightly() -> Outcome {
         let test = |args: &[&str]| run_command("rustup", &[&command, args].concat(), &[]);
         test(&["--test", "all", "--", "adapters", "auto_traits"]).and(|| test(&["--doc", "adapters"]))
     })
+}
+
+/// The models of `tests/loom.rs`. They are built apart, since `RUSTFLAGS` of its own would make cargo build
+/// everything anew for the next step.
+fn loom() -> Outcome {
+    let args =
+        ["test", "-p", "zigalloc", "--profile", "loom", "--test", "loom", "--target-dir", "target/loom"];
+    run_command(cargo(), &args, &[("RUSTFLAGS", "--cfg loom")])
 }
 
 /// Miri over the library's tests. Its build is in `target/miri`, one for all three steps, since the

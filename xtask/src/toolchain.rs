@@ -30,6 +30,20 @@ pub(crate) fn toolchain(name: &str) -> Result<()> {
     install(&["toolchain", "install", name, "--profile", "minimal", "--no-self-update"])
 }
 
+/// Makes the standard library for another target available; only looks for it unless it `may_install`.
+pub(crate) fn target(name: &str, may_install: bool) -> Result<()> {
+    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    let installed = installed.map_err(|_| "no rustup here")?;
+    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line == name) {
+        return Ok(());
+    }
+    if may_install {
+        install(&["target", "add", name])
+    } else {
+        Err(format!("no standard library for {name}"))
+    }
+}
+
 /// Makes Miri available, once for all steps that need it.
 pub(crate) fn miri() -> Result<()> {
     static MIRI: OnceLock<Result<()>> = OnceLock::new();
@@ -44,6 +58,24 @@ pub(crate) fn miri() -> Result<()> {
         if succeeds("rustup", &setup) { Ok(()) } else { Err(by_hand("rustup", &setup)) }
     })
     .clone()
+}
+
+/// Makes Valgrind available, where the system's packages are Debian's and this user may install them.
+pub(crate) fn valgrind() -> Result<()> {
+    if succeeds("valgrind", &["--version"]) {
+        return Ok(());
+    }
+    let id = Command::new("id").arg("-u").output().map(|output| output.stdout);
+    if !id.is_ok_and(|id| id.trim_ascii() == b"0") {
+        return Err("it is not here, and only root can install it".to_owned());
+    }
+    let install = ["install", "--yes", "--no-install-recommends", "valgrind"];
+    println!("$ apt-get {}", install.join(" "));
+    // The lists of packages may be missing or old.
+    if succeeds("apt-get", &install) || succeeds("apt-get", &["update"]) && succeeds("apt-get", &install) {
+        return Ok(());
+    }
+    Err(by_hand("apt-get", &install))
 }
 
 /// The version of Rust that the crate promises to compile with, from its manifest.
@@ -81,7 +113,7 @@ fn by_hand(program: &str, args: &[&str]) -> String {
     format!("`{program} {}` did not work; run it by hand to see why", args.join(" "))
 }
 
-fn succeeds(program: &str, args: &[&str]) -> bool {
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
     let status = Command::new(program)
         .args(args)
         .current_dir(crate::root())

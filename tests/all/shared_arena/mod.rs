@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rstest::rstest;
 use static_assertions::{assert_eq_size, assert_impl_all};
 use zigalloc::heap::shared_arena::State;
-use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
 use zigalloc::testing::{self, LedgerAllocator, StrictConfig};
-use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable};
 
 use vectors::ScriptedChild;
 
@@ -253,6 +253,44 @@ unsafe extern "C" fn two_halves_alloc(ctx: *mut (), len: usize, alignment: Align
     let turn = this.turn.fetch_add(1, Ordering::Relaxed).min(1);
     // SAFETY: the caller's promises.
     unsafe { this.handles[turn].raw_alloc(len, alignment, 0) }.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// TR-71: with small requests between, each failed one makes the next node half as large again. The other
+/// arena loses nothing, and a reset recovers everything.
+#[test]
+fn failed_requests_between_small_ones() {
+    const FAILURES: i32 = 10;
+    let mut buffer = [const { MaybeUninit::uninit() }; 1 << 16];
+    let mut buffer = FixedBufferAllocator::init(&mut buffer);
+    let buffer = buffer.thread_safe_allocator();
+    let child =
+        TwoHalves { handles: [buffer, buffer], turn: AtomicUsize::new(0), refuse: AtomicBool::new(false) };
+    let small_and_large = |allocator: Allocator<'_>| {
+        for _ in 0..FAILURES {
+            // SAFETY: the lengths are not zero.
+            unsafe {
+                assert!(allocator.raw_alloc(1, Alignment::_1, 0).is_some());
+                child.refuse.store(true, Ordering::Relaxed);
+                assert!(allocator.raw_alloc(1 << 20, Alignment::_1, 0).is_none());
+                child.refuse.store(false, Ordering::Relaxed);
+            }
+        }
+    };
+    let mut shared = SharedArenaAllocator::init(child.allocator());
+    assert!(alloc(shared.allocator(), 1, 1).is_some());
+    let at_first = shared.query_capacity();
+    small_and_large(shared.allocator().get());
+    let grown = shared.query_capacity() as f64 / at_first as f64;
+    assert!(grown > 1.5f64.powi(FAILURES - 1), "{grown}");
+    assert!(shared.reset(ResetMode::FreeAll));
+    assert!(alloc(shared.allocator(), 1, 1).is_some());
+    assert_eq!(shared.query_capacity(), at_first);
+
+    let single = ArenaAllocator::init(child.allocator());
+    assert!(single.allocator().alloc::<u8>(1).is_ok());
+    let at_first = single.query_capacity();
+    small_and_large(single.allocator());
+    assert_eq!(single.query_capacity(), at_first);
 }
 
 /// AL-13: a state can be taken out and put back; dropping the arena frees both lists.

@@ -1,0 +1,219 @@
+//! Runs a terminal emulator that is written in Zig, Ghostty's libghostty-vt, on an allocator of this crate.
+//!
+//! ```text
+//! cargo xtask ghostty                       fetches the library, and runs what follows
+//! cargo run --release --example ghostty --features backtrace -- --library FILE
+//!           [--recording FILE] [--fail N | --failures N]
+//! ```
+//!
+//! The library takes a `const GhosttyAllocator *` wherever it allocates. That struct is, field for field,
+//! [`zigalloc::Allocator`], so a pointer to a handle is all it needs. Here the handle is:
+//!
+//! ```text
+//! SyncAllocator            its address is what the library keeps
+//!  └─ ThreadSafeAllocator  a lock: any thread may call
+//!      └─ CallSites        counts the calls by return address; it is in call_sites.rs
+//!          └─ FailingAllocator
+//!              └─ DebugAllocator       finds leaks and misuse
+//!                  └─ PAGE_ALLOCATOR
+//! ```
+//!
+//! A terminal is fed the recording of a real session (a shell, vim, less, top) and a generated stream,
+//! is resized, and prints its screen. It does so twice: with the library's own allocator and with ours.
+//! The texts must be the same, and nothing may be live at the end.
+//!
+//! With `--fail N`, allocation number N fails: once with all later ones too, and once alone. With `--failures N` that is done for
+//! each number below N, each in a process of its own, so that a crash of one hides no other.
+
+mod call_sites;
+mod library;
+mod streams;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+use zigalloc::heap::{Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+use zigalloc::testing::{FailingAllocator, FailingConfig};
+use zigalloc::{AllocatorState, SyncAllocator, ThreadSafeAllocator};
+
+use call_sites::CallSites;
+use library::{Library, OutOfMemory};
+
+const USAGE: &str = "usage: ghostty --library FILE [--recording FILE] [--fail N | --failures N]";
+
+/// What a process says that ran with failures and left memory behind.
+const LEAKED: u8 = 3;
+
+struct Options {
+    library: PathBuf,
+    recording: Vec<u8>,
+    fail: Option<usize>,
+    failures: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let result = options().and_then(|options| {
+        // SAFETY: the file is libghostty-vt, the user says.
+        let library = unsafe { Library::open(&options.library) }?;
+        match (options.fail, options.failures) {
+            (Some(n), _) => Ok(fail(&library, &options.recording, n)),
+            (None, Some(n)) => failures(n),
+            (None, None) => compare(&library, &options.recording),
+        }
+    });
+    result.unwrap_or_else(|message| {
+        eprintln!("ghostty: {message}");
+        ExitCode::FAILURE
+    })
+}
+
+fn options() -> Result<Options, String> {
+    let (mut library, mut fail, mut failures) = (None, None, None);
+    let mut recording = streams::RECORDING.to_vec();
+    let mut args = env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg} needs a value\n{USAGE}"));
+        let number = |text: String| text.parse().map_err(|_| format!("{text:?} is not a number\n{USAGE}"));
+        match arg.as_str() {
+            "--library" => library = Some(PathBuf::from(value()?)),
+            "--recording" => {
+                let path = value()?;
+                recording = fs::read(&path).map_err(|error| format!("{path}: {error}"))?;
+            }
+            "--fail" => fail = Some(number(value()?)?),
+            "--failures" => failures = Some(number(value()?)?),
+            _ => return Err(format!("unknown option {arg:?}\n{USAGE}")),
+        }
+    }
+    let library = library.ok_or(format!("no library; `cargo xtask ghostty` fetches it\n{USAGE}"))?;
+    Ok(Options { library, recording, fail, failures })
+}
+
+/// What a terminal is put through, and its screen after each part.
+fn session(
+    library: &Library,
+    allocator: Option<&SyncAllocator<'_>>,
+    recording: &[u8],
+) -> Result<[Vec<u8>; 3], OutOfMemory> {
+    let terminal = library.terminal(allocator, 100, 30)?;
+    terminal.write(recording);
+    let first = terminal.text()?;
+    terminal.resize(60, 20)?;
+    terminal.write(&streams::generated(1, 50_000));
+    let second = terminal.text()?;
+    terminal.resize(132, 43)?;
+    terminal.write(&streams::generated(2, 50_000));
+    Ok([first, second, terminal.text()?])
+}
+
+/// The same with the library's own allocator and with ours.
+fn compare(library: &Library, recording: &[u8]) -> Result<ExitCode, String> {
+    let own = session(library, None, recording).map_err(|_| "out of memory with its own allocator")?;
+
+    let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { safety: true, ..traces(4) });
+    let mut call_sites = CallSites::new(FailingAllocator::init(debug.allocator(), FailingConfig::default()));
+    let ours =
+        in_lock(library, &mut call_sites, recording).map_err(|_| "out of memory with our allocator")?;
+
+    let mut good = true;
+    const WHEN: [&str; 3] = ["the recording", "a generated stream", "another one"];
+    for (when, (own, ours)) in WHEN.iter().zip(own.iter().zip(&ours)) {
+        let same = own == ours;
+        good &= same && !own.is_empty();
+        let word = if same { "the same" } else { "NOT THE SAME" };
+        println!("screen after {when}: {} bytes of text, {word} with both allocators", ours.len());
+    }
+    println!("\n{call_sites}");
+    drop(call_sites);
+    let misuse = debug.first_report().is_some();
+    let leaks = debug.detect_leaks();
+    println!("{leaks} leaks, {} misuse", if misuse { "some" } else { "no" });
+    let check = debug.deinit();
+    good &= check == Check::Ok && !misuse;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The same with allocation number `n` failing: first with all later ones too, then alone. Nothing may be
+/// live afterwards.
+fn fail(library: &Library, recording: &[u8], n: usize) -> ExitCode {
+    let failing = |debug: &DebugAllocator<SyncAllocator<'_>>| {
+        let config = FailingConfig { fail_index: n, ..FailingConfig::default() };
+        let mut failing = FailingAllocator::init(debug.allocator(), config);
+        let result = in_lock(library, &mut failing, recording);
+        if failing.has_induced_failure() { Some(result) } else { None }
+    };
+    let refusing = |debug: &DebugAllocator<SyncAllocator<'_>>| {
+        let failing = FailingAllocator::init(debug.allocator(), FailingConfig::default());
+        Some(in_lock(library, &mut CallSites::refusing(failing, n), recording))
+    };
+    let mut clean = true;
+    for run in [&failing as &dyn Fn(&_) -> _, &refusing] {
+        let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { safety: true, ..traces(1) });
+        match run(&debug) {
+            None => println!("there is no allocation {n}"),
+            Some(Err(OutOfMemory)) => println!("said so"),
+            Some(Ok(_)) => println!("went on"),
+        }
+        let misuse = debug.first_report().is_some();
+        clean &= debug.deinit() == Check::Ok && !misuse;
+    }
+    if clean { ExitCode::SUCCESS } else { ExitCode::from(LEAKED) }
+}
+
+/// A [`session`] with a lock around an allocator.
+fn in_lock<A: AllocatorState + Send>(
+    library: &Library,
+    allocator: &mut A,
+    recording: &[u8],
+) -> Result<[Vec<u8>; 3], OutOfMemory> {
+    let thread_safe = ThreadSafeAllocator::new(allocator);
+    session(library, Some(&thread_safe.allocator()), recording)
+}
+
+/// The message with which the library ended the process, if it did so because it had no memory. There is
+/// a place or two where it prefers that to an error: a line that is inserted with every allocation failing.
+fn own_decision(errors: &str) -> Option<&str> {
+    errors.lines().find_map(|line| line.strip_prefix("panic: ")).filter(|message| message.ends_with("OOM"))
+}
+
+fn traces(stack_trace_frames: usize) -> DebugConfig {
+    DebugConfig { stack_trace_frames, ..DebugConfig::DEFAULT }
+}
+
+/// [`fail`] for each number below `end`, each in a process of its own.
+fn failures(end: usize) -> Result<ExitCode, String> {
+    let program = env::current_exe().map_err(|error| format!("the path of this program: {error}"))?;
+    let arguments: Vec<String> = env::args().skip(1).take_while(|arg| arg != "--failures").collect();
+    let (mut said_so, mut went_on, mut gave_up, mut bad) = (0, 0, 0, 0);
+    for n in 0..end {
+        let output = Command::new(&program).args(&arguments).args(["--fail", &n.to_string()]).output();
+        let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if text.contains("there is no allocation") {
+            println!("there are {n} allocations");
+            break;
+        }
+        said_so += text.matches("said so").count();
+        went_on += text.matches("went on").count();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            continue;
+        }
+        if let Some(message) = own_decision(&errors) {
+            println!("allocation {n} failed: the library gave up, {message:?}");
+            gave_up += 1;
+            continue;
+        }
+        let leaked = output.status.code() == Some(i32::from(LEAKED));
+        let how = if leaked { "memory was left behind".to_owned() } else { output.status.to_string() };
+        println!("allocation {n} failed: {how}\n{errors}");
+        bad += 1;
+    }
+    println!(
+        "{} runs in which an allocation failed: {said_so} said so, {went_on} went on without, in {gave_up} the \
+         library ended the process on purpose, {bad} crashed or left memory behind",
+        said_so + went_on + gave_up + bad
+    );
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,110 @@
+//! Both arenas.
+
+use core::ffi::c_int;
+
+use super::{Owned, RawAllocator, fatal};
+use crate::heap::{ArenaAllocator, ResetMode, SharedArenaAllocator};
+use crate::vtable::{Allocator, SyncAllocator};
+
+pub type Arena = Owned<ArenaAllocator<Allocator<'static>>>;
+pub type SharedArena = Owned<SharedArenaAllocator<'static>>;
+
+/// The mode, from C's two arguments.
+pub(super) fn reset_mode(mode: c_int, limit: usize, function: &str) -> ResetMode {
+    match mode {
+        0 => ResetMode::FreeAll,
+        1 => ResetMode::RetainCapacity,
+        2 => ResetMode::RetainWithLimit(limit),
+        _ => fatal(function, format_args!("there is no mode {mode}; the last is 2")),
+    }
+}
+
+/// # Safety
+/// `child` is an allocator that outlives the arena.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_arena_create(child: RawAllocator) -> *mut Arena {
+    // SAFETY: the caller's promise.
+    let child = unsafe { child.check("zigalloc_arena_create", "child") };
+    Owned::create(child, ArenaAllocator::init(child))
+}
+
+/// # Safety
+/// `arena` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_arena_allocator(arena: *mut Arena) -> Allocator<'static> {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::handle(arena, "zigalloc_arena_allocator") }
+}
+
+/// # Safety
+/// `arena` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_arena_query_capacity(arena: *const Arena) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::get(arena, "zigalloc_arena_query_capacity") }.query_capacity()
+}
+
+/// # Safety
+/// `arena` is alive and nobody else uses it meanwhile. Its blocks are not used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_arena_reset(arena: *mut Arena, mode: c_int, limit: usize) -> bool {
+    const NAME: &str = "zigalloc_arena_reset";
+    // SAFETY: the caller's promise.
+    unsafe { Owned::get_mut(arena, NAME) }.reset(reset_mode(mode, limit, NAME))
+}
+
+/// # Safety
+/// `arena` is alive or null. Neither it nor its blocks are used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_arena_destroy(arena: *mut Arena) {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::destroy(arena) };
+}
+
+/// # Safety
+/// `child` is an allocator for any number of threads that outlives the arena.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_shared_arena_create(child: RawAllocator) -> *mut SharedArena {
+    // SAFETY: the caller's promise.
+    let child = unsafe { child.check("zigalloc_shared_arena_create", "child") };
+    // SAFETY: the caller's promise.
+    let sync = unsafe { SyncAllocator::new_unchecked(child) };
+    Owned::create(child, SharedArenaAllocator::init(sync))
+}
+
+/// # Safety
+/// `arena` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_shared_arena_allocator(arena: *mut SharedArena) -> Allocator<'static> {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::handle(arena, "zigalloc_shared_arena_allocator") }
+}
+
+/// # Safety
+/// `arena` is alive and nobody else uses it meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_shared_arena_query_capacity(arena: *mut SharedArena) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::get_mut(arena, "zigalloc_shared_arena_query_capacity") }.query_capacity()
+}
+
+/// # Safety
+/// `arena` is alive and nobody else uses it meanwhile. Its blocks are not used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_shared_arena_reset(
+    arena: *mut SharedArena,
+    mode: c_int,
+    limit: usize,
+) -> bool {
+    const NAME: &str = "zigalloc_shared_arena_reset";
+    // SAFETY: the caller's promise.
+    unsafe { Owned::get_mut(arena, NAME) }.reset(reset_mode(mode, limit, NAME))
+}
+
+/// # Safety
+/// `arena` is alive or null. Neither it nor its blocks are used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_shared_arena_destroy(arena: *mut SharedArena) {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::destroy(arena) };
+}

@@ -1,0 +1,66 @@
+//! A buffer, and another allocator when it is full.
+
+use core::ptr;
+
+use super::fixed_buffer::buffer_from_c;
+use super::{Owned, RawAllocator};
+use crate::heap::BufferFirstAllocator;
+use crate::vtable::Allocator;
+
+pub type BufferFirst = Owned<BufferFirstAllocator<'static, Allocator<'static>>>;
+
+/// # Safety
+/// `state` and `child` are allocators that outlive this one. `buffer` is null or valid for `len` bytes, which
+/// are used through its blocks only as long as it lives.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_buffer_first_create(
+    state: RawAllocator,
+    buffer: *mut u8,
+    len: usize,
+    child: RawAllocator,
+) -> *mut BufferFirst {
+    const NAME: &str = "zigalloc_buffer_first_create";
+    // SAFETY: the caller's promise.
+    let (owner, child) = unsafe { (state.check(NAME, "state"), child.check(NAME, "child")) };
+    // SAFETY: the caller's promise.
+    match unsafe { buffer_from_c(buffer, len, NAME) } {
+        Some(buffer) => Owned::create(owner, BufferFirstAllocator::init(buffer, child)),
+        None => ptr::null_mut(),
+    }
+}
+
+/// # Safety
+/// `buffer_first` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_buffer_first_allocator(
+    buffer_first: *mut BufferFirst,
+) -> Allocator<'static> {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::handle(buffer_first, "zigalloc_buffer_first_allocator") }
+}
+
+/// # Safety
+/// `buffer_first` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_buffer_first_end_index(buffer_first: *const BufferFirst) -> usize {
+    // SAFETY: the caller's promise.
+    let this = unsafe { Owned::get(buffer_first, "zigalloc_buffer_first_end_index") };
+    this.fixed_buffer_allocator().end_index()
+}
+
+/// # Safety
+/// `buffer_first` is alive and nobody else uses it meanwhile. Its blocks in the buffer are not used
+/// afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_buffer_first_reset(buffer_first: *mut BufferFirst) {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::get_mut(buffer_first, "zigalloc_buffer_first_reset") }.reset();
+}
+
+/// # Safety
+/// `buffer_first` is alive or null. Neither it nor its blocks in the buffer are used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_buffer_first_destroy(buffer_first: *mut BufferFirst) {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::destroy(buffer_first) };
+}

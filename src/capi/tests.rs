@@ -1,0 +1,322 @@
+//! What can go wrong on this side of the border: borrows that end handles, memory that gets lost.
+
+use core::mem::MaybeUninit;
+
+use super::arena::*;
+use super::buffer_first::*;
+use super::debug::*;
+use super::fixed_buffer::*;
+use super::pool::*;
+use super::thread_safe::*;
+use super::trace::*;
+use super::*;
+use crate::alignment::Alignment;
+use crate::heap::FixedBufferAllocator;
+use crate::testing::LedgerAllocator;
+
+const EIGHT: Alignment = Alignment::_8;
+
+/// The handle, as C would have it.
+fn raw(allocator: Allocator<'_>) -> RawAllocator {
+    RawAllocator { ctx: allocator.ptr(), vtable: allocator.vtable() }
+}
+
+/// Allocates, writes all of it, and gives the address.
+fn alloc(allocator: Allocator<'_>, len: usize) -> usize {
+    // SAFETY: the length is not zero; the tests keep their threads apart.
+    let memory = unsafe { allocator.raw_alloc(len, EIGHT, 0) }.expect("there is room");
+    // SAFETY: it is new memory of this length.
+    unsafe { memory.write_bytes(0x5A, len) };
+    memory.addr().get()
+}
+
+/// Calls `test` with a child that knows what it has given out, and then looks whether it got all back.
+fn with_ledger(test: impl FnOnce(RawAllocator)) {
+    let ledger = LedgerAllocator::init(crate::heap::PAGE_ALLOCATOR);
+    test(raw(ledger.allocator()));
+    ledger.assert_no_leaks();
+}
+
+#[test]
+fn an_arenas_handle_outlives_its_resets() {
+    with_ledger(|child| {
+        // SAFETY: used as the header says.
+        unsafe {
+            let arena = zigalloc_arena_create(child);
+            let allocator = zigalloc_arena_allocator(arena);
+            alloc(allocator, 1000);
+            assert!(zigalloc_arena_reset(arena, 1, 0));
+            let first = alloc(allocator, 100);
+            assert_ne!(alloc(zigalloc_arena_allocator(arena), 100), first);
+            assert!(zigalloc_arena_query_capacity(arena) >= 1000);
+            assert!(zigalloc_arena_reset(arena, 2, 200));
+            assert_eq!(zigalloc_arena_query_capacity(arena), 200);
+            alloc(allocator, 5000);
+            assert!(zigalloc_arena_reset(arena, 0, 0));
+            assert_eq!(zigalloc_arena_query_capacity(arena), 0);
+            alloc(allocator, 1);
+            zigalloc_arena_destroy(arena);
+        }
+    });
+}
+
+#[test]
+fn a_shared_arenas_handle_outlives_its_resets() {
+    with_ledger(|child| {
+        // SAFETY: used as the header says; there is one thread.
+        unsafe {
+            let arena = zigalloc_shared_arena_create(child);
+            let allocator = zigalloc_shared_arena_allocator(arena);
+            alloc(allocator, 1000);
+            assert!(zigalloc_shared_arena_query_capacity(arena) >= 1000);
+            assert!(zigalloc_shared_arena_reset(arena, 1, 0));
+            alloc(allocator, 100);
+            assert!(zigalloc_shared_arena_reset(arena, 0, 0));
+            assert_eq!(zigalloc_shared_arena_query_capacity(arena), 0);
+            alloc(allocator, 1);
+            zigalloc_shared_arena_destroy(arena);
+        }
+    });
+}
+
+#[test]
+fn a_fixed_buffers_handles_outlive_its_resets() {
+    with_ledger(|state| {
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 100];
+        // SAFETY: used as the header says: one flavour at a time.
+        unsafe {
+            let fixed_buffer = zigalloc_fixed_buffer_create(state, buffer.as_mut_ptr().cast(), 100);
+            let allocator = zigalloc_fixed_buffer_allocator(fixed_buffer);
+            let first = alloc(allocator, 20);
+            assert!(zigalloc_fixed_buffer_end_index(fixed_buffer) >= 20);
+            zigalloc_fixed_buffer_reset(fixed_buffer);
+            assert_eq!(alloc(allocator, 20), first);
+            zigalloc_fixed_buffer_reset(fixed_buffer);
+
+            // Two handles of the other flavour, and each goes on when the next is asked for.
+            let one = zigalloc_fixed_buffer_thread_safe_allocator(fixed_buffer);
+            assert_eq!(alloc(one, 8), first);
+            let two = zigalloc_fixed_buffer_thread_safe_allocator(fixed_buffer);
+            assert_eq!((alloc(one, 8), alloc(two, 8)), (first + 8, first + 16));
+            zigalloc_fixed_buffer_reset(fixed_buffer);
+            assert_eq!((alloc(two, 8), alloc(one, 8)), (first, first + 8));
+            zigalloc_fixed_buffer_destroy(fixed_buffer);
+        }
+    });
+}
+
+#[test]
+fn a_buffer_that_is_full_asks_the_child() {
+    with_ledger(|child| {
+        let mut buffer = [MaybeUninit::<u64>::uninit(); 10];
+        // From now on the buffer is the allocator's.
+        let buffer = buffer.as_mut_ptr();
+        // SAFETY: used as the header says.
+        unsafe {
+            let buffer_first = zigalloc_buffer_first_create(child, buffer.cast(), 80, child);
+            let allocator = zigalloc_buffer_first_allocator(buffer_first);
+            let inside = alloc(allocator, 60);
+            let outside = allocator.raw_alloc(60, EIGHT, 0).expect("the child has room");
+            assert!(inside == buffer.addr() && outside.addr().get() != inside + 64);
+            allocator.raw_free(NonNull::slice_from_raw_parts(outside, 60), EIGHT, 0);
+            assert_eq!(zigalloc_buffer_first_end_index(buffer_first), 60);
+            zigalloc_buffer_first_reset(buffer_first);
+            assert_eq!(alloc(allocator, 60), inside);
+            zigalloc_buffer_first_destroy(buffer_first);
+        }
+    });
+}
+
+#[test]
+fn a_lock_around_an_arena() {
+    with_ledger(|child| {
+        // SAFETY: used as the header says.
+        unsafe {
+            let arena = zigalloc_arena_create(child);
+            let thread_safe = zigalloc_thread_safe_create(raw(zigalloc_arena_allocator(arena)));
+            let allocator = zigalloc_thread_safe_allocator(thread_safe);
+            assert_ne!(alloc(allocator, 8), alloc(zigalloc_thread_safe_allocator(thread_safe), 8));
+            zigalloc_thread_safe_destroy(thread_safe);
+            zigalloc_arena_destroy(arena);
+        }
+    });
+}
+
+#[test]
+fn a_debug_allocator_counts_what_is_live_and_gives_it_back() {
+    with_ledger(|child| {
+        // SAFETY: used as the header says; leaks are allowed.
+        unsafe {
+            let debug = zigalloc_debug_create(child);
+            let allocator = zigalloc_debug_allocator(debug);
+            assert_eq!(zigalloc_debug_detect_leaks(debug), 0);
+            alloc(allocator, 100);
+            alloc(allocator, 100_000);
+            assert_eq!(zigalloc_debug_detect_leaks(debug), 2);
+            alloc(allocator, 100);
+            assert_eq!(zigalloc_debug_destroy(debug), 3);
+        }
+    });
+}
+
+/// The order of a pool's items, as in Zig: the last one freed comes first, preheated ones in reverse.
+#[test]
+fn a_pool_of_any_size() {
+    for (item_size, alignment_log2) in [(0, 0), (1, 0), (8, 3), (24, 3), (100, 6)] {
+        with_ledger(|child| {
+            // SAFETY: used as the header says.
+            unsafe {
+                let pool = zigalloc_pool_create(child, item_size, alignment_log2);
+                let one = zigalloc_pool_alloc(pool);
+                let two = zigalloc_pool_alloc(pool);
+                assert_ne!(one, two);
+                assert!(one.addr() % (1 << alignment_log2) == 0 && two.addr() % (1 << alignment_log2) == 0);
+                one.write_bytes(1, item_size);
+                two.write_bytes(2, item_size);
+                zigalloc_pool_free(pool, one);
+                zigalloc_pool_free(pool, two);
+                assert_eq!((zigalloc_pool_alloc(pool), zigalloc_pool_alloc(pool)), (two, one));
+
+                assert!(zigalloc_pool_reset(pool, 1, 0));
+                assert!(zigalloc_pool_preheat(pool, 3));
+                let items = [(); 3].map(|()| zigalloc_pool_alloc(pool).addr());
+                assert!(items[0] > items[1] && items[1] > items[2], "{items:x?}");
+                assert!(zigalloc_pool_reset(pool, 0, 0));
+                assert!(!zigalloc_pool_alloc(pool).is_null());
+                zigalloc_pool_destroy(pool);
+            }
+        });
+    }
+}
+
+/// What memory there was is kept, and used.
+#[test]
+fn a_pool_that_cannot_grow() {
+    let mut buffer = [MaybeUninit::<u64>::uninit(); 100];
+    // SAFETY: as many bytes as the numbers have.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), 800) };
+    let child = FixedBufferAllocator::init(bytes);
+    // SAFETY: used as the header says.
+    unsafe {
+        let pool = zigalloc_pool_create(raw(child.allocator()), 16, 3);
+        assert!(!zigalloc_pool_preheat(pool, 1000));
+        let mut count = 0;
+        while !zigalloc_pool_alloc(pool).is_null() {
+            count += 1;
+        }
+        assert!((20..50).contains(&count), "{count}");
+        zigalloc_pool_destroy(pool);
+
+        let endless = zigalloc_pool_create(raw(*crate::heap::PAGE_ALLOCATOR), usize::MAX, 3);
+        assert!(zigalloc_pool_alloc(endless).is_null() && !zigalloc_pool_preheat(endless, 1));
+        zigalloc_pool_destroy(endless);
+    }
+}
+
+#[test]
+fn what_passes_is_counted() {
+    with_ledger(|child| {
+        // SAFETY: used as the header says.
+        unsafe {
+            let counting = zigalloc_counting_create(child);
+            let allocator = zigalloc_counting_allocator(counting);
+            let memory = allocator.raw_alloc(100, EIGHT, 0).expect("there is room");
+            let mut counts = MaybeUninit::uninit();
+            zigalloc_counting_snapshot(counting, counts.as_mut_ptr());
+            let counts = counts.assume_init();
+            assert_eq!((counts.alloc_calls, counts.live_blocks, counts.live_bytes), (1, 1, 100));
+            assert_eq!((counts.alloc_sizes[7], counts.alloc_sizes.iter().sum::<u64>()), (1, 1));
+            allocator.raw_free(NonNull::slice_from_raw_parts(memory, 100), EIGHT, 0);
+            zigalloc_counting_destroy(counting);
+        }
+    });
+}
+
+/// Adds the line to the `String` at `ctx`.
+unsafe extern "C" fn note_line(ctx: *mut core::ffi::c_void, line: *const core::ffi::c_char, len: usize) {
+    // SAFETY: the tests pass a string, and the line is a text of this length.
+    unsafe {
+        let line = core::slice::from_raw_parts(line.cast::<u8>(), len);
+        let text = &mut *ctx.cast::<std::string::String>();
+        text.push_str(core::str::from_utf8(line).expect("it is cut between characters"));
+        text.push('\n');
+    }
+}
+
+#[test]
+fn what_passes_is_written_down() {
+    let mut text = std::string::String::new();
+    let ctx = (&raw mut text).cast();
+    with_ledger(|child| {
+        // SAFETY: used as the header says.
+        unsafe {
+            let logging = zigalloc_logging_create(child, Some(note_line), ctx);
+            let allocator = zigalloc_logging_allocator(logging);
+            let memory = allocator.raw_alloc(100, EIGHT, 0).expect("there is room");
+            allocator.raw_free(NonNull::slice_from_raw_parts(memory, 100), EIGHT, 0);
+            assert_eq!(zigalloc_logging_lost_lines(logging), 0);
+            zigalloc_logging_destroy(logging);
+        }
+    });
+    let lines: std::vec::Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("alloc 100 bytes, aligned to 8: 0x"), "{text}");
+    assert!(lines[1].starts_with("free 0x") && lines[1].contains(", 100 bytes, aligned to 8"), "{text}");
+}
+
+/// The length of a buffer that C passes is any number.
+#[test]
+fn buffers_that_cannot_be() {
+    with_ledger(|state| {
+        let mut byte = MaybeUninit::<u8>::uninit();
+        // SAFETY: nothing is written where there is no buffer.
+        unsafe {
+            for len in [usize::MAX, isize::MAX as usize + 1] {
+                assert!(zigalloc_fixed_buffer_create(state, byte.as_mut_ptr(), len).is_null());
+            }
+            let empty = zigalloc_fixed_buffer_create(state, ptr::null_mut(), 0);
+            assert!(zigalloc_fixed_buffer_allocator(empty).raw_alloc(1, Alignment::_1, 0).is_none());
+            zigalloc_fixed_buffer_destroy(empty);
+        }
+    });
+}
+
+#[test]
+fn no_memory_for_the_state_is_null() {
+    let failing = raw(Allocator::FAILING);
+    let mut small = [MaybeUninit::<u8>::uninit(); 8];
+    let no_room = FixedBufferAllocator::init(&mut small);
+    for child in [failing, raw(no_room.allocator())] {
+        // SAFETY: used as the header says. Destroying null is allowed.
+        unsafe {
+            let arena = zigalloc_arena_create(child);
+            let shared_arena = zigalloc_shared_arena_create(child);
+            let fixed_buffer = zigalloc_fixed_buffer_create(child, ptr::null_mut(), 0);
+            let thread_safe = zigalloc_thread_safe_create(child);
+            let debug = zigalloc_debug_create(child);
+            let pool = zigalloc_pool_create(child, 8, 3);
+            let buffer_first = zigalloc_buffer_first_create(child, ptr::null_mut(), 0, child);
+            let counting = zigalloc_counting_create(child);
+            let logging = zigalloc_logging_create(child, Some(note_line), ptr::null_mut());
+            assert!(buffer_first.is_null() && counting.is_null() && logging.is_null());
+            assert!(arena.is_null() && shared_arena.is_null() && fixed_buffer.is_null());
+            assert!(thread_safe.is_null() && debug.is_null() && pool.is_null());
+            zigalloc_arena_destroy(arena);
+            zigalloc_shared_arena_destroy(shared_arena);
+            zigalloc_fixed_buffer_destroy(fixed_buffer);
+            zigalloc_thread_safe_destroy(thread_safe);
+            assert_eq!(zigalloc_debug_destroy(debug), 0);
+            zigalloc_pool_destroy(pool);
+            zigalloc_buffer_first_destroy(buffer_first);
+            zigalloc_counting_destroy(counting);
+            zigalloc_logging_destroy(logging);
+        }
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    // SAFETY: a literal that ends with a zero.
+    let version = unsafe { core::ffi::CStr::from_ptr(zigalloc_version()) };
+    assert_eq!(version.to_str(), Ok(env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,179 @@
+//! The allocators that count and that write down what passes through them.
+
+use core::ffi::{c_char, c_void};
+use core::fmt::{self, Write as _};
+
+use super::{Owned, RawAllocator, fatal};
+use crate::trace::{CountingAllocator, LoggedCall, LoggingAllocator, Sink};
+use crate::vtable::Allocator;
+
+pub type Counting = Owned<CountingAllocator<Allocator<'static>>>;
+pub type Logging = Owned<LoggingAllocator<Allocator<'static>, Callback>>;
+
+/// `zigalloc_counts`: the same numbers as in Rust's `Counts`, in a layout of its own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub alloc_calls: u64,
+    pub alloc_refused: u64,
+    pub resize_calls: u64,
+    pub resize_refused: u64,
+    pub remap_calls: u64,
+    pub remap_refused: u64,
+    pub free_calls: u64,
+    pub total_bytes: u64,
+    pub live_blocks: u64,
+    pub live_bytes: u64,
+    pub peak_live_bytes: u64,
+    pub alloc_sizes: [u64; usize::BITS as usize + 1],
+}
+
+/// # Safety
+/// `child` is an allocator that outlives this one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_counting_create(child: RawAllocator) -> *mut Counting {
+    // SAFETY: the caller's promise.
+    let child = unsafe { child.check("zigalloc_counting_create", "child") };
+    Owned::create(child, CountingAllocator::init(child))
+}
+
+/// # Safety
+/// `counting` is alive. If more than one thread uses the handle, the child is for any number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_counting_allocator(counting: *mut Counting) -> Allocator<'static> {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::handle(counting, "zigalloc_counting_allocator") }
+}
+
+/// # Safety
+/// `counting` is alive, and `counts` is null or valid for writes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_counting_snapshot(counting: *const Counting, counts: *mut Counts) {
+    const NAME: &str = "zigalloc_counting_snapshot";
+    // SAFETY: the caller's promise.
+    let now = unsafe { Owned::get(counting, NAME) }.snapshot();
+    if counts.is_null() {
+        fatal(NAME, "counts is NULL");
+    }
+    let now = Counts {
+        alloc_calls: now.alloc.calls,
+        alloc_refused: now.alloc.refused,
+        resize_calls: now.resize.calls,
+        resize_refused: now.resize.refused,
+        remap_calls: now.remap.calls,
+        remap_refused: now.remap.refused,
+        free_calls: now.free,
+        total_bytes: now.total_bytes,
+        live_blocks: now.live_blocks,
+        live_bytes: now.live_bytes as u64,
+        peak_live_bytes: now.peak_live_bytes as u64,
+        alloc_sizes: now.alloc_sizes,
+    };
+    // SAFETY: the caller's promise; C's memory may be uninitialised.
+    unsafe { counts.write(now) };
+}
+
+/// # Safety
+/// `counting` is alive or null. Neither it nor a handle to it is used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_counting_destroy(counting: *mut Counting) {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::destroy(counting) };
+}
+
+type WriteLine = unsafe extern "C" fn(ctx: *mut c_void, line: *const c_char, len: usize);
+
+/// Where the lines go: a function of C.
+#[derive(Debug)]
+pub struct Callback {
+    write: WriteLine,
+    ctx: *mut c_void,
+}
+
+/// How many bytes a line can have. The names of functions are the longest part of it.
+const MAX_LINE: usize = 1024;
+
+/// A line, as far as it fits.
+struct Line {
+    bytes: [u8; MAX_LINE],
+    len: usize,
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut end = text.len().min(MAX_LINE - self.len);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.bytes[self.len..self.len + end].copy_from_slice(&text.as_bytes()[..end]);
+        self.len += end;
+        if end == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+impl Sink for Callback {
+    fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+        let mut line = Line { bytes: [0; MAX_LINE], len: 0 };
+        let whole = write!(line, "{call}");
+        // SAFETY: whoever created the allocator promised that this may be called with any text.
+        unsafe { (self.write)(self.ctx, line.bytes.as_ptr().cast(), line.len) };
+        whole
+    }
+}
+
+/// # Safety
+/// `child` is an allocator that outlives this one. `write` may be called with `ctx` and any text for as
+/// long, from the threads that use the allocator, one at a time. It does not unwind.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_logging_create(
+    child: RawAllocator,
+    write: Option<WriteLine>,
+    ctx: *mut c_void,
+) -> *mut Logging {
+    const NAME: &str = "zigalloc_logging_create";
+    // SAFETY: the caller's promise.
+    let child = unsafe { child.check(NAME, "child") };
+    let Some(write) = write else { fatal(NAME, "write is NULL") };
+    Owned::create(child, LoggingAllocator::init(child, Callback { write, ctx }))
+}
+
+/// # Safety
+/// `logging` is alive. If more than one thread uses the handle, the child is for any number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_logging_allocator(logging: *mut Logging) -> Allocator<'static> {
+    // SAFETY: the caller's promise. With the feature `std`, which this one needs, the function is called
+    // under a lock.
+    unsafe { Owned::handle(logging, "zigalloc_logging_allocator") }
+}
+
+/// # Safety
+/// `logging` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_logging_lost_lines(logging: *const Logging) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::get(logging, "zigalloc_logging_lost_lines") }.lost_lines()
+}
+
+/// # Safety
+/// `logging` is alive or null. Neither it nor a handle to it is used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_logging_destroy(logging: *mut Logging) {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::destroy(logging) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_between_characters() {
+        let mut line = Line { bytes: [0; MAX_LINE], len: 0 };
+        assert_eq!(line.write_str(&"x".repeat(MAX_LINE - 1)), Ok(()));
+        assert_eq!(line.write_str("ä"), Err(fmt::Error));
+        assert_eq!(line.len, MAX_LINE - 1);
+        assert_eq!(line.write_str("y"), Ok(()));
+        assert_eq!((line.len, line.bytes[MAX_LINE - 1]), (MAX_LINE, b'y'));
+        assert_eq!(line.write_str("z"), Err(fmt::Error));
+    }
+}

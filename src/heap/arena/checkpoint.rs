@@ -1,0 +1,221 @@
+//! Going back to an earlier state of an arena.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use super::{ArenaAllocator, NODE_SIZE, Node};
+use crate::vtable::{Allocator, AllocatorState, ChildAllocator};
+
+/// What an arena was at some moment, for [`ArenaAllocator::rewind`]: which node was the newest, and how
+/// much of it was in use.
+///
+/// Not in Zig.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a checkpoint does nothing by itself; pass it to `rewind`"]
+pub struct Checkpoint {
+    first: Option<NonNull<Node>>,
+    end_index: usize,
+}
+
+/// A part of a program after which an arena forgets what was allocated in it; see
+/// [`ArenaAllocator::scope`].
+///
+/// It borrows the arena exclusively. [`allocator`](Scope::allocator) is the way to allocate meanwhile, and
+/// [`scope`](Scope::scope) the way to begin a scope inside of this one. The scope ends when it is dropped,
+/// by a panic too. One that is leaked (`mem::forget`) rewinds nothing; then its blocks live as long as
+/// those around it.
+///
+/// Not in Zig.
+///
+/// A handle ends with its scope:
+///
+/// ```compile_fail,E0505
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+///
+/// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let scope = arena.scope();
+/// let allocator = scope.allocator();
+/// drop(scope);
+/// allocator.alloc::<u8>(1).unwrap();
+/// ```
+///
+/// While there is a scope, nobody can get at the arena behind it:
+///
+/// ```compile_fail,E0499
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+///
+/// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let scope = arena.scope();
+/// arena.reset(ResetMode::FreeAll);
+/// scope.allocator().alloc::<u8>(1).unwrap();
+/// ```
+#[must_use = "a scope that is dropped at once has rewound nothing"]
+pub struct Scope<'a, C: ChildAllocator> {
+    /// What happens to it while it is borrowed goes through handles, which only add nodes. So the
+    /// checkpoint stays valid.
+    arena: &'a mut ArenaAllocator<C>,
+    checkpoint: Checkpoint,
+}
+
+// SAFETY: it is the arena, which may move to another thread, and a pointer to one of the arena's nodes.
+unsafe impl<C: ChildAllocator + Send> Send for Scope<'_, C> {}
+
+impl<C: ChildAllocator> ArenaAllocator<C> {
+    /// The arena's present state, to [`rewind`](Self::rewind) to.
+    ///
+    /// A [`scope`](Self::scope) is safe and does the same, but it ends all handles from before.
+    ///
+    /// Not in Zig.
+    #[inline]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { first: self.state.first.get(), end_index: self.state.end_index.get() }
+    }
+
+    /// Ends all blocks that were allocated since the checkpoint was made. Those from before stay.
+    ///
+    /// What happens is what [`scope`](Self::scope) says of its end. Handles from before can be used
+    /// further, and so can containers that have one, if they have not allocated since.
+    ///
+    /// Not in Zig.
+    ///
+    /// # Safety
+    ///
+    /// 1. The checkpoint is this arena's (taking it apart and [promoting](super::State::promote) the
+    ///    state makes no difference). Since it was made, the arena has not been
+    ///    [reset](ArenaAllocator::reset), or rewound to an older checkpoint.
+    /// 2. Blocks that were allocated since are not used any more, nor passed to the arena again.
+    /// 3. A block from before that has grown since has the length again that it had at the checkpoint: its
+    ///    bytes behind that are not used any more, and it is passed to the arena with that length.
+    ///
+    /// ```
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    ///
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// let kept = allocator.create_with(1)?;
+    /// let checkpoint = arena.checkpoint();
+    /// let first = allocator.alloc::<u8>(100)?;
+    /// // SAFETY: nobody uses the 100 bytes any more.
+    /// unsafe { arena.rewind(checkpoint) };
+    /// assert_eq!(allocator.alloc::<u8>(100)?, first); // the same place again
+    /// assert_eq!(unsafe { kept.read() }, 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub unsafe fn rewind(&self, checkpoint: Checkpoint) {
+        debug_assert!(
+            self.knows(checkpoint),
+            "ArenaAllocator::rewind: {checkpoint:?} is of another arena, or of nodes that this one has given back \
+             since"
+        );
+        self.free_nodes(checkpoint.first);
+        // A node never gets shorter while its checkpoint is valid, so the index is inside of it.
+        self.state.end_index.set(checkpoint.end_index);
+    }
+
+    /// Begins a part of the program after which everything that was allocated in it is forgotten.
+    ///
+    /// When the scope is dropped, the arena is as it was:
+    ///
+    /// - Blocks from before are valid all the time, with the contents that they then have. One that has
+    ///   been freed or shortened in the scope stays so, but its memory is not used again before the arena
+    ///   is reset or rewound further. One that has become longer has its old length again.
+    /// - Nodes that were added go back to the child, newest first. The newest of those from before is the
+    ///   newest again, and the next block begins where one would have begun before the scope.
+    /// - If the child has made that node longer, it stays so. So the
+    ///   [capacity](ArenaAllocator::query_capacity) is that from before, or larger by this.
+    ///
+    /// A scope that fits into the newest node asks the child for nothing, at its end neither. In a loop
+    /// whose scopes do not fit, make room first: allocate as much as a round needs, and free it.
+    ///
+    /// Not in Zig.
+    ///
+    /// ```
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    ///
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let kept = arena.allocator().create_with(1)?;
+    /// // Room for what follows.
+    /// let room = arena.allocator().alloc::<u8>(100_000)?;
+    /// unsafe { arena.allocator().free(room) };
+    ///
+    /// for round in 0..1000 {
+    ///     let mut scope = arena.scope();
+    ///     let text = scope.allocator().print(format_args!("round {round}"))?;
+    ///     {
+    ///         let inner = scope.scope();
+    ///         inner.allocator().alloc::<u64>(10_000)?;
+    ///     }
+    ///     // SAFETY: `text` is of the outer scope, and initialised.
+    ///     assert!(unsafe { text.as_ref() }.starts_with(b"round "));
+    /// }
+    /// assert_eq!(unsafe { kept.read() }, 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline]
+    pub fn scope(&mut self) -> Scope<'_, C> {
+        let checkpoint = self.checkpoint();
+        Scope { arena: self, checkpoint }
+    }
+
+    /// Whether the checkpoint's node is one of the arena's, and long enough.
+    fn knows(&self, checkpoint: Checkpoint) -> bool {
+        let mut next = self.state.first.get();
+        while let Some(node) = next {
+            // SAFETY: nodes of the list are live blocks that begin with their header.
+            let Node { size, next: older } = unsafe { node.read() };
+            if checkpoint.first == next {
+                return checkpoint.end_index <= size - NODE_SIZE;
+            }
+            next = older;
+        }
+        checkpoint.first.is_none()
+    }
+}
+
+impl<C: ChildAllocator> Scope<'_, C> {
+    /// A handle to the arena; what it allocates ends with the scope.
+    ///
+    /// A block from before the scope is one of the same allocator, so this handle can resize and free it.
+    #[inline]
+    pub fn allocator(&self) -> Allocator<'_> {
+        self.arena.allocator()
+    }
+
+    /// Begins a scope in this one.
+    #[inline]
+    pub fn scope(&mut self) -> Scope<'_, C> {
+        self.arena.scope()
+    }
+
+    /// As [`ArenaAllocator::query_capacity`].
+    #[doc(alias = "queryCapacity")]
+    pub fn query_capacity(&self) -> usize {
+        self.arena.query_capacity()
+    }
+}
+
+impl<C: ChildAllocator> Drop for Scope<'_, C> {
+    fn drop(&mut self) {
+        // SAFETY: 1. The arena has been borrowed since the checkpoint was made, and an inner scope, which
+        // borrows this one, only rewinds to a checkpoint of its own. 2. and 3. Handles to the arena borrow
+        // this scope, so there are none left, and that is when blocks end (clause 11), as `scope` says.
+        unsafe { self.arena.rewind(self.checkpoint) };
+    }
+}
+
+// SAFETY: 1. as `ArenaAllocator::allocator` says; nodes are freed when the scope ends, which nobody can do
+// while it is borrowed. 2. It borrows the arena exclusively, which keeps the rest if it is `Send`.
+unsafe impl<C: ChildAllocator> AllocatorState for Scope<'_, C> {
+    fn allocator(&self) -> Allocator<'_> {
+        Scope::allocator(self)
+    }
+}
+
+impl<C: ChildAllocator> fmt::Debug for Scope<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("arena", &self.arena)
+            .field("checkpoint", &self.checkpoint)
+            .finish_non_exhaustive()
+    }
+}

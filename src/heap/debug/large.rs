@@ -1,0 +1,194 @@
+//! Blocks that are blocks of the child.
+
+use core::ptr::NonNull;
+
+use super::bucket::Event;
+use super::recent::{Freed, Unused};
+use super::report::{Findings, Operation, Report, ReportKind, Trace};
+use super::state::Locked;
+use crate::alignment::Alignment;
+
+/// What the table knows of a large block, beside its traces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Large {
+    pub(super) memory: NonNull<[u8]>,
+    pub(super) alignment: Alignment,
+    /// It is remembered only, since metadata is retained.
+    pub(super) freed: bool,
+    /// Younger blocks have a higher number.
+    pub(super) serial: usize,
+}
+
+impl Large {
+    pub(super) fn unused(self) -> Unused {
+        Unused { memory: self.memory, alignment: self.alignment, is_page: false }
+    }
+}
+
+impl Locked<'_> {
+    pub(super) fn alloc_large(&mut self, findings: &mut Findings, ret_addr: usize) -> Option<NonNull<u8>> {
+        let Report { len, alignment, site, .. } = findings.report;
+        // SAFETY: always this child.
+        unsafe { self.state.large.reserve(self.child) }?;
+        // SAFETY: the length is not zero.
+        let memory = unsafe { self.child.raw_alloc(len, alignment, ret_addr) }?;
+        let block = NonNull::slice_from_raw_parts(memory, len);
+        let serial = self.state.next_serial();
+        let index = self.enter(Large { memory: block, alignment, freed: false, serial });
+        self.set_large_trace(index, Event::Allocation, &site);
+        Some(memory)
+    }
+
+    /// # Safety
+    /// Clauses 2 and 4 of the contract.
+    pub(super) unsafe fn resize_large(
+        &mut self,
+        mut index: usize,
+        findings: &mut Findings,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let large = self.live_large(index, findings)?;
+        let Large { memory, alignment, .. } = large;
+        // A large block does not become a small one, which would need a slot.
+        if self.geometry.class_of(new_len, alignment) < self.geometry.class_count {
+            return None;
+        }
+        let total = self.total_after(memory.len(), new_len)?;
+        if findings.report.operation == Operation::Remap && self.config.retain_metadata {
+            // The block may move, and the record of its old address stays.
+            // SAFETY: always this child.
+            unsafe { self.state.large.reserve(self.child) }?;
+            index = self.state.large.find(findings.report.address)?;
+        }
+        let resized = if findings.report.operation == Operation::Remap {
+            // SAFETY: a live block of the child with matching length and alignment; the caller
+            // keeps clauses 2 and 4.
+            unsafe { self.child.raw_remap(memory, alignment, new_len, ret_addr) }?
+        } else {
+            // SAFETY: as above.
+            let resized = unsafe { self.child.raw_resize(memory, alignment, new_len, ret_addr) };
+            resized.then_some(memory.cast())?
+        };
+        self.state.total_requested_bytes = total;
+        let site = findings.report.site;
+        let new = Large { memory: NonNull::slice_from_raw_parts(resized, new_len), ..large };
+        let index = if resized == memory.cast() {
+            self.state.large.set(index, new);
+            index
+        } else {
+            let allocation = self.large_trace(index, Event::Allocation);
+            let freed = self.forget(index, &site);
+            self.bury(freed, None, ret_addr);
+            let index = self.enter(new);
+            self.set_large_trace(index, Event::Allocation, &allocation);
+            index
+        };
+        if self.config.resize_stack_traces {
+            self.set_large_trace(index, Event::Allocation, &site);
+        }
+        Some(resized)
+    }
+
+    /// # Safety
+    /// Clause 4 of the contract.
+    pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings, ret_addr: usize) {
+        let Some(large) = self.live_large(index, findings) else { return };
+        self.uncount(large.memory.len());
+        let site = findings.report.site;
+        let freed = self.forget(index, &site);
+        let unused = (!self.config.never_unmap).then(|| large.unused());
+        self.bury(freed, unused, ret_addr);
+    }
+
+    /// The live block of an entry. What does not fit is added to the findings; if it was freed, the
+    /// result is `None`.
+    fn live_large(&self, index: usize, findings: &mut Findings) -> Option<Large> {
+        let large = self.state.large.get(index);
+        findings.report.recorded_len = Some(large.memory.len());
+        findings.report.recorded_alignment = Some(large.alignment);
+        findings.report.allocation = self.large_trace(index, Event::Allocation);
+        if large.freed {
+            findings.report.first_free = self.large_trace(index, Event::Free);
+            findings.add(ReportKind::DoubleFree);
+            return None;
+        }
+        if self.config.safety && large.memory.len() != findings.report.len {
+            findings.add(ReportKind::WrongLength);
+        }
+        if self.config.safety && large.alignment != findings.report.alignment {
+            findings.add(ReportKind::WrongAlignment);
+        }
+        Some(large)
+    }
+
+    /// Adds a live block, for which there is room, and returns its index.
+    fn enter(&mut self, large: Large) -> usize {
+        let address = large.memory.addr().get();
+        if let Some(index) = self.state.large.find(address) {
+            // The child uses the memory of a freed block again, of which metadata was retained.
+            assert!(
+                self.state.large.get(index).freed,
+                "DebugAllocator: the child returned {address:#x}, where a block of it is live (clause 7)"
+            );
+            self.state.large.remove(index);
+        }
+        self.state.large.insert(address, large)
+    }
+
+    /// Marks a block's entry as freed if metadata is retained, otherwise removes it.
+    fn forget(&mut self, index: usize, site: &Trace) -> Freed {
+        let large = self.state.large.get(index);
+        let Large { memory, alignment, .. } = large;
+        let allocation = self.large_trace(index, Event::Allocation);
+        if self.config.retain_metadata {
+            self.state.large.set(index, Large { freed: true, ..large });
+            self.set_large_trace(index, Event::Free, site);
+        } else {
+            self.state.large.remove(index);
+        }
+        Freed::new(memory.addr().get(), memory.len(), alignment, &allocation, site)
+    }
+
+    pub(super) fn large_trace(&self, index: usize, event: Event) -> Trace {
+        let frames = self.geometry.frames;
+        let words = &self.state.large.words(index)[event as usize * frames..];
+        Trace::from_fn(frames, |i| words[i])
+    }
+
+    fn set_large_trace(&mut self, index: usize, event: Event, trace: &Trace) {
+        let frames = self.geometry.frames;
+        let words = &mut self.state.large.words_mut(index)[event as usize * frames..][..frames];
+        words.copy_from_slice(trace.stored(frames));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::config::DebugConfig;
+    use super::super::state::State;
+    use super::*;
+    use crate::heap::PAGE_ALLOCATOR;
+
+    /// DA-08: a record has room for one trace, and for that of the free where it is retained; what else it
+    /// holds is the same in every configuration.
+    #[rstest]
+    #[case(false, 0, 0)]
+    #[case(false, 6, 6)]
+    #[case(false, 10, 10)]
+    #[case(true, 0, 0)]
+    #[case(true, 6, 12)]
+    fn records(#[case] retain_metadata: bool, #[case] frames: usize, #[case] words: usize) {
+        let config = DebugConfig { retain_metadata, stack_trace_frames: frames, ..DebugConfig::DEFAULT };
+        let mut table = State::new(&config).large;
+        let memory = NonNull::slice_from_raw_parts(NonNull::dangling(), 100);
+        // SAFETY: always this child.
+        unsafe { table.reserve(*PAGE_ALLOCATOR) }.unwrap();
+        let index = table.insert(8, Large { memory, alignment: Alignment::_1, freed: false, serial: 1 });
+        assert_eq!(table.words(index).len(), words);
+        // SAFETY: as above.
+        unsafe { table.release(*PAGE_ALLOCATOR) };
+    }
+}

@@ -1,0 +1,553 @@
+//! An allocator that finds mistakes: double frees, wrong lengths, foreign pointers, leaks.
+//!
+//! # Guarantees
+//!
+//! - What is passed to `free`, `resize` and `remap` is looked up before it is used. An address that
+//!   is no live block is reported, and the call does nothing: no pointer of a caller is ever
+//!   dereferenced, and what the child is told is what was written down at the allocation.
+//! - With [`safety`](DebugConfig::safety), which is on in debug builds, the length and the alignment
+//!   are compared too, and a write behind a small block is noticed when the block is next used in a
+//!   call.
+//! - A block that is live in the end is reported with its allocation.
+//! - A small block's address is not used again before all blocks of its page are freed.
+//! - Nothing is lost when the child runs out of memory: the call fails and has changed nothing.
+//!
+//! | mistake | [`ReportKind`] | then |
+//! |---|---|---|
+//! | a block is freed twice, or resized after its free | `DoubleFree` | the call does nothing |
+//! | the address is not one of a block: inside of one, on the stack, from another allocator | `InvalidFree` | the call does nothing |
+//! | the length is another than the last one asked for | `WrongLength` | goes on with the block's own |
+//! | the alignment is another than at the allocation | `WrongAlignment` | goes on with the block's own |
+//! | something was written behind a small block, into the rest of its slot | `Overrun` | goes on |
+//! | something was written over the metadata at the end of a page | `Corruption` | aborts |
+//! | a block was never freed | `Leak` | |
+//!
+//! A [`Report`] has three traces: this call, the allocation, and for double frees the free that was in
+//! order. With the feature `backtrace` they are functions with file and line, beginning in the
+//! program's own code. Reports are printed to the standard error stream (if there is none, they are
+//! lost, and the program goes on), or go to a function of yours ([`DebugConfig::report`]); to stop at
+//! the first mistake, let it abort. They are counted ([`DebugAllocator::count`]).
+//!
+//! # What is not found
+//!
+//! A write to a block that was freed; a read of anything; a write behind a large block, or behind one
+//! that fills its slot, which has a power of two bytes. A second free of memory that went back to the
+//! child is known as such only for the last few blocks whose free gave memory back (for small blocks:
+//! the last one of its page; for all, with [`never_unmap`](DebugConfig::never_unmap) and
+//! [`retain_metadata`](DebugConfig::retain_metadata)); of others it is an `InvalidFree`. And when the child
+//! has given the same address out again, a stale pointer to it is as good as a fresh one.
+//!
+//! In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory with 0xAA
+//! before any allocator sees the call, as in Zig. If the memory has been unmapped, that is a fault of
+//! the machine, and nobody reports it. A [`quarantine`](DebugConfig::quarantine) or
+//! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator) has
+//! the former. As long as a page is kept, so is all that is known of its blocks.
+//!
+//! # Layout
+//!
+//! Blocks of up to a quarter of a page (see [`DebugConfig::page_size`]; 32 KiB by default) are small.
+//! They are put into classes by the larger of length and alignment, rounded up to a power of two. A
+//! page of a class is one block of the child and holds slots of that size, and behind them, at its
+//! very end, what is known of each:
+//!
+//! ```text
+//!   heads                      page, aligned to its size
+//!   ┌───┐    ┌──────┬──────┬──────┬┈┈┈┈┈┈┬────────┬──────┬─────────┬────────────┬────────┐
+//!   │ 3 ├───▶│ used │ free │ used │      │ header │ bits │ lengths │ alignments │ traces │
+//!   └───┘    └──────┴──────┴──────┴┈┈┈┈┈┈┴───┬────┴──────┴─────────┴────────────┴────────┘
+//!             8 bytes each                   │ prev: an older page of this class
+//! ```
+//!
+//! Slots are handed out from first to last, and never twice. A page whose blocks are all freed goes
+//! back to the child, even if it has slots left. The offsets, and how many slots a page has, are
+//! Zig's to the byte.
+//!
+//! Larger blocks come from the child one by one. Two hash tables, with memory of the child, hold the
+//! addresses of the pages, and the large blocks with their traces.
+//!
+//! # What it assumes of its child
+//!
+//! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory
+//! need not be zero. A small block costs no call of the child as long as there is a slot; when there
+//! is none, a page is asked for with the return address of this allocator's own code. Calls for large
+//! blocks are passed on with the caller's.
+//!
+//! # Threads
+//!
+//! There is a lock. Over a [`SyncAllocator`], `allocator()` returns a [`SyncAllocator`]; over an
+//! [`Allocator`] it returns an [`Allocator`]. Under the lock nothing is called but the child: traces are
+//! captured before it is taken, and reports are made when it is released, those of leaks included. So a
+//! program whose global allocator is on top of this one may print them, and whoever is told may allocate.
+//!
+//! # Differences from Zig
+//!
+//! - Zig finds the metadata by the caller's address, length and alignment, and reads whatever is there:
+//!   a foreign pointer, or a second free after the page went back, is a fault of the machine or a
+//!   panic. Here the address is looked up in the table of pages, so both are reported, and so is a
+//!   length of another class. The table is one more block of the child.
+//! - Only overwritten metadata ends the program. For Zig, a pointer that it does not know is reason
+//!   enough ("Invalid free"). Here nothing has been harmed by then.
+//! - Without `safety`, mistakes that Zig does not look for then are undefined; here an address that
+//!   is no live block is reported all the same.
+//! - A free of an address inside of a block is an `InvalidFree`; Zig frees the block.
+//! - The alignment of large blocks is checked. The child gets the recorded length; Zig passes the
+//!   caller's on.
+//! - The rest of a slot is filled with 0xFD and checked. Zig leaves it alone.
+//! - The last few blocks that went back to the child are remembered, and can be kept in quarantine.
+//! - In the end, leaked blocks go back to the child (unless `never_unmap` is set), since a child may be
+//!   an arena that lives on. `never_unmap` with `retain_metadata` also gives small pages back then.
+//! - Dropping it is a `deinit`; leaks are not reported while a panic is unwinding.
+//! - When the child refuses memory, the bytes are not counted as requested. Zig's total stays raised.
+//! - Nothing is assumed to be zero. Zig reads the bits of a new page, unless
+//!   `backing_allocator_zeroes` is off.
+//! - The configuration is a value. There is no `MutexType`. Traces have at most 32 addresses, pages at
+//!   most 4 MiB.
+//!
+//! Ports `lib/std/heap/debug_allocator.zig` of Zig 0.15.2.
+//!
+//! [`SyncAllocator`]: crate::SyncAllocator
+//! [`Allocator`]: crate::Allocator
+
+mod bucket;
+mod config;
+mod geometry;
+mod large;
+mod leaks;
+mod recent;
+mod report;
+mod small;
+mod state;
+mod table;
+
+use core::fmt;
+use core::ptr::{self, NonNull};
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
+use geometry::Geometry;
+use report::{Findings, Tally, print_line};
+pub use report::{Operation, Report, ReportKind, Trace};
+use state::{Locked, State};
+
+use crate::alignment::Alignment;
+use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, nullable};
+
+/// Whether there were leaks. Zig's `std.heap.Check`.
+#[doc(alias = "std.heap.Check")]
+#[must_use = "a leak that nobody looks at is not found"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// None.
+    Ok,
+    /// At least one; each has been reported.
+    Leak,
+}
+
+/// An allocator that finds mistakes; see the [module](self).
+///
+/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what [`allocator`] returns.
+///
+/// ```
+/// use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
+///
+/// let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+/// let allocator = debug.allocator();
+/// let memory = allocator.alloc::<u64>(10)?;
+/// // Without this line, the next but one would print where the memory was allocated.
+/// unsafe { allocator.free(memory) };
+/// assert_eq!(debug.deinit(), Check::Ok);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// [`allocator`]: DebugAllocator::allocator
+#[doc(alias = "std.heap.DebugAllocator")]
+#[doc(alias = "GeneralPurposeAllocator")]
+pub struct DebugAllocator<C: ChildAllocator> {
+    child_allocator: C,
+    config: DebugConfig,
+    geometry: Geometry,
+    tally: Tally,
+    state: Mutex<State>,
+}
+
+// SAFETY: the pages and tables are blocks of the child, which may be used from the other thread if its
+// handle may; the handles that reach the state borrow the allocator, so there are none when it moves.
+unsafe impl<C: ChildAllocator + Send> Send for DebugAllocator<C> {}
+// SAFETY: the state is used under the lock only, and the child is then called from this thread, which
+// its handle allows if it is `Sync`: it is a `SyncAllocator`.
+unsafe impl<C: ChildAllocator + Sync> Sync for DebugAllocator<C> {}
+
+impl DebugAllocator<Allocator<'_>> {
+    /// A handle to this allocator, for one thread since its child is.
+    #[inline]
+    pub fn allocator(&self) -> Allocator<'_> {
+        self.handle()
+    }
+}
+
+impl DebugAllocator<SyncAllocator<'_>> {
+    /// A handle to this allocator, for any number of threads.
+    ///
+    /// # Panics
+    /// If [`thread_safe`](DebugConfig::thread_safe) is off. Then put the allocator around a plain
+    /// [`Allocator`], such as `*PAGE_ALLOCATOR`.
+    #[inline]
+    pub fn allocator(&self) -> SyncAllocator<'_> {
+        assert!(
+            self.config.thread_safe,
+            "DebugAllocator::allocator: thread_safe is false, and a SyncAllocator is for many threads; give it \
+             a plain Allocator as its child (`*PAGE_ALLOCATOR`) for a plain handle"
+        );
+        // SAFETY: as any thread may call the child and there is a lock around the state, so any
+        // thread may call this.
+        unsafe { SyncAllocator::new_unchecked(self.handle()) }
+    }
+}
+
+impl<C: ChildAllocator> DebugAllocator<C> {
+    const VTABLE: VTable = VTable {
+        alloc: debug_alloc::<C>,
+        resize: debug_resize::<C>,
+        remap: debug_remap::<C>,
+        free: debug_free::<C>,
+    };
+
+    /// A debug allocator with the [default](DebugConfig::DEFAULT) options. It asks the child for
+    /// nothing until it is asked itself.
+    pub const fn init(child_allocator: C) -> DebugAllocator<C> {
+        DebugAllocator::with_config(child_allocator, DebugConfig::DEFAULT)
+    }
+
+    /// A debug allocator with other options.
+    ///
+    /// # Panics
+    /// If the page size is no power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
+    /// class and their traces; or if the traces have more than [`MAX_STACK_TRACE_FRAMES`] addresses. In a
+    /// `const` or a `static` that is an error of the compiler.
+    pub const fn with_config(child_allocator: C, config: DebugConfig) -> DebugAllocator<C> {
+        DebugAllocator {
+            child_allocator,
+            geometry: Geometry::new(&config),
+            tally: Tally::new(),
+            state: Mutex::new(State::new(&config)),
+            config,
+        }
+    }
+
+    fn handle(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract: small blocks are slots of pages, which are live
+        // blocks of the child, and a slot is handed out once; large blocks are the child's. The
+        // handle borrows `self`, and pages are freed when all their blocks are, or with `self`.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// The options.
+    pub fn config(&self) -> &DebugConfig {
+        &self.config
+    }
+
+    /// Reports each live block, and returns how many there are: by class, in each the newest page first;
+    /// then large blocks, the oldest first.
+    ///
+    /// The allocator is not locked while a report is made. Blocks that are allocated after the search
+    /// has begun are not part of it; those that are freed before it has come to them are not reported.
+    ///
+    /// Ports `DebugAllocator.detectLeaks`; the number is Zig 0.16's, where 0.15.2 has a boolean.
+    ///
+    /// ```
+    /// use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR};
+    ///
+    /// let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+    /// let memory = debug.allocator().create_with(1)?;
+    /// assert_eq!(debug.detect_leaks(), 1);
+    /// unsafe { debug.allocator().destroy(memory) };
+    /// assert_eq!(debug.detect_leaks(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[doc(alias = "detectLeaks")]
+    pub fn detect_leaks(&self) -> usize {
+        let mut search = self.lock().begin_search();
+        let mut leaks = 0;
+        loop {
+            let report = Report::new(Operation::DetectLeaks, 0, 0, Alignment::_1, Trace::UNKNOWN);
+            let mut findings = Findings::new(report);
+            let found = self.lock().search(&mut search, &mut findings);
+            found.reports().iter().for_each(|leak| self.tally.tell(leak, self.config.report));
+            self.end(findings);
+            if found.reports().is_empty() {
+                return leaks;
+            }
+            leaks += found.reports().len();
+        }
+    }
+
+    /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and gives all memory back to the child,
+    /// as dropping it does.
+    ///
+    /// Without safety nobody looks, and the result is `Ok`.
+    pub fn deinit(mut self) -> Check {
+        let leaks = if self.config.safety { self.detect_leaks() } else { 0 };
+        self.release();
+        if leaks == 0 { Check::Ok } else { Check::Leak }
+    }
+
+    /// Gives all memory back to the child, and does not look for leaks.
+    ///
+    /// Ports `DebugAllocator.deinitWithoutLeakChecks` of Zig 0.16.
+    #[doc(alias = "deinitWithoutLeakChecks")]
+    pub fn deinit_without_leak_checks(mut self) {
+        self.release();
+    }
+
+    /// Forgets the blocks that were freed and are still remembered. With `never_unmap`, their
+    /// memory goes back to the child.
+    ///
+    /// Without [`retain_metadata`](DebugConfig::retain_metadata) there is nothing to do. (Zig does not
+    /// compile then.)
+    #[doc(alias = "flushRetainedMetadata")]
+    pub fn flush_retained_metadata(&self) {
+        if self.config.retain_metadata {
+            self.lock().flush_retained_metadata();
+        }
+    }
+
+    /// How often something of this kind has been reported. Leaks count at every search.
+    pub fn count(&self, kind: ReportKind) -> usize {
+        self.tally.count(kind)
+    }
+
+    /// The first report that was made.
+    pub fn first_report(&self) -> Option<Report> {
+        self.tally.first()
+    }
+
+    /// How many bytes the live blocks have together, as they were asked for. 0 unless
+    /// [`enable_memory_limit`](DebugConfig::enable_memory_limit) is on.
+    ///
+    /// Ports the field `total_requested_bytes`.
+    pub fn total_requested_bytes(&self) -> usize {
+        self.lock().state.total_requested_bytes
+    }
+
+    /// How many bytes the live blocks may have together. `usize::MAX` unless it was set.
+    ///
+    /// Ports the field `requested_memory_limit`.
+    pub fn requested_memory_limit(&self) -> usize {
+        self.lock().state.requested_memory_limit
+    }
+
+    /// Limits the bytes of all live blocks together: what would exceed the limit is out of memory, or
+    /// false, or null. Nothing happens to blocks that exceed it already.
+    ///
+    /// # Panics
+    /// If [`enable_memory_limit`](DebugConfig::enable_memory_limit) is off, as nothing is counted then.
+    ///
+    /// ```
+    /// use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    ///
+    /// let config = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// debug.set_requested_memory_limit(1000);
+    /// assert!(debug.allocator().alloc::<u8>(1001).is_err());
+    /// ```
+    pub fn set_requested_memory_limit(&self, bytes: usize) {
+        assert!(
+            self.config.enable_memory_limit,
+            "DebugAllocator::set_requested_memory_limit: a limit of {bytes} bytes has no effect, as \
+             enable_memory_limit is false"
+        );
+        self.lock().state.requested_memory_limit = bytes;
+    }
+
+    fn lock(&self) -> Locked<'_> {
+        let state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                assert!(
+                    self.config.thread_safe,
+                    "DebugAllocator: called while another call is in progress, and thread_safe is false"
+                );
+                self.state.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        Locked { state, child: self.child_allocator.handle(), config: &self.config, geometry: &self.geometry }
+    }
+
+    /// What is known of a call at its beginning. The stack is walked here, without the lock.
+    fn begin(
+        &self,
+        operation: Operation,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Findings {
+        let entry = match operation {
+            Operation::Resize => Self::VTABLE.resize as *const (),
+            Operation::Remap => Self::VTABLE.remap as *const (),
+            Operation::Free => Self::VTABLE.free as *const (),
+            _ => Self::VTABLE.alloc as *const (),
+        };
+        let site = Trace::capture(ret_addr, entry.addr(), self.config.stack_trace_frames);
+        Findings::new(Report::new(operation, address, len, alignment, site))
+    }
+
+    fn end(&self, findings: Findings) {
+        self.tally.tell_all(findings, self.config.report);
+    }
+
+    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
+        let mut findings = self.begin(Operation::Alloc, 0, len, alignment, ret_addr);
+        let memory = self.lock().alloc(&mut findings, ret_addr);
+        self.end(findings);
+        if self.config.verbose_log {
+            print_line(format_args!(
+                "DebugAllocator: alloc of {len} bytes, aligned to 2^{}: {memory:?}",
+                alignment.log2()
+            ));
+        }
+        memory
+    }
+
+    /// # Safety
+    /// Clauses 2 and 4 of the contract. Clause 3 is checked.
+    unsafe fn resize(
+        &self,
+        operation: Operation,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        assert!(new_len > 0, "DebugAllocator: {operation} to 0 bytes; the least is 1");
+        let mut findings = self.begin(operation, address, len, alignment, ret_addr);
+        // SAFETY: the caller's promise.
+        let resized = unsafe { self.lock().resize(&mut findings, new_len, ret_addr) };
+        self.end(findings);
+        if self.config.verbose_log {
+            print_line(format_args!(
+                "DebugAllocator: {operation} of {len} bytes at {address:#x} to {new_len}: {resized:?}"
+            ));
+        }
+        resized
+    }
+
+    /// # Safety
+    /// Clause 4 of the contract. Clause 3 is checked.
+    unsafe fn free(&self, address: usize, len: usize, alignment: Alignment, ret_addr: usize) {
+        let mut findings = self.begin(Operation::Free, address, len, alignment, ret_addr);
+        // SAFETY: the caller's promise.
+        unsafe { self.lock().free(&mut findings, ret_addr) };
+        self.end(findings);
+        if self.config.verbose_log {
+            print_line(format_args!("DebugAllocator: free of {len} bytes at {address:#x}"));
+        }
+    }
+
+    /// Gives all memory back. Doing it twice is harmless.
+    fn release(&mut self) {
+        self.lock().release();
+    }
+}
+
+impl<C: ChildAllocator> Drop for DebugAllocator<C> {
+    fn drop(&mut self) {
+        /// A function that is told of a leak may panic. The memory goes back all the same.
+        struct Release<'d, C: ChildAllocator>(&'d mut DebugAllocator<C>);
+        impl<C: ChildAllocator> Drop for Release<'_, C> {
+            fn drop(&mut self) {
+                self.0.release();
+            }
+        }
+        let this = Release(self);
+        // A panic leaves blocks behind that would have been freed; that is not news.
+        if this.0.config.safety && !std::thread::panicking() {
+            this.0.detect_leaks();
+        }
+    }
+}
+
+// SAFETY: 1. as `handle` says. 2. The state is its own. If it is `Send`, its child is a
+// `SyncAllocator`, which any thread may call.
+unsafe impl<C: ChildAllocator> AllocatorState for DebugAllocator<C> {
+    fn allocator(&self) -> Allocator<'_> {
+        self.handle()
+    }
+}
+
+impl<C: ChildAllocator> fmt::Debug for DebugAllocator<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DebugAllocator")
+            .field("child_allocator", &self.child_allocator)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `handle` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, C: ChildAllocator + 's>(ctx: *mut ()) -> &'s DebugAllocator<C> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn debug_alloc<C: ChildAllocator>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr))
+}
+
+#[inline]
+unsafe extern "C" fn debug_resize<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1, 2 and 4 of the contract.
+    unsafe {
+        let debug = context::<C>(ctx);
+        debug.resize(Operation::Resize, memory.addr(), memory_len, alignment, new_len, ret_addr).is_some()
+    }
+}
+
+#[inline]
+unsafe extern "C" fn debug_remap<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1, 2 and 4 of the contract.
+    nullable(unsafe {
+        let debug = context::<C>(ctx);
+        debug.resize(Operation::Remap, memory.addr(), memory_len, alignment, new_len, ret_addr)
+    })
+}
+
+#[inline]
+unsafe extern "C" fn debug_free<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 and 4 of the contract.
+    unsafe { context::<C>(ctx).free(memory.addr(), memory_len, alignment, ret_addr) };
+}

@@ -1,0 +1,98 @@
+//! The blocks that were freed last and gave memory back.
+//!
+//! When a page or a large block goes back to the child, what was known of it goes too. But a block
+//! is freed twice soon after it was freed once, more often than not. So of the last few blocks
+//! whose free gave memory back, a line is kept; and, in a quarantine, the memory itself.
+
+use core::ptr::NonNull;
+
+use super::report::Trace;
+use crate::alignment::Alignment;
+
+const RECENT: usize = 16;
+
+/// One freed block: what it was, and the first addresses of its two traces.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Freed {
+    pub(super) address: usize,
+    pub(super) len: usize,
+    pub(super) alignment: Alignment,
+    allocation: usize,
+    free: usize,
+}
+
+/// A block of the child that nothing uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unused {
+    pub(super) memory: NonNull<[u8]>,
+    pub(super) alignment: Alignment,
+    /// It is a page, which stays in the table of pages as long as the child does not have it back.
+    pub(super) is_page: bool,
+}
+
+impl Freed {
+    pub(super) fn new(
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+        allocation: &Trace,
+        free: &Trace,
+    ) -> Freed {
+        Freed { address, len, alignment, allocation: allocation.stored(1)[0], free: free.stored(1)[0] }
+    }
+
+    pub(super) fn allocation(&self) -> Trace {
+        Trace::first(self.allocation)
+    }
+
+    pub(super) fn free(&self) -> Trace {
+        Trace::first(self.free)
+    }
+}
+
+/// A ring of them.
+#[derive(Debug)]
+pub(super) struct Recent {
+    blocks: [Option<(Freed, Option<Unused>)>; RECENT],
+    /// The oldest.
+    next: usize,
+    /// The length of all memory in the ring.
+    held: usize,
+}
+
+impl Recent {
+    pub(super) const fn new() -> Recent {
+        Recent { blocks: [None; RECENT], next: 0, held: 0 }
+    }
+
+    /// Adds a block in place of the oldest, whose memory is the result: it is to be given back.
+    #[must_use]
+    pub(super) fn push(&mut self, block: Freed, memory: Option<Unused>) -> Option<Unused> {
+        let (_, unused) = self.blocks[self.next].replace((block, memory)).unzip();
+        let unused = unused.flatten();
+        self.held += memory.map_or(0, |unused| unused.memory.len());
+        self.held -= unused.map_or(0, |unused| unused.memory.len());
+        self.next = (self.next + 1) % RECENT;
+        unused
+    }
+
+    /// Takes the oldest memory out of the ring if there is more of it than `limit` bytes. It is to be
+    /// given back.
+    #[must_use]
+    pub(super) fn take_above(&mut self, limit: usize) -> Option<Unused> {
+        if self.held <= limit {
+            return None;
+        }
+        let (newer, older) = self.blocks.split_at_mut(self.next);
+        let unused = older.iter_mut().chain(newer).flatten().find_map(|(_, unused)| unused.take())?;
+        self.held -= unused.memory.len();
+        Some(unused)
+    }
+
+    /// The last block that was freed at an address.
+    pub(super) fn find(&self, address: usize) -> Option<Freed> {
+        let (newer, older) = self.blocks.split_at(self.next);
+        let newest_first = newer.iter().rev().chain(older.iter().rev()).flatten();
+        newest_first.map(|(block, _)| *block).find(|block| block.address == address)
+    }
+}

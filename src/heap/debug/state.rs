@@ -1,0 +1,270 @@
+//! The state behind the lock, and what a call does with it.
+
+use core::ptr::NonNull;
+use std::sync::MutexGuard;
+
+use super::bucket::Bucket;
+use super::config::DebugConfig;
+use super::geometry::{Geometry, MAX_CLASSES};
+use super::large::Large;
+use super::recent::{Freed, Recent, Unused};
+use super::report::{Findings, Report, ReportKind};
+use super::table::Table;
+use crate::return_address::return_address;
+use crate::vtable::Allocator;
+
+/// A page in the table of pages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    pub(super) memory: NonNull<u8>,
+    pub(super) class: usize,
+    /// Younger pages have a higher number.
+    pub(super) serial: usize,
+}
+
+/// Everything that changes.
+///
+/// The tables hold live blocks of the child: `pages` all pages, also those that are kept when empty
+/// (`never_unmap`, or in quarantine), and `large` all large blocks, of which those that are marked as freed are live
+/// blocks of the child exactly if `never_unmap` is set.
+#[derive(Debug)]
+pub(super) struct State {
+    /// The newest page of each class, whose slots are handed out.
+    pub(super) heads: [Option<NonNull<u8>>; MAX_CLASSES],
+    pub(super) pages: Table<Page>,
+    pub(super) large: Table<Large>,
+    pub(super) recent: Recent,
+    /// How many pages and large blocks there have been.
+    serial: usize,
+    pub(super) total_requested_bytes: usize,
+    pub(super) requested_memory_limit: usize,
+}
+
+impl State {
+    pub(super) const fn new(config: &DebugConfig) -> State {
+        let traces = if config.retain_metadata { 2 } else { 1 };
+        State {
+            heads: [None; MAX_CLASSES],
+            pages: Table::new(0),
+            large: Table::new(traces * config.stack_trace_frames),
+            recent: Recent::new(),
+            serial: 0,
+            total_requested_bytes: 0,
+            requested_memory_limit: usize::MAX,
+        }
+    }
+
+    /// The number of a new page or large block: the first is 1.
+    pub(super) fn next_serial(&mut self) -> usize {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
+    /// The number of the youngest page or large block.
+    pub(super) fn last_serial(&self) -> usize {
+        self.serial
+    }
+}
+
+/// The locked allocator.
+pub(super) struct Locked<'d> {
+    pub(super) state: MutexGuard<'d, State>,
+    pub(super) child: Allocator<'d>,
+    pub(super) config: &'d DebugConfig,
+    pub(super) geometry: &'d Geometry,
+}
+
+impl<'d> Locked<'d> {
+    pub(super) fn alloc(&mut self, findings: &mut Findings, ret_addr: usize) -> Option<NonNull<u8>> {
+        let Report { len, alignment, .. } = findings.report;
+        let total = self.total_after(0, len)?;
+        let class = self.geometry.class_of(len, alignment);
+        let memory = if class < self.geometry.class_count {
+            self.alloc_small(class, findings)?
+        } else {
+            self.alloc_large(findings, ret_addr)?
+        };
+        self.state.total_requested_bytes = total;
+        Some(memory)
+    }
+
+    /// # Safety
+    /// Clauses 2 and 4 of the contract.
+    pub(super) unsafe fn resize(
+        &mut self,
+        findings: &mut Findings,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let address = findings.report.address;
+        if let Some(bucket) = self.bucket_of(address) {
+            return self.resize_small(bucket, findings, new_len);
+        }
+        if let Some(index) = self.state.large.find(address) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.resize_large(index, findings, new_len, ret_addr) };
+        }
+        self.find_among_the_dead(findings);
+        None
+    }
+
+    /// # Safety
+    /// Clause 4 of the contract.
+    pub(super) unsafe fn free(&mut self, findings: &mut Findings, ret_addr: usize) {
+        let address = findings.report.address;
+        if let Some(bucket) = self.bucket_of(address) {
+            self.free_small(bucket, findings);
+        } else if let Some(index) = self.state.large.find(address) {
+            // SAFETY: the caller's promise.
+            unsafe { self.free_large(index, findings, ret_addr) };
+        } else {
+            self.find_among_the_dead(findings);
+        }
+    }
+
+    /// The page that an address is in.
+    fn bucket_of(&self, address: usize) -> Option<Bucket<'d>> {
+        let index = self.state.pages.find(address & !(self.geometry.page_size - 1))?;
+        let Page { memory, class, .. } = self.state.pages.get(index);
+        Some(self.bucket(memory, class))
+    }
+
+    /// A page of the table: the head of a class, or what an intact page has a link to.
+    pub(super) fn bucket(&self, page: NonNull<u8>, class: usize) -> Bucket<'d> {
+        // SAFETY: 1. A page of the table, which is where links are looked up when it is asked whether a
+        // page is intact. 2. The allocator is locked. 3. Whoever reads more than the header asks first
+        // whether it is intact.
+        unsafe { Bucket::new(self.geometry, class, page) }
+    }
+
+    /// An address that is no block. Was it one until recently?
+    pub(super) fn find_among_the_dead(&self, findings: &mut Findings) {
+        match self.state.recent.find(findings.report.address) {
+            Some(freed) => {
+                findings.report.recorded_len = Some(freed.len);
+                findings.report.recorded_alignment = Some(freed.alignment);
+                findings.report.allocation = freed.allocation();
+                findings.report.first_free = freed.free();
+                findings.add(ReportKind::DoubleFree);
+            }
+            None => findings.add(ReportKind::InvalidFree),
+        }
+    }
+
+    /// Remembers a block that is freed in this call, and gives its memory back, at once or when it has
+    /// been in quarantine. `unused` is `None` if the memory is gone or stays.
+    pub(super) fn bury(&mut self, freed: Freed, unused: Option<Unused>, ret_addr: usize) {
+        let quarantine = self.config.quarantine;
+        let (kept, given) = match unused {
+            Some(unused) if unused.memory.len() > quarantine => (None, Some(unused)),
+            unused => (unused, None),
+        };
+        if let Some(unused) = given {
+            self.give_back(unused, ret_addr);
+        }
+        if let Some(unused) = self.state.recent.push(freed, kept) {
+            self.give_back(unused, return_address());
+        }
+        self.empty_quarantine(quarantine);
+    }
+
+    /// Gives the oldest memory in quarantine back, until there are at most `limit` bytes left.
+    fn empty_quarantine(&mut self, limit: usize) {
+        while let Some(unused) = self.state.recent.take_above(limit) {
+            self.give_back(unused, return_address());
+        }
+    }
+
+    /// The requested bytes when a block of `len` bytes gets `new_len`, or `None` if there may not be so
+    /// many. What does not grow is always allowed.
+    pub(super) fn total_after(&self, len: usize, new_len: usize) -> Option<usize> {
+        let total = self.state.total_requested_bytes;
+        if !self.config.enable_memory_limit {
+            return Some(total);
+        }
+        // Without safety, the length of a small block is the caller's, and may be wrong.
+        let new_total = total.saturating_sub(len).checked_add(new_len)?;
+        (new_total <= total || new_total <= self.state.requested_memory_limit).then_some(new_total)
+    }
+
+    /// A block of `len` bytes is gone.
+    pub(super) fn uncount(&mut self, len: usize) {
+        if self.config.enable_memory_limit {
+            self.state.total_requested_bytes = self.state.total_requested_bytes.saturating_sub(len);
+        }
+    }
+
+    pub(super) fn flush_retained_metadata(&mut self) {
+        self.empty_quarantine(0);
+        self.state.recent = Recent::new();
+        // What a removal moves to an earlier index has been looked at, or comes to this one.
+        let mut index = 0;
+        while index < self.state.large.indexes().end {
+            if !self.state.large.is_taken(index) || !self.state.large.get(index).freed {
+                index += 1;
+                continue;
+            }
+            if self.config.never_unmap {
+                self.give_back(self.state.large.get(index).unused(), return_address());
+            }
+            self.state.large.remove(index);
+        }
+        let mut index = 0;
+        while index < self.state.pages.indexes().end {
+            if self.state.pages.is_taken(index) {
+                let Page { memory, class, .. } = self.state.pages.get(index);
+                if self.bucket(memory, class).is_empty() {
+                    self.give_back(self.page_memory(memory), return_address());
+                    continue;
+                }
+            }
+            index += 1;
+        }
+    }
+
+    /// Ends all blocks, and gives back to the child what is to be given back. The state is new then.
+    pub(super) fn release(&mut self) {
+        self.empty_quarantine(0);
+        let everything = !self.config.never_unmap || self.config.retain_metadata;
+        for index in self.state.pages.indexes().filter(|_| everything) {
+            if self.state.pages.is_taken(index) {
+                self.free_of_child(self.page_memory(self.state.pages.get(index).memory), return_address());
+            }
+        }
+        for index in self.state.large.indexes().filter(|_| everything) {
+            if self.state.large.is_taken(index) {
+                let large = self.state.large.get(index);
+                if !large.freed || self.config.never_unmap {
+                    self.free_of_child(large.unused(), return_address());
+                }
+            }
+        }
+        // SAFETY: always this child.
+        unsafe {
+            self.state.pages.release(self.child);
+            self.state.large.release(self.child);
+        }
+        *self.state = State::new(self.config);
+    }
+
+    pub(super) fn page_memory(&self, page: NonNull<u8>) -> Unused {
+        let memory = NonNull::slice_from_raw_parts(page, self.geometry.page_size);
+        Unused { memory, alignment: self.geometry.page_alignment(), is_page: true }
+    }
+
+    /// Gives memory back to the child. A page leaves the table.
+    fn give_back(&mut self, unused: Unused, ret_addr: usize) {
+        if unused.is_page {
+            if let Some(index) = self.state.pages.find(unused.memory.addr().get()) {
+                self.state.pages.remove(index);
+            }
+        }
+        self.free_of_child(unused, ret_addr);
+    }
+
+    fn free_of_child(&self, unused: Unused, ret_addr: usize) {
+        // SAFETY: a live block of the child with matching length and alignment, which is not in use
+        // any more, or the allocator is at its end.
+        unsafe { self.child.raw_free(unused.memory, unused.alignment, ret_addr) };
+    }
+}

@@ -1,0 +1,287 @@
+//! A hash table by address, whose memory comes from an allocator of this crate.
+//!
+//! A `HashMap` would take its memory from the global heap, where no child could count, limit or fail
+//! it. This one has open addressing and linear probing. A slot is an address, which is never 0 in a
+//! slot that is taken, a value, and some words more, whose number is the table's.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use super::geometry::WORD;
+use crate::alignment::Alignment;
+use crate::return_address::return_address;
+use crate::vtable::Allocator;
+
+/// A table of `T` and `trailing` words, by address.
+///
+/// `slots` is a block of `capacity` slots, all of which have an initialised address; where it is not
+/// 0, the value and the words are initialised too.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    slots: NonNull<u8>,
+    /// A power of two, or 0 before there is a block.
+    capacity: usize,
+    len: usize,
+    trailing: usize,
+    values: PhantomData<T>,
+}
+
+#[repr(C)]
+struct Slot<T> {
+    address: usize,
+    value: T,
+}
+
+const ALIGNMENT: Alignment = Alignment::of::<usize>();
+const FIRST_CAPACITY: usize = 8;
+
+impl<T: Copy> Table<T> {
+    /// A table without memory.
+    pub(super) const fn new(trailing: usize) -> Table<T> {
+        assert!(align_of::<Slot<T>>() == align_of::<usize>());
+        Table { slots: NonNull::dangling(), capacity: 0, len: 0, trailing, values: PhantomData }
+    }
+
+    const fn stride(&self) -> usize {
+        size_of::<Slot<T>>() + self.trailing * WORD
+    }
+
+    /// Makes room for one entry more, or returns `None`, and nothing has changed.
+    ///
+    /// # Safety
+    /// `child` is the same in every call for this table, and keeps its contract.
+    pub(super) unsafe fn reserve(&mut self, child: Allocator<'_>) -> Option<()> {
+        if (self.len + 1) * 5 <= self.capacity * 4 {
+            return Some(());
+        }
+        let capacity = if self.capacity == 0 { FIRST_CAPACITY } else { self.capacity.checked_mul(2)? };
+        let size = capacity.checked_mul(self.stride())?;
+        // SAFETY: the size is not zero.
+        let slots = unsafe { child.raw_alloc(size, ALIGNMENT, return_address()) }?;
+        let mut bigger = Table { slots, capacity, len: 0, trailing: self.trailing, values: PhantomData };
+        for index in 0..capacity {
+            // SAFETY: the new block has `capacity` slots.
+            unsafe { (&raw mut (*bigger.slot(index).as_ptr()).address).write(0) };
+        }
+        for index in 0..self.capacity {
+            let address = self.address(index);
+            if address != 0 {
+                let free = bigger.probe(address).unwrap_err();
+                // SAFETY: slots of two tables with the same stride.
+                unsafe { bigger.bytes(free).copy_from_nonoverlapping(self.bytes(index), self.stride()) };
+                bigger.len += 1;
+            }
+        }
+        // SAFETY: the same child.
+        unsafe { self.release(child) };
+        *self = bigger;
+        Some(())
+    }
+
+    /// Gives the memory back. The table is empty then.
+    ///
+    /// # Safety
+    /// As [`reserve`](Self::reserve).
+    pub(super) unsafe fn release(&mut self, child: Allocator<'_>) {
+        if self.capacity != 0 {
+            let memory = NonNull::slice_from_raw_parts(self.slots, self.capacity * self.stride());
+            // SAFETY: the child's block, with matching length and alignment, which is not used again.
+            unsafe { child.raw_free(memory, ALIGNMENT, return_address()) };
+        }
+        *self = Table::new(self.trailing);
+    }
+
+    /// The index of an address that is in the table.
+    pub(super) fn find(&self, address: usize) -> Option<usize> {
+        if self.capacity == 0 || address == 0 { None } else { self.probe(address).ok() }
+    }
+
+    /// Adds an entry, whose words are 0, and returns its index. There must be room, and no entry of
+    /// this address.
+    pub(super) fn insert(&mut self, address: usize, value: T) -> usize {
+        assert!(self.len < self.capacity && address != 0);
+        let index = self.probe(address).expect_err("an address is in the table twice");
+        self.len += 1;
+        // SAFETY: a slot of the block. Zero is a valid value for the words.
+        unsafe {
+            self.bytes(index).write_bytes(0, self.stride());
+            self.slot(index).write(Slot { address, value });
+        }
+        index
+    }
+
+    /// Removes an entry. Those that stand behind it may move to lower indexes, and those that stand
+    /// in front of it do not move.
+    pub(super) fn remove(&mut self, index: usize) {
+        assert!(self.address(index) != 0);
+        self.len -= 1;
+        let mask = self.capacity - 1;
+        let mut hole = index;
+        let mut next = index;
+        loop {
+            next = (next + 1) & mask;
+            let address = self.address(next);
+            if address == 0 {
+                break;
+            }
+            // The entry may move into the hole unless that is in front of where its search begins.
+            let distance = next.wrapping_sub(self.home(address)) & mask;
+            if distance >= next.wrapping_sub(hole) & mask {
+                // SAFETY: two slots of the block, which are not the same.
+                unsafe { self.bytes(hole).copy_from_nonoverlapping(self.bytes(next), self.stride()) };
+                hole = next;
+            }
+        }
+        // SAFETY: a slot of the block.
+        unsafe { (*self.slot(hole).as_ptr()).address = 0 };
+    }
+
+    pub(super) fn get(&self, index: usize) -> T {
+        assert!(self.address(index) != 0);
+        // SAFETY: a slot with an address has a value.
+        unsafe { (*self.slot(index).as_ptr()).value }
+    }
+
+    pub(super) fn set(&mut self, index: usize, value: T) {
+        assert!(self.address(index) != 0);
+        // SAFETY: a slot of the block.
+        unsafe { (*self.slot(index).as_ptr()).value = value };
+    }
+
+    /// The words of an entry.
+    pub(super) fn words(&self, index: usize) -> &[usize] {
+        // SAFETY: `words_place` has so many words, which are borrowed with the table.
+        unsafe { core::slice::from_raw_parts(self.words_place(index).as_ptr(), self.trailing) }
+    }
+
+    /// The words of an entry.
+    pub(super) fn words_mut(&mut self, index: usize) -> &mut [usize] {
+        // SAFETY: `words_place` has so many words, which are borrowed exclusively with the table.
+        unsafe { core::slice::from_raw_parts_mut(self.words_place(index).as_ptr(), self.trailing) }
+    }
+
+    fn words_place(&self, index: usize) -> NonNull<usize> {
+        assert!(self.address(index) != 0);
+        // SAFETY: behind the value the slot has `trailing` words. They are initialised, as the slot
+        // is taken, and aligned, as the value's size is a multiple of a word.
+        unsafe { self.bytes(index).byte_add(size_of::<Slot<T>>()) }.cast()
+    }
+
+    /// The indexes that may have entries.
+    pub(super) fn indexes(&self) -> core::ops::Range<usize> {
+        0..self.capacity
+    }
+
+    pub(super) fn is_taken(&self, index: usize) -> bool {
+        self.address(index) != 0
+    }
+
+    fn bytes(&self, index: usize) -> NonNull<u8> {
+        assert!(index < self.capacity);
+        // SAFETY: the block has `capacity` slots.
+        unsafe { self.slots.byte_add(index * self.stride()) }
+    }
+
+    fn slot(&self, index: usize) -> NonNull<Slot<T>> {
+        self.bytes(index).cast()
+    }
+
+    fn address(&self, index: usize) -> usize {
+        // SAFETY: a slot of the block; its address is initialised.
+        unsafe { (*self.slot(index).as_ptr()).address }
+    }
+
+    /// Where the search for an address begins.
+    fn home(&self, address: usize) -> usize {
+        // The upper bits of a product depend on all bits; the lower ones of an address are mostly 0.
+        let product = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (product >> 32) as usize & (self.capacity - 1)
+    }
+
+    /// The index of an address, or that of the free slot where it belongs.
+    fn probe(&self, address: usize) -> Result<usize, usize> {
+        let mut index = self.home(address);
+        loop {
+            match self.address(index) {
+                0 => return Err(index),
+                found if found == address => return Ok(index),
+                _ => index = (index + 1) & (self.capacity - 1),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::heap::PAGE_ALLOCATOR;
+    use crate::testing::LedgerAllocator;
+
+    /// Random insertions and removals, compared with a `HashMap`; few addresses, so that they collide.
+    #[test]
+    fn it_is_a_map() {
+        let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+        let child = ledger.allocator();
+        let mut table = Table::<u32>::new(2);
+        let mut model = HashMap::new();
+        let mut random = 1_u64;
+        for step in 0..if cfg!(miri) { 80 } else { 20_000 } {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let address = 4096 * (1 + (random >> 40) as usize % 50);
+            match table.find(address) {
+                None => {
+                    assert!(!model.contains_key(&address));
+                    // SAFETY: always the same child.
+                    unsafe { table.reserve(child) }.unwrap();
+                    let index = table.insert(address, step);
+                    assert_eq!(table.words(index), [0, 0]);
+                    table.words_mut(index)[1] = step as usize;
+                    model.insert(address, step);
+                }
+                Some(index) if random >> 63 == 0 => {
+                    table.remove(index);
+                    model.remove(&address).unwrap();
+                }
+                Some(index) => {
+                    table.set(index, step);
+                    table.words_mut(index)[1] = step as usize;
+                    model.insert(address, step);
+                }
+            }
+            assert_eq!(table.len, model.len());
+            for (&address, &value) in &model {
+                let index = table.find(address).unwrap();
+                assert_eq!((table.get(index), table.words(index)[1]), (value, value as usize));
+            }
+        }
+        let taken: Vec<usize> = table.indexes().filter(|&index| table.is_taken(index)).collect();
+        assert_eq!(taken.len(), model.len());
+        assert_eq!(ledger.live(), 1);
+        // SAFETY: the same child.
+        unsafe { table.release(child) };
+        ledger.assert_no_leaks();
+        assert_eq!((table.find(4096), table.find(0)), (None, None));
+    }
+
+    /// A refusal changes nothing.
+    #[test]
+    fn no_memory_for_more() {
+        let mut table = Table::<u32>::new(0);
+        // SAFETY: it refuses, and is asked to free nothing.
+        assert_eq!(unsafe { table.reserve(Allocator::FAILING) }, None);
+        // SAFETY: always the same child for all that follows, but for refusals.
+        unsafe {
+            for address in 1..=6 {
+                table.reserve(*PAGE_ALLOCATOR).unwrap();
+                table.insert(address, address as u32);
+            }
+            assert_eq!(table.reserve(Allocator::FAILING), None);
+            assert!((1..=6).all(|address| table.get(table.find(address).unwrap()) == address as u32));
+            table.reserve(*PAGE_ALLOCATOR).unwrap();
+            table.release(*PAGE_ALLOCATOR);
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! Items of one type, made and given back in a few instructions.
+//!
+//! # Guarantees
+//!
+//! [`create`] takes the item that was given back last, or else new memory from an arena; [`destroy`]
+//! is two stores. Neither looks for anything, and items do not move. Memory goes back to the child
+//! only by [`reset`], [`deinit`] or the pool's end, all of it at once.
+//!
+//! A pool that may not grow (`GROWABLE = false`) serves what it was preheated for and then is out of
+//! memory. It never calls its child from `create`.
+//!
+//! # Layout
+//!
+//! A pool is an [`ArenaAllocator`] and the head of a list. The list is made of the items that are
+//! not in use: the first word of each is the link to the next. So an item takes at least a word and
+//! is aligned to at least a word ([`ITEM_SIZE`], [`ITEM_ALIGNMENT`]), whatever its type:
+//!
+//! ```text
+//!   free_list ───────────┐
+//!                        ▼
+//!   ┌─────────┬──────┬────────┬──────┬────────┬───────────────────┐
+//!   │ arena's │ item │ link   │ item │ link   │ the arena's rest  │
+//!   │ header  │      │        │      │  null  │                   │
+//!   └─────────┴──────┴───┬────┴──────┴────────┴───────────────────┘
+//!                        └──────────────▲
+//! ```
+//!
+//! # Two ways to use it
+//!
+//! | | gives | back by | for |
+//! |---|---|---|---|
+//! | [`create`] | `NonNull<T>`, uninitialised | `unsafe` [`destroy`], or nobody: the pool's end frees all | code that is ported, and graphs of raw pointers |
+//! | [`create_box`] | [`PoolBox`], a value | dropping it, which drops the value | the rest |
+//!
+//! A [`PoolBox`] borrows the pool, so the compiler sees to it that no item outlives its pool or a reset.
+//!
+//! # What it assumes of its child
+//!
+//! What an arena does: the [contract](crate::VTable#the-contract-of-an-allocator).
+//!
+//! # Threads
+//!
+//! One at a time. A pool is `Send` if its child's handle is, whatever the items are: those that are in
+//! use borrow it or are raw pointers.
+//!
+//! # Differences from Zig
+//!
+//! A pool that goes out of scope frees its memory; Zig's is leaked without `deinit`. The pool keeps its
+//! child's handle, as in 0.15.2; in 0.17.1 each call takes the allocator. Zig's options are const
+//! parameters, so an alignment that is spelled out is another type than the same alignment by nature.
+//! [`PoolBox`] is not in Zig.
+//!
+//! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, with the names that are new in 0.17.1.
+//!
+//! [`create`]: MemoryPoolExtra::create
+//! [`create_box`]: MemoryPoolExtra::create_box
+//! [`destroy`]: MemoryPoolExtra::destroy
+//! [`reset`]: MemoryPoolExtra::reset
+//! [`deinit`]: MemoryPoolExtra::deinit
+//! [`ITEM_SIZE`]: MemoryPoolExtra::ITEM_SIZE
+//! [`ITEM_ALIGNMENT`]: MemoryPoolExtra::ITEM_ALIGNMENT
+
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use super::arena::{ArenaAllocator, ResetMode};
+use crate::alignment::Alignment;
+use crate::error::Error;
+use crate::interface::set_undefined;
+use crate::return_address::return_address;
+use crate::slice::AlignedPtr;
+use crate::vtable::ChildAllocator;
+
+/// A pool of items of type `T` with their natural alignment, that may grow; see the [module](self).
+///
+/// `C` is the child's handle: [`Allocator`](crate::Allocator) or [`SyncAllocator`](crate::SyncAllocator).
+///
+/// Ports `std.heap.MemoryPool` of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+///
+/// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+/// let one = pool.create()?;
+/// unsafe { one.write(1u32) };
+/// let address = one.addr();
+/// unsafe { pool.destroy(one) };
+/// assert_eq!(pool.create()?.addr(), address, "the item given back last is the next one");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.MemoryPool")]
+pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
+
+/// A pool of items that are aligned to `ALIGN` bytes.
+///
+/// Ports `std.heap.MemoryPoolAligned` of Zig 0.15.2, `memory_pool.Aligned` of 0.17.1.
+///
+/// ```
+/// use zigalloc::heap::{MemoryPoolAligned, PAGE_ALLOCATOR};
+///
+/// let pool = MemoryPoolAligned::<u64, 64, _>::init(PAGE_ALLOCATOR);
+/// pool.create()?;
+/// assert_eq!(pool.create()?.addr().get() % 64, 0);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.MemoryPoolAligned")]
+#[doc(alias = "memory_pool.Aligned")]
+pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN, true, C>;
+
+/// A pool of items of type `T` with all of Zig's options; see the [module](self).
+///
+/// - `ALIGN`, the alignment of items in bytes. 0 is the natural one. What is less than a word is a word.
+/// - `GROWABLE`, whether `create` may ask for more memory. If not, there is only what
+///   [`init_preheated`](Self::init_preheated) and [`preheat`](Self::preheat) asked for.
+/// - `C`, the child's handle: [`Allocator`](crate::Allocator) or [`SyncAllocator`](crate::SyncAllocator).
+///
+/// Ports `std.heap.MemoryPoolExtra` of Zig 0.15.2, `memory_pool.Extra` of 0.17.1.
+///
+/// ```
+/// use zigalloc::{Error, heap::{MemoryPoolExtra, PAGE_ALLOCATOR}};
+///
+/// let pool = MemoryPoolExtra::<u32, 0, false, _>::init_preheated(PAGE_ALLOCATOR, 2)?;
+/// pool.create()?;
+/// pool.create()?;
+/// assert_eq!(pool.create().unwrap_err(), Error::OutOfMemory);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.MemoryPoolExtra")]
+#[doc(alias = "memory_pool.Extra")]
+pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> {
+    arena: ArenaAllocator<C>,
+    free_list: FreeList,
+    /// Nothing of type `T` is in the pool itself: it drops no items.
+    items: PhantomData<fn() -> T>,
+}
+
+/// A pool's items that are not in use, the one given back last first.
+///
+/// Each of them is memory of the arena, `ITEM_SIZE` bytes aligned to `ITEM_ALIGNMENT`, that nobody else
+/// uses, and begins with its link.
+struct FreeList {
+    first: Cell<Option<NonNull<Link>>>,
+}
+
+/// The first word of an item that is not in use. Zig's `Node`.
+struct Link {
+    next: Option<NonNull<Link>>,
+}
+
+// SAFETY: the arena may move to another thread if its child's handle may. The list is made of the arena's
+// memory. Boxes borrow the pool, so there are none when it moves; raw items are raw pointers.
+unsafe impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator + Send> Send
+    for MemoryPoolExtra<T, ALIGN, GROWABLE, C>
+{
+}
+
+impl FreeList {
+    #[inline(always)]
+    fn pop(&self) -> Option<NonNull<Link>> {
+        let link = self.first.get()?;
+        // SAFETY: an item of the list begins with its link.
+        self.first.set(unsafe { (*link.as_ptr()).next });
+        Some(link)
+    }
+
+    /// # Safety
+    /// `link` is memory of an item of this pool, in all its size, and nobody uses it.
+    #[inline(always)]
+    unsafe fn push(&self, link: NonNull<Link>) {
+        debug_assert!(
+            self.first.get() != Some(link),
+            "MemoryPool: the item at {link:p} is given back twice in a row"
+        );
+        // SAFETY: an item has the size and the alignment of a link at least.
+        unsafe { link.write(Link { next: self.first.get() }) };
+        self.first.set(Some(link));
+    }
+}
+
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolExtra<T, ALIGN, GROWABLE, C> {
+    /// How many bytes an item takes: its size, and at least a word.
+    #[doc(alias = "item_size")]
+    pub const ITEM_SIZE: usize =
+        if size_of::<T>() > size_of::<Link>() { size_of::<T>() } else { size_of::<Link>() };
+
+    /// What items are aligned to: `ALIGN`, or the natural alignment if that is 0, and at least a word.
+    #[doc(alias = "item_alignment")]
+    pub const ITEM_ALIGNMENT: Alignment = Alignment::of::<Link>().max(AlignedPtr::<T, ALIGN>::ALIGNMENT);
+
+    /// An empty pool. It asks the child for nothing until it is asked itself.
+    ///
+    /// Ports `init` of Zig 0.15.2; `empty` of 0.17.1.
+    #[inline]
+    pub const fn init(child_allocator: C) -> Self {
+        let free_list = FreeList { first: Cell::new(None) };
+        MemoryPoolExtra { arena: ArenaAllocator::init(child_allocator), free_list, items: PhantomData }
+    }
+
+    /// A pool with memory for `initial_size` items.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; what there was of it is freed.
+    ///
+    /// Ports `initPreheated` of Zig 0.15.2.
+    #[doc(alias = "initPreheated")]
+    pub fn init_preheated(child_allocator: C, initial_size: usize) -> Result<Self, Error> {
+        let pool = Self::init(child_allocator);
+        pool.preheat(initial_size)?;
+        Ok(pool)
+    }
+
+    /// [`init_preheated`](Self::init_preheated), by its name in Zig 0.17.1.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; what there was of it is freed.
+    #[doc(alias = "initCapacity")]
+    #[inline]
+    pub fn init_capacity(child_allocator: C, num: usize) -> Result<Self, Error> {
+        Self::init_preheated(child_allocator, num)
+    }
+
+    /// Frees all memory, as dropping the pool does. Values in it are not dropped.
+    #[inline]
+    pub fn deinit(self) {}
+
+    /// Gets memory for `size` more items than are free now, so that as many calls of
+    /// [`create`](Self::create) cannot fail. They return these items in reverse order.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the pool keeps what there was of it.
+    ///
+    /// Ports `preheat` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let pool = MemoryPool::<[u64; 8], _>::init(PAGE_ALLOCATOR);
+    /// pool.preheat(100)?;
+    /// for _ in 0..100 {
+    ///     assert!(pool.create().is_ok());
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn preheat(&self, size: usize) -> Result<(), Error> {
+        for _ in 0..size {
+            let link = self.alloc_new()?;
+            // SAFETY: new memory for one item.
+            unsafe { self.free_list.push(link) };
+        }
+        Ok(())
+    }
+
+    /// [`preheat`](Self::preheat), by its name in Zig 0.17.1.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the pool keeps what there was of it.
+    #[doc(alias = "addCapacity")]
+    #[inline]
+    pub fn add_capacity(&self, num: usize) -> Result<(), Error> {
+        self.preheat(num)
+    }
+
+    /// Ends all items; what happens to the memory is the `mode`. Values are not dropped.
+    ///
+    /// Returns false if the child did not give the one block that `mode` asks to keep. The pool is usable
+    /// then too. No item is on the list afterwards: a pool that may not grow has to be
+    /// [preheated](Self::preheat) again.
+    ///
+    /// Ports `reset` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, ResetMode};
+    /// let mut pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
+    /// for _ in 0..1000 {
+    ///     pool.create()?;
+    /// }
+    /// assert!(pool.reset(ResetMode::RetainCapacity));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn reset(&mut self, mode: ResetMode) -> bool {
+        let reset_successful = self.arena.reset(mode);
+        self.free_list.first.set(None);
+        reset_successful
+    }
+
+    /// Memory for one item, uninitialised: the one that was given back last, or a new one.
+    ///
+    /// It is valid until it is given back by [`destroy`](Self::destroy) and until the pool's reset or end,
+    /// whether the pool is moved or not. It is aligned to [`ITEM_ALIGNMENT`](Self::ITEM_ALIGNMENT), which
+    /// can be below the natural alignment if `ALIGN` says so; then read and write it unaligned.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], also if no item is free and the pool may not grow. A type without size
+    /// takes a word and can fail too.
+    ///
+    /// Ports `create` of Zig 0.15.2.
+    #[inline]
+    pub fn create(&self) -> Result<NonNull<T>, Error> {
+        let link = match self.free_list.pop() {
+            Some(link) => link,
+            None if GROWABLE => self.alloc_new()?,
+            None => return Err(Error::OutOfMemory),
+        };
+        // SAFETY: memory for one item, which nobody uses.
+        unsafe { set_undefined(NonNull::slice_from_raw_parts(link.cast(), size_of::<T>())) };
+        Ok(link.cast())
+    }
+
+    /// Gives an item back: it is the next one that [`create`](Self::create) returns. Does not drop the value.
+    ///
+    /// # Safety
+    /// `item` is a pointer that [`create`](Self::create) of this pool has returned, or that
+    /// [`PoolBox::into_raw`] has for one of its boxes. A pointer made from a reference to the value is not:
+    /// it may reach less than the item. The item has not been given back since, the pool has not been reset
+    /// since, and nothing uses the item afterwards.
+    ///
+    /// Ports `destroy` of Zig 0.15.2.
+    #[inline]
+    pub unsafe fn destroy(&self, item: NonNull<T>) {
+        // SAFETY: an item of this pool that nobody uses, by the caller's promise.
+        unsafe { destroy(&self.free_list, item) };
+    }
+
+    /// A value in the pool. It is dropped with the box, and its memory is given back then.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], as [`create`](Self::create); the value is dropped then.
+    ///
+    /// Not in Zig.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let mut text = pool.create_box(String::from("a"))?;
+    /// text.push('b');
+    /// assert_eq!(*text, "ab");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// An alignment below the natural one does not compile, since references need that:
+    ///
+    /// ```compile_fail,E0080
+    /// # use zigalloc::heap::{MemoryPoolAligned, PAGE_ALLOCATOR};
+    /// # #[repr(align(64))]
+    /// # struct Line;
+    /// let pool = MemoryPoolAligned::<Line, 16, _>::init(PAGE_ALLOCATOR);
+    /// let line = pool.create_box(Line);
+    /// ```
+    #[inline]
+    pub fn create_box(&self, value: T) -> Result<PoolBox<'_, T>, Error> {
+        const {
+            assert!(
+                Self::ITEM_ALIGNMENT.to_byte_units() >= align_of::<T>(),
+                "MemoryPool::create_box: ALIGN is below the type's natural alignment"
+            );
+        }
+        let item = self.create()?;
+        // SAFETY: memory for a `T`, with its alignment as asserted above.
+        unsafe { item.write(value) };
+        Ok(PoolBox { item, free_list: &self.free_list, value: PhantomData })
+    }
+
+    /// New memory from the arena, for one item.
+    #[inline]
+    fn alloc_new(&self) -> Result<NonNull<Link>, Error> {
+        let arena = self.arena.allocator();
+        // SAFETY: the size is a word at least.
+        let memory = unsafe { arena.raw_alloc(Self::ITEM_SIZE, Self::ITEM_ALIGNMENT, return_address()) };
+        Ok(memory.ok_or(Error::OutOfMemory)?.cast())
+    }
+}
+
+/// Gives an item back to its pool's list.
+///
+/// # Safety
+/// `item` is an item of the pool, by a pointer to all of it, and nobody uses it.
+#[inline(always)]
+unsafe fn destroy<T>(free_list: &FreeList, item: NonNull<T>) {
+    // SAFETY: the caller's promise, for this and the next call.
+    unsafe { set_undefined(NonNull::slice_from_raw_parts(item.cast(), size_of::<T>())) };
+    // SAFETY: as above.
+    unsafe { free_list.push(item.cast()) };
+}
+
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> fmt::Debug
+    for MemoryPoolExtra<T, ALIGN, GROWABLE, C>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryPool")
+            .field("arena", &self.arena)
+            .field("item_size", &Self::ITEM_SIZE)
+            .field("item_alignment", &Self::ITEM_ALIGNMENT)
+            .field("growable", &GROWABLE)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value in a pool, and its only owner: the pool's `Box`. From [`MemoryPoolExtra::create_box`].
+///
+/// Dropping it drops the value and gives the memory back to the pool. It borrows the pool; its functions
+/// are associated ones, so that they do not hide the value's.
+///
+/// Not in Zig.
+///
+/// ```
+/// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+///
+/// struct Tree<'p> {
+///     children: Vec<PoolBox<'p, Tree<'p>>>,
+/// }
+///
+/// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+/// let leaf = pool.create_box(Tree { children: vec![] })?;
+/// let mut root = pool.create_box(Tree { children: vec![leaf] })?;
+/// root.children.push(pool.create_box(Tree { children: vec![] })?);
+/// assert_eq!(PoolBox::into_inner(root).children.len(), 2);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+pub struct PoolBox<'p, T> {
+    /// A value that belongs to the box, in an item of the pool that belongs to it too; the pointer is to all
+    /// of the item.
+    item: NonNull<T>,
+    free_list: &'p FreeList,
+    value: PhantomData<T>,
+}
+
+impl<'p, T> PoolBox<'p, T> {
+    /// The value itself. Its memory goes back to the pool.
+    #[inline]
+    pub fn into_inner(this: Self) -> T {
+        let this = ManuallyDrop::new(this);
+        // SAFETY: the box has a value and is not used again.
+        let value = unsafe { this.item.read() };
+        // SAFETY: an item of the box, which nobody uses now.
+        unsafe { destroy(this.free_list, this.item) };
+        value
+    }
+
+    /// The item, for [`destroy`](MemoryPoolExtra::destroy). The value is dropped by nobody but you.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let item = PoolBox::into_raw(pool.create_box(7)?);
+    /// assert_eq!(unsafe { item.read() }, 7);
+    /// unsafe { pool.destroy(item) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline]
+    pub fn into_raw(this: Self) -> NonNull<T> {
+        ManuallyDrop::new(this).item
+    }
+
+    /// A reference for as long as the pool is borrowed. The value is never dropped; its memory goes back
+    /// with the pool's.
+    ///
+    /// Items can refer to each other that way:
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+    /// struct Node<'p> {
+    ///     other: Cell<Option<&'p Node<'p>>>,
+    /// }
+    ///
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let one: &Node<'_> = PoolBox::leak(pool.create_box(Node { other: Cell::new(None) })?);
+    /// let two: &Node<'_> = PoolBox::leak(pool.create_box(Node { other: Cell::new(Some(one)) })?);
+    /// one.other.set(Some(two));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline]
+    pub fn leak(this: Self) -> &'p mut T {
+        // SAFETY: a value that nobody else has. Its memory is not on the list, and is valid as long as the
+        // pool is borrowed.
+        unsafe { PoolBox::into_raw(this).as_mut() }
+    }
+}
+
+impl<T> Drop for PoolBox<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        /// Gives the item back, even if dropping the value panics.
+        struct GiveBack<'a, T>(&'a FreeList, NonNull<T>);
+        impl<T> Drop for GiveBack<'_, T> {
+            #[inline]
+            fn drop(&mut self) {
+                // SAFETY: the item of a box that is dropped, and its value is gone.
+                unsafe { destroy(self.0, self.1) };
+            }
+        }
+        let give_back = GiveBack(self.free_list, self.item);
+        // SAFETY: the box's value, which nothing uses afterwards.
+        unsafe { give_back.1.drop_in_place() };
+    }
+}
+
+impl<T> Deref for PoolBox<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the box has a value, which it lends as it is lent itself.
+        unsafe { self.item.as_ref() }
+    }
+}
+
+impl<T> DerefMut for PoolBox<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, exclusively.
+        unsafe { self.item.as_mut() }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for PoolBox<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for PoolBox<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
+}

@@ -1,0 +1,196 @@
+//! How the shared arena finds room when its newest node has none: 2 to 4 in the [essay](super), whose
+//! invariants the numbers in other comments are.
+
+use core::ptr::NonNull;
+
+use super::SharedArenaAllocator;
+use super::node::{NODE_ALIGNMENT, NODE_SIZE, NodePtr, Nodes, size_for};
+use crate::alignment::Alignment;
+use crate::return_address::return_address;
+use crate::sync::Ordering;
+
+/// What an attempt to find room has led to.
+pub(super) enum Attempt {
+    Block(NonNull<u8>),
+    /// Another thread has changed something meanwhile: start again, at this node.
+    Again(Option<NodePtr>),
+    /// No room here; try elsewhere.
+    Refused,
+}
+
+impl Attempt {
+    fn or_else(self, next: impl FnOnce() -> Attempt) -> Attempt {
+        match self {
+            Attempt::Refused => next(),
+            attempt => attempt,
+        }
+    }
+}
+
+impl SharedArenaAllocator<'_> {
+    /// Looks for room elsewhere than behind the `end_index` of `first`: 2 to 4 in the essay.
+    pub(super) fn make_room(
+        &self,
+        first: Option<NodePtr>,
+        len: usize,
+        alignment: Alignment,
+        spare: &mut Option<NodePtr>,
+    ) -> Attempt {
+        let previous = first.map_or(0, NodePtr::capacity);
+        self.grow(first, len, alignment)
+            .or_else(|| self.alloc_from_free_node(first, len, alignment))
+            .or_else(|| self.alloc_from_new_node(first, previous, spare, len, alignment))
+    }
+
+    /// Asks the child to enlarge the newest node. Only one thread can do that at a time; the others go
+    /// on to another node.
+    fn grow(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
+        let Some(node) = first else {
+            return Attempt::Refused;
+        };
+        let Some(size) = node.begin_resize() else {
+            return Attempt::Refused;
+        };
+        let (new_size, attempt) = self.grow_exclusively(node, size, len, alignment);
+        node.set_size(new_size);
+        attempt
+    }
+
+    /// The node's new size, and what came of it.
+    fn grow_exclusively(
+        &self,
+        node: NodePtr,
+        size: usize,
+        len: usize,
+        alignment: Alignment,
+    ) -> (usize, Attempt) {
+        let end_index = node.end_index.load(Ordering::Relaxed);
+        let Some((start, end)) = node.place(end_index, len, alignment) else {
+            return (size, Attempt::Refused);
+        };
+        let new_size = size_for(end);
+        if new_size <= size {
+            // Another thread has freed or shrunk a block meanwhile; nodes never shrink.
+            return (size, Attempt::Again(Some(node)));
+        }
+        // SAFETY: a live block of the child with matching length and alignment, which no other thread
+        // resizes (invariant 4).
+        let resized = unsafe {
+            self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
+        };
+        if !resized {
+            return (size, Attempt::Refused);
+        }
+        // Acquires what other threads have freed. The strong form: a spurious failure would waste the room.
+        let exchanged = node.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed);
+        if exchanged.is_err() {
+            return (new_size, Attempt::Refused);
+        }
+        // SAFETY: the block has `new_size` bytes, which is enough for `end` behind the header.
+        (new_size, Attempt::Block(unsafe { node.at(start) }))
+    }
+
+    /// Takes the free node that fits best, enlarged if need be, and puts it before `first`.
+    ///
+    /// The thread owns the whole free list meanwhile; others find none. Since nobody takes a single
+    /// node, no stale `next` can come back.
+    fn alloc_from_free_node(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
+        let Some(first_free) = self.state.steal_free_list() else {
+            return Attempt::Refused;
+        };
+        let mut best = None;
+        let mut best_lack = usize::MAX;
+        let mut previous = None;
+        for node in Nodes(Some(first_free)) {
+            let end = node.place(0, len, alignment).map_or(usize::MAX, |(_, end)| end);
+            let lack = end.saturating_sub(node.capacity());
+            if lack < best_lack {
+                (best, best_lack) = (Some((previous, node)), lack);
+            }
+            previous = Some(node);
+        }
+        let last_free = previous.unwrap_or(first_free);
+        let taken = best.and_then(|(previous, node)| {
+            let memory = self.take_free_node(node, len, alignment)?;
+            Some((previous, node, memory))
+        });
+        let Some((previous, node, memory)) = taken else {
+            self.state.push_free(first_free, last_free);
+            return Attempt::Refused;
+        };
+        let below = node.next.get();
+        if let Err(head) = self.state.push_used(first, node) {
+            node.next.set(below);
+            self.state.push_free(first_free, last_free);
+            return Attempt::Again(head);
+        }
+        // The node is everybody's now. The rest of the list goes back without it.
+        if let Some(previous) = previous {
+            previous.next.set(below);
+        }
+        let rest_first = if node == first_free { below } else { Some(first_free) };
+        let rest_last = if node == last_free { previous } else { Some(last_free) };
+        if let (Some(rest_first), Some(rest_last)) = (rest_first, rest_last) {
+            self.state.push_free(rest_first, rest_last);
+        }
+        Attempt::Block(memory)
+    }
+
+    /// Makes a free node, which this thread owns, begin with a block; `None` if it cannot be made large
+    /// enough.
+    fn take_free_node(&self, node: NodePtr, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+        let (start, end) = node.place(0, len, alignment)?;
+        let size = node.size();
+        if end > size - NODE_SIZE {
+            let new_size = size_for(end);
+            // SAFETY: a live block of the child with matching length and alignment, owned by this thread.
+            let resized = unsafe {
+                self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
+            };
+            if !resized {
+                return None;
+            }
+            node.set_size(new_size);
+        }
+        node.end_index.store(end, Ordering::Relaxed);
+        // SAFETY: the node has room for `end` bytes.
+        Some(unsafe { node.at(start) })
+    }
+
+    /// Takes a new node from the child, or the spare one from an earlier attempt, and puts it before
+    /// `first`, which had a capacity of `previous` bytes.
+    fn alloc_from_new_node(
+        &self,
+        first: Option<NodePtr>,
+        previous: usize,
+        spare: &mut Option<NodePtr>,
+        len: usize,
+        alignment: Alignment,
+    ) -> Attempt {
+        let Some(node) = spare.or_else(|| self.create_node(previous, len, alignment)) else {
+            return Attempt::Refused;
+        };
+        *spare = Some(node);
+        let Some((start, end)) = node.place(0, len, alignment) else {
+            return Attempt::Refused;
+        };
+        node.end_index.store(end, Ordering::Relaxed);
+        if let Err(head) = self.state.push_used(first, node) {
+            return Attempt::Again(head);
+        }
+        *spare = None;
+        // SAFETY: the node was made with room for the length and for the alignment's padding.
+        Attempt::Block(unsafe { node.at(start) })
+    }
+
+    /// A new node with room for a block behind a previous node of `previous` bytes.
+    fn create_node(&self, previous: usize, len: usize, alignment: Alignment) -> Option<NodePtr> {
+        let request = len.checked_add(alignment.to_byte_units())?;
+        let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
+        let size = wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)?;
+        // SAFETY: `size` is not zero.
+        let memory = unsafe { self.child_allocator.raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
+        // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
+        Some(unsafe { NodePtr::write_header(memory, size) })
+    }
+}

@@ -1,0 +1,302 @@
+//! An allocator with a buffer of its own, on the stack where it is a local variable, and a fallback.
+//!
+//! # Guarantees
+//!
+//! Those of a [`BufferFirstAllocator`](super::BufferFirstAllocator): what fits into the buffer costs no call of the fallback, and a block
+//! stays where it is from.
+//!
+//! # Layout
+//!
+//! The buffer is a part of the allocator, which therefore has an address that matters:
+//!
+//! ```text
+//!   ┌─ StackFallbackAllocator<N, C> ──────────────────────────┐
+//!   │ buffer: N bytes                   │ end_index │ fallback │
+//!   │ ├─ block ─┤├─ block ─┼── free ──┤ │           │          │
+//!   └─────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Blocks in the buffer end when the allocator is moved or dropped. Its handles borrow it, so a container
+//! that has one keeps it in its place; if all you have is a raw pointer, see to it yourself.
+//!
+//! # What it assumes of its fallback
+//!
+//! The [contract](crate::VTable#the-contract-of-an-allocator). It is given the caller's arguments as they are,
+//! return address included.
+//!
+//! # Threads
+//!
+//! One at a time; it is `Send` if the fallback's handle is.
+//!
+//! # Differences from Zig
+//!
+//! Zig's `get` makes the buffer empty and must be called once, which only the safe modes check. Here it
+//! can be called any number of times and resets nothing, so [`allocator`] exists too, and is the same;
+//! [`reset`] is what makes the buffer empty. The fallback's handle is a type parameter, as everywhere.
+//!
+//! Ports `StackFallbackAllocator` and `stackFallback` of `lib/std/heap.zig` of Zig 0.15.2. Zig 0.17 has
+//! [`BufferFirstAllocator`](super::BufferFirstAllocator) instead.
+//!
+//! [`allocator`]: StackFallbackAllocator::allocator
+//! [`reset`]: StackFallbackAllocator::reset
+
+use core::cell::{Cell, UnsafeCell};
+use core::fmt;
+use core::marker::PhantomPinned;
+use core::mem::MaybeUninit;
+use core::ptr::{self, NonNull};
+
+use super::fixed_buffer::FixedBufferAllocator;
+use crate::alignment::Alignment;
+use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+
+/// An allocator that uses up its own `N` bytes before it asks another allocator; see the [module](self).
+///
+/// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
+///
+/// Ports `std.heap.StackFallbackAllocator` of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+///
+/// let stack_allocator = stack_fallback::<4096, _>(PAGE_ALLOCATOR);
+/// let allocator = stack_allocator.get();
+///
+/// let small = allocator.dupe(b"a few bytes")?;
+/// let large = allocator.alloc::<u8>(100_000)?;
+/// assert_eq!(stack_allocator.end_index(), 11, "only the first is in the buffer");
+/// unsafe { allocator.free(large) };
+/// unsafe { allocator.free(small) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.StackFallbackAllocator")]
+pub struct StackFallbackAllocator<const N: usize, C: ChildAllocator> {
+    buffer: UnsafeCell<[MaybeUninit<u8>; N]>,
+    /// How many bytes of the buffer are in use. Never more than `N`.
+    end_index: Cell<usize>,
+    fallback_allocator: C,
+    /// Blocks point into the buffer. An exclusive reference to what is not `Unpin` does not claim that
+    /// there are no other pointers to its bytes, so blocks survive `ThreadSafeAllocator::new`.
+    _pinned: PhantomPinned,
+}
+
+/// A [`StackFallbackAllocator`] with an empty buffer of `N` bytes.
+///
+/// The type of the fallback is the second parameter: `stack_fallback::<4096, _>(fallback)`.
+///
+/// Ports `std.heap.stackFallback` of Zig 0.15.2.
+#[doc(alias = "stackFallback")]
+#[inline]
+pub const fn stack_fallback<const N: usize, C: ChildAllocator>(
+    fallback_allocator: C,
+) -> StackFallbackAllocator<N, C> {
+    StackFallbackAllocator {
+        buffer: UnsafeCell::new([const { MaybeUninit::uninit() }; N]),
+        end_index: Cell::new(0),
+        fallback_allocator,
+        _pinned: PhantomPinned,
+    }
+}
+
+impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
+    const VTABLE: VTable = VTable {
+        alloc: stack_fallback_alloc::<N, C>,
+        resize: stack_fallback_resize::<N, C>,
+        remap: stack_fallback_remap::<N, C>,
+        free: stack_fallback_free::<N, C>,
+    };
+
+    /// A handle to this allocator. It can be taken any number of times, and resets nothing.
+    ///
+    /// Ports `get` of Zig 0.15.2, which makes the buffer empty and must not be called twice.
+    #[inline]
+    pub fn get(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block
+        // goes back to the one that it is from. The handle borrows `self`, so the buffer stays in its place.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// [`get`](Self::get) by the name that it has for all other allocators.
+    #[inline]
+    pub fn allocator(&self) -> Allocator<'_> {
+        self.get()
+    }
+
+    /// Forgets all blocks in the buffer. Those of the fallback stay as they are: free them, or they leak.
+    #[inline]
+    pub fn reset(&mut self) {
+        self.end_index.set(0);
+    }
+
+    /// How many bytes of the buffer are in use, padding and freed blocks in the middle included.
+    #[inline]
+    pub fn end_index(&self) -> usize {
+        self.end_index.get()
+    }
+
+    /// Whether `ptr` points into the buffer; its end is not part of it.
+    #[doc(alias = "ownsPtr")]
+    #[inline]
+    pub fn owns_ptr(&self, ptr: *const u8) -> bool {
+        ptr.addr().wrapping_sub(self.buffer.get().addr()) < N
+    }
+
+    /// Calls a function of a fixed buffer: over the buffer where it is now, with what is in use of it.
+    #[inline(always)]
+    fn with_fixed_buffer<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
+        let begin = NonNull::from(&self.buffer).cast::<u8>();
+        let buffer = NonNull::slice_from_raw_parts(begin, N);
+        // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by one
+        // call at a time: a fixed buffer calls nobody.
+        let fixed_buffer = unsafe { FixedBufferAllocator::from_raw_parts(buffer, self.end_index.get()) };
+        let result = call(fixed_buffer.allocator());
+        self.end_index.set(fixed_buffer.end_index());
+        result
+    }
+
+    /// Whether the block is in the buffer. None of the fallback's is.
+    #[inline]
+    fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
+        self.owns_ptr(memory.as_ptr().cast())
+    }
+
+    /// # Safety
+    /// Clauses 2 and 5 of the contract.
+    #[inline]
+    unsafe fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promises.
+        let inside = self.with_fixed_buffer(|buffer| unsafe { buffer.raw_alloc(len, alignment, ret_addr) });
+        // SAFETY: as above.
+        inside.or_else(|| unsafe { self.fallback_allocator.handle().raw_alloc(len, alignment, ret_addr) })
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract.
+    #[inline]
+    unsafe fn resize(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        if self.is_inside(memory) {
+            // SAFETY: a block of the buffer.
+            self.with_fixed_buffer(|buffer| unsafe {
+                buffer.raw_resize(memory, alignment, new_len, ret_addr)
+            })
+        } else {
+            // SAFETY: a block of the fallback.
+            unsafe { self.fallback_allocator.handle().raw_resize(memory, alignment, new_len, ret_addr) }
+        }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract.
+    #[inline]
+    unsafe fn remap(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        if self.is_inside(memory) {
+            // SAFETY: a block of the buffer.
+            self.with_fixed_buffer(|buffer| unsafe { buffer.raw_remap(memory, alignment, new_len, ret_addr) })
+        } else {
+            // SAFETY: a block of the fallback.
+            unsafe { self.fallback_allocator.handle().raw_remap(memory, alignment, new_len, ret_addr) }
+        }
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract.
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+        if self.is_inside(memory) {
+            // SAFETY: a block of the buffer.
+            self.with_fixed_buffer(|buffer| unsafe { buffer.raw_free(memory, alignment, ret_addr) });
+        } else {
+            // SAFETY: a block of the fallback.
+            unsafe { self.fallback_allocator.handle().raw_free(memory, alignment, ret_addr) };
+        }
+    }
+}
+
+// SAFETY: 1. as `get` says. 2. The buffer is its own, and the fallback is a handle: if it is `Send`, any
+// thread may call it.
+unsafe impl<const N: usize, C: ChildAllocator> AllocatorState for StackFallbackAllocator<N, C> {
+    fn allocator(&self) -> Allocator<'_> {
+        self.get()
+    }
+}
+
+impl<const N: usize, C: ChildAllocator> fmt::Debug for StackFallbackAllocator<N, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackFallbackAllocator")
+            .field("end_index", &self.end_index.get())
+            .field("len", &N)
+            .field("fallback_allocator", &self.fallback_allocator)
+            .finish_non_exhaustive()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `get` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, const N: usize, C: ChildAllocator>(ctx: *mut ()) -> &'s StackFallbackAllocator<N, C> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn stack_fallback_alloc<const N: usize, C: ChildAllocator>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1, 2 and 5 of the contract.
+    nullable(unsafe { context::<N, C>(ctx).alloc(len, alignment, ret_addr) })
+}
+
+#[inline]
+unsafe extern "C" fn stack_fallback_resize<const N: usize, C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 to 5 of the contract.
+    unsafe { context::<N, C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
+}
+
+#[inline]
+unsafe extern "C" fn stack_fallback_remap<const N: usize, C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 to 5 of the contract.
+    nullable(unsafe { context::<N, C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
+}
+
+#[inline]
+unsafe extern "C" fn stack_fallback_free<const N: usize, C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 to 5 of the contract.
+    unsafe { context::<N, C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
+}

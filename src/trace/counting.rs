@@ -1,0 +1,484 @@
+//! An allocator that counts.
+//!
+//! # Guarantees
+//!
+//! Every call is passed on to the child as it is, with its return address, and so is the result. Blocks are
+//! not touched: there is no header, and nothing is remembered of a single block. A call costs some atomic
+//! additions (five for an allocation, two for a free), and never waits.
+//!
+//! [`snapshot`] returns the numbers as a plain value, [`Counts`], which can be kept, compared and printed:
+//!
+//! ```text
+//! alloc    73 calls, 1 refused
+//! resize   4 calls, 4 refused
+//! remap    4 calls, 4 refused
+//! free     67 calls
+//! total    1538946 bytes
+//! live     208607 bytes in 5 blocks
+//! peak     208607 bytes
+//! sizes    to 4             10 ##########
+//!          to 8             40 ########################################
+//!          to 16             0
+//!          to 32             2 ##
+//!          to 64            21 #####################
+//! ```
+//!
+//! # What is counted
+//!
+//! Bytes are those that callers ask for. What the child takes in addition (headers, rounding, pages that
+//! it keeps) is not seen from here; to see it, put a second counter below the child.
+//!
+//! A block that changes its length in place, or moves by `remap`, is the same block. To the typed interface a
+//! `realloc` that neither `resize` nor `remap` can do is an `alloc` and a `free`; so it is here.
+//!
+//! # What it assumes of its child
+//!
+//! The [contract](crate::VTable#the-contract-of-an-allocator). All blocks that are freed here must have been
+//! allocated here, or the numbers of live blocks and bytes mean nothing. Numbers are added modulo the size
+//! of their type; nothing else depends on them.
+//!
+//! # Threads
+//!
+//! Over a [`SyncAllocator`], [`allocator`] returns a [`SyncAllocator`]; over an [`Allocator`] it returns an
+//! [`Allocator`]. Each number is changed by atomic operations, and nothing is ever lost. Bytes are counted
+//! as live from just after the child has returned them until just before they go back. So at every
+//! moment no more bytes are counted than are live, and the peak is never too high.
+//!
+//! The orders of memory are relaxed: the numbers order nothing. A snapshot that is taken while other
+//! threads call has each number of some moment, not all of the same one, and counts a block as live that
+//! is just being asked for.
+//!
+//! # Without 64-bit atomics
+//!
+//! The numbers of calls and the sum of all bytes have 64 bits, on targets that can add to them
+//! atomically; elsewhere they have the bits of a word, and begin again at 0.
+//!
+//! # Differences from Zig
+//!
+//! Zig has no such allocator; its `FailingAllocator` has some of the counters.
+//!
+//! [`snapshot`]: CountingAllocator::snapshot
+//! [`allocator`]: CountingAllocator::allocator
+
+use core::fmt;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+#[cfg(target_has_atomic = "64")]
+use core::sync::atomic::AtomicU64 as Counter;
+#[cfg(not(target_has_atomic = "64"))]
+use core::sync::atomic::AtomicUsize as Counter;
+
+use crate::alignment::Alignment;
+use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, block, nullable};
+
+/// What a [`Counter`] counts up to.
+#[cfg(target_has_atomic = "64")]
+type Number = u64;
+#[cfg(not(target_has_atomic = "64"))]
+type Number = usize;
+
+/// How many classes of sizes there are: one for each power of two, up to that behind the last length.
+const CLASSES: usize = usize::BITS as usize + 1;
+
+/// Passes every call on to its child and counts it; see the [module](self).
+///
+/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what [`allocator`] returns.
+///
+/// ```
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::trace::CountingAllocator;
+///
+/// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+/// let allocator = counting.allocator();
+/// let first = allocator.alloc::<u8>(1000)?;
+/// let second = allocator.alloc::<u64>(2)?;
+/// unsafe { allocator.free(first) };
+///
+/// let counts = counting.snapshot();
+/// assert_eq!((counts.live_bytes, counts.live_blocks, counts.peak_live_bytes), (16, 1, 1016));
+/// assert_eq!((counts.alloc.calls, counts.alloc.refused), (2, 0));
+/// println!("{counts}");
+/// # unsafe { allocator.free(second) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// [`allocator`]: CountingAllocator::allocator
+pub struct CountingAllocator<C: ChildAllocator> {
+    child_allocator: C,
+    live_bytes: AtomicUsize,
+    /// The highest value that `live_bytes` has had.
+    peak_live_bytes: AtomicUsize,
+    /// New blocks and growth.
+    total_bytes: Counter,
+    /// Calls of `alloc`, by [`class`].
+    alloc_sizes: [Counter; CLASSES],
+    alloc_refused: Counter,
+    resize_calls: Counter,
+    resize_refused: Counter,
+    remap_calls: Counter,
+    remap_refused: Counter,
+    free_calls: Counter,
+}
+
+impl<'c> CountingAllocator<Allocator<'c>> {
+    /// A handle to this allocator, for one thread since its child is.
+    #[inline]
+    pub fn allocator(&self) -> Allocator<'_> {
+        self.handle()
+    }
+}
+
+impl<'c> CountingAllocator<SyncAllocator<'c>> {
+    /// A handle to this allocator, for any number of threads.
+    #[inline]
+    pub fn allocator(&self) -> SyncAllocator<'_> {
+        // SAFETY: any thread may call the child, and the counters are atomic.
+        unsafe { SyncAllocator::new_unchecked(self.handle()) }
+    }
+}
+
+impl<C: ChildAllocator> CountingAllocator<C> {
+    const VTABLE: VTable = VTable {
+        alloc: counting_alloc::<C>,
+        resize: counting_resize::<C>,
+        remap: counting_remap::<C>,
+        free: counting_free::<C>,
+    };
+
+    /// An allocator that has counted nothing yet.
+    #[inline]
+    pub const fn init(child_allocator: C) -> CountingAllocator<C> {
+        CountingAllocator {
+            child_allocator,
+            live_bytes: AtomicUsize::new(0),
+            peak_live_bytes: AtomicUsize::new(0),
+            total_bytes: Counter::new(0),
+            alloc_sizes: [const { Counter::new(0) }; CLASSES],
+            alloc_refused: Counter::new(0),
+            resize_calls: Counter::new(0),
+            resize_refused: Counter::new(0),
+            remap_calls: Counter::new(0),
+            remap_refused: Counter::new(0),
+            free_calls: Counter::new(0),
+        }
+    }
+
+    fn handle(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract, because the child does. The handle borrows `self`.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// What has been counted up to now.
+    pub fn snapshot(&self) -> Counts {
+        // The frees first: a block that is freed meanwhile is not counted as freed but never allocated.
+        let free_calls = read(&self.free_calls);
+        let alloc_refused = read(&self.alloc_refused);
+        let alloc_sizes = self.alloc_sizes.each_ref().map(read);
+        let alloc_calls: u64 = alloc_sizes.iter().sum();
+        let live_blocks = alloc_calls.saturating_sub(alloc_refused).saturating_sub(free_calls);
+        Counts {
+            alloc: Calls { calls: alloc_calls, refused: alloc_refused },
+            resize: Calls { calls: read(&self.resize_calls), refused: read(&self.resize_refused) },
+            remap: Calls { calls: read(&self.remap_calls), refused: read(&self.remap_refused) },
+            free: free_calls,
+            total_bytes: read(&self.total_bytes),
+            live_bytes: self.live_bytes.load(Relaxed),
+            live_blocks,
+            peak_live_bytes: self.peak_live_bytes.load(Relaxed),
+            alloc_sizes,
+        }
+    }
+
+    /// Counts so many more bytes as live.
+    #[inline]
+    fn begin_bytes(&self, bytes: usize) {
+        let live = self.live_bytes.fetch_add(bytes, Relaxed).wrapping_add(bytes);
+        // Every value that grew out of an addition is looked at by who has added, so none is missed. Most
+        // are no new peak, and to read is cheaper than to write.
+        if live > self.peak_live_bytes.load(Relaxed) {
+            self.peak_live_bytes.fetch_max(live, Relaxed);
+        }
+    }
+
+    #[inline]
+    fn end_bytes(&self, bytes: usize) {
+        self.live_bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    #[inline]
+    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        increment(&self.alloc_sizes[class(len)]);
+        // SAFETY: the caller's promises are the child's.
+        let memory = unsafe { self.child_allocator.handle().raw_alloc(len, alignment, ret_addr) };
+        if memory.is_some() {
+            self.total_bytes.fetch_add(len as Number, Relaxed);
+            self.begin_bytes(len);
+        } else {
+            increment(&self.alloc_refused);
+        }
+        memory
+    }
+
+    /// Counts around a call that changes a block's length, which says whether it has.
+    #[inline]
+    fn change<R>(
+        &self,
+        len: usize,
+        new_len: usize,
+        call: impl FnOnce() -> R,
+        done: impl Fn(&R) -> bool,
+    ) -> R {
+        // What is given back ends before the call, since afterwards it may be another's.
+        let (less, more) = (len.saturating_sub(new_len), new_len.saturating_sub(len));
+        if less > 0 {
+            self.end_bytes(less);
+        }
+        let result = call();
+        match done(&result) {
+            true if more > 0 => {
+                self.total_bytes.fetch_add(more as Number, Relaxed);
+                self.begin_bytes(more);
+            }
+            false if less > 0 => self.begin_bytes(less),
+            _ => {}
+        }
+        result
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn resize(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        increment(&self.resize_calls);
+        let child = self.child_allocator.handle();
+        // SAFETY: the block is the child's.
+        let call = || unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
+        let resized = self.change(memory.len(), new_len, call, |resized| *resized);
+        if !resized {
+            increment(&self.resize_refused);
+        }
+        resized
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn remap(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        increment(&self.remap_calls);
+        let child = self.child_allocator.handle();
+        // SAFETY: the block is the child's.
+        let call = || unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
+        let remapped = self.change(memory.len(), new_len, call, Option::is_some);
+        if remapped.is_none() {
+            increment(&self.remap_refused);
+        }
+        remapped
+    }
+
+    /// # Safety
+    /// Clauses 2 to 4 of the contract.
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+        increment(&self.free_calls);
+        self.end_bytes(memory.len());
+        // SAFETY: the block is the child's.
+        unsafe { self.child_allocator.handle().raw_free(memory, alignment, ret_addr) };
+    }
+}
+
+/// The logarithm of the smallest power of two that is not less than `len`.
+#[inline]
+fn class(len: usize) -> usize {
+    (usize::BITS - len.saturating_sub(1).leading_zeros()) as usize
+}
+
+#[inline]
+fn increment(counter: &Counter) {
+    counter.fetch_add(1, Relaxed);
+}
+
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // Where a counter has 64 bits.
+fn read(counter: &Counter) -> u64 {
+    counter.load(Relaxed) as u64
+}
+
+/// What a [`CountingAllocator`] has counted.
+///
+/// `Display` shows it as the [module](self) does, in some lines without a line break at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls of `alloc`.
+    pub alloc: Calls,
+    /// Calls of `resize`.
+    pub resize: Calls,
+    /// Calls of `remap`.
+    pub remap: Calls,
+    /// Calls of `free`.
+    pub free: u64,
+    /// How many bytes were given out in all, by new blocks and by growth. What was freed is not subtracted,
+    /// what was refused not added.
+    pub total_bytes: u64,
+    /// How many bytes the live blocks have.
+    pub live_bytes: usize,
+    /// How many blocks are live.
+    pub live_blocks: u64,
+    /// The most bytes that were live at once.
+    pub peak_live_bytes: usize,
+    /// How many calls of `alloc` asked for how much, refused ones included. The number with index `n` is of
+    /// lengths up to 2ⁿ bytes that are not in the one before.
+    pub alloc_sizes: [u64; CLASSES],
+}
+
+/// How often a function was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// All calls.
+    pub calls: u64,
+    /// Those that returned null or false.
+    pub refused: u64,
+}
+
+impl fmt::Display for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} calls, {} refused", self.calls, self.refused)
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "alloc    {}", self.alloc)?;
+        writeln!(f, "resize   {}", self.resize)?;
+        writeln!(f, "remap    {}", self.remap)?;
+        writeln!(f, "free     {} calls", self.free)?;
+        writeln!(f, "total    {} bytes", self.total_bytes)?;
+        writeln!(f, "live     {} bytes in {} blocks", self.live_bytes, self.live_blocks)?;
+        write!(f, "peak     {} bytes", self.peak_live_bytes)?;
+
+        let most = self.alloc_sizes.iter().copied().max().unwrap_or(0);
+        let first = self.alloc_sizes.iter().position(|&calls| calls > 0);
+        let last = self.alloc_sizes.iter().rposition(|&calls| calls > 0);
+        let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
+        for (class, &calls) in self.alloc_sizes.iter().enumerate().take(last + 1).skip(first) {
+            let label = if class == first { "sizes" } else { "" };
+            write!(f, "\n{label:<8} to {:<8} {calls:>7}", Power(class))?;
+            if calls > 0 {
+                // In proportion to the most frequent; what exists is seen.
+                let bar = (u128::from(calls) * WIDTH).div_ceil(u128::from(most)) as usize;
+                write!(f, " {:#<bar$}", "")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The length of the longest bar, in characters.
+const WIDTH: u128 = 40;
+
+/// A power of two as a number of bytes: `512`, `64 KiB`.
+struct Power(usize);
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 7] = ["", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"];
+        let (number, unit) = (1 << (self.0 % 10), UNITS[self.0 / 10]);
+        // `pad` looks at the whole, so the number must be joined to its unit.
+        let digits = if number < 10 {
+            1
+        } else if number < 100 {
+            2
+        } else {
+            3
+        };
+        let width = f.width().unwrap_or(0).saturating_sub(digits);
+        write!(f, "{number}{unit:<width$}")
+    }
+}
+
+// SAFETY: 1. as `handle` says. 2. The counters are its own. If it is `Send`, its child is a `SyncAllocator`,
+// which any thread may call. 3. The same, and the counters are atomic.
+unsafe impl<C: ChildAllocator> AllocatorState for CountingAllocator<C> {
+    fn allocator(&self) -> Allocator<'_> {
+        self.handle()
+    }
+}
+
+impl<C: ChildAllocator> fmt::Debug for CountingAllocator<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CountingAllocator")
+            .field("child_allocator", &self.child_allocator)
+            .field("counts", &self.snapshot())
+            .finish()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `handle` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, C: ChildAllocator + 's>(ctx: *mut ()) -> &'s CountingAllocator<C> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn counting_alloc<C: ChildAllocator>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr))
+}
+
+#[inline]
+unsafe extern "C" fn counting_resize<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context::<C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
+}
+
+#[inline]
+unsafe extern "C" fn counting_remap<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 to 4 of the contract.
+    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
+}
+
+#[inline]
+unsafe extern "C" fn counting_free<C: ChildAllocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clauses 1 to 4 of the contract.
+    unsafe { context::<C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
+}

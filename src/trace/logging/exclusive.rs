@@ -1,0 +1,116 @@
+//! The sink's lock, which knows when its own thread asks again.
+
+#[cfg(not(feature = "std"))]
+pub(super) use one_thread::Exclusive;
+#[cfg(feature = "std")]
+pub(super) use threads::Exclusive;
+
+#[cfg(feature = "std")]
+mod threads {
+    use core::ops::{Deref, DerefMut};
+    use core::ptr;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    /// A value for one thread at a time.
+    pub(in super::super) struct Exclusive<S> {
+        /// The [`this_thread`] that is inside; 0 if none is. A thread can only read its own number here
+        /// if it has written it, so no order of memory is needed.
+        owner: AtomicUsize,
+        value: Mutex<S>,
+    }
+
+    /// The value, locked.
+    pub(in super::super) struct Entered<'e, S> {
+        owner: &'e AtomicUsize,
+        value: MutexGuard<'e, S>,
+    }
+
+    /// A number that no other running thread has, and that is not 0: where its thread-local variable is.
+    /// (`thread::current` would allocate.)
+    fn this_thread() -> usize {
+        std::thread_local! {
+            static PLACE: u8 = const { 0 };
+        }
+        PLACE.with(|place| ptr::from_ref(place).addr())
+    }
+
+    impl<S> Exclusive<S> {
+        #[inline]
+        pub(in super::super) const fn new(value: S) -> Exclusive<S> {
+            Exclusive { owner: AtomicUsize::new(0), value: Mutex::new(value) }
+        }
+
+        /// Waits until no other thread is inside. `None` if this thread is.
+        pub(in super::super) fn enter(&self) -> Option<Entered<'_, S>> {
+            let this_thread = this_thread();
+            if self.owner.load(Ordering::Relaxed) == this_thread {
+                return None;
+            }
+            let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+            self.owner.store(this_thread, Ordering::Relaxed);
+            Some(Entered { owner: &self.owner, value })
+        }
+
+        #[inline]
+        pub(in super::super) fn get_mut(&mut self) -> &mut S {
+            self.value.get_mut().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        #[inline]
+        pub(in super::super) fn into_inner(self) -> S {
+            self.value.into_inner().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl<S> Drop for Entered<'_, S> {
+        fn drop(&mut self) {
+            // The lock is released after this.
+            self.owner.store(0, Ordering::Relaxed);
+        }
+    }
+
+    impl<S> Deref for Entered<'_, S> {
+        type Target = S;
+
+        fn deref(&self) -> &S {
+            &self.value
+        }
+    }
+
+    impl<S> DerefMut for Entered<'_, S> {
+        fn deref_mut(&mut self) -> &mut S {
+            &mut self.value
+        }
+    }
+}
+
+#[cfg(not(feature = "std"))]
+mod one_thread {
+    use core::cell::{RefCell, RefMut};
+
+    /// A value for one thread.
+    pub(in super::super) struct Exclusive<S>(RefCell<S>);
+
+    impl<S> Exclusive<S> {
+        #[inline]
+        pub(in super::super) const fn new(value: S) -> Exclusive<S> {
+            Exclusive(RefCell::new(value))
+        }
+
+        /// `None` if the value is in use.
+        pub(in super::super) fn enter(&self) -> Option<RefMut<'_, S>> {
+            self.0.try_borrow_mut().ok()
+        }
+
+        #[inline]
+        pub(in super::super) fn get_mut(&mut self) -> &mut S {
+            self.0.get_mut()
+        }
+
+        #[inline]
+        pub(in super::super) fn into_inner(self) -> S {
+            self.0.into_inner()
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Where the lines go.
+
+use core::fmt;
+#[cfg(feature = "std")]
+use std::io;
+
+use super::LoggedCall;
+
+/// Where a [`LoggingAllocator`](super::LoggingAllocator)'s lines go.
+///
+/// There are three: [`FmtSink`], [`IoSink`] and [`LogSink`]. This is one more, which keeps the refusals:
+///
+/// ```
+/// use std::fmt;
+/// use zigalloc::Allocator;
+/// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+///
+/// struct Refusals(Vec<LoggedCall>);
+///
+/// impl Sink for Refusals {
+///     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+///         if call.is_refused() {
+///             self.0.push(*call);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let logging = LoggingAllocator::init(Allocator::FAILING, Refusals(Vec::new()));
+/// assert!(logging.allocator().alloc::<u8>(100).is_err());
+/// let [refused] = logging.into_sink().0[..] else { panic!() };
+/// assert!(matches!(refused, LoggedCall::Alloc { len: 100, result: None, .. }));
+/// ```
+///
+#[cfg_attr(not(feature = "std"), doc = "[`IoSink`]: super::FmtSink")]
+#[cfg_attr(not(feature = "log"), doc = "[`LogSink`]: super::FmtSink")]
+pub trait Sink {
+    /// Writes down a call that has just been made. It is called once per call, and by one thread at a
+    /// time.
+    ///
+    /// What happens if it calls the allocator itself, or panics, says the [module](super).
+    ///
+    /// # Errors
+    /// If the line is lost, or a part of it. It will be
+    /// [counted](super::LoggingAllocator::lost_lines).
+    fn write(&mut self, call: &LoggedCall) -> fmt::Result;
+}
+
+/// A sink that is a text: a `String`, or any other [`fmt::Write`]. Each line has a line break at its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FmtSink<W: fmt::Write>(pub W);
+
+impl<W: fmt::Write> Sink for FmtSink<W> {
+    fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+        writeln!(self.0, "{call}")
+    }
+}
+
+/// A sink that is a file, the standard error stream, or any other [`io::Write`]. Each line has a line break
+/// at its end.
+///
+/// Up to 512 bytes of a line are put together before they are written, so that most lines are written in
+/// one piece. It is never flushed; whoever wants a buffer that is larger puts one in, and flushes it.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IoSink<W: io::Write>(pub W);
+
+#[cfg(feature = "std")]
+impl<W: io::Write> Sink for IoSink<W> {
+    fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+        use fmt::Write;
+
+        let mut pieces = Pieces { writer: &mut self.0, buffer: [0; 512], len: 0 };
+        writeln!(pieces, "{call}")?;
+        pieces.flush()
+    }
+}
+
+/// Puts pieces of text together into larger ones.
+#[cfg(feature = "std")]
+struct Pieces<'w, W: io::Write> {
+    writer: &'w mut W,
+    buffer: [u8; 512],
+    len: usize,
+}
+
+#[cfg(feature = "std")]
+impl<W: io::Write> Pieces<'_, W> {
+    fn flush(&mut self) -> fmt::Result {
+        let len = core::mem::take(&mut self.len);
+        self.writer.write_all(&self.buffer[..len]).map_err(|_| fmt::Error)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<W: io::Write> fmt::Write for Pieces<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let free = &mut self.buffer[self.len..];
+            let (now, later) = rest.split_at(rest.len().min(free.len()));
+            free[..now.len()].copy_from_slice(now);
+            self.len += now.len();
+            rest = later;
+            if self.len == self.buffer.len() {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A sink that is the program's logger, by the crate `log`. The target is `zigalloc`.
+///
+/// Calls that were [refused](LoggedCall::is_refused) have a level of their own, as in Zig. A logger does not
+/// say whether it has lost a line. It must not allocate from an allocator that is above this one.
+///
+/// ```
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::trace::{LogSink, LoggingAllocator};
+///
+/// let sink = LogSink { success: log::Level::Trace, ..LogSink::default() };
+/// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, sink);
+/// # drop(logging);
+/// ```
+#[cfg(feature = "log")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSink {
+    /// The level of calls that succeed: at first `Debug`.
+    pub success: log::Level,
+    /// The level of calls that are refused: at first `Error`.
+    pub failure: log::Level,
+}
+
+#[cfg(feature = "log")]
+impl Default for LogSink {
+    fn default() -> LogSink {
+        LogSink { success: log::Level::Debug, failure: log::Level::Error }
+    }
+}
+
+#[cfg(feature = "log")]
+impl Sink for LogSink {
+    fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+        let level = if call.is_refused() { self.failure } else { self.success };
+        log::log!(target: "zigalloc", level, "{call}");
+        Ok(())
+    }
+}

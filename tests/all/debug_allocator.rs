@@ -1,0 +1,136 @@
+//! The debug allocator.
+#![cfg(feature = "std")]
+
+mod conforms;
+mod large;
+mod layout;
+mod leaks;
+mod misuse;
+mod options;
+mod threads;
+mod with_allocator;
+mod zig;
+
+use std::cell::RefCell;
+use std::ptr::{self, NonNull};
+
+use zigalloc::heap::DebugConfig;
+use zigalloc::heap::debug::{Report, ReportKind};
+use zigalloc::{Alignment, Allocator, VTable};
+
+thread_local! {
+    static REPORTS: RefCell<Vec<Report>> = const { RefCell::new(Vec::new()) };
+}
+
+fn remember(report: &Report) {
+    REPORTS.with_borrow_mut(|reports| reports.push(*report));
+}
+
+/// What this thread's allocators have reported since the last call.
+fn reports() -> Vec<Report> {
+    REPORTS.take()
+}
+
+fn kinds() -> Vec<ReportKind> {
+    reports().iter().map(|report| report.kind).collect()
+}
+
+/// Everything on, and reports go to [`reports`].
+const CONFIG: DebugConfig =
+    DebugConfig { stack_trace_frames: 1, safety: true, report: remember, ..DebugConfig::DEFAULT };
+
+/// The pages of the recorded vectors.
+const SMALL_PAGES: DebugConfig = DebugConfig { stack_trace_frames: 0, page_size: 4096, ..CONFIG };
+
+const fn align(bytes: usize) -> Alignment {
+    Alignment::from_byte_units(bytes)
+}
+
+fn block(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(memory, len)
+}
+
+/// A raw allocation that must succeed.
+#[track_caller]
+fn alloc(allocator: Allocator<'_>, len: usize, alignment: usize) -> NonNull<[u8]> {
+    // SAFETY: the length is not zero.
+    let memory = unsafe { allocator.raw_alloc(len, align(alignment), 0xA110C) };
+    block(memory.expect("there is memory"), len)
+}
+
+/// A raw free.
+fn free(allocator: Allocator<'_>, memory: NonNull<[u8]>, alignment: usize) {
+    // SAFETY: a block of the allocator, or a mistake that it finds.
+    unsafe { allocator.raw_free(memory, align(alignment), 0xF4EE) };
+}
+
+fn resize(allocator: Allocator<'_>, memory: NonNull<[u8]>, alignment: usize, new_len: usize) -> bool {
+    // SAFETY: a block of the allocator, or a mistake that it finds.
+    unsafe { allocator.raw_resize(memory, align(alignment), new_len, 0x4E512E) }
+}
+
+fn remap(
+    allocator: Allocator<'_>,
+    memory: NonNull<[u8]>,
+    alignment: usize,
+    new_len: usize,
+) -> Option<NonNull<u8>> {
+    // SAFETY: a block of the allocator, or a mistake that it finds.
+    unsafe { allocator.raw_remap(memory, align(alignment), new_len, 0x4E3A9) }
+}
+
+fn address<T: ?Sized>(memory: NonNull<T>) -> usize {
+    memory.addr().get()
+}
+
+/// A child that moves a block at every remap, and refuses every resize.
+struct Moves<'c>(Allocator<'c>);
+
+impl Moves<'_> {
+    const VTABLE: VTable =
+        VTable { alloc: moves_alloc, resize: zigalloc::no_resize, remap: moves_remap, free: moves_free };
+
+    fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract, as the child does.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+}
+
+unsafe fn moves<'s>(ctx: *mut ()) -> Allocator<'s> {
+    // SAFETY: clause 1: the address that `allocator` took.
+    unsafe { &*ctx.cast_const().cast::<Moves<'_>>() }.0
+}
+
+unsafe extern "C" fn moves_alloc(ctx: *mut (), len: usize, alignment: Alignment, ret_addr: usize) -> *mut u8 {
+    // SAFETY: the caller's promises are the child's.
+    let memory = unsafe { moves(ctx).raw_alloc(len, alignment, ret_addr) };
+    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+unsafe extern "C" fn moves_remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: the caller's promises are the child's; both blocks have as many bytes as are copied.
+    unsafe {
+        let Some(new) = moves(ctx).raw_alloc(new_len, alignment, ret_addr) else { return ptr::null_mut() };
+        new.as_ptr().copy_from_nonoverlapping(memory, len.min(new_len));
+        moves_free(ctx, memory, len, alignment, ret_addr);
+        new.as_ptr()
+    }
+}
+
+unsafe extern "C" fn moves_free(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: the caller's promises are the child's.
+    unsafe { moves(ctx).raw_free(block(NonNull::new_unchecked(memory), len), alignment, ret_addr) };
+}

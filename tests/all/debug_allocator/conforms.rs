@@ -1,0 +1,157 @@
+//! The conformance kit over debug allocators with unusual options, and memory that runs out at every
+//! single call.
+
+use std::mem::MaybeUninit;
+
+use rstest::rstest;
+use zigalloc::heap::{ArenaAllocator, Check, DebugAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
+use zigalloc::testing::{
+    LedgerAllocator, StrictConfig, check_all_allocation_failures, test_allocator, test_allocator_aligned,
+    test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict_with,
+};
+use zigalloc::{Error, SyncAllocator};
+
+use super::*;
+use crate::util::{Bump, Random, run_random_program};
+
+type Test = fn(Allocator<'_>);
+
+fn without_safety_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let config = DebugConfig { safety: false, page_size: 16 << 10, enable_memory_limit: true, ..CONFIG };
+    let debug = DebugAllocator::with_config(ledger.allocator(), config);
+    test(debug.allocator());
+    assert_eq!(debug.total_requested_bytes(), 0);
+    drop(debug);
+    ledger.assert_no_leaks();
+}
+
+fn keeping_everything_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let config = DebugConfig { never_unmap: true, retain_metadata: true, stack_trace_frames: 3, ..CONFIG };
+    let debug = DebugAllocator::with_config(ledger.allocator(), config);
+    test(debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+    ledger.assert_no_leaks();
+}
+
+/// Debug allocators on top of each other: what the upper one does is as the lower one wants it.
+fn over_another(test: Test) {
+    let config = DebugConfig { quarantine: 1 << 20, ..CONFIG };
+    let below = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    let above = DebugAllocator::with_config(below.allocator(), SMALL_PAGES);
+    test(*above.allocator());
+    assert_eq!((above.deinit(), below.deinit()), (Check::Ok, Check::Ok));
+}
+
+/// T1, T2, T3, T4, and the strict kit of this crate, with other options than those of the kit's own
+/// tests; nothing is reported or leaked.
+#[rstest]
+fn conforms(
+    #[values(without_safety_over_ledger, keeping_everything_over_ledger, over_another)] subject: fn(Test),
+    #[values(
+        test_allocator,
+        test_allocator_aligned,
+        test_allocator_large_alignment,
+        test_allocator_aligned_shrink,
+        strictly,
+        random_program
+    )]
+    test: Test,
+) {
+    subject(test);
+    assert_eq!(reports(), []);
+}
+
+fn strictly(allocator: Allocator<'_>) {
+    // Miri ends a program that asks the system for nearly all memory there is.
+    let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+    test_allocator_strict_with(allocator, &config);
+}
+
+fn random_program(allocator: Allocator<'_>) {
+    let arena = ArenaAllocator::init(allocator);
+    run_random_program(arena.allocator(), &mut Random::new(1), if cfg!(miri) { 100 } else { 3000 });
+}
+
+/// Lengths near the end of the address space, over a child that can be asked for them under Miri, too.
+#[test]
+fn refuses_the_impossible() {
+    let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(8 << 20);
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let config = DebugConfig { enable_memory_limit: true, ..SMALL_PAGES };
+    let debug = DebugAllocator::with_config(fixed_buffer.allocator(), config);
+    test_allocator_strict_with(debug.allocator(), &StrictConfig::default());
+    assert_eq!((debug.total_requested_bytes(), debug.deinit()), (0, Check::Ok));
+}
+
+/// Every kind of call; blocks of three classes and two large ones.
+fn exercise(a: Allocator<'_>) -> Result<(), Error> {
+    struct Blocks<'a>(Allocator<'a>, Vec<NonNull<[u8]>>);
+    impl Drop for Blocks<'_> {
+        fn drop(&mut self) {
+            // SAFETY: the blocks are live, with these lengths.
+            self.1.drain(..).for_each(|memory| unsafe { self.0.free(memory) });
+        }
+    }
+    let mut blocks = Blocks(a, Vec::new());
+    for len in [8, 1000, 5000, 8, 30, 9000, 1000, 1000] {
+        blocks.1.push(a.alloc(len)?);
+    }
+    for (i, new_len) in [(0, 6), (0, 900), (1, 5001), (2, 10), (5, 9001), (3, 5002), (6, 6000), (4, 7000)] {
+        // SAFETY: the block is live, with this length.
+        blocks.1[i] = unsafe { a.realloc(blocks.1[i], new_len) }?;
+    }
+    Ok(())
+}
+
+/// The child fails at every single call, one after the other: the program gets the error, nothing is
+/// lost. The child never uses an address again, or else the table of what was freed may or may not have
+/// to grow.
+#[rstest]
+#[case(false, false)]
+#[case(true, false)]
+#[case(true, true)]
+fn out_of_memory_everywhere(#[case] retain_metadata: bool, #[case] never_unmap: bool) {
+    let bump = Bump::new(0, 4 << 20);
+    let config = DebugConfig { enable_memory_limit: true, retain_metadata, never_unmap, ..SMALL_PAGES };
+    check_all_allocation_failures(bump.allocator(), |child| {
+        let debug = DebugAllocator::with_config(child, config);
+        let result = exercise(debug.allocator());
+        assert_eq!(debug.total_requested_bytes(), 0);
+        assert_eq!(debug.deinit(), Check::Ok);
+        result
+    })
+    .unwrap();
+    assert_eq!(bump.live(), 0);
+    assert_eq!(reports(), []);
+}
+
+/// Only one call of the child fails, resizes included, and the allocator is as good as before.
+#[test]
+fn one_refusal() {
+    let run = |refused| {
+        let bump = Bump::new(0, 1 << 20);
+        bump.grants_growth.set(true);
+        bump.refused_request.set(refused);
+        let debug = DebugAllocator::with_config(bump.allocator(), SMALL_PAGES);
+        let result = exercise(debug.allocator());
+        let count = bump.requests.get();
+        bump.refused_request.set(None);
+        assert_eq!(exercise(debug.allocator()), Ok(()), "after the refusal of {refused:?}");
+        assert_eq!(debug.deinit(), Check::Ok);
+        assert_eq!(bump.live(), 0);
+        (count, result)
+    };
+    let (count, result) = run(None);
+    assert_eq!(result, Ok(()));
+    let failures = (0..count).filter(|&n| run(Some(n)).1.is_err()).count();
+    assert!(failures > 5 && failures < count, "{failures} of {count}");
+    assert_eq!(reports(), []);
+}
+
+#[test]
+fn it_is_send_by_its_child() {
+    static_assertions::assert_impl_all!(DebugAllocator<SyncAllocator<'static>>: Send, Sync);
+    static_assertions::assert_not_impl_any!(DebugAllocator<Allocator<'static>>: Send, Sync);
+}

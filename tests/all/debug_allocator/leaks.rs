@@ -1,0 +1,109 @@
+//! The search for leaks, between whose reports anything may happen.
+
+use std::sync::Mutex;
+
+use zigalloc::SyncAllocator;
+use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
+use zigalloc::testing::LedgerAllocator;
+
+use super::*;
+
+const LARGE: usize = 5000;
+
+/// DA-19, DA-38: more leaks than are told at once, in several pages and classes and among large blocks:
+/// each once, classes in order, the oldest large block first.
+#[test]
+fn many() {
+    let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
+    let a = *debug.allocator();
+    // 30 slots of 128 bytes in a page.
+    let small: Vec<_> = (0..100).map(|_| alloc(a, 100, 1)).collect();
+    let tiny = alloc(a, 1, 1);
+    let large: Vec<_> = (0..40).map(|n| alloc(a, LARGE + n, 1)).collect();
+    // Freed ones among them.
+    small.iter().step_by(3).for_each(|memory| free(a, *memory, 1));
+    large.iter().step_by(4).for_each(|memory| free(a, *memory, 1));
+    let mut expected = vec![address(tiny)];
+    for first in [90, 60, 30, 0] {
+        let slots = first..100.min(first + 30);
+        expected.extend(slots.filter(|n| n % 3 != 0).map(|n| address(small[n])));
+    }
+    expected.extend((0..40).filter(|n| n % 4 != 0).map(|n| address(large[n])));
+    assert_eq!(debug.detect_leaks(), expected.len());
+    let found: Vec<_> = reports().iter().map(|leak| leak.address).collect();
+    assert_eq!(found, expected);
+    debug.deinit_without_leak_checks();
+}
+
+type Debug = DebugAllocator<SyncAllocator<'static>>;
+
+struct Block(NonNull<[u8]>);
+// SAFETY: the block is one of an allocator for many threads, and is sent on, not shared.
+unsafe impl Send for Block {}
+
+/// What is allocated while the search reports is not part of it, whether in a page that it has yet to
+/// look at, in a new one, or on its own.
+#[test]
+fn blocks_that_come_meanwhile() {
+    static DEBUG: Debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { report, ..SMALL_PAGES });
+    static ADDED: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+    fn report(leak: &Report) {
+        assert_eq!(leak.recorded_alignment, Some(align(1)), "an old block");
+        remember(leak);
+        // Two slots in a page, so that each second block is the first of a new one.
+        for len in [10, 1000, LARGE] {
+            ADDED.lock().unwrap().push(Block(alloc(*DEBUG.allocator(), len, 2)));
+        }
+    }
+    let a = *DEBUG.allocator();
+    let old: Vec<_> = [10, 1000, 1000, 1000, LARGE, LARGE].map(|len| alloc(a, len, 1)).into();
+    assert_eq!((DEBUG.detect_leaks(), reports().len()), (6, 6));
+    old.into_iter().for_each(|memory| free(a, memory, 1));
+    ADDED.lock().unwrap().drain(..).for_each(|block| free(a, block.0, 2));
+    assert_eq!(DEBUG.detect_leaks(), 0);
+}
+
+/// What is freed meanwhile, pages and all, does not lead the search astray: it tells what is left.
+#[test]
+fn blocks_that_go_meanwhile() {
+    static DEBUG: Debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { report, ..SMALL_PAGES });
+    static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+    fn report(leak: &Report) {
+        remember(leak);
+        // The last step's leaks are told although the first report of it has freed them.
+        let blocks: Vec<_> = BLOCKS.lock().unwrap().drain(..).collect();
+        blocks.into_iter().for_each(|block| free(*DEBUG.allocator(), block.0, 1));
+    }
+    let a = *DEBUG.allocator();
+    let lengths = [10, 1000, 1000, 1000, 1000, LARGE, LARGE + 1];
+    for len in lengths.into_iter().cycle().take(7 * 20) {
+        BLOCKS.lock().unwrap().push(Block(alloc(a, len, 1)));
+    }
+    let stays = alloc(a, LARGE, 1);
+    let leaks = DEBUG.detect_leaks();
+    let found = reports();
+    assert_eq!((found.len(), found.last().unwrap().address), (leaks, address(stays)));
+    assert!(leaks < 20, "{leaks} reports, although the first one has freed nearly everything");
+    free(a, stays, 1);
+    assert_eq!((DEBUG.detect_leaks(), reports().len()), (0, 0));
+}
+
+/// A function that panics when it is told of a leak does not cost the child its memory.
+#[test]
+fn a_panic_of_the_one_who_is_told() {
+    let config = DebugConfig { report: |_| std::panic::resume_unwind(Box::new("told")), ..SMALL_PAGES };
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let ends: [fn(DebugAllocator<Allocator<'_>>); 3] = [
+        |debug| drop(debug),
+        |debug| assert_eq!(debug.deinit(), Check::Leak),
+        |debug| assert_eq!(debug.detect_leaks(), 2),
+    ];
+    for end in ends {
+        let debug = DebugAllocator::with_config(ledger.allocator(), config);
+        alloc(debug.allocator(), 10, 1);
+        alloc(debug.allocator(), LARGE, 1);
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| end(debug))).unwrap_err();
+        assert_eq!(*told.downcast::<&str>().unwrap(), "told");
+        ledger.assert_no_leaks();
+    }
+}

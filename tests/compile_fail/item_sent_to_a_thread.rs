@@ -1,0 +1,11 @@
+//! error[E0277]: an item that is dropped, and so given back to its pool's list, by another thread.
+
+use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+
+fn main() {
+    let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    let item = pool.create_box(1).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| drop(item));
+    });
+}

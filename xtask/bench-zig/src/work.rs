@@ -1,0 +1,199 @@
+//! What is done with an allocator, whoever's it is.
+
+use std::hint::black_box;
+use std::ptr::NonNull;
+use std::sync::{Barrier, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zigalloc::{Alignment, Allocator};
+
+/// How many blocks each thread of the random rows has at any time.
+const LIVE: usize = 1000;
+/// How many blocks the channel holds.
+const IN_FLIGHT: usize = 256;
+
+/// An allocator that any thread may call, although the type of its handle does not say so.
+#[derive(Clone, Copy)]
+pub(crate) struct Handle(pub(crate) Allocator<'static>);
+
+// SAFETY: it is made of allocators only that any thread may call, or is used by one thread.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    #[inline(always)]
+    fn alloc(self, len: usize) -> NonNull<[u8]> {
+        // SAFETY: the length is not zero.
+        let memory = unsafe { self.0.raw_alloc(black_box(len), Alignment::_8, 0) };
+        NonNull::slice_from_raw_parts(black_box(memory.expect("memory")), len)
+    }
+
+    /// Allocates and writes to a block, so that its memory is really there.
+    #[inline(always)]
+    fn alloc_used(self, len: usize) -> NonNull<[u8]> {
+        let memory = self.alloc(len);
+        // SAFETY: a block has a first byte.
+        unsafe { memory.cast::<u8>().write(1) };
+        memory
+    }
+
+    /// # Safety
+    /// A live block of [`alloc`](Self::alloc).
+    #[inline(always)]
+    unsafe fn free(self, memory: NonNull<[u8]>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.raw_free(memory, Alignment::_8, 0) };
+    }
+}
+
+#[inline(always)]
+fn time(n: u64, mut work: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    (0..n).for_each(|_| work());
+    start.elapsed()
+}
+
+/// Allocates and frees a block, by itself or in each of several threads.
+pub(crate) fn one_block(allocator: Handle, len: usize, threads: usize, n: u64) -> Duration {
+    let turn = move || {
+        let memory = allocator.alloc(len);
+        // SAFETY: a live block.
+        unsafe { allocator.free(memory) };
+    };
+    if threads == 1 { time(n, turn) } else { in_threads(threads, n, || turn) }
+}
+
+/// The time until all threads have done `n` turns of the work that `worker` makes for each.
+fn in_threads<W: FnMut()>(threads: usize, n: u64, worker: impl Fn() -> W + Sync) -> Duration {
+    let barrier = Barrier::new(threads + 1);
+    thread::scope(|scope| {
+        let start_work = || {
+            let mut work = worker();
+            barrier.wait();
+            (0..n).for_each(|_| work());
+        };
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(start_work)).collect();
+        barrier.wait();
+        let start = Instant::now();
+        handles.into_iter().for_each(|handle| handle.join().expect("a worker does not panic"));
+        start.elapsed()
+    })
+}
+
+/// A thousand blocks of 8 to 256 bytes, and a reset.
+pub(crate) fn arena(allocator: Handle, mut reset: impl FnMut(), n: u64) -> Duration {
+    time(n, || {
+        for i in 0..1000 {
+            black_box(allocator.alloc_used(8 + i * 31 % 249));
+        }
+        reset();
+    })
+}
+
+/// A thread's live blocks. Each step frees one and allocates another.
+struct Live {
+    allocator: Handle,
+    random: u64,
+    blocks: Vec<NonNull<[u8]>>,
+    lengths: usize,
+}
+
+impl Live {
+    fn new(allocator: Handle, live: usize, lengths: usize) -> Live {
+        let mut this = Live { allocator, random: 1, blocks: Vec::with_capacity(live), lengths };
+        for _ in 0..live {
+            let len = 16 + this.random(lengths);
+            this.blocks.push(allocator.alloc_used(len));
+        }
+        this
+    }
+
+    /// A number below `below`, from xorshift64*.
+    #[inline(always)]
+    fn random(&mut self, below: usize) -> usize {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40) as usize % below
+    }
+
+    #[inline(always)]
+    fn step(&mut self) {
+        let len = 16 + self.random(self.lengths);
+        let index = self.random(self.blocks.len());
+        // SAFETY: a live block.
+        unsafe { self.allocator.free(self.blocks[index]) };
+        self.blocks[index] = self.allocator.alloc_used(len);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        for &memory in &self.blocks {
+            // SAFETY: a live block.
+            unsafe { self.allocator.free(memory) };
+        }
+    }
+}
+
+/// Blocks of 16 to `16 + lengths` bytes come and go at random, many of them live.
+pub(crate) fn random_blocks(allocator: Handle, lengths: usize, threads: usize, n: u64) -> Duration {
+    if threads == 1 {
+        let mut live = Live::new(allocator, LIVE, lengths);
+        return time(n, || live.step());
+    }
+    in_threads(threads, n, || {
+        let mut live = Live::new(allocator, LIVE, lengths);
+        move || live.step()
+    })
+}
+
+struct Sent(NonNull<[u8]>);
+// SAFETY: any thread may use and free the block.
+unsafe impl Send for Sent {}
+
+/// One thread allocates, another frees.
+pub(crate) fn producer_and_consumer(allocator: Handle, n: u64) -> Duration {
+    let (sender, receiver) = mpsc::sync_channel::<Sent>(IN_FLIGHT);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for i in 0..n as usize {
+                sender.send(Sent(allocator.alloc_used(16 + i * 37 % 500))).expect("the receiver is there");
+            }
+        });
+        for Sent(memory) in receiver {
+            // SAFETY: a live block.
+            unsafe { allocator.free(memory) };
+        }
+    });
+    start.elapsed()
+}
+
+/// A list of bytes grows from 64 B to `end` bytes by halves, as Zig's `ArrayList` does: by `remap`, or else
+/// into a new block.
+pub(crate) fn growth(allocator: Handle, end: usize, mut reset: impl FnMut(), n: u64) -> Duration {
+    time(n, || {
+        let mut memory = allocator.alloc_used(64);
+        while memory.len() < end {
+            let new_len = memory.len() + memory.len() / 2;
+            // SAFETY: a live block, followed as it moves.
+            memory = unsafe {
+                match allocator.0.raw_remap(memory, Alignment::_8, new_len, 0) {
+                    Some(moved) => NonNull::slice_from_raw_parts(moved, new_len),
+                    None => {
+                        let new = allocator.alloc(new_len);
+                        new.cast::<u8>().copy_from_nonoverlapping(memory.cast(), memory.len());
+                        allocator.free(memory);
+                        new
+                    }
+                }
+            };
+        }
+        // SAFETY: a live block.
+        unsafe { allocator.free(memory) };
+        reset();
+    })
+}

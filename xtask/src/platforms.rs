@@ -1,0 +1,410 @@
+//! `cargo xtask platforms`: the library's tests on other systems and processors, as far as they can be run here.
+
+use std::collections::HashMap;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::Result;
+use crate::toolchain::{self, NIGHTLY, cargo};
+
+pub(crate) const USAGE: &str = "\
+platforms [--only TARGET[,TARGET…]] [--short] [--no-install] [--list]
+      Runs the library's tests on other systems and processors: natively, in emulators, in Miri. Where
+      nothing can run them, it compiles the library. Prints a table of what was run and how it went.
+      It is meant for Debian. What it needs, it installs with apt-get (as root) and rustup, and says so first.
+      --only        these targets only; a part of the name is enough
+      --short       those that take about ten minutes together; the others are named as not run
+      --no-install  leaves out what is not there
+      --list        the targets";
+
+/// What becomes of a target.
+enum How {
+    /// The tests run: by themselves or by this program, which gets the test program as its argument. Those
+    /// whose names contain one of `skip` are left out.
+    Run { runner: &'static [&'static str], features: &'static str, skip: &'static [&'static str] },
+    /// The tests run in Miri.
+    Miri,
+    /// The library is compiled, and why that is all.
+    Build { features: &'static str, why: &'static str },
+}
+
+struct Platform {
+    target: &'static str,
+    /// The system and processor, for people.
+    name: &'static str,
+    how: How,
+    linker: &'static str,
+    /// Debian packages.
+    packages: &'static [&'static str],
+    /// Whether `--short` has it.
+    short: bool,
+}
+
+const ALL: &str = "std,allocator-api2,backtrace";
+const NONE: &str = "";
+
+const fn run(
+    target: &'static str,
+    name: &'static str,
+    runner: &'static [&'static str],
+    linker: &'static str,
+    packages: &'static [&'static str],
+) -> Platform {
+    Platform {
+        target,
+        name,
+        how: How::Run { runner, features: ALL, skip: &[] },
+        linker,
+        packages,
+        short: false,
+    }
+}
+
+const fn miri(target: &'static str, name: &'static str) -> Platform {
+    Platform { target, name, how: How::Miri, linker: "", packages: &[], short: false }
+}
+
+const fn build(
+    target: &'static str,
+    name: &'static str,
+    features: &'static str,
+    why: &'static str,
+) -> Platform {
+    Platform { target, name, how: How::Build { features, why }, linker: "", packages: &[], short: true }
+}
+
+const fn short(platform: Platform) -> Platform {
+    Platform { short: true, ..platform }
+}
+
+const NO_MAC: &str = "there is no macOS here";
+const NO_WINDOWS: &str = "there is no Windows on aarch64 here";
+const NO_BOARD: &str = "it has no operating system";
+
+/// Tests that need threads, other processes, unwinding, or half of all addresses.
+const NOT_IN_WASM: &[&str] = &[
+    "aborts",
+    "align_in_slice_of_nothing",
+    "all_nodes_go_back_to_the_child",
+    "any_thread",
+    "both_go_under_a_lock",
+    "bytes_as_slice_of_a_fraction",
+    "bytes_go_from_thread_to_thread",
+    "caught",
+    "destructor",
+    "freed_by_another_thread",
+    "fuzz_multi_threaded",
+    "growth_is_ordered_before_use",
+    "page_allocator::impossible_requests_are_null",
+    "many_seeds",
+    "many_threads",
+    "one_thread_at_a_time",
+    "others_wait",
+    "panic",
+    "poisoned",
+    "producers_and_consumers",
+    "shared_arena::resize_and_free",
+    "slice_as_bytes_overflows",
+    "thread_safe::auto_traits",
+    "threads",
+    "wrong_length_is_found",
+];
+
+const PLATFORMS: &[Platform] = &[
+    short(run("x86_64-unknown-linux-gnu", "x86-64 Linux, glibc", &[], "", &[])),
+    short(run("x86_64-unknown-linux-musl", "x86-64 Linux, musl", &[], "", &["musl-tools"])),
+    short(run("i686-unknown-linux-gnu", "i686 Linux", &[], "", &["gcc-12-multilib", "libc6-dev-i386"])),
+    short(run(
+        "aarch64-unknown-linux-gnu",
+        "aarch64 Linux, qemu-user",
+        &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
+        "aarch64-linux-gnu-gcc",
+        &["qemu-user", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+    )),
+    run(
+        "riscv64gc-unknown-linux-gnu",
+        "riscv64 Linux, qemu-user",
+        &["qemu-riscv64", "-L", "/usr/riscv64-linux-gnu"],
+        "riscv64-linux-gnu-gcc",
+        &["qemu-user", "gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
+    ),
+    run(
+        "s390x-unknown-linux-gnu",
+        "s390x Linux (big-endian), qemu-user",
+        &["qemu-s390x", "-L", "/usr/s390x-linux-gnu"],
+        "s390x-linux-gnu-gcc",
+        &["qemu-user", "gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"],
+    ),
+    Platform {
+        how: How::Run {
+            runner: &["node", "--no-warnings", "xtask/wasi.mjs"],
+            features: "std,allocator-api2",
+            skip: NOT_IN_WASM,
+        },
+        ..run("wasm32-wasip1", "wasm32, Node's WASI", &[], "", &["nodejs"])
+    },
+    run(
+        "x86_64-pc-windows-gnu",
+        "x86-64 Windows, Wine",
+        &["/usr/lib/wine/wine64"],
+        "x86_64-w64-mingw32-gcc",
+        &["wine64", "gcc-mingw-w64-x86-64"],
+    ),
+    miri("i686-unknown-linux-gnu", "i686 Linux, Miri"),
+    miri("s390x-unknown-linux-gnu", "s390x Linux (big-endian), Miri"),
+    build("aarch64-apple-darwin", "aarch64 macOS", ALL, NO_MAC),
+    build("x86_64-apple-darwin", "x86-64 macOS", ALL, NO_MAC),
+    build("aarch64-pc-windows-msvc", "aarch64 Windows", ALL, NO_WINDOWS),
+    build("thumbv7em-none-eabi", "Cortex-M4, no_std", NONE, NO_BOARD),
+    build("wasm32v1-none", "wasm32, no_std", NONE, NO_BOARD),
+];
+
+/// How a platform ended.
+#[derive(Default)]
+struct Row {
+    passed: usize,
+    failed: usize,
+    /// Ignored or left out.
+    not_run: usize,
+    /// Why something was not run, or what failed.
+    remark: String,
+    good: bool,
+}
+
+#[derive(Default)]
+struct Options {
+    only: Vec<String>,
+    short: bool,
+    no_install: bool,
+}
+
+pub(crate) fn command(args: &[String]) -> Result<()> {
+    let mut options = Options::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--only" => {
+                let names = args.next().ok_or("xtask platforms: --only needs a target")?;
+                options.only.extend(names.split(',').map(|name| name.trim().to_owned()));
+            }
+            "--short" => options.short = true,
+            "--no-install" => options.no_install = true,
+            "--list" => {
+                PLATFORMS.iter().for_each(|platform| println!("{:<30} {}", platform.target, platform.name));
+                return Ok(());
+            }
+            _ => return Err(format!("xtask platforms: unknown option {arg:?}\n\n{USAGE}")),
+        }
+    }
+    if run_all(&options)? { Ok(()) } else { Err("xtask platforms: something failed, see above".to_owned()) }
+}
+
+fn run_all(options: &Options) -> Result<bool> {
+    let selected = |platform: &Platform| {
+        options.only.is_empty()
+            || options.only.iter().any(|part| platform.target.contains(part) || platform.name.contains(part))
+    };
+    let platforms: Vec<&Platform> = PLATFORMS.iter().filter(|platform| selected(platform)).collect();
+    if platforms.is_empty() {
+        return Err(format!("xtask platforms: there is no target {:?}; `--list` shows them", options.only));
+    }
+    let will_run = |platform: &Platform| !options.short || platform.short;
+    if !options.no_install {
+        install_packages(platforms.iter().filter(|platform| will_run(platform)).copied())?;
+    }
+    let mut rows = Vec::new();
+    for platform in platforms {
+        let start = Instant::now();
+        let row = if !will_run(platform) {
+            Row { remark: "not run: left out by --short".to_owned(), good: true, ..Row::default() }
+        } else {
+            println!("\n──── {} ({})", platform.target, platform.name);
+            attempt(platform, options).unwrap_or_else(|why| Row {
+                // What cannot be had here is no failure of the library.
+                good: true,
+                remark: format!("not run: {why}"),
+                ..Row::default()
+            })
+        };
+        rows.push((platform, row, start.elapsed().as_secs()));
+    }
+    println!(
+        "\n{:<36} {:<29} {:>6} {:>6} {:>7} {:>7}",
+        "platform", "target", "passed", "failed", "not run", "seconds"
+    );
+    for (Platform { name, target, .. }, row, seconds) in &rows {
+        let Row { passed, failed, not_run, remark, .. } = row;
+        println!("{name:<36} {target:<29} {passed:>6} {failed:>6} {not_run:>7} {seconds:>7}  {remark}");
+    }
+    Ok(rows.iter().all(|(_, row, _)| row.good))
+}
+
+/// What Debian has not installed yet of all that is needed, in one go.
+fn install_packages<'a>(platforms: impl Iterator<Item = &'a Platform>) -> Result<()> {
+    let mut packages: Vec<&str> = platforms.flat_map(|platform| platform.packages).copied().collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages.retain(|package| !has_package(package));
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if !toolchain::succeeds("apt-get", &["--version"]) {
+        println!("without apt-get, these packages of Debian are missing: {}", packages.join(" "));
+        return Ok(());
+    }
+    println!("installs from Debian: {}", packages.join(" "));
+    let apt = |args: &[&str]| {
+        let status = Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
+        status.is_ok_and(|status| status.success())
+    };
+    let install = [&["install", "--yes", "--no-install-recommends"], &packages[..]].concat();
+    if !(apt(&["update", "--quiet"]) && apt(&install)) {
+        println!("could not install all of them; what needs them is not run");
+    }
+    Ok(())
+}
+
+fn has_package(package: &str) -> bool {
+    let query = Command::new("dpkg-query").args(["--show", "--showformat=${Status}", package]).output();
+    let installed = query.is_ok_and(|output| output.stdout.ends_with(b"ok installed"));
+    // Node may come from elsewhere.
+    installed || (package == "nodejs" && toolchain::succeeds("node", &["--version"]))
+}
+
+/// # Errors
+/// Why the platform cannot be had here.
+fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
+    let missing: Vec<&str> =
+        platform.packages.iter().copied().filter(|package| !has_package(package)).collect();
+    if !missing.is_empty() {
+        return Err(format!("no {}", missing.join(", ")));
+    }
+    if !matches!(platform.how, How::Miri) {
+        toolchain::target(platform.target, !options.no_install)?;
+    }
+    let mut env: HashMap<String, String> = HashMap::new();
+    let variable = format!("CARGO_TARGET_{}", platform.target.to_uppercase().replace('-', "_"));
+    if !platform.linker.is_empty() {
+        env.insert(format!("{variable}_LINKER"), platform.linker.to_owned());
+    }
+    let target = platform.target;
+    match platform.how {
+        How::Build { features, why } => {
+            let args = [
+                "build",
+                "-p",
+                "zigalloc",
+                "--target",
+                target,
+                "--no-default-features",
+                "--features",
+                features,
+            ];
+            let built = cargo_of(&args, &env)?.0;
+            let remark = if built { format!("built, not run: {why}") } else { "does not build".to_owned() };
+            Ok(Row { good: built, remark, ..Row::default() })
+        }
+        How::Run { runner, features, skip } => {
+            if !runner.is_empty() {
+                env.insert(format!("{variable}_RUNNER"), runner.join(" "));
+                // A test that starts itself anew needs the emulator too. Wine's programs do not.
+                if runner[0].starts_with("qemu") {
+                    env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner.join(" "));
+                }
+            }
+            // Wine is talkative.
+            env.insert("WINEDEBUG".to_owned(), "-all".to_owned());
+            if target.contains("windows") {
+                windows_library(target)?;
+            }
+            let features = ["--no-default-features", "--features", features];
+            let test = ["test", "-p", "zigalloc", "--no-fail-fast", "--target", target];
+            let skip = skip.iter().flat_map(|name| ["--skip", *name]);
+            let args: Vec<&str> =
+                [&test[..], SHORT, &features, &["--"]].concat().into_iter().chain(skip).collect();
+            Ok(tests(cargo_of(&args, &env)?))
+        }
+        How::Miri => {
+            toolchain::miri()?;
+            env.insert("MIRIFLAGS".to_owned(), "-Zmiri-strict-provenance -Zmiri-tree-borrows".to_owned());
+            let args =
+                [&["miri", "test", "-p", "zigalloc", "--no-fail-fast", "--target", target], SHORT].concat();
+            Ok(tests(rustup_cargo(&args, &env)?))
+        }
+    }
+}
+
+/// Puts a library that Wine lacks beside the test programs.
+fn windows_library(target: &str) -> Result<()> {
+    let directory = crate::root().join("target").join(target).join("debug").join("deps");
+    std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let library = directory.join("bcryptprimitives.dll");
+    let mut compile = Command::new("x86_64-w64-mingw32-gcc");
+    compile.args(["-shared", "-O", "xtask/bcryptprimitives.c", "-ladvapi32", "-o"]).arg(&library);
+    if output(&mut compile)?.0 { Ok(()) } else { Err("bcryptprimitives.dll does not compile".to_owned()) }
+}
+
+const SHORT: &[&str] = &["--lib", "--test", "all"];
+
+fn tests((succeeded, output): (bool, String)) -> Row {
+    let mut row = Row { good: succeeded, ..Row::default() };
+    let mut failed = Vec::new();
+    for line in output.lines() {
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            let count = |word| {
+                let (before, _) = counts.split_once(word)?;
+                before.trim_end().rsplit(' ').next()?.parse::<usize>().ok()
+            };
+            row.passed += count(" passed").unwrap_or(0);
+            row.failed += count(" failed").unwrap_or(0);
+            row.not_run += count(" ignored").unwrap_or(0) + count(" filtered").unwrap_or(0);
+        } else if let Some(name) =
+            line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED"))
+        {
+            failed.push(name);
+        }
+    }
+    if !succeeded {
+        row.remark = match failed.first() {
+            Some(first) => format!("FAILED: {first} …"),
+            None => "FAILED: it does not compile, or crashed".to_owned(),
+        };
+    }
+    row
+}
+
+fn cargo_of(args: &[&str], env: &HashMap<String, String>) -> Result<(bool, String)> {
+    output(Command::new(cargo()).args(args).envs(env))
+}
+
+fn rustup_cargo(args: &[&str], env: &HashMap<String, String>) -> Result<(bool, String)> {
+    output(Command::new("rustup").args(["run", NIGHTLY, "cargo"]).args(args).envs(env))
+}
+
+/// Runs a command, shows what it prints if it fails, and returns its standard output.
+fn output(command: &mut Command) -> Result<(bool, String)> {
+    println!("$ {command:?}");
+    let output = command.current_dir(crate::root()).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{command:?}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        println!("{}\n{text}\n{}", String::from_utf8_lossy(&output.stderr), output.status);
+    }
+    Ok((output.status.success(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_summed_up() {
+        let output = "test a ... ok\ntest b::c ... FAILED\n\ntest result: FAILED. 12 passed; 1 failed; 3 ignored; 0 \
+                      measured; 2 filtered out; finished in 0.1s\ntest result: ok. 5 passed; 0 failed; 0 ignored; 0";
+        let row = tests((false, output.to_owned()));
+        assert_eq!((row.passed, row.failed, row.not_run, row.good), (17, 1, 5, false));
+        assert_eq!(row.remark, "FAILED: b::c …");
+        assert!(tests((false, String::new())).remark.contains("does not compile"));
+        assert!(tests((true, output.replace("FAILED", "ok"))).good);
+    }
+}
