@@ -2,7 +2,7 @@
 
 use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, run_quietly};
 use crate::surface;
-use crate::toolchain::{self, NIGHTLY, cargo};
+use crate::toolchain::{self, NIGHTLY, cargo, stable_features};
 use crate::zig;
 use crate::{Result, differential, interop};
 
@@ -10,7 +10,7 @@ pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
       Runs every check and test, all of them even if one fails, and sums up in a table.
       Installs what it needs with rustup; what it cannot have is reported as SKIPPED.
-      --quick  without Miri, loom's models and the oldest supported compiler
+      --quick  without Miri, loom's models, and the oldest and the newest compiler
       --only   these steps only; `miri` stands for all that begin with `miri-`
       --list   the names of the steps";
 
@@ -68,6 +68,12 @@ const STEPS: &[Step] = &[
         kind: Kind::Slow,
         run: differential,
     },
+    Step {
+        name: "test-nightly",
+        what: "tests of what needs the nightly compiler",
+        kind: Kind::Slow,
+        run: test_nightly,
+    },
     Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
     Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
@@ -100,7 +106,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn build() -> Outcome {
-    run_command(cargo(), &["check", "-p", "zigalloc", "--all-features"], &[])
+    run_command(cargo(), &["check", "-p", "zigalloc", "--features", &stable_features()], &[])
 }
 
 fn fmt() -> Outcome {
@@ -128,20 +134,24 @@ fn clippy_alloc() -> Outcome {
 }
 
 fn clippy_all() -> Outcome {
-    clippy(&["--workspace", "--all-features"])
+    clippy(&["--workspace", "--features", &stable_features()])
 }
 
-const DOC: &[&str] = &["doc", "-p", "zigalloc", "--no-deps", "--all-features"];
+const DOC: &[&str] = &["doc", "-p", "zigalloc", "--no-deps", "--features"];
 
 /// Links from private items may lead nowhere: they are read in the source.
 fn doc_private() -> Outcome {
     let flags = "-D warnings -A rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links";
-    run_command(cargo(), &[DOC, &["--document-private-items"]].concat(), &[("RUSTDOCFLAGS", flags)])
+    run_command(
+        cargo(),
+        &[DOC, &[&stable_features(), "--document-private-items"]].concat(),
+        &[("RUSTDOCFLAGS", flags)],
+    )
 }
 
 /// Runs last of the two, so that `target/doc` is what users see.
 fn doc() -> Outcome {
-    run_command(cargo(), DOC, &[("RUSTDOCFLAGS", "-D warnings")])
+    run_command(cargo(), &[DOC, &[&stable_features()]].concat(), &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
 /// `cargo test` of the library. Everything is run even if one test program fails.
@@ -163,12 +173,12 @@ fn test_minimal() -> Outcome {
 
 /// All there is. A test program that needs a feature runs here, whatever the feature.
 fn test_all() -> Outcome {
-    test(&["--all-features"])
+    test(&["--features", &stable_features()])
 }
 
 /// What differs without debug assertions: fills, overflow, return addresses of inlined functions.
 fn test_release() -> Outcome {
-    test(&[SHORT, &["--all-features", "--release"]].concat())
+    test(&[SHORT, &["--release", "--features", &stable_features()]].concat())
 }
 
 /// With what is skipped in sight, and Valgrind if it can be had.
@@ -189,11 +199,12 @@ fn surface() -> Outcome {
 }
 
 fn examples() -> Outcome {
-    run_command(cargo(), &["build", "-p", "zigalloc", "--examples", "--all-features"], &[])
+    run_command(cargo(), &["build", "-p", "zigalloc", "--examples", "--features", &stable_features()], &[])
 }
 
 fn benches() -> Outcome {
-    run_command(cargo(), &["bench", "-p", "zigalloc", "--benches", "--all-features", "--no-run"], &[])
+    let args = ["bench", "-p", "zigalloc", "--benches", "--no-run", "--features", &stable_features()];
+    run_command(cargo(), &args, &[])
 }
 
 fn msrv() -> Outcome {
@@ -209,7 +220,17 @@ fn msrv() -> Outcome {
             let command = ["run", &version, "cargo", "check", "-p", "zigalloc"];
             run_command("rustup", &[&command, features].concat(), &[])
         };
-        check(&["--tests", "--all-features"]).and(|| check(&["--no-default-features"]))
+        check(&["--tests", "--features", &stable_features()]).and(|| check(&["--no-default-features"]))
+    })
+}
+
+/// The nightly compiler's own allocator trait. Everything else of the library is tested without it.
+fn test_nightly() -> Outcome {
+    with(toolchain::toolchain(NIGHTLY), || {
+        let features = format!("{},nightly", stable_features());
+        let command = ["run", NIGHTLY, "cargo", "test", "-p", "zigalloc", "--features", &features];
+        let test = |args: &[&str]| run_command("rustup", &[&command, args].concat(), &[]);
+        test(&["--test", "all", "--", "adapters", "auto_traits"]).and(|| test(&["--doc", "adapters"]))
     })
 }
 
@@ -314,6 +335,19 @@ mod tests {
         for (index, step) in STEPS.iter().enumerate() {
             assert!(step.name.len() <= 18, "{}", step.name);
             assert!(STEPS[..index].iter().all(|other| other.name != step.name), "{}", step.name);
+        }
+    }
+
+    /// With the feature `nightly`, the library needs another compiler than these commands run.
+    #[test]
+    fn no_command_asks_for_really_all_features() {
+        let option = ["--all", "features"].join("-");
+        for entry in std::fs::read_dir(crate::root().join("xtask/src")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let told = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let found = told.filter(|line| line.contains(&option)).count();
+            assert_eq!(found, 0, "{}: stable_features() has what is meant by {option}", path.display());
         }
     }
 
