@@ -146,12 +146,8 @@ unsafe impl<S: Sbrk> Send for SbrkAllocator<S> {}
 unsafe impl<S: Sbrk> Sync for SbrkAllocator<S> {}
 
 impl<S: Sbrk> SbrkAllocator<S> {
-    const VTABLE: VTable = VTable {
-        alloc: sbrk_alloc::<S>,
-        resize: sbrk_resize::<S>,
-        remap: sbrk_remap::<S>,
-        free: sbrk_free::<S>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: sbrk_alloc::<S>, resize: sbrk_resize, remap: sbrk_remap::<S>, free: sbrk_free::<S> };
 
     /// An allocator that has nothing yet, and asks `source` for it.
     #[inline]
@@ -398,7 +394,7 @@ unsafe extern "C" fn sbrk_alloc<S: Sbrk>(
 }
 
 #[inline]
-unsafe extern "C" fn sbrk_resize<S: Sbrk>(
+unsafe extern "C" fn sbrk_resize(
     _ctx: *mut (),
     _memory: *mut u8,
     memory_len: usize,

@@ -540,3 +540,33 @@ unsafe extern "C" {
     #[link_name = "sbrk"]
     fn libc_sbrk(increment: isize) -> *mut u8;
 }
+
+/// SB-07: the memory of a WebAssembly program, in which Rust's own allocator grows too. Two allocators have
+/// nothing in common.
+#[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
+#[test]
+fn memory_grow() {
+    use zigalloc::heap::MemoryGrow;
+    static FIRST: SbrkAllocator<MemoryGrow> = SbrkAllocator::init(MemoryGrow);
+    static SECOND: SbrkAllocator<MemoryGrow> = SbrkAllocator::init(MemoryGrow);
+    let mut blocks = Vec::new();
+    for n in 1..200usize {
+        let len = n * 97;
+        for sbrk in [&FIRST, &SECOND] {
+            // SAFETY: the length is not zero.
+            let memory =
+                unsafe { sbrk.allocator().raw_alloc(len, Alignment::_16, 0) }.expect("there is memory");
+            blocks.push((
+                sbrk,
+                Filled::new(NonNull::slice_from_raw_parts(memory, len), Alignment::_16, n as u8),
+            ));
+        }
+    }
+    for (sbrk, block) in &blocks {
+        block.check();
+        // SAFETY: a live block, which is not used again.
+        unsafe { sbrk.allocator().raw_free(block.memory, block.alignment, 0) };
+    }
+    assert!(FIRST.allocator().alloc::<u8>(isize::MAX as usize).is_err());
+    run_random_program(FIRST.allocator().get(), &mut Random::new(1), 1000);
+}

@@ -61,7 +61,7 @@ pub unsafe trait Sbrk: Send {
     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>>;
 
     /// A pointer with the same address that reaches all of the memory around it, where that of a caller may
-    /// reach less (a `Box` narrows its pointer). See [`pointer::with_addr`] and
+    /// reach less (a `Box` narrows its pointer). See [`NonNull::with_addr`] and
     /// [`with_exposed_provenance_mut`](core::ptr::with_exposed_provenance_mut).
     ///
     /// # Safety
