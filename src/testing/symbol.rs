@@ -192,8 +192,16 @@ fn walk_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
     let mut caller = 0;
     let mut nearest = 0;
     let mut depth = 0;
+    // Without a return address, the caller is behind the function at `entry`. An optimised program can have
+    // several copies of that, of which another one runs. Then at least the frames of the unwinder are
+    // left out: those whose stack ends below a variable of this function.
+    let mut found_entry = false;
+    let mut younger: usize = 0;
+    let here = 0_u8;
+    let here = core::hint::black_box(&raw const here).addr();
     backtrace::trace(|frame| {
         depth += 1;
+        younger += usize::from(frame.sp().addr() <= here);
         let begin = frame.symbol_address().addr();
         if begin == frame.ip().addr() {
             return true;
@@ -201,6 +209,7 @@ fn walk_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
         if return_address == 0 {
             if begin == entry {
                 caller = depth;
+                found_entry = true;
             }
             return begin != entry;
         }
@@ -210,6 +219,9 @@ fn walk_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
         }
         true
     });
+    if return_address == 0 && !found_entry {
+        caller = younger.saturating_sub(1);
+    }
     let mut free = addresses.iter_mut().skip(usize::from(return_address != 0));
     let mut depth = 0;
     backtrace::trace(|frame| {

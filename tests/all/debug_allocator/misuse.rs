@@ -172,8 +172,8 @@ fn foreign_pointers(#[values(true, false)] safety: bool) {
     with_block(DebugConfig { safety, ..CONFIG }, SMALL, |a, memory| {
         let mut on_the_stack = [0_u64; 3];
         let stack = NonNull::from(&mut on_the_stack).cast();
-        let nowhere = NonNull::without_provenance(std::num::NonZero::new(8).unwrap());
-        let last = NonNull::without_provenance(std::num::NonZero::<usize>::MAX);
+        let nowhere = NonNull::new(std::ptr::without_provenance_mut(8)).unwrap();
+        let last = NonNull::new(std::ptr::without_provenance_mut(usize::MAX)).unwrap();
         for foreign in [stack, nowhere, last] {
             free(a, block(foreign, SMALL), 8);
             free(a, block(foreign, LARGE), 8);
