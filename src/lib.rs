@@ -57,7 +57,9 @@
 //! |---|---|---|
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
 //! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep books on the global heap |
-//! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take |
+//! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take; and allocators that implement it become handles |
+//! | `allocator-api2-04` | | the same for version 0.4, which is another trait |
+//! | `nightly` | | the same for `core::alloc::Allocator`, which the nightly compiler's `Vec` and `Box` take |
 //! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
@@ -66,6 +68,7 @@
 //! arenas, the memory pools, the failing and validating allocators of [`testing`], and [`trace`] remain.
 
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
 #![warn(missing_docs)]
 
 #[cfg(feature = "alloc")]

@@ -115,13 +115,17 @@ pub struct ArenaAllocator<C: ChildAllocator> {
 #[doc(alias = "std.heap.ArenaAllocator.State")]
 #[derive(Debug, Default)]
 pub struct State {
-    /// The newest node. Each is a live block of the child, as long as its header says.
+    /// The newest node. Each is a live block of the child, as long as its header says (or, at the head,
+    /// the mark of a call).
     first: Cell<Option<NonNull<Node>>>,
     /// How many bytes behind the newest node's header are in use: at most its size less 16.
     end_index: Cell<usize>,
 }
 
 /// The header of a block from the child. Zig's `BufNode`.
+///
+/// One without room, of [`NODE_SIZE`] bytes, is not a block of the child but the mark that the arena is
+/// [calling its child](ArenaAllocator::call_child).
 #[repr(C)]
 struct Node {
     /// The block's length in bytes, header included.
@@ -310,6 +314,30 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         Some(oldest)
     }
 
+    /// Calls the child for `alloc_slow`, with a mark at the head of the list.
+    ///
+    /// A child runs code of which the arena knows nothing, such as a sink of a
+    /// [`LoggingAllocator`](crate::trace::LoggingAllocator). If that code asks the same arena for memory, it
+    /// must not find the node that the child is just growing. What it finds has no room, so it gets none.
+    fn call_child<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
+        let (first, end_index) = (self.state.first.get(), self.state.end_index.get());
+        let mark = Node { size: NODE_SIZE, next: first };
+        self.state.first.set(Some(NonNull::from(&mark)));
+        self.state.end_index.set(0);
+        let result = call(self.child_allocator.handle());
+        // Not after a panic; but that cannot get past `alloc_slow`, and ends the process.
+        self.state.first.set(first);
+        self.state.end_index.set(end_index);
+        result
+    }
+
+    /// Whether the arena is in the middle of a call of its child.
+    fn is_calling(&self) -> bool {
+        // SAFETY: nodes of the list are live blocks that begin with their header, and the mark lasts as
+        // long as the call.
+        self.state.first.get().is_some_and(|node| unsafe { (*node.as_ptr()).size } == NODE_SIZE)
+    }
+
     /// A new node at the head of the list, with room for `request` bytes (alignment included) behind
     /// a previous one of `previous` bytes.
     fn create_node(&self, previous: usize, request: usize) -> Option<NonNull<Node>> {
@@ -317,7 +345,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         let size = wanted.checked_add(wanted / 2)?;
         // SAFETY: `size` is not zero.
         let memory =
-            unsafe { self.child_allocator.handle().raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
+            self.call_child(|child| unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) })?;
         let node = memory.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
         unsafe { node.write(Node { size, next: self.state.first.get() }) };
@@ -356,15 +384,19 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         let node = match self.state.first.get() {
             None => self.create_node(0, request)?,
             Some(node) => {
-                // SAFETY: the newest node is a live block that begins with its header.
+                // SAFETY: the newest node is a live block that begins with its header, or is the mark of a
+                // call, which lasts as long as the call.
                 let size = unsafe { (*node.as_ptr()).size };
+                if size == NODE_SIZE {
+                    return None;
+                }
                 let (_, end) = place(node, self.state.end_index.get(), len, alignment)?;
                 let bigger = end.checked_add(NODE_SIZE)?;
-                let child = self.child_allocator.handle();
+                let memory = node_block(node, size);
                 // SAFETY: a live block of the child with matching length and alignment.
-                if unsafe {
-                    child.raw_resize(node_block(node, size), NODE_ALIGNMENT, bigger, return_address())
-                } {
+                if self.call_child(|child| unsafe {
+                    child.raw_resize(memory, NODE_ALIGNMENT, bigger, return_address())
+                }) {
                     // SAFETY: as above.
                     unsafe { (*node.as_ptr()).size = bigger };
                     node

@@ -154,7 +154,7 @@ impl<'b> FixedBufferAllocator<'b> {
     /// ```
     #[doc(alias = "threadSafeAllocator")]
     #[inline]
-    pub fn thread_safe_allocator(&mut self) -> SyncAllocator<'_> {
+    pub const fn thread_safe_allocator(&mut self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: they change `end_index` by
         // compare-and-swap only, and the exclusive borrow keeps every other access away.
         unsafe { SyncAllocator::from_raw_parts(ptr::from_mut(self).cast(), &Self::THREAD_SAFE_VTABLE) }

@@ -47,8 +47,7 @@ pub use stack_fallback::{StackFallbackAllocator, stack_fallback};
 /// The longest request, in bytes, that is passed on to whatever lies below this crate. Rust has no
 /// objects beyond `isize::MAX`. Miri ends the program if its host has not enough memory, where an
 /// operating system says no; so there it is a gibibyte.
-#[cfg(feature = "alloc")]
-const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
+pub(crate) const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
 
 /// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a
 /// block that the caller knows by a pointer that may reach less: one that was made from a reference, or

@@ -2,12 +2,10 @@
 //!
 //! # Guarantees
 //!
-//! `alloc` and `free` are `std::alloc::alloc` and `dealloc`; `remap` is `realloc`, which may move the
-//! block or extend it where it is. `resize` is true only for the length that the block has, because
-//! Rust's allocators must be told the length of a block when they free it, and cannot change it in
-//! place.
+//! `alloc` and `free` are `std::alloc::alloc` and `dealloc`; `remap` is `realloc`; `resize` is true only for
+//! the length that the block has. It is what [`FromGlobalAlloc`] makes of these functions.
 //!
-//! There is no state: the context is null and never used.
+//! There is no state: the context is the address of nothing.
 //!
 //! # Threads
 //!
@@ -16,16 +14,15 @@
 //! # Limits
 //!
 //! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as
-//! they are no [`Layout`](core::alloc::Layout).
+//! they are no [`Layout`].
 //!
 //! Not in Zig, which has no global allocator.
 
 use alloc::alloc as global;
-use core::ptr::{self, NonNull};
+use core::alloc::{GlobalAlloc, Layout};
 
-use super::MAX_LEN;
-use crate::alignment::Alignment;
-use crate::vtable::{SyncAllocator, VTable, block, nullable};
+use crate::adapters::FromGlobalAlloc;
+use crate::vtable::SyncAllocator;
 
 /// Rust's global allocator; see the [module](self).
 ///
@@ -41,102 +38,34 @@ use crate::vtable::{SyncAllocator, VTable, block, nullable};
 /// assert_eq!(unsafe { text.as_ref() }, b"on the heap");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-pub const RUST_ALLOCATOR: SyncAllocator<'static> = {
-    // SAFETY: the functions keep the contract, because `GlobalAlloc` promises the same: blocks are
-    // disjoint, aligned, and valid until they are freed, from any thread. There is no state.
-    unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &RustAllocator::VTABLE) }
-};
+pub const RUST_ALLOCATOR: SyncAllocator<'static> = FromGlobalAlloc::from_ref(&Global).thread_safe_allocator();
 
-struct RustAllocator;
+/// What the program has installed. The adapter makes the table.
+struct Global;
 
-impl RustAllocator {
-    const VTABLE: VTable =
-        VTable { alloc: rust_alloc, resize: rust_resize, remap: rust_remap, free: rust_free };
-
-    /// # Safety
-    /// `len` is not zero.
+// SAFETY: the functions are those of a `GlobalAlloc`, which keeps that trait's contract.
+unsafe impl GlobalAlloc for Global {
     #[inline]
-    unsafe fn alloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-        if !alignment.is_valid() || len > MAX_LEN {
-            return None;
-        }
-        let layout = alignment.to_layout(len).ok()?;
-        // SAFETY: the layout's size is not zero, the caller says.
-        NonNull::new(unsafe { global::alloc(layout) })
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is the same.
+        unsafe { global::alloc(layout) }
     }
 
-    /// # Safety
-    /// `memory` and `alignment` match a live block, `new_len` is not zero.
     #[inline]
-    unsafe fn remap(memory: NonNull<[u8]>, alignment: Alignment, new_len: usize) -> Option<NonNull<u8>> {
-        // `realloc` demands a new layout that is valid.
-        if new_len > MAX_LEN || alignment.to_layout(new_len).is_err() {
-            return None;
-        }
-        let layout = alignment.to_layout(memory.len()).ok()?;
-        // SAFETY: the block was allocated with this layout or reallocated to it (matching length
-        // and alignment); `new_len` is not zero and a valid size for the alignment.
-        NonNull::new(unsafe { global::realloc(memory.cast().as_ptr(), layout, new_len) })
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { global::dealloc(ptr, layout) };
     }
 
-    /// # Safety
-    /// `memory` and `alignment` match a live block.
     #[inline]
-    unsafe fn free(memory: NonNull<[u8]>, alignment: Alignment) {
-        // A live block has a valid layout: `alloc` and `remap` have checked it.
-        if let Ok(layout) = alignment.to_layout(memory.len()) {
-            // SAFETY: the block was allocated with this layout or reallocated to it.
-            unsafe { global::dealloc(memory.cast().as_ptr(), layout) };
-        }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is the same.
+        unsafe { global::alloc_zeroed(layout) }
     }
-}
 
-// ---- the functions of the table ----
-
-#[inline]
-unsafe extern "C" fn rust_alloc(
-    _ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 2 of the contract.
-    nullable(unsafe { RustAllocator::alloc(len, alignment) })
-}
-
-#[inline]
-unsafe extern "C" fn rust_resize(
-    _ctx: *mut (),
-    _memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    new_len == memory_len
-}
-
-#[inline]
-unsafe extern "C" fn rust_remap(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 2 and 3 of the contract.
-    nullable(unsafe { RustAllocator::remap(block(memory, memory_len), alignment, new_len) })
-}
-
-#[inline]
-unsafe extern "C" fn rust_free(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clause 3 of the contract.
-    unsafe { RustAllocator::free(block(memory, memory_len), alignment) };
+    #[inline]
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise is the same.
+        unsafe { global::realloc(ptr, layout, new_size) }
+    }
 }

@@ -274,7 +274,7 @@ impl<'c> SharedArenaAllocator<'c> {
 
     /// A handle to this arena, for any number of threads.
     #[inline]
-    pub fn allocator(&self) -> SyncAllocator<'_> {
+    pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: the essay's invariants show that
         // blocks are disjoint parts of nodes, which are live blocks of the child. The handle borrows
         // `self`, and what frees nodes needs `self` exclusively (clause 11).

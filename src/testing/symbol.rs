@@ -164,64 +164,52 @@ fn is_std(name: &str, file: Option<&Path>) -> bool {
 /// what the unwinder does.
 pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; N] {
     let mut addresses = [0; N];
-    fill_stack(return_address, 0, &mut addresses);
+    fill_stack(return_address, (0, 0), &mut addresses);
     addresses
 }
 
-/// [`stack_addresses`] into a slice of zeros. Where there is no return address, the stack begins at the
-/// caller of the function that is at `entry`, if that is known.
-pub(crate) fn fill_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
+/// [`stack_addresses`] into a slice of zeros.
+///
+/// `place` is for where there is no return address: the function of the allocator that was called, and
+/// an address inside of it. The stack begins at the caller of that function. But the function may be
+/// inlined into its caller, or there may be several copies of it, of which another is called; then it
+/// begins with whatever function that address is in.
+pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses: &mut [usize]) {
     if let Some(first) = addresses.first_mut() {
         *first = return_address;
     }
     #[cfg(feature = "backtrace")]
     if addresses.len() > 1 {
-        walk_stack(return_address, entry, addresses);
+        walk_stack(return_address, place, addresses);
     }
     #[cfg(not(feature = "backtrace"))]
-    let _ = entry;
+    let _ = place;
 }
 
 #[cfg(feature = "backtrace")]
-fn walk_stack(return_address: usize, entry: usize, addresses: &mut [usize]) {
+fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &mut [usize]) {
     // The frames of the allocators come first; how many there are depends on what was inlined. The
     // caller's is the one whose function begins nearest below `return_address`: no other begins
     // between. Where the unwinder does not know where functions begin (it says so by giving the
     // instruction itself), all frames are kept. An address whose function is not on the stack (anyone
     // can pass anything) is taken for one of another function, and frames may be missing behind it.
+    let inside = if return_address != 0 { return_address } else { here };
     let mut caller = 0;
     let mut nearest = 0;
     let mut depth = 0;
-    // Without a return address, the caller is behind the function at `entry`. An optimised program can have
-    // several copies of that, of which another one runs. Then at least the frames of the unwinder are
-    // left out: those whose stack ends below a variable of this function.
-    let mut found_entry = false;
-    let mut younger: usize = 0;
-    let here = 0_u8;
-    let here = core::hint::black_box(&raw const here).addr();
     backtrace::trace(|frame| {
         depth += 1;
-        younger += usize::from(frame.sp().addr() <= here);
         let begin = frame.symbol_address().addr();
         if begin == frame.ip().addr() {
             return true;
         }
-        if return_address == 0 {
-            if begin == entry {
-                caller = depth;
-                found_entry = true;
-            }
-            return begin != entry;
-        }
-        if begin <= return_address && begin > nearest {
+        if begin <= inside && begin > nearest {
             nearest = begin;
-            caller = depth;
+            // How many frames to leave out.
+            caller = if return_address != 0 || begin == entry { depth } else { depth - 1 };
         }
         true
     });
-    if return_address == 0 && !found_entry {
-        caller = younger.saturating_sub(1);
-    }
     let mut free = addresses.iter_mut().skip(usize::from(return_address != 0));
     let mut depth = 0;
     backtrace::trace(|frame| {

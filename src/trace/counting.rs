@@ -4,7 +4,7 @@
 //!
 //! Every call is passed on to the child as it is, with its return address, and so is the result. Blocks are
 //! not touched: there is no header, and nothing is remembered of a single block. A call costs some atomic
-//! additions (five for an allocation, two for a free), and never waits.
+//! additions (three for an allocation, and a maximum when it makes a new peak; two for a free), and never waits.
 //!
 //! [`snapshot`] returns the numbers as a plain value, [`Counts`], which can be kept, compared and printed:
 //!

@@ -24,8 +24,10 @@
 //! - It **calls this allocator**, because it keeps its text there. Such a call is passed on to the child like
 //!   any other. But a line for it would be written by the same sink, and would lead to the next one. So it
 //!   gets none, and counts as a lost line.
-//! - It calls an allocator that is **above** this one, such as a lock: that breaks clause 15 of the
-//!   [contract](crate::VTable#the-contract-of-an-allocator), and the lock waits for ever.
+//! - It calls an allocator that is **above** this one, in the middle of that one's own call: that breaks
+//!   clause 15 of the [contract](crate::VTable#the-contract-of-an-allocator). A lock waits for ever, or ends
+//!   the process; an arena or a pool has no memory to give; others may go on. Blocks stay disjoint, also
+//!   then, as sinks are safe code.
 //! - It **panics**: the process is aborted. The table's functions are `extern "C"` and must not unwind.
 //!
 //! # What it assumes of its child

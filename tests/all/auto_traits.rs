@@ -8,6 +8,9 @@ use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
+#[cfg(feature = "std")]
+use zigalloc::adapters::FromGlobalAlloc;
+use zigalloc::adapters::GlobalAllocator;
 use zigalloc::heap::arena::{Checkpoint, Scope, State};
 #[cfg(feature = "std")]
 use zigalloc::heap::debug::{Operation, Report, ReportKind, Trace};
@@ -153,6 +156,44 @@ rows! {
                                    [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     zigalloc::testing::LedgerAllocator<Alone>:
                                   [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+}
+
+// Adapters are as what they adapt.
+rows! {
+    GlobalAllocator:               [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+#[cfg(feature = "std")]
+rows! {
+    FromGlobalAlloc<std::alloc::System>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    FromGlobalAlloc<Cell<u8>>:     [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+}
+#[cfg(feature = "allocator-api2")]
+mod adapters_02 {
+    use super::*;
+    use zigalloc::adapters::allocator_api2::FromAllocator;
+    rows! {
+        FromAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        FromAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    }
+}
+#[cfg(feature = "allocator-api2-04")]
+mod adapters_04 {
+    use super::*;
+    use zigalloc::adapters::allocator_api2_04::FromAllocator;
+    rows! {
+        FromAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        FromAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    }
+}
+#[cfg(feature = "nightly")]
+mod adapters_nightly {
+    use super::*;
+    use zigalloc::adapters::nightly::FromAllocator;
+    rows! {
+        FromAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        FromAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    }
 }
 
 // What needs an operating system.

@@ -1,6 +1,11 @@
 //!
 //! The comment above a test names the entries of `docs/surface.toml` that it shows.
 
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
+
+mod adapters_04;
+mod adapters_global;
+mod adapters_nightly;
 mod alignment;
 mod allocator_api2;
 mod arena;
@@ -22,6 +27,8 @@ mod memory_pool;
 #[cfg(feature = "std")]
 mod out_of_memory;
 mod page_allocator;
+#[cfg(feature = "std")]
+mod reentrance;
 mod return_address;
 mod rust_allocator;
 mod sbrk_allocator;

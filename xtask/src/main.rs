@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 mod bench_zig;
 mod capi;
+mod differential;
 mod ghostty;
+mod interop;
 mod inventory;
 mod platforms;
 mod scan;
@@ -16,6 +18,7 @@ mod surface;
 mod test;
 mod toolchain;
 mod wheel;
+mod zig;
 
 /// A command that fails says why in one text; it is printed as it is.
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -33,6 +36,9 @@ const COMMANDS: &[Command] = &[
     Command { name: "bench-zig", usage: bench_zig::USAGE, run: bench_zig::run },
     Command { name: "ghostty", usage: ghostty::USAGE, run: ghostty::run },
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
+    Command { name: "interop", usage: interop::USAGE, run: interop::run },
+    Command { name: "differential", usage: differential::USAGE, run: differential::run },
+    Command { name: "zig", usage: zig::USAGE, run: zig::run },
 ];
 
 fn main() -> ExitCode {

@@ -1,15 +1,16 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
-use crate::Result;
 use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, run_quietly};
 use crate::surface;
-use crate::toolchain::{self, NIGHTLY, cargo};
+use crate::toolchain::{self, NIGHTLY, cargo, stable_features};
+use crate::zig;
+use crate::{Result, differential, interop};
 
 pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
       Runs every check and test, all of them even if one fails, and sums up in a table.
       Installs what it needs with rustup; what it cannot have is reported as SKIPPED.
-      --quick  without Miri, loom's models and the oldest supported compiler
+      --quick  without Miri, loom's models, and the oldest and the newest compiler
       --only   these steps only; `miri` stands for all that begin with `miri-`
       --list   the names of the steps";
 
@@ -49,6 +50,30 @@ const STEPS: &[Step] = &[
         run: crate::ghostty::step,
     },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
+    Step {
+        name: "zig-package",
+        what: "the Zig package, with every release of Zig",
+        kind: Kind::Slow,
+        run: zig_package,
+    },
+    Step {
+        name: "interop",
+        what: "Zig's tests of our allocators, and ours of Zig's",
+        kind: Kind::Slow,
+        run: interop,
+    },
+    Step {
+        name: "differential",
+        what: "random programs, compared with Zig",
+        kind: Kind::Slow,
+        run: differential,
+    },
+    Step {
+        name: "test-nightly",
+        what: "tests of what needs the nightly compiler",
+        kind: Kind::Slow,
+        run: test_nightly,
+    },
     Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
     Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
@@ -81,7 +106,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn build() -> Outcome {
-    run_command(cargo(), &["check", "-p", "zigalloc", "--all-features"], &[])
+    run_command(cargo(), &["check", "-p", "zigalloc", "--features", &stable_features()], &[])
 }
 
 fn fmt() -> Outcome {
@@ -109,20 +134,24 @@ fn clippy_alloc() -> Outcome {
 }
 
 fn clippy_all() -> Outcome {
-    clippy(&["--workspace", "--all-features"])
+    clippy(&["--workspace", "--features", &stable_features()])
 }
 
-const DOC: &[&str] = &["doc", "-p", "zigalloc", "--no-deps", "--all-features"];
+const DOC: &[&str] = &["doc", "-p", "zigalloc", "--no-deps", "--features"];
 
 /// Links from private items may lead nowhere: they are read in the source.
 fn doc_private() -> Outcome {
     let flags = "-D warnings -A rustdoc::broken_intra_doc_links -A rustdoc::private_intra_doc_links";
-    run_command(cargo(), &[DOC, &["--document-private-items"]].concat(), &[("RUSTDOCFLAGS", flags)])
+    run_command(
+        cargo(),
+        &[DOC, &[&stable_features(), "--document-private-items"]].concat(),
+        &[("RUSTDOCFLAGS", flags)],
+    )
 }
 
 /// Runs last of the two, so that `target/doc` is what users see.
 fn doc() -> Outcome {
-    run_command(cargo(), DOC, &[("RUSTDOCFLAGS", "-D warnings")])
+    run_command(cargo(), &[DOC, &[&stable_features()]].concat(), &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
 /// `cargo test` of the library. Everything is run even if one test program fails.
@@ -144,12 +173,12 @@ fn test_minimal() -> Outcome {
 
 /// All there is. A test program that needs a feature runs here, whatever the feature.
 fn test_all() -> Outcome {
-    test(&["--all-features"])
+    test(&["--features", &stable_features()])
 }
 
 /// What differs without debug assertions: fills, overflow, return addresses of inlined functions.
 fn test_release() -> Outcome {
-    test(&[SHORT, &["--all-features", "--release"]].concat())
+    test(&[SHORT, &["--release", "--features", &stable_features()]].concat())
 }
 
 /// With what is skipped in sight, and Valgrind if it can be had.
@@ -166,21 +195,16 @@ fn test_xtask() -> Outcome {
 }
 
 fn surface() -> Outcome {
-    match surface::require_done() {
-        Ok(()) => Outcome::Passed,
-        Err(message) => {
-            println!("{message}");
-            Outcome::Failed
-        }
-    }
+    outcome(surface::require_done())
 }
 
 fn examples() -> Outcome {
-    run_command(cargo(), &["build", "-p", "zigalloc", "--examples", "--all-features"], &[])
+    run_command(cargo(), &["build", "-p", "zigalloc", "--examples", "--features", &stable_features()], &[])
 }
 
 fn benches() -> Outcome {
-    run_command(cargo(), &["bench", "-p", "zigalloc", "--benches", "--all-features", "--no-run"], &[])
+    let args = ["bench", "-p", "zigalloc", "--benches", "--no-run", "--features", &stable_features()];
+    run_command(cargo(), &args, &[])
 }
 
 fn msrv() -> Outcome {
@@ -196,8 +220,36 @@ fn msrv() -> Outcome {
             let command = ["run", &version, "cargo", "check", "-p", "zigalloc"];
             run_command("rustup", &[&command, features].concat(), &[])
         };
-        check(&["--tests", "--all-features"]).and(|| check(&["--no-default-features"]))
+        check(&["--tests", "--features", &stable_features()]).and(|| check(&["--no-default-features"]))
     })
+}
+
+/// The nightly compiler's own allocator trait. Everything else of the library is tested without it.
+fn test_nightly() -> Outcome {
+    with(toolchain::toolchain(NIGHTLY), || {
+        let features = format!("{},nightly", stable_features());
+        let command = ["run", NIGHTLY, "cargo", "test", "-p", "zigalloc", "--features", &features];
+        let test = |args: &[&str]| run_command("rustup", &[&command, args].concat(), &[]);
+        test(&["--test", "all", "--", "adapters", "auto_traits"]).and(|| test(&["--doc", "adapters"]))
+    })
+}
+
+fn zig_package() -> Outcome {
+    with_zig(&zig::VERSIONS, zig::test_package)
+}
+
+fn interop() -> Outcome {
+    with_zig(&zig::VERSIONS, || interop::run(&[]))
+}
+
+fn differential() -> Outcome {
+    with_zig(&[zig::PORTED, zig::NEWEST], differential::step)
+}
+
+/// Runs the step if there are these compilers.
+fn with_zig(versions: &[&'static str], step: fn() -> Result<()>) -> Outcome {
+    let here = versions.iter().try_for_each(|version| zig::compiler(version).map(drop));
+    with(here, || outcome(step()))
 }
 
 /// The models of `tests/loom.rs`. They are built apart, since `RUSTFLAGS` of its own would make cargo build
@@ -252,6 +304,17 @@ fn miri_seeds() -> Outcome {
     miri("-Zmiri-many-seeds=0..16", &args)
 }
 
+/// How a step ended that is a function; what went wrong is printed.
+fn outcome(result: Result<()>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(message) => {
+            println!("{message}");
+            Outcome::Failed
+        }
+    }
+}
+
 /// Runs the step if what it needs is there.
 fn with(needed: Result<()>, step: impl FnOnce() -> Outcome) -> Outcome {
     match needed {
@@ -272,6 +335,19 @@ mod tests {
         for (index, step) in STEPS.iter().enumerate() {
             assert!(step.name.len() <= 18, "{}", step.name);
             assert!(STEPS[..index].iter().all(|other| other.name != step.name), "{}", step.name);
+        }
+    }
+
+    /// With the feature `nightly`, the library needs another compiler than these commands run.
+    #[test]
+    fn no_command_asks_for_really_all_features() {
+        let option = ["--all", "features"].join("-");
+        for entry in std::fs::read_dir(crate::root().join("xtask/src")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let told = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let found = told.filter(|line| line.contains(&option)).count();
+            assert_eq!(found, 0, "{}: stable_features() has what is meant by {option}", path.display());
         }
     }
 

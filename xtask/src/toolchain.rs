@@ -89,6 +89,16 @@ pub(crate) fn minimum_rust() -> Result<String> {
     Ok(version.to_owned())
 }
 
+/// The features that every toolchain can build, in the form that `--features` takes: all but `nightly`. Since
+/// that one needs the nightly compiler, Cargo's own `--all-features` is of no use.
+pub(crate) fn stable_features() -> String {
+    let manifest = std::fs::read_to_string(crate::root().join("Cargo.toml")).unwrap_or_default();
+    let manifest: toml::Table = manifest.parse().unwrap_or_default();
+    let features = manifest.get("features").and_then(toml::Value::as_table);
+    let names = features.into_iter().flat_map(|features| features.keys());
+    names.filter(|name| *name != "nightly").map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
 fn install(args: &[&str]) -> Result<()> {
     println!("$ rustup {}", args.join(" "));
     let status = Command::new("rustup").args(args).stdin(Stdio::null()).status();
@@ -123,6 +133,18 @@ mod tests {
         let version = minimum_rust().unwrap();
         assert_eq!(version.split('.').next(), Some("1"));
         assert!(version.split('.').skip(1).all(|part| part.parse::<u32>().is_ok()), "{version}");
+    }
+
+    #[test]
+    fn features_are_read_from_the_manifest() {
+        let features = stable_features();
+        let features: Vec<_> = features.split(',').collect();
+        assert!(
+            ["default", "std", "allocator-api2", "allocator-api2-04"]
+                .iter()
+                .all(|name| features.contains(name))
+        );
+        assert!(!features.contains(&"nightly"), "{features:?}");
     }
 
     #[test]

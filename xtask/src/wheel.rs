@@ -11,8 +11,8 @@ use crate::Result;
 /// # Errors
 /// If there is no Python with pip, or no network, or no wheel for this machine.
 pub(crate) fn fetch(package: &str, version: &str) -> Result<PathBuf> {
-    let parent = crate::root().join("target").join(package);
-    let directory = parent.join(version);
+    let directory = directory(package, version);
+    let parent = directory.parent().unwrap_or(&directory);
     if directory.is_dir() {
         return Ok(directory);
     }
@@ -30,6 +30,11 @@ pub(crate) fn fetch(package: &str, version: &str) -> Result<PathBuf> {
         directory.display()
     );
     result.map(|()| directory).map_err(|error| format!("{error}\n{by_hand}"))
+}
+
+/// Where that is, or will be.
+pub(crate) fn directory(package: &str, version: &str) -> PathBuf {
+    crate::root().join("target").join(package).join(version)
 }
 
 /// A release of the Zig compiler.

@@ -65,9 +65,14 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     ///
     /// A [`scope`](Self::scope) is safe and does the same, but it ends all handles from before.
     ///
+    /// # Panics
+    /// In the middle of a call of the arena: from what its child calls, such as a
+    /// [`Sink`](crate::trace::Sink).
+    ///
     /// Not in Zig.
     #[inline]
     pub fn checkpoint(&self) -> Checkpoint {
+        assert!(!self.is_calling(), "ArenaAllocator::checkpoint: called from the arena's own child");
         Checkpoint { first: self.state.first.get(), end_index: self.state.end_index.get() }
     }
 
@@ -77,6 +82,9 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     /// further, and so can containers that have one, if they have not allocated since.
     ///
     /// Not in Zig.
+    ///
+    /// # Panics
+    /// In the middle of a call of the arena, as [`checkpoint`](Self::checkpoint).
     ///
     /// # Safety
     ///
@@ -102,14 +110,16 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub unsafe fn rewind(&self, checkpoint: Checkpoint) {
+        assert!(!self.is_calling(), "ArenaAllocator::rewind: called from the arena's own child");
         debug_assert!(
             self.knows(checkpoint),
             "ArenaAllocator::rewind: {checkpoint:?} is of another arena, or of nodes that this one has given back \
              since"
         );
-        self.free_nodes(checkpoint.first);
-        // A node never gets shorter while its checkpoint is valid, so the index is inside of it.
+        // A node never gets shorter while its checkpoint is valid, so the index is inside of it. It is set
+        // before nodes go back, since the child may call the arena then.
         self.state.end_index.set(checkpoint.end_index);
+        self.free_nodes(checkpoint.first);
     }
 
     /// Begins a part of the program after which everything that was allocated in it is forgotten.

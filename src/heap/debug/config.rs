@@ -54,7 +54,8 @@ pub struct DebugConfig {
     /// Default: yes.
     pub thread_safe: bool,
 
-    /// Whether to give nothing back to the child. Reading freed memory is then no fault of the
+    /// Whether to give no block back to the child when it is freed. (A large block that a `remap` has
+    /// moved or shortened is the child's own affair.) Reading freed memory is then no fault of the
     /// machine, and a second free of any block is known as such. All memory is leaked, unless
     /// `retain_metadata` is set too.
     ///

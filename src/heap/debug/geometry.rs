@@ -279,6 +279,7 @@ mod tests {
     }
 
     #[rstest]
+    #[cfg_attr(miri, ignore = "it is arithmetic alone")]
     #[case(4 * K + 1, 0, "no power of two")]
     #[case(8192 * K, 0, "4 MiB")]
     #[case(4 * K, 33, "limit of 32")]

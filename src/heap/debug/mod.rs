@@ -40,7 +40,7 @@
 //! In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory with 0xAA
 //! before any allocator sees the call, as in Zig. If the memory has been unmapped, that is a fault of
 //! the machine, and nobody reports it. A [`quarantine`](DebugConfig::quarantine) or
-//! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator) has
+//! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator()) has
 //! the former. As long as a page is kept, so is all that is known of its blocks.
 //!
 //! # Layout
@@ -130,6 +130,7 @@ pub use report::{Operation, Report, ReportKind, Trace};
 use state::{Locked, State};
 
 use crate::alignment::Alignment;
+use crate::return_address::return_address;
 use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, nullable};
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
@@ -374,7 +375,9 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         Locked { state, child: self.child_allocator.handle(), config: &self.config, geometry: &self.geometry }
     }
 
-    /// What is known of a call at its beginning. The stack is walked here, without the lock.
+    /// What is known of a call at its beginning. The stack is walked here, without the lock. It is inlined, so
+    /// that "here" is in the function of the table, or in what that is inlined into.
+    #[inline(always)]
     fn begin(
         &self,
         operation: Operation,
@@ -389,7 +392,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
             Operation::Free => Self::VTABLE.free as *const (),
             _ => Self::VTABLE.alloc as *const (),
         };
-        let site = Trace::capture(ret_addr, entry.addr(), self.config.stack_trace_frames);
+        let place = (entry.addr(), return_address());
+        let site = Trace::capture(ret_addr, place, self.config.stack_trace_frames);
         Findings::new(Report::new(operation, address, len, alignment, site))
     }
 
@@ -397,6 +401,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         self.tally.tell_all(findings, self.config.report);
     }
 
+    #[inline(always)]
     fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
         assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
         let mut findings = self.begin(Operation::Alloc, 0, len, alignment, ret_addr);
@@ -413,6 +418,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
 
     /// # Safety
     /// Clauses 2 and 4 of the contract. Clause 3 is checked.
+    #[inline(always)]
     unsafe fn resize(
         &self,
         operation: Operation,
@@ -437,6 +443,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
 
     /// # Safety
     /// Clause 4 of the contract. Clause 3 is checked.
+    #[inline(always)]
     unsafe fn free(&self, address: usize, len: usize, alignment: Alignment, ret_addr: usize) {
         let mut findings = self.begin(Operation::Free, address, len, alignment, ret_addr);
         // SAFETY: the caller's promise.
@@ -471,7 +478,8 @@ impl<C: ChildAllocator> Drop for DebugAllocator<C> {
 }
 
 // SAFETY: 1. as `handle` says. 2. The state is its own. If it is `Send`, its child is a
-// `SyncAllocator`, which any thread may call.
+// `SyncAllocator`, which any thread may call. 3. There is a lock. With `thread_safe` off, a call that
+// finds it taken ends the process, as that option says.
 unsafe impl<C: ChildAllocator> AllocatorState for DebugAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()

@@ -80,12 +80,12 @@ impl Trace {
         &self.addresses[..known.unwrap_or(MAX_STACK_TRACE_FRAMES)]
     }
 
-    /// The stack of the call that `ret_addr` came with, or that called the function at `entry`: `frames`
-    /// addresses, but at least one.
+    /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
+    /// [`symbol::fill_stack`]: `frames` addresses, but at least one.
     #[inline]
-    pub(super) fn capture(ret_addr: usize, entry: usize, frames: usize) -> Trace {
+    pub(super) fn capture(ret_addr: usize, place: (usize, usize), frames: usize) -> Trace {
         let mut trace = Trace::UNKNOWN;
-        symbol::fill_stack(ret_addr, entry, &mut trace.addresses[..frames.max(1)]);
+        symbol::fill_stack(ret_addr, place, &mut trace.addresses[..frames.max(1)]);
         trace
     }
 

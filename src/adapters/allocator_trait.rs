@@ -1,0 +1,354 @@
+//! One allocator trait of Rust, in both directions.
+//!
+//! The trait exists three times, in two versions of a crate and in the nightly compiler, with the same
+//! functions and promises. This file is compiled once for each of them, as a child of the module that
+//! imports it as `api`.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use super::api;
+use crate::adapters::blocks;
+use crate::alignment::Alignment;
+use crate::return_address::return_address;
+use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nullable};
+
+// ---- the trait, spoken by handles ----
+
+// SAFETY: what the trait asks for is in the contract of every handle.
+// 1. Blocks stay valid until all copies of the handle are gone: what ends a block early needs the
+//    allocator's state exclusively (clause 11), and every copy, in whatever container, borrows it
+//    for `'a`. A container that is leaked gives its memory out for at most `'a`.
+// 2. Copies and moved handles are the same allocator (clause 13): two words, no state of their own.
+// 3. Every live block can be passed to every method. The layout that "fits" it is exactly the one
+//    of the last `allocate`, `grow` or `shrink`, since the slices returned are no longer than it;
+//    so its size and alignment match (clause 3).
+unsafe impl api::Allocator for Allocator<'_> {
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
+        blocks::allocate(*self, layout, return_address()).ok_or(api::AllocError)
+    }
+
+    #[inline]
+    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
+        blocks::allocate_zeroed(*self, layout, return_address()).ok_or(api::AllocError)
+    }
+
+    #[inline]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { blocks::deallocate(*self, ptr, layout, return_address()) };
+    }
+
+    #[inline]
+    unsafe fn grow(
+        &self,
+        ptr: NonNull<u8>,
+        old_layout: Layout,
+        new_layout: Layout,
+    ) -> Result<NonNull<[u8]>, api::AllocError> {
+        debug_assert!(
+            new_layout.size() >= old_layout.size(),
+            "grow: the new size {} is below the old one, {}",
+            new_layout.size(),
+            old_layout.size()
+        );
+        // SAFETY: the caller's promise is the same.
+        let memory = unsafe { blocks::reallocate(*self, ptr, old_layout, new_layout, return_address()) };
+        memory.ok_or(api::AllocError)
+    }
+
+    #[inline]
+    unsafe fn grow_zeroed(
+        &self,
+        ptr: NonNull<u8>,
+        old_layout: Layout,
+        new_layout: Layout,
+    ) -> Result<NonNull<[u8]>, api::AllocError> {
+        debug_assert!(
+            new_layout.size() >= old_layout.size(),
+            "grow_zeroed: the new size {} is below the old one, {}",
+            new_layout.size(),
+            old_layout.size()
+        );
+        // SAFETY: the caller's promise is the same.
+        let memory = unsafe { blocks::grow_zeroed(*self, ptr, old_layout, new_layout, return_address()) };
+        memory.ok_or(api::AllocError)
+    }
+
+    #[inline]
+    unsafe fn shrink(
+        &self,
+        ptr: NonNull<u8>,
+        old_layout: Layout,
+        new_layout: Layout,
+    ) -> Result<NonNull<[u8]>, api::AllocError> {
+        debug_assert!(
+            new_layout.size() <= old_layout.size(),
+            "shrink: the new size {} is above the old one, {}",
+            new_layout.size(),
+            old_layout.size()
+        );
+        // SAFETY: the caller's promise is the same.
+        let memory = unsafe { blocks::reallocate(*self, ptr, old_layout, new_layout, return_address()) };
+        memory.ok_or(api::AllocError)
+    }
+}
+
+// SAFETY: as for `Allocator`, which does everything. That the calls may come from any thread is the
+// promise of the handle's type.
+unsafe impl api::Allocator for SyncAllocator<'_> {
+    #[inline]
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
+        self.get().allocate(layout)
+    }
+
+    #[inline]
+    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
+        self.get().allocate_zeroed(layout)
+    }
+
+    #[inline]
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.get().deallocate(ptr, layout) };
+    }
+
+    #[inline]
+    unsafe fn grow(
+        &self,
+        ptr: NonNull<u8>,
+        old_layout: Layout,
+        new_layout: Layout,
+    ) -> Result<NonNull<[u8]>, api::AllocError> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.get().grow(ptr, old_layout, new_layout) }
+    }
+
+    #[inline]
+    unsafe fn grow_zeroed(
+        &self,
+        ptr: NonNull<u8>,
+        old_layout: Layout,
+        new_layout: Layout,
+    ) -> Result<NonNull<[u8]>, api::AllocError> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.get().grow_zeroed(ptr, old_layout, new_layout) }
+    }
+
+    #[inline]
+    unsafe fn shrink(
+        &self,
+        ptr: NonNull<u8>,
+        old_layout: Layout,
+        new_layout: Layout,
+    ) -> Result<NonNull<[u8]>, api::AllocError> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.get().shrink(ptr, old_layout, new_layout) }
+    }
+}
+
+// ---- handles to what speaks the trait ----
+
+/// An allocator of another crate, which implements the trait of this [module](super), as one of this crate.
+///
+/// It holds an `A`, which can also be a reference: the trait is implemented for those. The handles borrow
+/// this value, so it is neither moved nor dropped while one exists. An adapter that took an allocator by value
+/// and returned a handle to it would point into a stack frame that is gone.
+///
+/// | the [`VTable`] | the trait |
+/// |---|---|
+/// | `alloc` | `allocate` |
+/// | `resize` | none: true for the length that the block has, else false |
+/// | `remap` | `grow` if the new length is not below the old one, else `shrink`; null if it fails |
+/// | `free` | `deallocate` |
+///
+/// A block may be longer than was asked for, by the trait's rules. That length is not passed on, since
+/// the vtable has no way to; the block keeps the length that was asked for, which the trait accepts too.
+///
+/// The trait cannot change a block in place, and a shorter length must be told to it: hence `resize`.
+///
+/// # Threads
+///
+/// As with `A`: [`thread_safe_allocator`](Self::thread_safe_allocator) wants it `Sync`, and
+/// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) wants it `Send`.
+///
+/// # Panics
+///
+/// The trait's functions may panic, for instance when memory runs out. A panic in one of them ends the
+/// process (clause 14).
+///
+/// Not in Zig.
+#[doc(alias = "AllocatorApi2")]
+#[doc(alias = "allocator_api")]
+#[repr(transparent)]
+pub struct FromAllocator<A> {
+    allocator: A,
+}
+
+impl<A: api::Allocator> FromAllocator<A> {
+    const VTABLE: VTable = VTable {
+        alloc: from_allocator_alloc::<A>,
+        resize: from_allocator_resize,
+        remap: from_allocator_remap::<A>,
+        free: from_allocator_free::<A>,
+    };
+
+    /// Around an allocator, or around a reference to one.
+    #[inline]
+    pub const fn new(allocator: A) -> FromAllocator<A> {
+        FromAllocator { allocator }
+    }
+
+    /// Around an allocator that stays where it is.
+    #[inline]
+    pub const fn from_ref(allocator: &A) -> &FromAllocator<A> {
+        // SAFETY: the struct is transparent.
+        unsafe { &*ptr::from_ref(allocator).cast() }
+    }
+
+    /// Around an allocator that stays where it is, and to which there is no other way: what
+    /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes.
+    #[inline]
+    pub const fn from_mut(allocator: &mut A) -> &mut FromAllocator<A> {
+        // SAFETY: the struct is transparent.
+        unsafe { &mut *ptr::from_mut(allocator).cast() }
+    }
+
+    /// The allocator. Its blocks are live as long as it says.
+    #[inline]
+    pub fn into_inner(self) -> A {
+        self.allocator
+    }
+
+    /// A handle for one thread.
+    #[inline]
+    pub const fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract. The trait promises that a block is valid until it is
+        // deallocated or the allocator is gone, and the handle borrows `self`, which holds the allocator
+        // (clause 11); that is also why there is always an `A` behind the context.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// A handle for any number of threads.
+    #[inline]
+    pub const fn thread_safe_allocator(&self) -> SyncAllocator<'_>
+    where
+        A: Sync,
+    {
+        // SAFETY: as above, and an `A` that is `Sync` may be called by several threads at once. The trait
+        // takes every live block in every call; so a block may come back from another thread than it
+        // went to. (`&A` is an allocator that is `Send` then, and a `Vec<T, &A>` does just that.)
+        unsafe { SyncAllocator::new_unchecked(self.allocator()) }
+    }
+}
+
+// SAFETY: 1. and 4. as `allocator` says; moved or not, it is the same allocator, the trait says.
+// 2. It is `Send` if `A` is. Whoever holds it exclusively could move the `A` to any thread and call it
+// there; that no clone of it minds is what `Send` means. 3. It is `Sync` if `A` is: see
+// `thread_safe_allocator`.
+unsafe impl<A: api::Allocator> AllocatorState for FromAllocator<A> {
+    #[inline]
+    fn allocator(&self) -> Allocator<'_> {
+        FromAllocator::allocator(self)
+    }
+}
+
+impl<A> fmt::Debug for FromAllocator<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromAllocator").finish_non_exhaustive()
+    }
+}
+
+#[inline]
+fn alloc(allocator: &impl api::Allocator, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let layout = blocks::requested(len, alignment)?;
+    allocator.allocate(layout).ok().map(NonNull::cast)
+}
+
+/// # Safety
+/// Clauses 2 to 4 of the contract.
+#[inline]
+unsafe fn remap(
+    allocator: &impl api::Allocator,
+    memory: NonNull<[u8]>,
+    alignment: Alignment,
+    new_len: usize,
+) -> Option<NonNull<u8>> {
+    let new_layout = blocks::requested(new_len, alignment)?;
+    // SAFETY: a live block of this allocator, from `alloc` or `remap`.
+    let old_layout = unsafe { blocks::live(memory.len(), alignment) };
+    // SAFETY: the layout fits the block: it is the one that was asked for last. The new one is not
+    // shorter, or not longer, as it must be.
+    let resized = unsafe {
+        if new_len >= memory.len() {
+            allocator.grow(memory.cast(), old_layout, new_layout)
+        } else {
+            allocator.shrink(memory.cast(), old_layout, new_layout)
+        }
+    };
+    // The trait leaves the block alone if it fails.
+    resized.ok().map(NonNull::cast)
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, A>(ctx: *mut ()) -> &'s A {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &(*ctx.cast_const().cast::<FromAllocator<A>>()).allocator }
+}
+
+#[inline]
+unsafe extern "C" fn from_allocator_alloc<A: api::Allocator>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    nullable(alloc(unsafe { context::<A>(ctx) }, len, alignment))
+}
+
+#[inline]
+unsafe extern "C" fn from_allocator_resize(
+    _ctx: *mut (),
+    _memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    new_len == memory_len
+}
+
+#[inline]
+unsafe extern "C" fn from_allocator_remap<A: api::Allocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 to 4 of the contract.
+    nullable(unsafe { remap(context::<A>(ctx), block(memory, memory_len), alignment, new_len) })
+}
+
+#[inline]
+unsafe extern "C" fn from_allocator_free<A: api::Allocator>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) {
+    // SAFETY: clauses 1 and 3 of the contract: the layout fits, it is the one that was asked for last.
+    unsafe {
+        let layout = blocks::live(memory_len, alignment);
+        context::<A>(ctx).deallocate(block(memory, memory_len).cast(), layout);
+    }
+}

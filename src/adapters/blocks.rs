@@ -1,0 +1,129 @@
+//! What Rust's allocator traits ask for, as calls of the vtable. Written once, for all of them.
+//!
+//! The traits speak of a [`Layout`] that may be empty, change its alignment and is never checked; the
+//! vtable of a length above zero and an alignment that stays. What becomes of what is tabled in
+//! [`adapters`](super).
+
+use core::alloc::Layout;
+use core::ptr::{self, NonNull};
+
+use crate::alignment::Alignment;
+use crate::heap::MAX_LEN;
+use crate::vtable::Allocator;
+
+/// A new block, or for size zero an aligned address with nothing behind it.
+///
+/// The caller has the handle in its thread (clause 5).
+#[inline]
+pub(super) fn allocate(allocator: Allocator<'_>, layout: Layout, ret_addr: usize) -> Option<NonNull<[u8]>> {
+    let alignment = Alignment::from(layout);
+    if layout.size() == 0 {
+        let highest = ptr::without_provenance_mut(alignment.backward(usize::MAX));
+        return Some(NonNull::slice_from_raw_parts(NonNull::new(highest)?, 0));
+    }
+    // SAFETY: the size is not zero (clause 2), and the handle is in its thread (clause 5): it is not
+    // `Send`, unless it was a `SyncAllocator`.
+    let memory = unsafe { allocator.raw_alloc(layout.size(), alignment, ret_addr) };
+    Some(NonNull::slice_from_raw_parts(memory?, layout.size()))
+}
+
+/// The same, with every byte 0.
+#[inline]
+pub(super) fn allocate_zeroed(
+    allocator: Allocator<'_>,
+    layout: Layout,
+    ret_addr: usize,
+) -> Option<NonNull<[u8]>> {
+    let memory = allocate(allocator, layout, ret_addr)?;
+    // SAFETY: a new block of that length; none if the length is zero.
+    unsafe { memory.cast::<u8>().write_bytes(0, memory.len()) };
+    Some(memory)
+}
+
+/// Ends a block, if there is one.
+///
+/// # Safety
+/// `layout` fits the block at `ptr`, which is from this allocator and not used afterwards.
+#[inline]
+pub(super) unsafe fn deallocate(allocator: Allocator<'_>, ptr: NonNull<u8>, layout: Layout, ret_addr: usize) {
+    if layout.size() == 0 {
+        return;
+    }
+    let memory = NonNull::slice_from_raw_parts(ptr, layout.size());
+    // SAFETY: the caller's promise: a live block with matching length and alignment.
+    unsafe { allocator.raw_free(memory, layout.into(), ret_addr) };
+}
+
+/// Makes a block longer or shorter; on failure it is as it was.
+///
+/// # Safety
+/// `old_layout` fits the block at `ptr`, which is from this allocator. After success nothing uses
+/// `ptr`.
+#[inline]
+pub(super) unsafe fn reallocate(
+    allocator: Allocator<'_>,
+    ptr: NonNull<u8>,
+    old_layout: Layout,
+    new_layout: Layout,
+    ret_addr: usize,
+) -> Option<NonNull<[u8]>> {
+    let (old_len, new_len) = (old_layout.size(), new_layout.size());
+    if old_layout == new_layout {
+        return Some(NonNull::slice_from_raw_parts(ptr, new_len));
+    }
+    if old_layout.align() == new_layout.align() && old_len != 0 && new_len != 0 {
+        let memory = NonNull::slice_from_raw_parts(ptr, old_len);
+        // SAFETY: the caller's promise: a live block with matching length and alignment. Neither
+        // length is zero.
+        if let Some(memory) = unsafe { allocator.raw_remap(memory, old_layout.into(), new_len, ret_addr) } {
+            return Some(NonNull::slice_from_raw_parts(memory, new_len));
+        }
+    }
+    let memory = allocate(allocator, new_layout, ret_addr)?;
+    // SAFETY: both blocks are live and at least that long, and so apart (clause 7).
+    unsafe { memory.cast::<u8>().copy_from_nonoverlapping(ptr, old_len.min(new_len)) };
+    // SAFETY: the caller's promise; the old block's content is in the new one.
+    unsafe { deallocate(allocator, ptr, old_layout, ret_addr) };
+    Some(memory)
+}
+
+/// Makes a block longer, with zeros behind its old length; on failure it is as it was.
+///
+/// # Safety
+/// As [`reallocate`], and the new size is not below the old one.
+#[inline]
+pub(super) unsafe fn grow_zeroed(
+    allocator: Allocator<'_>,
+    ptr: NonNull<u8>,
+    old_layout: Layout,
+    new_layout: Layout,
+    ret_addr: usize,
+) -> Option<NonNull<[u8]>> {
+    // SAFETY: the caller's promise is the same.
+    let memory = unsafe { reallocate(allocator, ptr, old_layout, new_layout, ret_addr)? };
+    let old_len = old_layout.size();
+    // SAFETY: the block is `new_layout.size()` bytes long, at least the old size.
+    unsafe { memory.cast::<u8>().add(old_len).write_bytes(0, memory.len() - old_len) };
+    Some(memory)
+}
+
+// ---- and the other way ----
+
+/// The layout of a block that is asked for, or `None` if there is no such layout.
+#[inline]
+pub(super) fn requested(len: usize, alignment: Alignment) -> Option<Layout> {
+    if !alignment.is_valid() || len > MAX_LEN {
+        return None;
+    }
+    alignment.to_layout(len).ok()
+}
+
+/// The layout of a block that there is.
+///
+/// # Safety
+/// `len` and `alignment` are those of a live block for which [`requested`] was a layout.
+#[inline]
+pub(super) unsafe fn live(len: usize, alignment: Alignment) -> Layout {
+    // SAFETY: it was a layout when the block was allocated or got this length.
+    unsafe { Layout::from_size_align_unchecked(len, alignment.to_byte_units()) }
+}

@@ -1,0 +1,203 @@
+//! A handle to anything that could be the `#[global_allocator]`: mimalloc, the system's allocator, a wrapper
+//! that counts.
+//!
+//! # Guarantees
+//!
+//! `alloc` and `free` are `GlobalAlloc`'s `alloc` and `dealloc`; `remap` is `realloc`, which may move the
+//! block or extend it where it is. `resize` is true only for the length that the block has, because
+//! `GlobalAlloc` must be told the length of a block when it is freed, and cannot change it in place.
+//!
+//! # The allocator is borrowed
+//!
+//! `GlobalAlloc` does not promise that blocks survive a move of their allocator, which usually is a static.
+//! (The example in its documentation has its memory within itself.) So there is no adapter by value:
+//! a handle borrows the allocator where it is.
+//!
+//! # Limits
+//!
+//! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as
+//! they are no [`Layout`](core::alloc::Layout).
+//!
+//! Not in Zig, which has no global allocator.
+
+use core::alloc::GlobalAlloc;
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use super::blocks;
+use crate::alignment::Alignment;
+use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block};
+
+/// Any `GlobalAlloc`, seen as an allocator of this crate; see the [module](self).
+///
+/// ```
+/// use mimalloc::MiMalloc;
+/// use zigalloc::SyncAllocator;
+/// use zigalloc::adapters::FromGlobalAlloc;
+///
+/// const MIMALLOC: SyncAllocator<'static> = FromGlobalAlloc::from_ref(&MiMalloc).thread_safe_allocator();
+///
+/// let memory = MIMALLOC.dupe(b"not the global allocator here")?;
+/// assert_eq!(unsafe { memory.as_ref() }.len(), 29);
+/// unsafe { MIMALLOC.free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[repr(transparent)]
+pub struct FromGlobalAlloc<G> {
+    allocator: G,
+}
+
+impl<G: GlobalAlloc> FromGlobalAlloc<G> {
+    const VTABLE: VTable = VTable {
+        alloc: from_global_alloc::<G>,
+        resize: from_global_resize,
+        remap: from_global_remap::<G>,
+        free: from_global_free::<G>,
+    };
+
+    /// The allocator, seen as this type.
+    #[inline]
+    pub const fn from_ref(allocator: &G) -> &FromGlobalAlloc<G> {
+        // SAFETY: the struct is transparent.
+        unsafe { &*ptr::from_ref(allocator).cast() }
+    }
+
+    /// The allocator, to which there is no other way: what
+    /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes, for a `G` that is not `Sync`.
+    #[inline]
+    pub const fn from_mut(allocator: &mut G) -> &mut FromGlobalAlloc<G> {
+        // SAFETY: the struct is transparent.
+        unsafe { &mut *ptr::from_mut(allocator).cast() }
+    }
+
+    /// A handle for one thread.
+    #[inline]
+    pub const fn allocator(&self) -> Allocator<'_> {
+        // SAFETY: the functions keep the contract, because `GlobalAlloc` promises the same: blocks are
+        // disjoint, aligned, and valid until they are freed, as long as the allocator stays where it
+        // is. The handle borrows it (clause 11).
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// A handle for any number of threads.
+    #[inline]
+    pub const fn thread_safe_allocator(&self) -> SyncAllocator<'_>
+    where
+        G: Sync,
+    {
+        // SAFETY: a `G` that is `Sync` may be called by several threads at once, and may be what all of
+        // them have as their global allocator, through which blocks go from one to the other.
+        unsafe { SyncAllocator::new_unchecked(self.allocator()) }
+    }
+
+    /// # Safety
+    /// `len` is not zero.
+    #[inline]
+    unsafe fn alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
+        match blocks::requested(len, alignment) {
+            // SAFETY: the layout's size is not zero, the caller says.
+            Some(layout) => unsafe { self.allocator.alloc(layout) },
+            None => ptr::null_mut(),
+        }
+    }
+
+    /// # Safety
+    /// `memory` and `alignment` match a live block, `new_len` is not zero.
+    #[inline]
+    unsafe fn remap(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize) -> *mut u8 {
+        // `realloc` demands a new layout that is valid.
+        if blocks::requested(new_len, alignment).is_none() {
+            return ptr::null_mut();
+        }
+        // SAFETY: the block was allocated with this layout or reallocated to it (matching length
+        // and alignment); `new_len` is not zero and a valid size for the alignment.
+        unsafe {
+            let layout = blocks::live(memory.len(), alignment);
+            self.allocator.realloc(memory.cast().as_ptr(), layout, new_len)
+        }
+    }
+
+    /// # Safety
+    /// `memory` and `alignment` match a live block.
+    #[inline]
+    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment) {
+        // SAFETY: the block was allocated with this layout or reallocated to it.
+        unsafe {
+            let layout = blocks::live(memory.len(), alignment);
+            self.allocator.dealloc(memory.cast().as_ptr(), layout);
+        }
+    }
+}
+
+// SAFETY: 1. and 4. as `allocator` says. 2. It is `Send` if `G` is, and then whoever has it exclusively may
+// call it from any thread. 3. It is `Sync` if `G` is: see `thread_safe_allocator`.
+unsafe impl<G: GlobalAlloc> AllocatorState for FromGlobalAlloc<G> {
+    #[inline]
+    fn allocator(&self) -> Allocator<'_> {
+        FromGlobalAlloc::allocator(self)
+    }
+}
+
+impl<G> fmt::Debug for FromGlobalAlloc<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromGlobalAlloc").finish_non_exhaustive()
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, G>(ctx: *mut ()) -> &'s FromGlobalAlloc<G> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+#[inline]
+unsafe extern "C" fn from_global_alloc<G: GlobalAlloc>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 and 2 of the contract.
+    unsafe { context::<G>(ctx).alloc(len, alignment) }
+}
+
+#[inline]
+unsafe extern "C" fn from_global_resize(
+    _ctx: *mut (),
+    _memory: *mut u8,
+    memory_len: usize,
+    _alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    new_len == memory_len
+}
+
+#[inline]
+unsafe extern "C" fn from_global_remap<G: GlobalAlloc>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clauses 1 to 3 of the contract.
+    unsafe { context::<G>(ctx).remap(block(memory, memory_len), alignment, new_len) }
+}
+
+#[inline]
+unsafe extern "C" fn from_global_free<G: GlobalAlloc>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) {
+    // SAFETY: clauses 1 and 3 of the contract.
+    unsafe { context::<G>(ctx).free(block(memory, memory_len), alignment) };
+}

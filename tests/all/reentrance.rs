@@ -1,0 +1,174 @@
+//! A child that breaks clause 15 of the contract, in safe code: the sink of a `LoggingAllocator` calls the
+//! arena above it, in the middle of the arena's own call. Whatever it gets, no two blocks share a byte.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::sync::atomic::AtomicPtr;
+use std::sync::{Mutex, PoisonError};
+
+use rstest::rstest;
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, MemoryPool, PoolBox, RUST_ALLOCATOR};
+use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+use zigalloc::{Allocator, Error};
+
+/// Runs a function once for every call of which it is told, but not for what that function causes.
+struct Calls(Box<dyn FnMut(&LoggedCall)>);
+
+impl Sink for Calls {
+    fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+        (self.0)(call);
+        Ok(())
+    }
+}
+
+type Arena = ArenaAllocator<Allocator<'static>>;
+
+thread_local! {
+    /// The arena above the sink, and the addresses and lengths of what the sink got from it.
+    static ARENA: Cell<Option<&'static Arena>> = const { Cell::new(None) };
+    static GOT: RefCell<Vec<Result<(usize, usize), Error>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// For ever: safe code can only make such a circle of references that way. What a static refers to is no
+/// leak for Miri.
+fn leak<T>(value: T) -> &'static mut T {
+    static KEPT: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
+    let value = Box::into_raw(Box::new(value));
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(AtomicPtr::new(value.cast()));
+    // SAFETY: a box that nobody else has, and that is never freed.
+    unsafe { &mut *value }
+}
+
+/// A fixed buffer can grow its last block, Rust's allocator never does.
+fn child(grows: bool) -> Allocator<'static> {
+    if !grows {
+        return RUST_ALLOCATOR.into();
+    }
+    leak(FixedBufferAllocator::init(leak([MaybeUninit::uninit(); 1 << 16]))).allocator()
+}
+
+fn overlap(blocks: &[(usize, usize)]) -> bool {
+    let mut blocks = blocks.to_vec();
+    blocks.sort_unstable();
+    blocks.windows(2).any(|pair| pair[0].0 + pair[0].1 > pair[1].0)
+}
+
+/// The sink asks for as much as the arena was asked for, and for less, which the arena has at hand.
+#[rstest]
+fn a_sink_gets_no_memory_from_the_arena_that_calls_it(
+    #[values(false, true)] grows: bool,
+    #[values(1, 8, 100, 400)] len: usize,
+) {
+    let sink = Calls(Box::new(move |call| {
+        if let (Some(arena), LoggedCall::Alloc { .. } | LoggedCall::Resize { .. }) = (ARENA.get(), call) {
+            let memory = arena.allocator().alloc::<u8>(len);
+            GOT.with_borrow_mut(|got| got.push(memory.map(|memory| (memory.addr().get(), memory.len()))));
+            assert_eq!(arena.query_capacity() > 0, !matches!(call, LoggedCall::Alloc { .. }) || !grows);
+        }
+    }));
+    let logging = leak(LoggingAllocator::init(child(grows), sink));
+    let arena: &Arena = leak(ArenaAllocator::init(logging.allocator()));
+    arena.allocator().alloc::<u8>(1).expect("memory");
+    ARENA.set(Some(arena));
+    let mut blocks: Vec<(usize, usize)> = Vec::new();
+    for len in [400, 401, 1, 3, 2000, 30, 5000] {
+        let memory = arena.allocator().alloc::<u8>(len).expect("memory");
+        blocks.push((memory.addr().get(), len));
+    }
+    ARENA.set(None);
+    let got = GOT.take();
+    assert!(got.len() > 3, "the sink has called the arena {} times", got.len());
+    assert!(got.iter().all(|memory| *memory == Err(Error::OutOfMemory)), "{got:?}");
+    assert!(!overlap(&blocks), "{blocks:?}");
+    arena.allocator().alloc::<u8>(10).expect("the arena goes on");
+}
+
+/// As above, but where two blocks at one address would be two boxes of safe code.
+#[test]
+fn two_boxes_of_a_pool_never_share_an_item() {
+    type Pool = MemoryPool<[String; 40], Allocator<'static>>;
+    thread_local!(static POOL: Cell<Option<&'static Pool>> = const { Cell::new(None) });
+
+    let sink = Calls(Box::new(|call| {
+        if let (Some(pool), LoggedCall::Resize { result: true, .. }) = (POOL.take(), call) {
+            assert!(pool.create_box(std::array::from_fn(|_| String::from("of the sink"))).is_err());
+            GOT.with_borrow_mut(|got| got.push(Err(Error::OutOfMemory)));
+        }
+    }));
+    let logging = leak(LoggingAllocator::init(child(true), sink));
+    let pool: &'static Pool = leak(MemoryPool::init(logging.allocator()));
+    let mut boxes: Vec<PoolBox<'static, [String; 40]>> = Vec::new();
+    for i in 0..6 {
+        POOL.set(Some(pool));
+        boxes.push(pool.create_box(std::array::from_fn(|k| format!("box {i}, item {k}"))).expect("memory"));
+    }
+    assert!(!GOT.take().is_empty(), "the sink has called the pool");
+    for (i, items) in boxes.iter().enumerate() {
+        assert!(items.iter().enumerate().all(|(k, item)| *item == format!("box {i}, item {k}")));
+    }
+}
+
+/// While nodes go back to the child, the arena is already what it was at the checkpoint.
+#[test]
+fn a_sink_may_allocate_while_an_arena_is_rewound() {
+    let sink = Calls(Box::new(|call| {
+        if let (Some(arena), LoggedCall::Free { .. }) = (ARENA.get(), call) {
+            for len in [1, 100, 1000] {
+                let memory = arena.allocator().alloc::<u8>(len).expect("memory");
+                GOT.with_borrow_mut(|got| got.push(Ok((memory.addr().get(), len))));
+            }
+        }
+    }));
+    let logging = leak(LoggingAllocator::init(child(false), sink));
+    let arena: &Arena = leak(ArenaAllocator::init(logging.allocator()));
+    let mut blocks = Vec::new();
+    let mut keep = |len: usize| blocks.push((arena.allocator().alloc::<u8>(len).unwrap().addr().get(), len));
+    keep(100);
+    let checkpoint = arena.checkpoint();
+    for len in [500, 1000, 2000] {
+        arena.allocator().alloc::<u8>(len).expect("memory");
+    }
+    ARENA.set(Some(arena));
+    // SAFETY: the blocks since the checkpoint are not used any more.
+    unsafe { arena.rewind(checkpoint) };
+    ARENA.set(None);
+    for len in [10, 3000] {
+        keep(len);
+    }
+    let got: Vec<_> = GOT.take().into_iter().map(|block| block.expect("memory")).collect();
+    assert!(got.len() >= 6, "{got:?}");
+    blocks.extend(got);
+    assert!(!overlap(&blocks), "{blocks:?}");
+}
+
+/// A checkpoint that is made in the middle of a call would be of a list that is not there afterwards. The
+/// panic cannot get past the arena's function, so it ends a process: one of its own.
+#[test]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn a_sink_cannot_make_a_checkpoint() {
+    const CHILD: &str = "ZIGALLOC_TEST_CHECKPOINT_IN_A_SINK";
+    if std::env::var_os(CHILD).is_none() {
+        let this = std::env::current_exe().expect("the path of this program");
+        let test = "reentrance::a_sink_cannot_make_a_checkpoint";
+        let output = std::process::Command::new(this)
+            .args(["--exact", test, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .expect("a child process");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{text}");
+        assert!(text.contains("ArenaAllocator::checkpoint: called from the arena's own child"), "{text}");
+        return;
+    }
+    let sink = Calls(Box::new(|_| {
+        if let Some(arena) = ARENA.get() {
+            let _checkpoint = arena.checkpoint();
+        }
+    }));
+    let logging = leak(LoggingAllocator::init(child(false), sink));
+    let arena: &Arena = leak(ArenaAllocator::init(logging.allocator()));
+    ARENA.set(Some(arena));
+    let _ = arena.allocator().alloc::<u8>(1);
+    println!("the sink made a checkpoint"); // and the process ends as if nothing were wrong
+}

@@ -1,0 +1,10 @@
+//! error[E0277]: an arena's handle is for one thread, and so is what it is adapted to.
+
+use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+
+fn main() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let adapter = FromAllocator::new(arena.allocator());
+    let _ = adapter.thread_safe_allocator();
+}

@@ -1,0 +1,12 @@
+//! error[E0505]: the allocator is in the adapter, and the handle has the adapter's address.
+
+use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::heap::PAGE_ALLOCATOR;
+
+fn main() {
+    let adapter = FromAllocator::new(PAGE_ALLOCATOR);
+    let allocator = adapter.allocator();
+    let moved = Box::new(adapter);
+    let _ = allocator.alloc::<u8>(100);
+    drop(moved);
+}

@@ -1,0 +1,10 @@
+//! error[E0716]: the adapter is dropped at the end of the statement, and the handle is to it.
+
+use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+
+fn main() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let allocator = FromAllocator::new(arena.allocator()).allocator();
+    let _ = allocator.alloc::<u8>(100);
+}

@@ -1,0 +1,29 @@
+//! A program on a fixed buffer, lock-free. Only a last block is used again, so the buffer is large.
+#![cfg(not(any(miri, target_family = "wasm")))]
+#![allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
+
+use std::mem::MaybeUninit;
+
+use zigalloc::adapters::GlobalAllocator;
+use zigalloc::heap::FixedBufferAllocator;
+
+mod programs;
+
+const LEN: usize = 256 << 20;
+
+static mut BUFFER: [MaybeUninit<u8>; LEN] = [MaybeUninit::uninit(); LEN];
+
+// SAFETY: nothing else uses the buffer.
+static mut FIXED_BUFFER: FixedBufferAllocator<'static> =
+    FixedBufferAllocator::init(unsafe { &mut *(&raw mut BUFFER) });
+
+// SAFETY: nothing else uses the fixed buffer. It is lock-free, and its memory is a static's.
+#[global_allocator]
+static GLOBAL: GlobalAllocator =
+    unsafe { GlobalAllocator::new((*(&raw mut FIXED_BUFFER)).thread_safe_allocator()) };
+
+const SCALE: usize = 100;
+
+fn is_ours<T>(memory: *const T) -> bool {
+    memory.addr().wrapping_sub((&raw const BUFFER).addr()) < LEN
+}

@@ -1,0 +1,347 @@
+//! This crate's side of `cargo xtask differential`: reads programs, runs them on this crate's allocators, and
+//! prints what each step did. `../differential.zig` is the other side; xtask/src/differential/program.rs tells what
+//! the words mean.
+
+use std::alloc::{Layout, handle_alloc_error};
+use std::cell::{Cell, RefCell};
+use std::io::{self, BufRead, Write as _};
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+
+use zigalloc::heap::{
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolAligned,
+    MemoryPoolExtra, ResetMode,
+};
+use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable};
+
+/// All memory is in here, and addresses are printed as offsets from its begin. As large and as aligned as on the
+/// other side.
+const AREA_SIZE: usize = 1 << 26;
+const AREA_ALIGNMENT: usize = 1 << 20;
+
+thread_local!(static OUTPUT: RefCell<String> = const { RefCell::new(String::new()) });
+
+/// As `print!`, but the text is written when its program has ended.
+macro_rules! say {
+    ($($argument:tt)*) => {
+        $crate::OUTPUT.with_borrow_mut(|output| {
+            std::fmt::Write::write_fmt(output, format_args!($($argument)*)).expect("a String takes any text")
+        })
+    };
+}
+
+mod subject;
+
+use subject::{Arena, BufferFirst, Fixed, Locked, Pool, SharedArena, Subject};
+
+/// What an arena gets its nodes from: a bump allocator that says what it is asked, and fails now and then.
+struct Child {
+    area: NonNull<u8>,
+    end: Cell<usize>,
+    /// Of a hundred allocations, how many fail; of a hundred resizes, how many are granted.
+    fails: usize,
+    grants: usize,
+    random: Cell<u64>,
+}
+
+impl Child {
+    const VTABLE: VTable =
+        VTable { alloc: child_alloc, resize: child_resize, remap: child_remap, free: child_free };
+
+    /// There is one thread, so it may be called what an arena for many asks for.
+    fn allocator(&self) -> SyncAllocator<'_> {
+        // SAFETY: the functions keep the contract: blocks are disjoint parts of the area. One thread calls them.
+        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    fn percent(&self) -> usize {
+        let mut random = self.random.get();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        self.random.set(random);
+        (random % 100) as usize
+    }
+
+    fn offset(&self, memory: *mut u8) -> usize {
+        memory.addr() - self.area.addr().get()
+    }
+
+    fn alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
+        let log2 = alignment.log2();
+        let refused = self.percent() < self.fails;
+        let start = alignment.forward(self.end.get());
+        if refused || len > AREA_SIZE || start > AREA_SIZE - len {
+            say!(" A {len}:{log2}=null");
+            return ptr::null_mut();
+        }
+        self.end.set(start + len);
+        say!(" A {len}:{log2}={start}");
+        // SAFETY: the block ends within the area.
+        unsafe { self.area.as_ptr().add(start) }
+    }
+
+    fn resizes(&self, name: char, memory: *mut u8, len: usize, alignment: Alignment, new_len: usize) -> bool {
+        let granted = self.percent() < self.grants;
+        let start = self.offset(memory);
+        let is_last = start + len == self.end.get();
+        let done = granted && is_last && new_len <= AREA_SIZE - start;
+        if done {
+            self.end.set(start + new_len);
+        }
+        say!(" {name} {start}+{len}:{}->{new_len}={}", alignment.log2(), u8::from(done));
+        done
+    }
+
+    fn free(&self, memory: *mut u8, len: usize, alignment: Alignment) {
+        let start = self.offset(memory);
+        if start + len == self.end.get() {
+            self.end.set(start);
+        }
+        say!(" F {start}+{len}:{}", alignment.log2());
+    }
+}
+
+/// # Safety
+/// Clause 1 of the contract.
+unsafe fn child<'s>(ctx: *mut ()) -> &'s Child {
+    // SAFETY: `ctx` is the address that `Child::allocator` took.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+unsafe extern "C" fn child_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
+    // SAFETY: clause 1.
+    unsafe { child(ctx) }.alloc(len, alignment)
+}
+
+unsafe extern "C" fn child_resize(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    // SAFETY: clause 1.
+    unsafe { child(ctx) }.resizes('R', memory, memory_len, alignment, new_len)
+}
+
+unsafe extern "C" fn child_remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1.
+    let done = unsafe { child(ctx) }.resizes('M', memory, memory_len, alignment, new_len);
+    if done { memory } else { ptr::null_mut() }
+}
+
+unsafe extern "C" fn child_free(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    _: usize,
+) {
+    // SAFETY: clause 1.
+    unsafe { child(ctx) }.free(memory, memory_len, alignment);
+}
+
+/// The words of a line.
+struct Words<'l>(std::str::Split<'l, char>);
+
+impl<'l> Words<'l> {
+    fn of(line: &'l str) -> Words<'l> {
+        Words(line.split(' '))
+    }
+
+    fn word(&mut self) -> &'l str {
+        self.0.next().unwrap_or_default()
+    }
+
+    fn number(&mut self) -> usize {
+        let word = self.word();
+        word.parse().unwrap_or_else(|_| panic!("{word:?} is not a number"))
+    }
+}
+
+/// Where the programs come from.
+type Lines<'i> = io::Lines<io::StdinLock<'i>>;
+
+fn main() {
+    let layout = Layout::from_size_align(AREA_SIZE, AREA_ALIGNMENT).expect("a power of two");
+    // SAFETY: the size is not zero.
+    let area =
+        NonNull::new(unsafe { std::alloc::alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+    let mut lines = io::stdin().lock().lines();
+    while let Some(line) = lines.next() {
+        let line = line.expect("standard input is read");
+        let mut words = Words::of(&line);
+        assert_eq!(words.word(), "program", "a program begins with its header");
+        run_program(area, &mut words, &mut lines);
+        let output = OUTPUT.take();
+        io::stdout().write_all(output.as_bytes()).expect("standard output is written");
+    }
+}
+
+/// Makes the subject that the header names, and runs the steps on it.
+fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>) {
+    let name = header.word();
+    let (start, len) = (header.number(), header.number());
+    let (fails, grants, random) = (header.number(), header.number(), header.number() as u64 * 2 + 1);
+    // Only one subject has both a child and a buffer.
+    let child_start = if name == "buffer_first" { start + len } else { start };
+    let child = Child { area, end: Cell::new(child_start), fails, grants, random: Cell::new(random) };
+    assert!(start <= AREA_SIZE && len <= AREA_SIZE - start, "{start} + {len} is not in the area");
+    // SAFETY: it is in the area, which is ours. A subject uses either the child or the buffer, or the child
+    // begins behind the buffer.
+    let buffer =
+        unsafe { std::slice::from_raw_parts_mut(area.add(start).cast::<MaybeUninit<u8>>().as_ptr(), len) };
+    let inner = ArenaAllocator::init(child.allocator());
+    let steps = Steps { area, lines };
+    if name == "buffer_first" {
+        steps.run(BufferFirst(BufferFirstAllocator::init(buffer, child.allocator())));
+        return say!("\n");
+    }
+    let mut fixed = FixedBufferAllocator::init(buffer);
+    match name {
+        "fixed" => steps.run(Fixed { fixed, shared: false }),
+        "locked_fixed" => steps.run(Locked(Fixed { fixed, shared: false })),
+        "shared_fixed" => steps.run(Fixed { fixed, shared: true }),
+        "arena" => steps.run(Arena::over(child.allocator(), None)),
+        "locked_arena" => steps.run(Locked(Arena::over(child.allocator(), None))),
+        "arena_over_fixed" => steps.run(Arena::over(fixed.allocator(), Some(&fixed))),
+        "arena_over_locked_fixed" => {
+            // SAFETY: the buffer's only other use is to read its index, in this thread.
+            let locked = unsafe { ThreadSafeAllocator::from_child(fixed.allocator()) };
+            steps.run(Arena::over(locked.allocator(), Some(&fixed)));
+        }
+        "arena_over_arena" => steps.run(Arena::over(inner.allocator(), None)),
+        "shared_arena" => steps.run(SharedArena::over(child.allocator())),
+        "shared_arena_over_shared_fixed" => {
+            steps.run(SharedArena::over(fixed.thread_safe_allocator()));
+        }
+        "pool" => steps.run(Pool(MemoryPool::<u32, _>::init(child.allocator()))),
+        "aligned_pool" => steps.run(Pool(MemoryPoolAligned::<[u8; 40], 64, _>::init(child.allocator()))),
+        "preheated_pool" => {
+            steps.run(Pool(MemoryPoolExtra::<[u8; 24], 0, false, _>::init(child.allocator())));
+        }
+        _ => panic!("there is no subject {name:?}"),
+    }
+    inner.deinit();
+    say!("\n");
+}
+
+struct Slot {
+    memory: NonNull<[u8]>,
+    alignment: Alignment,
+}
+
+/// The steps of a program, up to its end.
+struct Steps<'l, 'i> {
+    area: NonNull<u8>,
+    lines: &'l mut Lines<'i>,
+}
+
+impl Steps<'_, '_> {
+    fn run(self, mut subject: impl Subject) {
+        let mut slots: [Option<Slot>; 16] = [const { None }; 16];
+        for line in self.lines.by_ref() {
+            let line = line.expect("standard input is read");
+            let mut words = Words::of(&line);
+            let step = words.word();
+            match step {
+                "alloc" => {
+                    let slot = &mut slots[words.number()];
+                    let len = words.number();
+                    let alignment = alignment(words.number());
+                    if slot.is_none() {
+                        // SAFETY: the length is not zero.
+                        let memory =
+                            subject.with(|allocator| unsafe { allocator.raw_alloc(len, alignment, 0) });
+                        say_place(self.area, memory);
+                        *slot = memory.map(|memory| Slot { memory: slice(memory, len), alignment });
+                    }
+                }
+                "resize" => {
+                    if let Some(Slot { memory, alignment }) = &mut slots[words.number()] {
+                        let new_len = words.number();
+                        // SAFETY: the slot is a live block, with matching length and alignment.
+                        let done = subject.with(|allocator| unsafe {
+                            allocator.raw_resize(*memory, *alignment, new_len, 0)
+                        });
+                        say!(" {done}");
+                        if done {
+                            *memory = slice(memory.cast(), new_len);
+                        }
+                    }
+                }
+                "remap" => {
+                    if let Some(Slot { memory, alignment }) = &mut slots[words.number()] {
+                        let new_len = words.number();
+                        // SAFETY: as above.
+                        let moved = subject.with(|allocator| unsafe {
+                            allocator.raw_remap(*memory, *alignment, new_len, 0)
+                        });
+                        say_place(self.area, moved);
+                        if let Some(moved) = moved {
+                            *memory = slice(moved, new_len);
+                        }
+                    }
+                }
+                "free" => {
+                    if let Some(Slot { memory, alignment }) = slots[words.number()].take() {
+                        // SAFETY: as above, and it is not in the slot any more.
+                        subject.with(|allocator| unsafe { allocator.raw_free(memory, alignment, 0) });
+                    }
+                }
+                "reset" => {
+                    let (mode, limit) = (words.number(), words.number());
+                    slots = [const { None }; 16];
+                    let done = subject.reset(match mode {
+                        0 => ResetMode::FreeAll,
+                        1 => ResetMode::RetainCapacity,
+                        _ => ResetMode::RetainWithLimit(limit),
+                    });
+                    if let Some(done) = done {
+                        say!(" {done}");
+                    }
+                }
+                "owns" => {
+                    if let Some(slot) = &slots[words.number()] {
+                        subject.owns(slot.memory, words.number());
+                    }
+                }
+                "promote" => subject.promote(),
+                "preheat" => {
+                    if let Some(done) = subject.preheat(words.number()) {
+                        say!(" {done}");
+                    }
+                }
+                "end" => break,
+                _ => panic!("there is no step {step:?}"),
+            }
+            subject.say_state();
+            say!("\n");
+        }
+    }
+}
+
+fn say_place(area: NonNull<u8>, memory: Option<NonNull<u8>>) {
+    match memory {
+        Some(memory) => say!(" @{}", memory.addr().get() - area.addr().get()),
+        None => say!(" null"),
+    }
+}
+
+fn slice(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(memory, len)
+}
+
+fn alignment(log2: usize) -> Alignment {
+    let log2 = u8::try_from(log2).expect("an alignment's logarithm is a byte");
+    Alignment::from_log2(log2).expect("an alignment exists")
+}

@@ -1,0 +1,235 @@
+//! The allocators that programs run on.
+
+use std::ptr::NonNull;
+
+use zigalloc::heap::{
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPoolExtra, ResetMode,
+    SharedArenaAllocator,
+};
+use zigalloc::{
+    Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable, no_remap, no_resize,
+};
+
+pub(crate) trait Subject {
+    /// Uses a handle.
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R;
+
+    /// What the reset returned, if it returns anything.
+    fn reset(&mut self, mode: ResetMode) -> Option<bool>;
+
+    /// Says what no call returns: the capacity of an arena, the end of a buffer.
+    fn say_state(&mut self);
+
+    /// Takes an arena apart and puts it together.
+    fn promote(&mut self) {}
+
+    /// Gets memory for as many items; whether there was as much.
+    fn preheat(&mut self, _count: usize) -> Option<bool> {
+        None
+    }
+
+    /// Asks a fixed buffer about a block: the address `reach` bytes behind its begin, its first `reach` bytes, and
+    /// whether it is the last.
+    fn owns(&mut self, _memory: NonNull<[u8]>, _reach: usize) {}
+}
+
+pub(crate) struct Fixed<'b> {
+    pub(crate) fixed: FixedBufferAllocator<'b>,
+    /// Whether it is used by the handle for many threads.
+    pub(crate) shared: bool,
+}
+
+impl Subject for Fixed<'_> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(if self.shared { self.fixed.thread_safe_allocator().get() } else { self.fixed.allocator() })
+    }
+
+    fn reset(&mut self, _mode: ResetMode) -> Option<bool> {
+        self.fixed.reset();
+        None
+    }
+
+    fn say_state(&mut self) {
+        say!(" end {}", self.fixed.end_index());
+    }
+
+    fn owns(&mut self, memory: NonNull<[u8]>, reach: usize) {
+        let begin = memory.cast::<u8>();
+        say!(" {}", self.fixed.owns_ptr(begin.as_ptr().wrapping_add(reach)));
+        say!(" {}", self.fixed.owns_slice(NonNull::slice_from_raw_parts(begin, reach)));
+        say!(" {}", self.fixed.is_last_allocation(memory));
+    }
+}
+
+/// A lock around a subject.
+pub(crate) struct Locked<S>(pub(crate) S);
+
+impl<S: Subject> Subject for Locked<S> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        self.0.with(|allocator| {
+            // SAFETY: `f` gets nothing but the wrapper's handle.
+            let locked = unsafe { ThreadSafeAllocator::from_child(allocator) };
+            f(locked.allocator().get())
+        })
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        self.0.reset(mode)
+    }
+
+    fn say_state(&mut self) {
+        self.0.say_state();
+    }
+
+    fn promote(&mut self) {
+        self.0.promote();
+    }
+
+    fn owns(&mut self, memory: NonNull<[u8]>, reach: usize) {
+        self.0.owns(memory, reach);
+    }
+}
+
+pub(crate) struct Arena<'f, 'b, C: ChildAllocator> {
+    /// Always there between two calls.
+    arena: Option<ArenaAllocator<C>>,
+    child: C,
+    /// The buffer that the child is over, if it is.
+    fixed: Option<&'f FixedBufferAllocator<'b>>,
+}
+
+impl<'f, 'b, C: ChildAllocator> Arena<'f, 'b, C> {
+    pub(crate) fn over(child: C, fixed: Option<&'f FixedBufferAllocator<'b>>) -> Arena<'f, 'b, C> {
+        Arena { arena: Some(ArenaAllocator::init(child)), child, fixed }
+    }
+
+    fn arena(&mut self) -> &mut ArenaAllocator<C> {
+        self.arena.as_mut().expect("it is always there")
+    }
+}
+
+impl<C: ChildAllocator> Subject for Arena<'_, '_, C> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(self.arena().allocator())
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        Some(self.arena().reset(mode))
+    }
+
+    fn say_state(&mut self) {
+        say!(" cap {}", self.arena().query_capacity());
+        if let Some(fixed) = self.fixed {
+            say!(" end {}", fixed.end_index());
+        }
+    }
+
+    fn promote(&mut self) {
+        let state = self.arena.take().expect("it is always there").into_state();
+        // SAFETY: the same child.
+        self.arena = Some(unsafe { state.promote(self.child) });
+    }
+}
+
+pub(crate) struct SharedArena<'c> {
+    /// Always there between two calls.
+    arena: Option<SharedArenaAllocator<'c>>,
+    child: SyncAllocator<'c>,
+}
+
+impl<'c> SharedArena<'c> {
+    pub(crate) fn over(child: SyncAllocator<'c>) -> SharedArena<'c> {
+        SharedArena { arena: Some(SharedArenaAllocator::init(child)), child }
+    }
+
+    fn arena(&mut self) -> &mut SharedArenaAllocator<'c> {
+        self.arena.as_mut().expect("it is always there")
+    }
+}
+
+impl Subject for SharedArena<'_> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(self.arena().allocator().get())
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        Some(self.arena().reset(mode))
+    }
+
+    fn say_state(&mut self) {
+        say!(" cap {}", self.arena().query_capacity());
+    }
+
+    fn promote(&mut self) {
+        let state = self.arena.take().expect("it is always there").into_state();
+        // SAFETY: the same child.
+        self.arena = Some(unsafe { state.promote(self.child) });
+    }
+}
+
+pub(crate) struct BufferFirst<'b, C: ChildAllocator>(pub(crate) BufferFirstAllocator<'b, C>);
+
+impl<C: ChildAllocator> Subject for BufferFirst<'_, C> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(self.0.allocator())
+    }
+
+    fn reset(&mut self, _mode: ResetMode) -> Option<bool> {
+        self.0.reset();
+        None
+    }
+
+    fn say_state(&mut self) {
+        say!(" end {}", self.0.fixed_buffer_allocator().end_index());
+    }
+}
+
+/// A pool as an allocator whose blocks are items, whatever length and alignment is asked for.
+pub(crate) struct Pool<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator>(
+    pub(crate) MemoryPoolExtra<T, ALIGN, GROWABLE, C>,
+);
+
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Pool<T, ALIGN, GROWABLE, C> {
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: no_resize, remap: no_remap, free: Self::free };
+
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        _len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) -> *mut u8 {
+        // SAFETY: `with` passes the address of a pool that lives.
+        let pool = unsafe { &*ctx.cast_const().cast::<Self>() };
+        pool.0.create().map_or(std::ptr::null_mut(), |item| item.as_ptr().cast())
+    }
+
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        _memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: as above, and the block is an item, which nobody uses.
+        unsafe { (*ctx.cast_const().cast::<Self>()).0.destroy(NonNull::new_unchecked(memory.cast())) };
+    }
+}
+
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Subject for Pool<T, ALIGN, GROWABLE, C> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        // SAFETY: the steps do with a block what one may do with an item, which is shorter: nothing but to resize it,
+        // in vain, and to free it.
+        f(unsafe { Allocator::from_raw_parts(std::ptr::from_mut(self).cast(), &Self::VTABLE) })
+    }
+
+    fn reset(&mut self, mode: ResetMode) -> Option<bool> {
+        Some(self.0.reset(mode))
+    }
+
+    fn say_state(&mut self) {}
+
+    fn preheat(&mut self, count: usize) -> Option<bool> {
+        Some(self.0.preheat(count).is_ok())
+    }
+}

@@ -1,0 +1,66 @@
+//! Part of `cargo xtask interop`: this crate's conformance functions over Zig's allocators.
+//!
+//! ```text
+//! zigalloc-interop LIBRARY FUNCTION ALLOCATOR
+//! ```
+//!
+//! LIBRARY is `../allocators.zig`, built. One process is one case. It ends with 0 if it passes, and with `ABSENT` if
+//! the library has no such allocator.
+
+use std::ffi::{CString, c_char, c_int};
+use std::mem::MaybeUninit;
+use std::process::ExitCode;
+
+use libloading::{Library, Symbol};
+use zigalloc::Allocator;
+use zigalloc::testing::{self, StrictConfig};
+
+const ABSENT: u8 = 3;
+
+type Open = unsafe extern "C" fn(name: *const c_char, handle: *mut MaybeUninit<Allocator<'static>>) -> c_int;
+type Close = unsafe extern "C" fn() -> c_int;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [library, function, allocator] = args.as_slice() else {
+        eprintln!("usage: zigalloc-interop LIBRARY FUNCTION ALLOCATOR");
+        return ExitCode::FAILURE;
+    };
+    // SAFETY: the library runs no code when it is loaded, and stays loaded.
+    let library = unsafe { Library::new(library) }.unwrap_or_else(|error| panic!("{library}: {error}"));
+    // SAFETY: these are their types, see the Zig source.
+    let (open, close): (Symbol<'_, Open>, Symbol<'_, Close>) = unsafe {
+        (
+            library.get(b"zig_open").expect("it is exported"),
+            library.get(b"zig_close").expect("it is exported"),
+        )
+    };
+
+    let name = CString::new(allocator.as_str()).expect("a name has no zeros");
+    let mut handle = MaybeUninit::uninit();
+    // SAFETY: a C string, and room for a handle.
+    if unsafe { open(name.as_ptr(), &raw mut handle) } != 0 {
+        return ExitCode::from(ABSENT);
+    }
+    // SAFETY: it has been stored. It is an allocator that keeps the contract, unless this program shows that it does
+    // not; and it is valid until `zig_close`.
+    let handle = unsafe { handle.assume_init() };
+    match function.as_str() {
+        "test_allocator" => testing::test_allocator(handle),
+        "test_allocator_aligned" => testing::test_allocator_aligned(handle),
+        "test_allocator_large_alignment" => testing::test_allocator_large_alignment(handle),
+        "test_allocator_aligned_shrink" => testing::test_allocator_aligned_shrink(handle),
+        "test_allocator_strict" => testing::test_allocator_strict(handle),
+        "strict, possible lengths" => {
+            let config = StrictConfig { huge_lengths: false, ..StrictConfig::default() };
+            testing::test_allocator_strict_with(handle, &config);
+        }
+        _ => panic!("there is no function {function:?}"),
+    }
+    // SAFETY: the handle is not used any more.
+    if unsafe { close() } != 0 {
+        eprintln!("{function} left blocks in {allocator}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,204 @@
+//! Zig's allocators for C and Rust code, and theirs for Zig code.
+//!
+//! `Allocator` is a `std.mem.Allocator` with the layout of C: `zigalloc_allocator` of zigalloc.h, and
+//! `zigalloc::Allocator` of the Rust crate. `toZig` and `fromZig` go from one to the other:
+//!
+//!     extern fn zigalloc_smp_allocator() zigalloc.Allocator;
+//!     extern fn parse(allocator: zigalloc.Allocator, text: [*:0]const u8) ?*Document;
+//!
+//!     const smp = zigalloc_smp_allocator();
+//!     const gpa = zigalloc.toZig(&smp); // gpa.alloc(u8, 100), std.ArrayList …
+//!
+//!     const arena_allocator = arena.allocator();
+//!     const document = parse(zigalloc.fromZig(&arena_allocator), "…");
+//!
+//! Both take a pointer, because the result remembers it and nothing else: **the handle that it points to must
+//! stay where it is for as long as the result is in use.** So give the handle a name, in a place that lives long
+//! enough; `toZig(&zigalloc_smp_allocator())` in an initializer dangles.
+//!
+//! Nothing is allocated, and nothing is added to a block: what one side allocates through a handle, the other may
+//! free through it. A call costs one indirect call more than without. Return addresses are passed on.
+//!
+//! One source for Zig 0.14 to 0.17: the interface is the same in all of them.
+
+const std = @import("std");
+const Alignment = std.mem.Alignment;
+
+/// The functions of an allocator. `ctx` is the field beside the table; alignments are base-2 logarithms.
+///
+/// `std.mem.Allocator.VTable` for C, which has no slices, error sets and integers of 6 bits. Zig code that
+/// implements an allocator for C needs none of this; it implements `std.mem.Allocator` and calls `fromZig`.
+pub const VTable = extern struct {
+    /// Returns `len` bytes, or null. Not for a `len` of 0.
+    alloc: *const fn (ctx: ?*anyopaque, len: usize, alignment_log2: u8, ret_addr: usize) callconv(.c) ?[*]u8,
+
+    /// Makes a block `new_len` bytes long where it is, or returns false.
+    resize: *const fn (
+        ctx: ?*anyopaque,
+        memory: [*]u8,
+        memory_len: usize,
+        alignment_log2: u8,
+        new_len: usize,
+        ret_addr: usize,
+    ) callconv(.c) bool,
+
+    /// Makes a block `new_len` bytes long, there or elsewhere, or returns null, and nothing has changed.
+    remap: *const fn (
+        ctx: ?*anyopaque,
+        memory: [*]u8,
+        memory_len: usize,
+        alignment_log2: u8,
+        new_len: usize,
+        ret_addr: usize,
+    ) callconv(.c) ?[*]u8,
+
+    /// Ends a block.
+    free: *const fn (
+        ctx: ?*anyopaque,
+        memory: [*]u8,
+        memory_len: usize,
+        alignment_log2: u8,
+        ret_addr: usize,
+    ) callconv(.c) void,
+};
+
+/// Any allocator, as two words. Passed to and returned from C functions by value.
+///
+/// Whether several threads may use it is up to what is behind it, as with `std.mem.Allocator`.
+pub const Allocator = extern struct {
+    /// The allocator's state, or anything if it has none.
+    ctx: ?*anyopaque,
+    /// The functions. They stay for as long as a copy of this handle.
+    vtable: *const VTable,
+};
+
+comptime {
+    const word = @sizeOf(usize);
+    std.debug.assert(@sizeOf(Allocator) == 2 * word and @alignOf(Allocator) == @alignOf(usize));
+    std.debug.assert(@offsetOf(Allocator, "ctx") == 0);
+    std.debug.assert(@offsetOf(Allocator, "vtable") == word);
+    std.debug.assert(@sizeOf(VTable) == 4 * word and @alignOf(VTable) == @alignOf(usize));
+    for (.{ "alloc", "resize", "remap", "free" }, 0..) |field, index| {
+        std.debug.assert(@offsetOf(VTable, field) == index * word);
+    }
+    std.debug.assert(toLog2(.@"64") == 6 and fromLog2(6) == .@"64");
+}
+
+/// A Zig allocator that asks `allocator.*`, which must outlive it, for everything.
+pub fn toZig(allocator: *const Allocator) std.mem.Allocator {
+    return .{ .ptr = @constCast(allocator), .vtable = &to_zig };
+}
+
+/// An allocator for C and Rust that asks `allocator.*`, which must outlive it, for everything.
+///
+/// Their callers may ask for what no allocator has: a length that exceeds `maxInt(isize)` together with the alignment,
+/// or an alignment above the largest. They get null and false, and the Zig allocator is not asked; its additions might
+/// overflow, which is illegal behavior.
+pub fn fromZig(allocator: *const std.mem.Allocator) Allocator {
+    return .{ .ctx = @constCast(allocator), .vtable = &from_zig };
+}
+
+// The builtins that do this have other names in other releases. These are no instruction in optimized builds.
+
+fn toLog2(alignment: Alignment) u8 {
+    return @ctz(alignment.toByteUnits());
+}
+
+fn fromLog2(alignment_log2: u8) Alignment {
+    return .fromByteUnits(@as(usize, 1) << @intCast(alignment_log2));
+}
+
+const to_zig: std.mem.Allocator.VTable = .{
+    .alloc = ToZig.alloc,
+    .resize = ToZig.resize,
+    .remap = ToZig.remap,
+    .free = ToZig.free,
+};
+
+/// Called by Zig; the context is a `*const Allocator`.
+const ToZig = struct {
+    fn child(ctx: *anyopaque) Allocator {
+        const allocator: *const Allocator = @ptrCast(@alignCast(ctx));
+        return allocator.*;
+    }
+
+    fn alloc(ctx: *anyopaque, len: usize, alignment: Alignment, ret_addr: usize) ?[*]u8 {
+        const a = child(ctx);
+        return a.vtable.alloc(a.ctx, len, toLog2(alignment), ret_addr);
+    }
+
+    fn resize(ctx: *anyopaque, memory: []u8, alignment: Alignment, new_len: usize, ret_addr: usize) bool {
+        const a = child(ctx);
+        return a.vtable.resize(a.ctx, memory.ptr, memory.len, toLog2(alignment), new_len, ret_addr);
+    }
+
+    fn remap(ctx: *anyopaque, memory: []u8, alignment: Alignment, new_len: usize, ret_addr: usize) ?[*]u8 {
+        const a = child(ctx);
+        return a.vtable.remap(a.ctx, memory.ptr, memory.len, toLog2(alignment), new_len, ret_addr);
+    }
+
+    fn free(ctx: *anyopaque, memory: []u8, alignment: Alignment, ret_addr: usize) void {
+        const a = child(ctx);
+        a.vtable.free(a.ctx, memory.ptr, memory.len, toLog2(alignment), ret_addr);
+    }
+};
+
+const from_zig: VTable = .{
+    .alloc = FromZig.alloc,
+    .resize = FromZig.resize,
+    .remap = FromZig.remap,
+    .free = FromZig.free,
+};
+
+/// Called by C or Rust; the context is a `*const std.mem.Allocator`.
+const FromZig = struct {
+    fn child(ctx: ?*anyopaque) std.mem.Allocator {
+        const allocator: *const std.mem.Allocator = @ptrCast(@alignCast(ctx.?));
+        return allocator.*;
+    }
+
+    /// Whether there can be such a block, with the padding that it may need.
+    fn exists(len: usize, alignment_log2: u8) bool {
+        if (alignment_log2 >= @bitSizeOf(usize) - 1) return false;
+        return len <= std.math.maxInt(isize) - fromLog2(alignment_log2).toByteUnits();
+    }
+
+    fn alloc(ctx: ?*anyopaque, len: usize, alignment_log2: u8, ret_addr: usize) callconv(.c) ?[*]u8 {
+        if (!exists(len, alignment_log2)) return null;
+        return child(ctx).rawAlloc(len, fromLog2(alignment_log2), ret_addr);
+    }
+
+    fn resize(
+        ctx: ?*anyopaque,
+        memory: [*]u8,
+        memory_len: usize,
+        alignment_log2: u8,
+        new_len: usize,
+        ret_addr: usize,
+    ) callconv(.c) bool {
+        if (!exists(new_len, alignment_log2)) return false;
+        return child(ctx).rawResize(memory[0..memory_len], fromLog2(alignment_log2), new_len, ret_addr);
+    }
+
+    fn remap(
+        ctx: ?*anyopaque,
+        memory: [*]u8,
+        memory_len: usize,
+        alignment_log2: u8,
+        new_len: usize,
+        ret_addr: usize,
+    ) callconv(.c) ?[*]u8 {
+        if (!exists(new_len, alignment_log2)) return null;
+        return child(ctx).rawRemap(memory[0..memory_len], fromLog2(alignment_log2), new_len, ret_addr);
+    }
+
+    fn free(
+        ctx: ?*anyopaque,
+        memory: [*]u8,
+        memory_len: usize,
+        alignment_log2: u8,
+        ret_addr: usize,
+    ) callconv(.c) void {
+        child(ctx).rawFree(memory[0..memory_len], fromLog2(alignment_log2), ret_addr);
+    }
+};
