@@ -5,7 +5,8 @@
 //! A freed block is used again for the next request of its size class. Nothing else is ever done with
 //! it: memory is not merged, not divided, and not given back. Allocating and freeing take a fixed number
 //! of steps, so this fits where nothing but a growing end of memory exists: a WebAssembly program, a
-//! microcontroller, a kernel that boots. It uses no other allocator and no operating system.
+//! microcontroller, a kernel that boots. It uses no other allocator and no operating system. Nothing is
+//! checked: a block that is freed twice is handed out twice.
 //!
 //! # Where memory comes from
 //!
@@ -73,7 +74,7 @@
 //! - An alignment above 64 KiB is refused. Zig serves it, and the block is aligned by chance.
 //! - A length that no object can have is null or false. Zig panics or wraps for some, and reads outside
 //!   of a table for others (up to 0.16).
-//! - A length of 0 is served as 1. In Zig the class underflows.
+//! - A length of 0 is null. In Zig the class underflows.
 //!
 //! Ports `lib/std/heap/sbrk_allocator.zig` and `lib/std/heap/WasmAllocator.zig` of Zig 0.15.2, and
 //! `lib/std/heap/BrkAllocator.zig` of 0.17.1.
@@ -163,7 +164,7 @@ impl<S: Sbrk> SbrkAllocator<S> {
 
     /// A handle for any number of threads.
     #[inline]
-    pub fn allocator(&self) -> SyncAllocator<'_> {
+    pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: they use the state under the lock, and a
         // block that is handed out is in no list and in no rest of a big page. The handle borrows `self`.
         unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
@@ -234,7 +235,7 @@ impl Slot {
     /// The slot for so many bytes, or `None` if there is none that an object could have.
     #[inline]
     fn of(need: usize) -> Option<Slot> {
-        // Only a length of 0 needs less than the smallest slot.
+        // Where a length of 0 is resized to or freed, which is a breach, the need is less than the smallest slot.
         let log2 = (need.checked_next_power_of_two()?.ilog2() as usize).max(MIN_CLASS);
         if log2 < MIN_CLASS + CLASS_COUNT {
             return Some(Slot::Small(log2 - MIN_CLASS));
@@ -385,7 +386,7 @@ unsafe extern "C" fn sbrk_alloc<S: Sbrk>(
     _ret_addr: usize,
 ) -> *mut u8 {
     // Nothing is aligned to more than a big page.
-    if u32::from(alignment.log2()) > BIG_PAGE.ilog2() {
+    if len == 0 || u32::from(alignment.log2()) > BIG_PAGE.ilog2() {
         return ptr::null_mut();
     }
     let Some(slot) = Slot::of(need(len, alignment)) else { return ptr::null_mut() };

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -24,11 +25,14 @@ fn buffer(big_pages: usize) -> Box<[MaybeUninit<u8>]> {
 struct Source<'b, const SLAB_LEN: usize> {
     buffer: FixedBufferAllocator<'b>,
     grown: Arc<Mutex<Vec<usize>>>,
+    /// The index of the one call that fails.
+    fails_at: usize,
 }
 
 impl<'b, const SLAB_LEN: usize> Source<'b, SLAB_LEN> {
     fn over(buffer: &'b mut [MaybeUninit<u8>]) -> Source<'b, SLAB_LEN> {
-        Source { buffer: FixedBufferAllocator::init(buffer), grown: Arc::default() }
+        let buffer = FixedBufferAllocator::init(buffer);
+        Source { buffer, grown: Arc::default(), fails_at: usize::MAX }
     }
 }
 
@@ -38,7 +42,11 @@ unsafe impl<const SLAB_LEN: usize> Sbrk for Source<'_, SLAB_LEN> {
 
     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
         assert_eq!(bytes % BIG_PAGE, 0);
-        self.grown.lock().unwrap().push(bytes / BIG_PAGE);
+        let mut grown = self.grown.lock().unwrap();
+        grown.push(bytes / BIG_PAGE);
+        if grown.len() - 1 == self.fails_at {
+            return None;
+        }
         self.buffer.sbrk(bytes)
     }
 
@@ -57,10 +65,15 @@ struct Subject<'a> {
 
 /// Calls `test` with an allocator over a buffer of so many big pages.
 fn with<const SLAB_LEN: usize>(big_pages: usize, test: impl FnOnce(&Subject<'_>)) {
+    with_failure::<SLAB_LEN>(big_pages, usize::MAX, test);
+}
+
+/// The same, whose source fails once, at the call of this index.
+fn with_failure<const SLAB_LEN: usize>(big_pages: usize, fails_at: usize, test: impl FnOnce(&Subject<'_>)) {
     let mut buffer = buffer(big_pages);
     let base = buffer.as_ptr().addr().next_multiple_of(BIG_PAGE);
     // The last incomplete big page is of no use, whether the buffer begins at a multiple or not.
-    let source = Source::<SLAB_LEN>::over(&mut buffer);
+    let source = Source::<SLAB_LEN> { fails_at, ..Source::over(&mut buffer) };
     let grown = Arc::clone(&source.grown);
     let sbrk = SbrkAllocator::init(source);
     test(&Subject { allocator: sbrk.allocator().get(), base, grown });
@@ -439,15 +452,109 @@ fn a_narrowed_pointer_is_freed() {
     });
 }
 
-/// A length of 0 is a breach, and does no harm.
+/// SB-09: a length of 0 is a breach, and does no harm.
 #[test]
-fn a_length_of_zero_is_one() {
+fn a_length_of_zero() {
     with::<BIG_PAGE>(1, |subject| {
         // SAFETY: this allocator can be asked for it.
-        let memory = unsafe { subject.allocator.raw_alloc(0, Alignment::_1, 0) }.unwrap();
+        assert_eq!(unsafe { subject.allocator.raw_alloc(0, Alignment::_1, 0) }, None);
+        assert!(subject.grown().is_empty());
+        // What is freed with a length of 0 is in the smallest slot.
+        assert_eq!(subject.alloc(1, 1), Some(0));
         subject.free(0, 0, 1);
-        assert_eq!(subject.alloc(1, 1), Some(memory.addr().get() - subject.base));
+        assert_eq!(subject.alloc(1, 1), Some(0));
     });
+}
+
+/// SB-09: no misuse is noticed. (All of it happens in this test's own buffer.)
+#[test]
+fn misuse_goes_unnoticed() {
+    with::<BIG_PAGE>(1, |subject| {
+        // A block that is freed twice is its own successor.
+        assert_eq!(subject.alloc(100, 1), Some(0));
+        subject.free(0, 100, 1);
+        subject.free(0, 100, 1);
+        assert_eq!([(); 3].map(|()| subject.alloc(100, 1)), [Some(0); 3]);
+        // One that is freed with another length is in that length's class.
+        subject.free(0, 1000, 1);
+        assert_eq!(subject.alloc(1000, 1), Some(0));
+    });
+}
+
+/// SB-03, SB-04, SB-07: a source that fails once: that call is null, and when it is repeated, all goes on as if
+/// nothing had been.
+#[test]
+fn nothing_is_lost_by_a_failure() {
+    const LENS: [usize; 12] =
+        [10, 30_000, 40_000, 30_000, 30_000, 100_000, 10, 70_000, 3000, 50_000, 3000, 200_000];
+    fn offsets<const SLAB_LEN: usize>(fails_at: usize) -> (Vec<usize>, usize) {
+        let mut failures = 0;
+        let mut offsets = Vec::new();
+        with_failure::<SLAB_LEN>(24, fails_at, |subject| {
+            for len in LENS {
+                let offset = subject.alloc(len, 1).unwrap_or_else(|| {
+                    failures += 1;
+                    subject.alloc(len, 1).expect("there is memory now")
+                });
+                offsets.push(offset);
+            }
+            subject.free(offsets[2], LENS[2], 1);
+            subject.free(offsets[3], LENS[3], 1);
+            offsets.extend([LENS[3], LENS[2]].map(|len| subject.alloc(len, 1).unwrap()));
+        });
+        (offsets, failures)
+    }
+    fn check<const SLAB_LEN: usize>(growths: usize) {
+        let (expected, failures) = offsets::<SLAB_LEN>(usize::MAX);
+        assert_eq!(failures, 0);
+        for fails_at in 0..growths {
+            assert_eq!(offsets::<SLAB_LEN>(fails_at), (expected.clone(), 1), "{fails_at}");
+        }
+        assert_eq!(offsets::<SLAB_LEN>(growths), (expected, 0));
+    }
+    check::<BIG_PAGE>(9);
+    check::<4096>(11);
+}
+
+/// SB-08: the lock is held while the source grows: no thread is in the source while another one is.
+#[test]
+fn one_thread_at_a_time_is_in_the_source() {
+    struct Counts<'b> {
+        buffer: FixedBufferAllocator<'b>,
+        inside: Arc<AtomicUsize>,
+    }
+    // SAFETY: it does what the fixed buffer does.
+    unsafe impl Sbrk for Counts<'_> {
+        const SLAB_LEN: usize = BIG_PAGE;
+
+        fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+            // A panic here would end the process, and the others' results with it.
+            let alone = self.inside.fetch_add(1, Ordering::Relaxed) == 0;
+            for _ in 0..10 {
+                thread::yield_now();
+            }
+            self.inside.fetch_sub(1, Ordering::Relaxed);
+            if alone { self.buffer.sbrk(bytes) } else { None }
+        }
+
+        unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
+            // SAFETY: the caller's promise.
+            unsafe { self.buffer.whole(memory) }
+        }
+    }
+    let (threads, rounds) = (4, if cfg!(miri) { 3 } else { 50 });
+    let mut buffer = buffer(threads * rounds);
+    let buffer = FixedBufferAllocator::init(&mut buffer);
+    let sbrk = SbrkAllocator::init(Counts { buffer, inside: Arc::default() });
+    let allocator = sbrk.allocator();
+    let mut blocks = thread::scope(|scope| {
+        let work = || (0..rounds).map(|_| allocator.alloc::<u8>(40_000).unwrap().addr().get()).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| -> Vec<usize> { thread.join().unwrap() }).collect::<Vec<_>>()
+    });
+    blocks.sort_unstable();
+    blocks.dedup();
+    assert_eq!(blocks.len(), threads * rounds);
 }
 
 /// SB-07: the allocator can be moved, its blocks stay, and the source comes back.
