@@ -163,6 +163,24 @@ impl<S: Sbrk> SbrkAllocator<S> {
     }
 
     /// A handle for any number of threads.
+    ///
+    /// In a program without an operating system, the heap can be a static over another one:
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+    ///
+    /// static mut MEMORY: [MaybeUninit<u8>; 256 << 10] = [MaybeUninit::uninit(); 256 << 10];
+    /// static SBRK: SbrkAllocator<FixedBufferAllocator<'static>> =
+    ///     // SAFETY: nothing else uses it.
+    ///     SbrkAllocator::init(FixedBufferAllocator::init(unsafe { &mut *(&raw mut MEMORY) }));
+    /// static HEAP: SyncAllocator<'static> = SBRK.allocator();
+    ///
+    /// let memory = HEAP.create_with(5u32)?;
+    /// # assert_eq!(unsafe { memory.read() }, 5);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: they use the state under the lock, and a

@@ -8,7 +8,7 @@ use std::thread;
 
 use rstest::rstest;
 use zigalloc::heap::{FixedBufferAllocator, Sbrk, SbrkAllocator};
-use zigalloc::{Alignment, Allocator};
+use zigalloc::{Alignment, Allocator, SyncAllocator};
 
 use crate::util::{Filled, Random, alignment_from_c, keeps_contents, run_random_program};
 
@@ -174,7 +174,7 @@ fn classes_do_not_mix() {
     });
 }
 
-/// SB-02, SB-05: lengths and alignments that nothing has are null and false, and ask the source for nothing.
+/// SB-02, SB-05, TR-78: lengths and alignments that nothing has are null and false, and ask the source for nothing.
 #[test]
 fn the_impossible_is_refused() {
     with::<BIG_PAGE>(2, |subject| {
@@ -187,6 +187,10 @@ fn the_impossible_is_refused() {
             usize::MAX - BIG_PAGE,
             1 << (usize::BITS - 1),
             isize::MAX as usize,
+            // The whole need is an object's, but its big pages are more than any.
+            isize::MAX as usize + 1 - WORD,
+            isize::MAX as usize - BIG_PAGE,
+            1 << (usize::BITS - 2),
         ] {
             assert_eq!(subject.alloc(len, 1), None, "{len}");
             assert!(!subject.resize(block, 40_000, len), "{len}");
@@ -197,7 +201,7 @@ fn the_impossible_is_refused() {
             assert_eq!(unsafe { subject.allocator.raw_alloc(1, alignment_from_c(alignment), 0) }, None);
         }
         assert!(subject.grown().is_empty());
-        // There is no such table entry in Zig before 0.17; here the source refuses.
+        // The largest there is. The source refuses.
         assert_eq!(subject.alloc(1 << (usize::BITS - 3), 1), None);
         assert_eq!(subject.grown(), [(1 << (usize::BITS - 2)) / BIG_PAGE]);
     });
@@ -594,7 +598,8 @@ fn a_static() {
         }
     }
     static SBRK: SbrkAllocator<Late> = SbrkAllocator::init(Late(None));
-    let memory = thread::spawn(|| SBRK.allocator().alloc::<u8>(10).unwrap().addr()).join().unwrap();
+    static HANDLE: SyncAllocator<'static> = SBRK.allocator();
+    let memory = thread::spawn(|| HANDLE.alloc::<u8>(10).unwrap().addr()).join().unwrap();
     assert_eq!(
         SBRK.allocator().alloc::<u8>(10).unwrap().addr().get(),
         memory.get() + (10 + WORD).next_power_of_two()
