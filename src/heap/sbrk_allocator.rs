@@ -75,6 +75,8 @@
 //! - A length that no object can have is null or false. Zig panics or wraps for some, and reads outside
 //!   of a table for others (up to 0.16).
 //! - A length of 0 is null. In Zig the class underflows.
+//! - A big block that the source refuses is null. Zig makes a pointer of the 0 that may not be null, and safe
+//!   modes panic.
 //!
 //! Ports `lib/std/heap/sbrk_allocator.zig` and `lib/std/heap/WasmAllocator.zig` of Zig 0.15.2, and
 //! `lib/std/heap/BrkAllocator.zig` of 0.17.1.
