@@ -10,7 +10,7 @@ use std::ptr::{self, NonNull};
 use rstest::rstest;
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, Check, DebugAllocator, DebugConfig,
-    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR,
+    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SbrkAllocator,
     SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
@@ -98,6 +98,17 @@ fn arena_over_fixed_buffer(test: Test) {
     let mut buffer = buffer();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     test(ArenaAllocator::init(fixed_buffer.allocator()).allocator());
+}
+
+fn sbrk_over_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    test(*SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer)).allocator());
+}
+
+fn arena_over_sbrk(test: Test) {
+    let mut buffer = buffer();
+    let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    test(ArenaAllocator::init(sbrk.allocator()).allocator());
 }
 
 fn buffer_first_over_ledger(test: Test) {
@@ -345,6 +356,8 @@ fn tower(test: Test) {
 #[case::smp(smp)]
 #[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::arena_over_smp(arena_over_smp)]
+#[case::sbrk_over_fixed_buffer(sbrk_over_fixed_buffer)]
+#[case::arena_over_sbrk(arena_over_sbrk)]
 #[case::shared_arena_over_ledger(shared_arena_over_ledger)]
 #[case::buffer_first_over_ledger(buffer_first_over_ledger)]
 #[case::buffer_first_over_buffer_first(buffer_first_over_buffer_first)]
@@ -405,6 +418,7 @@ fn strictly(allocator: Allocator<'_>) {
 #[case(lock_free_fixed_buffer)]
 #[case(arena_over_fixed_buffer)]
 #[case(buffer_first_over_buffer_first)]
+#[case(sbrk_over_fixed_buffer)]
 #[case(tower)]
 fn refuses_the_impossible(#[case] subject: Subject) {
     subject(test_allocator_strict);
