@@ -440,7 +440,7 @@ fn contents(#[values(1, 16, 4096)] alignment: usize) {
 #[test]
 fn a_narrowed_pointer_is_freed() {
     with::<BIG_PAGE>(2, |subject| {
-        for len in [3, 5, 7] {
+        for len in [WORD / 2 - 1, WORD / 2 + 1, WORD - 1] {
             // SAFETY: the blocks are live, as long, and initialised.
             unsafe {
                 let memory = subject.allocator.raw_alloc(len, Alignment::_1, 0).unwrap();
