@@ -105,6 +105,7 @@ const NOT_IN_WASM: &[&str] = &[
     "lock_around",
     "longest_object",
     "many_at_once",
+    "memory_grow",
     "many_seeds",
     "many_threads",
     "moves_to_another_thread",
