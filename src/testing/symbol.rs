@@ -204,18 +204,18 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
     };
     let mut caller = 0;
     let mut nearest = 0;
-    let mut distance = usize::MAX;
+    // The same without knowing where functions begin: how far away, and which.
+    let mut near_instruction = (usize::MAX, 0);
+    let mut knows_beginnings = false;
     let mut depth = 0;
     backtrace::trace(|frame| {
         depth += 1;
         let begin = frame.symbol_address().addr();
         if begin == frame.ip().addr() {
-            if nearest == 0 && begin.abs_diff(inside) < distance {
-                distance = begin.abs_diff(inside);
-                caller = depth;
-            }
+            near_instruction = near_instruction.min((begin.abs_diff(inside), depth));
             return true;
         }
+        knows_beginnings = true;
         if begin <= inside && begin > nearest {
             nearest = begin;
             // How many frames to leave out.
@@ -223,6 +223,9 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
         }
         true
     });
+    if !knows_beginnings {
+        caller = near_instruction.1;
+    }
     let mut free = addresses.iter_mut().skip(usize::from(return_address != 0));
     let mut depth = 0;
     backtrace::trace(|frame| {
