@@ -121,6 +121,7 @@ const NOT_IN_WASM: &[&str] = &[
     "poisoned",
     "producers_and_consumers",
     "sbrk_allocator::a_static",
+    "realloc_large_object_to_larger_alignment",
     "several_mistakes",
     "shared_arena::resize_and_free",
     "slice_as_bytes_overflows",
