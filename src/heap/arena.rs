@@ -182,7 +182,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
 
     /// A handle to this arena.
     #[inline]
-    pub fn allocator(&self) -> Allocator<'_> {
+    pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract: blocks are disjoint parts of nodes, which are live
         // blocks of the child. The handle borrows `self`, and what frees nodes needs `self`
         // exclusively (clause 11).

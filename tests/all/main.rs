@@ -20,6 +20,8 @@ mod debug_allocator;
 mod failing;
 mod fixed_buffer;
 mod interface;
+#[cfg(all(feature = "std", feature = "lock_api"))]
+mod locked;
 mod logging;
 mod mem;
 mod memory_pool;
