@@ -65,8 +65,11 @@
 //! | `lock_api` | | `LockedAllocator`: a lock of your choice around an allocator; needs no operating system |
 //! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
 //!
-//! Without features the crate is `no_std` (`examples/firmware` is such a program): the interface, the fixed buffer alone and with a fallback, both
+//! Without features the crate is `no_std`: the interface, the fixed buffer alone and with a fallback, both
 //! arenas, the memory pools, the failing and validating allocators of [`testing`], and [`trace`] remain.
+//! `examples/firmware` is such a program.
+//!
+//! [`prelude`] has the names that most programs use, for `use zigalloc::prelude::*`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
@@ -88,6 +91,7 @@ pub mod interface;
 #[cfg(feature = "lock_api")]
 pub mod locked;
 pub mod mem;
+pub mod prelude;
 mod return_address;
 pub mod slice;
 mod sync;

@@ -194,6 +194,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     pub fn deinit(self) {}
 
     /// The arena's two words without its child, for [`State::promote`]. Frees nothing.
+    #[must_use = "dropping the state leaks its nodes"]
     #[inline]
     pub fn into_state(self) -> State {
         let arena = ManuallyDrop::new(self);

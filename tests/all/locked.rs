@@ -253,6 +253,7 @@ fn racy<R: RawMutex + Sync>(threads: usize) {
 /// A static, for the whole program: made when the program is compiled, of a buffer, an arena in it and a
 /// lock around that.
 #[test]
+#[allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 fn everything_can_be_a_constant() {
     static mut BUFFER: [MaybeUninit<u8>; 1 << 16] = [MaybeUninit::uninit(); 1 << 16];
     // SAFETY: nothing else uses the buffer.

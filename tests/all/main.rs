@@ -39,3 +39,4 @@ mod thread_safe;
 mod util;
 mod validation;
 mod vtable;
+mod zig_names;
