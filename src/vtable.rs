@@ -445,8 +445,8 @@ impl<'a> From<SyncAllocator<'a>> for Allocator<'a> {
 }
 
 /// Shows the state's address and the function behind `alloc`, which tells the kind of allocator: with the
-/// feature `backtrace`, and if the program has symbols, by its name (`zigalloc::heap::arena::arena_alloc`),
-/// else by its address. Finding the name takes time and memory of the global heap.
+/// feature `backtrace`, and if the program has symbols, by its name (`arena_alloc`, with as much of its path
+/// as the debug information has), else by its address. Finding the name takes time and memory of the global heap.
 ///
 /// There is no cheaper way that is right: tables and functions of one kind exist several times in a program,
 /// and the compiler may merge those that do the same, so that comparing addresses tells nothing.

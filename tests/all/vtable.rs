@@ -501,7 +501,8 @@ fn prints_its_state_only() {
 }
 
 /// With the feature `backtrace` a handle tells which kind of allocator it belongs to, by the name of a function.
-/// Without, there is an address.
+/// Without, there is an address. How much of the function's path is known depends on what debug information
+/// the program has.
 #[test]
 #[cfg(feature = "std")]
 fn debug_names_the_kind() {
@@ -511,9 +512,9 @@ fn debug_names_the_kind() {
     let page = format!("{PAGE_ALLOCATOR:?}");
     let failing = format!("{:?}", Allocator::FAILING);
     if cfg!(all(feature = "backtrace", target_os = "linux", not(miri))) {
-        assert!(arena.contains("alloc: zigalloc::heap::arena::arena_alloc"), "{arena}");
-        assert!(page.contains("alloc: zigalloc::heap::page_allocator::page_alloc"), "{page}");
-        assert!(failing.contains("alloc: zigalloc::vtable::no_alloc"), "{failing}");
+        assert!(arena.contains("arena_alloc"), "{arena}");
+        assert!(page.contains("page_alloc"), "{page}");
+        assert!(failing.contains("no_alloc"), "{failing}");
     } else {
         for text in [arena, page, failing] {
             assert!(text.contains(", alloc: 0x"), "{text}");

@@ -48,12 +48,17 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     (
         "std.heap.DebugAllocator",
         &["heap/debug/"],
-        "Config init allocator detectLeaks flushRetainedMetadata deinit deinitWithoutLeakChecks",
+        "init allocator detectLeaks flushRetainedMetadata deinit deinitWithoutLeakChecks",
     ),
     (
         "std.heap.MemoryPool",
         &["heap/memory_pool"],
         "init initPreheated initCapacity addCapacity deinit preheat reset create destroy item_size item_alignment",
+    ),
+    (
+        "std.testing.FailingAllocator",
+        &["testing/failing_allocator.rs"],
+        "Config init allocator getStackTrace",
     ),
     ("std.heap.StackFallbackAllocator", &["heap/stack_fallback.rs"], "get"),
 ];
@@ -62,6 +67,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
 const NOT_HERE: &[(&str, &str)] = &[
     ("Log2Align", "Alignment is a checked byte"),
     ("MemoryPoolOptions", "the options are parameters of MemoryPoolExtra"),
+    ("GeneralPurposeAllocatorConfig", "it is DebugAllocatorConfig, by its old name"),
     ("MemoryPoolError", "it has one member, Error::OutOfMemory"),
     ("malloc_size", "how long a block of malloc's is, nobody needs to know"),
     ("next_mmap_addr_hint", "it is private since 0.16"),
