@@ -32,7 +32,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
          DebugAllocator Check GeneralPurposeAllocator MemoryPool MemoryPoolAligned MemoryPoolExtra page_size_min \
          page_size_max pageSize defaultQueryPageSize c_allocator raw_c_allocator page_allocator smp_allocator \
          stackFallback StackFallbackAllocator testAllocator testAllocatorAligned testAllocatorLargeAlignment \
-         testAllocatorAlignedShrink BufferFirstAllocator",
+         testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator wasm_allocator",
     ),
     (
         "std.heap.ArenaAllocator",
