@@ -32,7 +32,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
          DebugAllocator Check GeneralPurposeAllocator MemoryPool MemoryPoolAligned MemoryPoolExtra page_size_min \
          page_size_max pageSize defaultQueryPageSize c_allocator raw_c_allocator page_allocator smp_allocator \
          stackFallback StackFallbackAllocator testAllocator testAllocatorAligned testAllocatorLargeAlignment \
-         testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator wasm_allocator",
+         testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator",
     ),
     (
         "std.heap.ArenaAllocator",
@@ -70,6 +70,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("GeneralPurposeAllocatorConfig", "it is DebugAllocatorConfig, by its old name"),
     ("MemoryPoolError", "it has one member, Error::OutOfMemory"),
     ("malloc_size", "how long a block of malloc's is, nobody needs to know"),
+    ("wasm_allocator", "it is an SbrkAllocator over a source of its own, which the program names"),
     ("next_mmap_addr_hint", "it is private since 0.16"),
 ];
 
