@@ -208,9 +208,10 @@ pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses
 fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &mut [usize]) {
     // The frames of the allocators come first; how many there are depends on what was inlined. The
     // caller's is the one whose function begins nearest below `return_address`: no other begins
-    // between. Where the unwinder does not know where functions begin (it says so by giving the
-    // instruction itself), all frames are kept. An address whose function is not on the stack (anyone
-    // can pass anything) is taken for one of another function, and frames may be missing behind it.
+    // between. Where the unwinder does not know where functions begin (on Windows; it says so by giving the
+    // instruction itself), it is the frame whose instruction is nearest to `return_address`. An address
+    // whose function is not on the stack (anyone can pass anything) is taken for one of another function,
+    // and frames may be missing behind it.
     // Where there are no return addresses at all, it is this function that everything up to is left out.
     let this = (walk_stack as *const ()).addr();
     let (entry, inside) = match (return_address, here) {
@@ -220,13 +221,18 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
     };
     let mut caller = 0;
     let mut nearest = 0;
+    // The same without knowing where functions begin: how far away, and which.
+    let mut near_instruction = (usize::MAX, 0);
+    let mut knows_beginnings = false;
     let mut depth = 0;
     backtrace::trace(|frame| {
         depth += 1;
         let begin = frame.symbol_address().addr();
         if begin == frame.ip().addr() {
+            near_instruction = near_instruction.min((begin.abs_diff(inside), depth));
             return true;
         }
+        knows_beginnings = true;
         if begin <= inside && begin > nearest {
             nearest = begin;
             // How many frames to leave out.
@@ -234,6 +240,9 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
         }
         true
     });
+    if !knows_beginnings {
+        caller = near_instruction.1;
+    }
     let mut free = addresses.iter_mut().skip(usize::from(return_address != 0));
     let mut depth = 0;
     backtrace::trace(|frame| {

@@ -286,7 +286,8 @@ pub(super) fn kit_with(allocator: Allocator<'_>, huge_lengths: bool) {
 /// As the child of an arena, which resizes its nodes.
 pub(super) fn in_an_arena(allocator: Allocator<'_>) {
     let mut arena = ArenaAllocator::init(allocator);
-    let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+    let config =
+        StrictConfig { huge_lengths: !cfg!(any(miri, target_arch = "wasm32")), ..StrictConfig::default() };
     test_allocator_strict_with(arena.allocator(), &config);
     assert!(arena.reset(ResetMode::RetainWithLimit(10_000)));
     test_allocator_strict_with(arena.allocator(), &StrictConfig { seed: 2, ..config });
@@ -327,7 +328,10 @@ fn handles_are_equivalent() {
     let (by_ref, seen) = (FromAllocator::new(&checking), FromAllocator::from_ref(&checking));
     // SAFETY: handles to one allocator.
     unsafe {
-        let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+        let config = StrictConfig {
+            huge_lengths: !cfg!(any(miri, target_arch = "wasm32")),
+            ..StrictConfig::default()
+        };
         test_handles_strict([by_ref.allocator(), seen.allocator()], &config);
     }
 }

@@ -402,7 +402,8 @@ fn conforms(
 fn strictly(allocator: Allocator<'_>) {
     // Below most allocators of this crate is the system, and Miri ends a program that asks it for
     // nearly all memory there is.
-    let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+    let config =
+        StrictConfig { huge_lengths: !cfg!(any(miri, target_arch = "wasm32")), ..StrictConfig::default() };
     for seed in 1..=if cfg!(miri) { 1 } else { 3 } {
         // What the first program has used up cannot be demanded by the second.
         let must_serve = if seed == 1 { config.must_serve } else { 0 };

@@ -416,7 +416,7 @@ fn threads() {
 #[test]
 fn random_programs() {
     fn check<const SLAB_LEN: usize>() {
-        for seed in 1..=if cfg!(miri) { 1 } else { 20 } {
+        for seed in 1..=if cfg!(any(miri, target_arch = "wasm32")) { 1 } else { 20 } {
             with::<SLAB_LEN>(if cfg!(miri) { 60 } else { 400 }, |subject| {
                 let steps = if cfg!(miri) { 80 } else { 2000 };
                 let count = run_random_program(subject.allocator, &mut Random::new(seed), steps);

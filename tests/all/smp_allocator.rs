@@ -68,7 +68,13 @@ fn smp_allocator() {
 #[rstest]
 fn lengths_of_many_classes_keep_the_contract(#[values(2, 3)] seed: u64) {
     let (steps, max_len) = if cfg!(miri) { (100, 200) } else { (5000, 100_000) };
-    let config = StrictConfig { seed, steps, max_len, huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+    let config = StrictConfig {
+        seed,
+        steps,
+        max_len,
+        huge_lengths: !cfg!(any(miri, target_arch = "wasm32")),
+        ..StrictConfig::default()
+    };
     test_allocator_strict_with(*SMP_ALLOCATOR, &config);
     // SAFETY: two copies of one handle.
     unsafe { test_handles_strict([*SMP_ALLOCATOR, *SMP_ALLOCATOR], &config) };

@@ -72,7 +72,7 @@ fn strict() -> StrictConfig {
 
 fn strictly(allocator: Allocator<'_>) {
     // Miri ends a program that asks the system for nearly all memory there is.
-    let config = StrictConfig { huge_lengths: !cfg!(miri), ..strict() };
+    let config = StrictConfig { huge_lengths: !cfg!(any(miri, target_arch = "wasm32")), ..strict() };
     test_allocator_strict_with(allocator, &config);
 }
 

@@ -376,7 +376,10 @@ fn strict() {
     {
         let locked = ThreadSafeAllocator::new(&mut ledger);
         let arena = SharedArenaAllocator::init(locked.allocator());
-        let config = StrictConfig { huge_lengths: !cfg!(miri), ..StrictConfig::default() };
+        let config = StrictConfig {
+            huge_lengths: !cfg!(any(miri, target_arch = "wasm32")),
+            ..StrictConfig::default()
+        };
         testing::test_allocator_strict_with(*arena.allocator(), &config);
     }
     ledger.assert_no_leaks();
