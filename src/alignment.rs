@@ -207,6 +207,7 @@ impl Alignment {
     ///
     /// Allocators check it where an alignment arrives from outside, so that a wrong byte is an
     /// answer of "no memory" and never a shift by more bits than a word has.
+    #[must_use]
     #[inline(always)]
     pub const fn is_valid(self) -> bool {
         (self.0 as u32) < usize::BITS
@@ -215,6 +216,7 @@ impl Alignment {
     /// Three-way comparison; the order of logarithms is the order of byte counts.
     ///
     /// Ports `order`; the operators `<`, `==` and so on give the same answers.
+    #[must_use]
     #[inline]
     pub const fn order(self, other: Alignment) -> Ordering {
         if self.0 < other.0 {
@@ -232,6 +234,7 @@ impl Alignment {
     /// # use zigalloc::{Alignment, CompareOperator};
     /// assert!(Alignment::_8.compare(CompareOperator::Lte, Alignment::_16));
     /// ```
+    #[must_use]
     #[inline]
     pub const fn compare(self, op: CompareOperator, other: Alignment) -> bool {
         match op {
@@ -245,12 +248,14 @@ impl Alignment {
     }
 
     /// The stricter of two alignments.
+    #[must_use]
     #[inline]
     pub const fn max(self, other: Alignment) -> Alignment {
         if self.0 >= other.0 { self } else { other }
     }
 
     /// The laxer of two alignments.
+    #[must_use]
     #[inline]
     pub const fn min(self, other: Alignment) -> Alignment {
         if self.0 <= other.0 { self } else { other }
@@ -267,6 +272,7 @@ impl Alignment {
     /// assert_eq!(Alignment::_16.forward(17), 32);
     /// assert_eq!(Alignment::_16.forward(32), 32);
     /// ```
+    #[must_use]
     #[inline]
     #[track_caller]
     pub const fn forward(self, address: usize) -> usize {
@@ -277,6 +283,7 @@ impl Alignment {
     }
 
     /// [`forward`](Self::forward), or `None` if there is no such address. Not in Zig.
+    #[must_use]
     #[inline]
     pub const fn forward_checked(self, address: usize) -> Option<usize> {
         match address.checked_add(self.mask()) {
@@ -291,12 +298,14 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// assert_eq!(Alignment::_16.backward(31), 16);
     /// ```
+    #[must_use]
     #[inline]
     pub const fn backward(self, address: usize) -> usize {
         address & !self.mask()
     }
 
     /// Whether `address` is a multiple of the alignment. 0 is aligned to everything.
+    #[must_use]
     #[inline]
     pub const fn check(self, address: usize) -> bool {
         address.trailing_zeros() >= self.0 as u32
@@ -307,6 +316,7 @@ impl Alignment {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
+    #[must_use]
     #[inline]
     #[track_caller]
     pub fn forward_ptr<T>(self, ptr: *mut T) -> *mut T {
@@ -314,12 +324,14 @@ impl Alignment {
     }
 
     /// [`backward`](Self::backward) for a pointer, which keeps its provenance.
+    #[must_use]
     #[inline]
     pub fn backward_ptr<T>(self, ptr: *mut T) -> *mut T {
         ptr.map_addr(|address| self.backward(address))
     }
 
     /// [`check`](Self::check) for a pointer.
+    #[must_use]
     #[inline]
     pub fn check_ptr<T: ?Sized>(self, ptr: *const T) -> bool {
         self.check(ptr.addr())

@@ -516,6 +516,7 @@ impl<'a> Allocator<'a> {
     /// # let _ = memory;
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[must_use = "if the result is false, the allocation has its old length"]
     #[inline(always)]
     pub unsafe fn resize<A: Allocation>(self, allocation: A, new_len: usize) -> bool {
         if new_len == 0 {
@@ -556,6 +557,7 @@ impl<'a> Allocator<'a> {
     /// unsafe { PAGE_ALLOCATOR.free(memory) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[must_use = "if the result is `Some`, the allocation is there and the old pointer is dead"]
     #[inline(always)]
     pub unsafe fn remap<A: Allocation>(self, allocation: A, new_len: usize) -> Option<A::Resized> {
         if new_len == 0 {

@@ -62,13 +62,19 @@
 //! | `nightly` | | the same for `core::alloc::Allocator`, which the nightly compiler's `Vec` and `Box` take |
 //! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
 //! | `backtrace` | | reports name the function, file and line of a return address |
+//! | `lock_api` | | `LockedAllocator`: a lock of your choice around an allocator; needs no operating system |
 //! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
 //!
 //! Without features the crate is `no_std`: the interface, the fixed buffer alone and with a fallback, both
 //! arenas, the memory pools, the failing and validating allocators of [`testing`], and [`trace`] remain.
+//! `examples/firmware` is such a program.
+//!
+//! [`prelude`] has the names that most programs use, for `use zigalloc::prelude::*`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
+// What needs a feature says so on docs.rs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
 #[cfg(feature = "alloc")]
@@ -82,7 +88,10 @@ pub mod capi;
 mod error;
 pub mod heap;
 pub mod interface;
+#[cfg(feature = "lock_api")]
+pub mod locked;
 pub mod mem;
+pub mod prelude;
 mod return_address;
 pub mod slice;
 mod sync;
@@ -95,6 +104,8 @@ mod writer;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
 pub use error::Error;
+#[cfg(feature = "lock_api")]
+pub use locked::LockedAllocator;
 pub use return_address::return_address;
 pub use slice::{AlignedPtr, AlignedSlice, Allocation, NoSentinel, Sentinel, SentinelSlice, SingleItem};
 #[cfg(feature = "std")]

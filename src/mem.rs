@@ -21,6 +21,7 @@ use crate::slice::{AlignedSlice, Allocation};
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward(17, 8), 24);
 /// ```
+#[must_use]
 #[doc(alias = "alignForward")]
 #[track_caller]
 pub const fn align_forward(addr: usize, alignment: usize) -> usize {
@@ -37,6 +38,7 @@ pub const fn align_forward(addr: usize, alignment: usize) -> usize {
 /// ```
 /// assert_eq!(zigalloc::mem::align_backward(17, 8), 16);
 /// ```
+#[must_use]
 #[doc(alias = "alignBackward")]
 #[track_caller]
 pub const fn align_backward(addr: usize, alignment: usize) -> usize {
@@ -54,6 +56,7 @@ pub const fn align_backward(addr: usize, alignment: usize) -> usize {
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward_any_align(10, 6), 12);
 /// ```
+#[must_use]
 #[doc(alias = "alignForwardAnyAlign")]
 #[track_caller]
 pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
@@ -74,6 +77,7 @@ pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
 /// ```
 /// assert_eq!(zigalloc::mem::align_backward_any_align(10, 6), 6);
 /// ```
+#[must_use]
 #[doc(alias = "alignBackwardAnyAlign")]
 #[track_caller]
 pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
@@ -91,6 +95,7 @@ pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward_log2(17, 3), 24);
 /// ```
+#[must_use]
 #[doc(alias = "alignForwardLog2")]
 #[track_caller]
 pub const fn align_forward_log2(addr: usize, log2_alignment: u8) -> usize {
@@ -112,6 +117,7 @@ pub const fn align_forward_log2(addr: usize, log2_alignment: u8) -> usize {
 /// ```
 /// assert!(zigalloc::mem::is_valid_align(8) && !zigalloc::mem::is_valid_align(0));
 /// ```
+#[must_use]
 #[doc(alias = "isValidAlign")]
 #[doc(alias = "isValidAlignGeneric")]
 pub const fn is_valid_align(alignment: usize) -> bool {
@@ -128,6 +134,7 @@ pub const fn is_valid_align(alignment: usize) -> bool {
 /// ```
 /// assert!(zigalloc::mem::is_aligned(16, 8) && !zigalloc::mem::is_aligned(17, 8));
 /// ```
+#[must_use]
 #[doc(alias = "isAligned")]
 #[doc(alias = "isAlignedGeneric")]
 #[track_caller]
@@ -143,6 +150,7 @@ pub const fn is_aligned(addr: usize, alignment: usize) -> bool {
 /// ```
 /// assert!(zigalloc::mem::is_aligned_log2(16, 3) && !zigalloc::mem::is_aligned_log2(16, 5));
 /// ```
+#[must_use]
 #[doc(alias = "isAlignedLog2")]
 pub const fn is_aligned_log2(addr: usize, log2_alignment: u8) -> bool {
     addr.trailing_zeros() >= log2_alignment as u32
@@ -158,6 +166,7 @@ pub const fn is_aligned_log2(addr: usize, log2_alignment: u8) -> bool {
 /// ```
 /// assert!(zigalloc::mem::is_aligned_any_align(12, 6));
 /// ```
+#[must_use]
 #[doc(alias = "isAlignedAnyAlign")]
 #[track_caller]
 pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
@@ -182,6 +191,7 @@ pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
 /// assert_eq!(align_pointer_offset(ptr, 16), Some(1));
 /// assert_eq!(align_pointer_offset(ptr.cast::<[u8; 3]>(), 16), None);
 /// ```
+#[must_use]
 #[doc(alias = "alignPointerOffset")]
 #[track_caller]
 pub fn align_pointer_offset<T>(ptr: *mut T, align_to: usize) -> Option<usize> {
@@ -213,6 +223,7 @@ pub fn align_pointer_offset<T>(ptr: *mut T, align_to: usize) -> Option<usize> {
 /// let aligned = align_pointer(numbers.as_mut_ptr(), 8).unwrap();
 /// assert_eq!(aligned.addr() % 8, 0);
 /// ```
+#[must_use]
 #[doc(alias = "alignPointer")]
 #[track_caller]
 pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
@@ -237,6 +248,7 @@ pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
 /// let odd = NonNull::from(&mut buffer.0[1..]);
 /// assert_eq!(align_in_bytes::<16>(odd).unwrap().len(), 16);
 /// ```
+#[must_use]
 #[doc(alias = "alignInBytes")]
 pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<AlignedSlice<u8, ALIGN>> {
     let begin = bytes.addr().get();
@@ -264,6 +276,7 @@ pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<Aligne
 /// let odd = NonNull::from(&mut buffer.0[1..]);
 /// assert_eq!(align_in_slice::<u32, 16>(odd).unwrap().len(), 4);
 /// ```
+#[must_use]
 #[doc(alias = "alignInSlice")]
 #[track_caller]
 pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<AlignedSlice<T, ALIGN>> {
@@ -285,6 +298,7 @@ pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<Alig
 /// unsafe { PAGE_ALLOCATOR.free(text) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+#[must_use]
 #[doc(alias = "absorbSentinel")]
 pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
     slice.with_len(slice.item_count() + A::SENTINEL)
@@ -304,6 +318,7 @@ pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
 /// // SAFETY: the four bytes of `number`, which nothing else uses meanwhile.
 /// assert_eq!(unsafe { bytes.as_ref() }, 0x01020304u32.to_ne_bytes());
 /// ```
+#[must_use]
 #[doc(alias = "asBytes")]
 pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(item.cast(), size_of::<T>())
@@ -323,6 +338,7 @@ pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
 /// let bytes = zigalloc::mem::slice_as_bytes(NonNull::from(&mut numbers[..]));
 /// assert_eq!(bytes.len(), 8);
 /// ```
+#[must_use]
 #[doc(alias = "sliceAsBytes")]
 #[track_caller]
 pub fn slice_as_bytes<A: Allocation>(slice: A) -> NonNull<[u8]> {
@@ -346,6 +362,7 @@ pub fn slice_as_bytes<A: Allocation>(slice: A) -> NonNull<[u8]> {
 /// let bytes = zigalloc::mem::slice_as_bytes(NonNull::from(&mut numbers[..]));
 /// assert_eq!(zigalloc::mem::bytes_as_slice::<u16>(bytes).len(), 4);
 /// ```
+#[must_use]
 #[doc(alias = "bytesAsSlice")]
 #[track_caller]
 pub fn bytes_as_slice<T>(bytes: NonNull<[u8]>) -> NonNull<[T]> {

@@ -225,6 +225,7 @@ pub trait Allocation: Copy + sealed::Sealed {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
+    #[must_use = "the allocation itself keeps its length"]
     fn with_len(self, len: usize) -> Self::Resized {
         Self::resized(self.as_non_null_ptr(), len)
     }

@@ -28,6 +28,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
+use crate::testing::symbol::Function;
 
 /// The four functions of an allocator.
 ///
@@ -317,6 +318,7 @@ impl<'a> Allocator<'a> {
     /// # Safety
     /// Clauses 2 and 5 of the [contract](VTable#the-contract-of-an-allocator): `len` is not zero.
     #[doc(alias = "rawAlloc")]
+    #[must_use = "a block that nobody knows is never freed"]
     #[inline(always)]
     pub unsafe fn raw_alloc(self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
         // SAFETY: `ptr` stands beside `vtable` (clause 1), the rest is the caller's promise.
@@ -329,6 +331,7 @@ impl<'a> Allocator<'a> {
     /// Clauses 2 to 5 of the [contract](VTable#the-contract-of-an-allocator): `memory` and
     /// `alignment` match a live block, `new_len` (bytes) is not zero.
     #[doc(alias = "rawResize")]
+    #[must_use = "if the result is false, the block has its old length"]
     #[inline(always)]
     pub unsafe fn raw_resize(
         self,
@@ -347,6 +350,7 @@ impl<'a> Allocator<'a> {
     /// # Safety
     /// As [`raw_resize`](Self::raw_resize). If the result is `Some`, the old pointer is dead.
     #[doc(alias = "rawRemap")]
+    #[must_use = "if the result is `Some`, the block is there and the old pointer is dead"]
     #[inline(always)]
     pub unsafe fn raw_remap(
         self,
@@ -440,15 +444,29 @@ impl<'a> From<SyncAllocator<'a>> for Allocator<'a> {
     }
 }
 
+/// Shows the state's address and the function behind `alloc`, which tells the kind of allocator: with the
+/// feature `backtrace`, and if the program has symbols, by its name (`arena_alloc`, with as much of its path
+/// as the debug information has), else by its address. Finding the name takes time and memory of the global heap.
+///
+/// There is no cheaper way that is right: tables and functions of one kind exist several times in a program,
+/// and the compiler may merge those that do the same, so that comparing addresses tells nothing.
 impl fmt::Debug for Allocator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Allocator").field("ptr", &self.ptr).finish_non_exhaustive()
+        self.debug("Allocator", f)
     }
 }
 
+/// As that of [`Allocator`].
 impl fmt::Debug for SyncAllocator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SyncAllocator").field("ptr", &self.0.ptr).finish_non_exhaustive()
+        self.0.debug("SyncAllocator", f)
+    }
+}
+
+impl Allocator<'_> {
+    fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let alloc = Function(self.vtable.alloc as *const ());
+        f.debug_struct(name).field("ptr", &self.ptr).field("alloc", &alloc).finish_non_exhaustive()
     }
 }
 
@@ -612,32 +630,38 @@ pub unsafe extern "C" fn no_free(
 
 unsafe extern "C" fn unreachable_resize(
     _ctx: *mut (),
-    _memory: *mut u8,
-    _memory_len: usize,
+    memory: *mut u8,
+    memory_len: usize,
     _alignment: Alignment,
     _new_len: usize,
     _ret_addr: usize,
 ) -> bool {
-    unreachable!("Allocator::FAILING was asked to resize a block, and it never made one")
+    unreachable!(
+        "Allocator::FAILING was asked to resize {memory_len} bytes at {memory:?}; it makes no blocks, so its limit is 0"
+    )
 }
 
 unsafe extern "C" fn unreachable_remap(
     _ctx: *mut (),
-    _memory: *mut u8,
-    _memory_len: usize,
+    memory: *mut u8,
+    memory_len: usize,
     _alignment: Alignment,
     _new_len: usize,
     _ret_addr: usize,
 ) -> *mut u8 {
-    unreachable!("Allocator::FAILING was asked to remap a block, and it never made one")
+    unreachable!(
+        "Allocator::FAILING was asked to remap {memory_len} bytes at {memory:?}; it makes no blocks, so its limit is 0"
+    )
 }
 
 unsafe extern "C" fn unreachable_free(
     _ctx: *mut (),
-    _memory: *mut u8,
-    _memory_len: usize,
+    memory: *mut u8,
+    memory_len: usize,
     _alignment: Alignment,
     _ret_addr: usize,
 ) {
-    unreachable!("Allocator::FAILING was asked to free a block, and it never made one")
+    unreachable!(
+        "Allocator::FAILING was asked to free {memory_len} bytes at {memory:?}; it makes no blocks, so its limit is 0"
+    )
 }

@@ -20,6 +20,7 @@
 //! | a [fixed buffer](crate::heap::FixedBufferAllocator::thread_safe_allocator), lock-free | `new` |
 //! | a [shared arena](crate::heap::SharedArenaAllocator) over one of these | `new` |
 //! | [`RAW_C_ALLOCATOR`](crate::heap::RAW_C_ALLOCATOR) | `new`, but larger alignments than two words are no memory |
+//! | a `LockedAllocator` (feature `lock_api`) with a lock that spins, over one of these or an arena in one | `new` |
 //! | an allocator of yours | `new`, if it keeps what that asks for |
 //! | [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) over anything | never: it locks a mutex |
 //! | [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR), or anything over it | never: it would call itself |

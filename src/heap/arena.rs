@@ -182,7 +182,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
 
     /// A handle to this arena.
     #[inline]
-    pub fn allocator(&self) -> Allocator<'_> {
+    pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract: blocks are disjoint parts of nodes, which are live
         // blocks of the child. The handle borrows `self`, and what frees nodes needs `self`
         // exclusively (clause 11).
@@ -194,6 +194,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     pub fn deinit(self) {}
 
     /// The arena's two words without its child, for [`State::promote`]. Frees nothing.
+    #[must_use = "dropping the state leaks its nodes"]
     #[inline]
     pub fn into_state(self) -> State {
         let arena = ManuallyDrop::new(self);

@@ -127,7 +127,7 @@ impl<'b> FixedBufferAllocator<'b> {
 
     /// A handle for one thread.
     #[inline]
-    pub fn allocator(&self) -> Allocator<'_> {
+    pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract: blocks are disjoint parts of the buffer below
         // `end_index`. The handle borrows `self`, and `reset` needs `self` exclusively (clause 11).
         unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }

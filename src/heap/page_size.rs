@@ -20,11 +20,13 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// # use zigalloc::heap::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 /// assert!(PAGE_SIZE_MIN.is_power_of_two() && PAGE_SIZE_MIN <= PAGE_SIZE_MAX);
 /// ```
+#[doc(alias = "page_size_min")]
 pub const PAGE_SIZE_MIN: usize = RANGE.0;
 
 /// The largest page size of the target in bytes.
 ///
 /// Ports `std.heap.page_size_max` of Zig 0.15.2.
+#[doc(alias = "page_size_max")]
 pub const PAGE_SIZE_MAX: usize = RANGE.1;
 
 const RANGE: (usize, usize) = {

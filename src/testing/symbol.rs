@@ -28,6 +28,23 @@ impl fmt::Display for Symbol {
     }
 }
 
+/// A function, displayed by its name if that can be found, else by its address.
+#[derive(Clone, Copy)]
+pub(crate) struct Function(pub(crate) *const ());
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Miri's functions have no symbols.
+        #[cfg(all(feature = "backtrace", not(miri)))]
+        // What is looked up is the byte before an address, since others stand behind a call. The outermost
+        // function is the one that begins there; others are inlined into it.
+        if let Some(place) = places(self.0.addr() + 1).pop() {
+            return f.write_str(&place.name);
+        }
+        write!(f, "{:?}", self.0)
+    }
+}
+
 /// The function, file and line of an address, if the program has debug information.
 ///
 /// The typed methods of `Allocator` are always inlined, so the innermost functions are this

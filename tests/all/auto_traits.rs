@@ -226,6 +226,19 @@ rows! {
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
+// As the lock, whatever the child is.
+#[cfg(feature = "lock_api")]
+rows! {
+    zigalloc::LockedAllocator<'static, spin::Mutex<()>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::LockedAllocator<'static, parking_lot::RawMutex>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::LockedAllocator<'static, Cell<bool>>:
+                                   [Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::LockedAllocator<'static, Rc<()>>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
 #[cfg(feature = "log")]
 rows! {
     zigalloc::trace::LogSink:      [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]

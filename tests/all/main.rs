@@ -21,6 +21,8 @@ mod debug_allocator;
 mod failing;
 mod fixed_buffer;
 mod interface;
+#[cfg(all(feature = "std", feature = "lock_api"))]
+mod locked;
 mod logging;
 mod mem;
 mod memory_pool;
@@ -39,3 +41,4 @@ mod thread_safe;
 mod util;
 mod validation;
 mod vtable;
+mod zig_names;

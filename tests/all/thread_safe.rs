@@ -1,5 +1,6 @@
 //! `ThreadSafeAllocator`: the lock is taken, the call is passed on as it is, and nothing else happens.
 #![cfg(feature = "std")]
+#![allow(unreachable_pub)]
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
@@ -177,12 +178,12 @@ fn the_child_can_be_used_before_and_after() {
 
 /// A child that notices how many threads are in it at once.
 #[derive(Default)]
-struct Doorkeeper {
+pub struct Doorkeeper {
     /// Where threads wait for each other; without it, each stays a moment.
     meeting: Option<Barrier>,
     inside: AtomicUsize,
-    most_inside: AtomicUsize,
-    calls: AtomicUsize,
+    pub most_inside: AtomicUsize,
+    pub calls: AtomicUsize,
 }
 
 impl Doorkeeper {
@@ -256,7 +257,7 @@ unsafe extern "C" fn doorkeeper_free(ctx: *mut (), _: *mut u8, _: usize, _: Alig
 }
 
 /// Calls one of the four functions through a handle. The block never existed; the child does not look.
-fn call(allocator: Allocator<'_>, function: usize) {
+pub fn call(allocator: Allocator<'_>, function: usize) {
     let memory = NonNull::slice_from_raw_parts(NonNull::<u8>::dangling(), 1);
     // SAFETY: the children that this is used with ignore what they get.
     unsafe {
@@ -431,18 +432,18 @@ struct Slot([MaybeUninit<u8>; 64]);
 ///
 /// Two threads in it at once are a data race, which Miri reports; what it would look like otherwise is a slot
 /// that two threads have.
-struct Racy {
+pub struct Racy {
     slots: Box<[UnsafeCell<MaybeUninit<Slot>>]>,
     fresh: Cell<usize>,
     free: Cell<Option<NonNull<Slot>>>,
-    live: Cell<usize>,
+    pub live: Cell<usize>,
 }
 
 impl Racy {
     const VTABLE: VTable =
         VTable { alloc: racy_alloc, resize: racy_resize, remap: racy_remap, free: racy_free };
 
-    fn new(slots: usize) -> Racy {
+    pub fn new(slots: usize) -> Racy {
         let slots = (0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
         Racy { slots, fresh: Cell::new(0), free: Cell::new(None), live: Cell::new(0) }
     }
@@ -529,7 +530,7 @@ unsafe extern "C" fn racy_free(ctx: *mut (), memory: *mut u8, _: usize, _: Align
 }
 
 /// Runs a random program in each of many threads.
-fn hammer(allocator: SyncAllocator<'_>, threads: usize, steps: usize) {
+pub fn hammer(allocator: SyncAllocator<'_>, threads: usize, steps: usize) {
     thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
@@ -540,7 +541,7 @@ fn hammer(allocator: SyncAllocator<'_>, threads: usize, steps: usize) {
     });
 }
 
-const STEPS: usize = if cfg!(miri) { 8 } else { 2000 };
+pub const STEPS: usize = if cfg!(miri) { 8 } else { 2000 };
 
 /// TS-01: a child without any order, called by many threads: no race, and no slot has two owners.
 /// `tests/race_is_seen.rs` shows that Miri reports a race where the lock is missing.

@@ -132,7 +132,7 @@ fn commit(misuse: Misuse, allocator: Allocator<'_>) {
             Misuse::ResizeLonger => _ = allocator.raw_resize(bytes(memory, 17), alignment, 20, RA),
             Misuse::RemapWithOldLength => {
                 assert!(allocator.raw_resize(block, alignment, 12, RA));
-                allocator.raw_remap(block, alignment, 20, RA);
+                let _ = allocator.raw_remap(block, alignment, 20, RA);
             }
             Misuse::FreeWeakerAligned => allocator.raw_free(block, Alignment::_1, RA),
             Misuse::RemapStrongerAligned => _ = allocator.raw_remap(block, Alignment::_16, 20, RA),
@@ -147,7 +147,7 @@ fn commit(misuse: Misuse, allocator: Allocator<'_>) {
             }
             Misuse::ResizeFreed => {
                 allocator.raw_free(block, alignment, RA);
-                allocator.raw_resize(block, alignment, 8, RA);
+                let _ = allocator.raw_resize(block, alignment, 8, RA);
             }
         }
     }
@@ -171,7 +171,7 @@ fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
 fn validation_aborts_at_a_misaligned_result() {
     let text = aborts("misaligned", || {
         // SAFETY: the length is not zero; the memory is not touched.
-        unsafe { validation_wrap(odd_allocator()).allocator().raw_alloc(7, Alignment::_4, 0) };
+        let _ = unsafe { validation_wrap(odd_allocator()).allocator().raw_alloc(7, Alignment::_4, 0) };
     });
     let message = "ValidationAllocator: alloc of 7 bytes returned 0x41, which is not aligned to 4 bytes";
     assert!(text.contains(message), "{text}");
@@ -318,8 +318,8 @@ fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignm
         let ledger = LedgerAllocator::init(odd_allocator());
         // SAFETY: the length is not zero; the memory is not touched.
         unsafe {
-            ledger.allocator().raw_alloc(len, alignment, 0);
-            ledger.allocator().raw_alloc(len, alignment, 0);
+            let _ = ledger.allocator().raw_alloc(len, alignment, 0);
+            let _ = ledger.allocator().raw_alloc(len, alignment, 0);
         }
     });
     assert!(text.contains("the child broke the contract in ") && text.contains(message), "{text}");

@@ -377,8 +377,7 @@ fn failing() {
 #[test]
 fn failing_aborts() {
     let name = "vtable::failing_aborts";
-    let message =
-        |operation| format!("Allocator::FAILING was asked to {operation} a block, and it never made one");
+    let message = |operation| format!("Allocator::FAILING was asked to {operation} 16 bytes at 0x1000; it");
     if let Some(operation) = alone() {
         // SAFETY: none; the test is that the process ends here.
         unsafe {
@@ -495,7 +494,30 @@ fn prints_its_state_only() {
     // SAFETY: never called.
     let a =
         unsafe { Allocator::from_raw_parts(ptr::without_provenance_mut(0x10), Allocator::FAILING.vtable()) };
-    assert_eq!(format!("{a:?}"), "Allocator { ptr: 0x10, .. }");
-    assert_eq!(format!("{:?}", SyncAllocator::FAILING), "SyncAllocator { ptr: 0x0, .. }");
+    let text = format!("{a:?}");
+    assert!(text.starts_with("Allocator { ptr: 0x10, alloc: ") && text.ends_with(", .. }"), "{text}");
+    assert!(format!("{:?}", SyncAllocator::FAILING).starts_with("SyncAllocator { ptr: 0x0, alloc: "));
     assert!(format!("{:?}", a.vtable()).starts_with("VTable { alloc: 0x"));
+}
+
+/// With the feature `backtrace` a handle tells which kind of allocator it belongs to, by the name of a function.
+/// Without, there is an address. How much of the function's path is known depends on what debug information
+/// the program has.
+#[test]
+#[cfg(feature = "std")]
+fn debug_names_the_kind() {
+    use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let arena = format!("{:?}", arena.allocator());
+    let page = format!("{PAGE_ALLOCATOR:?}");
+    let failing = format!("{:?}", Allocator::FAILING);
+    if cfg!(all(feature = "backtrace", target_os = "linux", not(miri))) {
+        assert!(arena.contains("arena_alloc"), "{arena}");
+        assert!(page.contains("page_alloc"), "{page}");
+        assert!(failing.contains("no_alloc"), "{failing}");
+    } else {
+        for text in [arena, page, failing] {
+            assert!(text.contains(", alloc: 0x"), "{text}");
+        }
+    }
 }

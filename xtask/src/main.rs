@@ -8,6 +8,7 @@ use std::process::ExitCode;
 mod bench_zig;
 mod capi;
 mod differential;
+mod features;
 mod ghostty;
 mod interop;
 mod inventory;
@@ -31,6 +32,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "test", usage: test::USAGE, run: test::run },
+    Command { name: "features", usage: features::USAGE, run: features::command },
     Command { name: "platforms", usage: platforms::USAGE, run: platforms::command },
     Command { name: "capi", usage: capi::USAGE, run: capi::run },
     Command { name: "bench-zig", usage: bench_zig::USAGE, run: bench_zig::run },

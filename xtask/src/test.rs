@@ -4,7 +4,7 @@ use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, 
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo, stable_features};
 use crate::zig;
-use crate::{Result, differential, interop};
+use crate::{Result, differential, features, interop};
 
 pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
@@ -43,12 +43,21 @@ const STEPS: &[Step] = &[
     Step { name: "surface", what: "behaviours that need a test have one", kind: Kind::Source, run: surface },
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
     Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
+    Step { name: "no-std", what: "without an operating system", kind: Kind::Library, run: features::no_std },
     Step {
         name: "ghostty",
         what: "a Zig library on a Rust allocator",
         kind: Kind::Slow,
         run: crate::ghostty::step,
     },
+    Step { name: "features", what: "every feature alone", kind: Kind::Slow, run: features::every_set },
+    Step {
+        name: "oldest-versions",
+        what: "the oldest dependencies allowed",
+        kind: Kind::Slow,
+        run: features::oldest_dependencies,
+    },
+    Step { name: "package", what: "what would be published", kind: Kind::Slow, run: features::package },
     Step { name: "msrv", what: "the oldest supported compiler", kind: Kind::Slow, run: msrv },
     Step {
         name: "zig-package",
@@ -70,7 +79,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "test-nightly",
-        what: "tests of what needs the nightly compiler",
+        what: "tests and documentation with the nightly compiler",
         kind: Kind::Slow,
         run: test_nightly,
     },
@@ -231,7 +240,12 @@ fn test_nightly() -> Outcome {
         let features = format!("{},nightly", stable_features());
         let command = ["run", NIGHTLY, "cargo", "test", "-p", "zigalloc", "--features", &features];
         let test = |args: &[&str]| run_command("rustup", &[&command, args].concat(), &[]);
-        test(&["--test", "all", "--", "adapters", "auto_traits"]).and(|| test(&["--doc", "adapters"]))
+        let doc = ["run", NIGHTLY, "cargo", "doc", "-p", "zigalloc", "--no-deps", "--features", &features];
+        // As docs.rs makes it, where warnings are no errors.
+        let flags = [("RUSTDOCFLAGS", "--cfg docsrs -D warnings")];
+        test(&["--test", "all", "--", "adapters", "auto_traits"])
+            .and(|| test(&["--doc", "adapters"]))
+            .and(|| run_command("rustup", &doc, &flags))
     })
 }
 

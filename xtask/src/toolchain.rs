@@ -3,6 +3,8 @@
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use toml::Table;
+
 use crate::Result;
 
 /// The toolchain that Miri runs on.
@@ -78,25 +80,32 @@ pub(crate) fn valgrind() -> Result<()> {
     Err(by_hand("apt-get", &install))
 }
 
-/// The version of Rust that the crate promises to compile with, from its manifest.
-pub(crate) fn minimum_rust() -> Result<String> {
+/// The manifest of the library and its workspace.
+pub(crate) fn manifest() -> Result<Table> {
     let text = std::fs::read_to_string(crate::root().join("Cargo.toml"))
         .map_err(|error| format!("Cargo.toml: {error}"))?;
-    let manifest: toml::Table = text.parse().map_err(|error| format!("Cargo.toml: {error}"))?;
+    text.parse().map_err(|error| format!("Cargo.toml: {error}"))
+}
+
+/// The version of Rust that the crate promises to compile with, from its manifest.
+pub(crate) fn minimum_rust() -> Result<String> {
+    let manifest = manifest()?;
     let version = manifest.get("workspace").and_then(|table| table.get("package")?.get("rust-version"));
     let version =
         version.and_then(toml::Value::as_str).ok_or("Cargo.toml: no workspace.package.rust-version")?;
     Ok(version.to_owned())
 }
 
-/// The features that every toolchain can build, in the form that `--features` takes: all but `nightly`. Since
-/// that one needs the nightly compiler, Cargo's own `--all-features` is of no use.
-pub(crate) fn stable_features() -> String {
-    let manifest = std::fs::read_to_string(crate::root().join("Cargo.toml")).unwrap_or_default();
-    let manifest: toml::Table = manifest.parse().unwrap_or_default();
+/// The features that every toolchain can build: all but `nightly`.
+pub(crate) fn features_of(manifest: &Table) -> impl Iterator<Item = &str> {
     let features = manifest.get("features").and_then(toml::Value::as_table);
-    let names = features.into_iter().flat_map(|features| features.keys());
-    names.filter(|name| *name != "nightly").map(String::as_str).collect::<Vec<_>>().join(",")
+    features.into_iter().flat_map(Table::keys).map(String::as_str).filter(|name| *name != "nightly")
+}
+
+/// The same in the form that `--features` takes. Since `nightly` needs that compiler, Cargo's own
+/// `--all-features` is of no use.
+pub(crate) fn stable_features() -> String {
+    features_of(&manifest().unwrap_or_default()).collect::<Vec<_>>().join(",")
 }
 
 fn install(args: &[&str]) -> Result<()> {

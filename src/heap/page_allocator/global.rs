@@ -51,8 +51,9 @@ pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
 /// # Safety
 /// A live block, which nothing uses afterwards.
 pub(super) unsafe fn unmap(memory: NonNull<u8>, _size: usize) {
-    let block =
-        blocks().remove(&memory.addr().get()).expect("PageAllocator::unmap: these pages are not mapped");
+    let block = blocks()
+        .remove(&memory.addr().get())
+        .unwrap_or_else(|| panic!("PageAllocator::unmap: the pages at {memory:?} are not mapped"));
     // SAFETY: allocated by `map` with this layout, and no longer in the table.
     unsafe { System.dealloc(block.memory.as_ptr(), block.layout) };
 }
@@ -65,8 +66,9 @@ pub(super) unsafe fn remap(
     new_size: usize,
     may_move: bool,
 ) -> Option<NonNull<u8>> {
-    let block =
-        *blocks().get(&memory.addr().get()).expect("PageAllocator::realloc: these pages are not mapped");
+    let block = *blocks()
+        .get(&memory.addr().get())
+        .unwrap_or_else(|| panic!("PageAllocator::realloc: the pages at {memory:?} are not mapped"));
     if new_size <= block.layout.size() {
         return Some(block.memory);
     }

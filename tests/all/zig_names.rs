@@ -1,0 +1,126 @@
+//! Who searches the documentation for a name of Zig's finds its counterpart: it is spelt the same, or there is
+//! a `#[doc(alias = "…")]`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The public names of Zig 0.15.2 (and newer ones that are here), by the type or file that they are in, with
+/// the beginnings of the files here that may have them.
+const NAMES: &[(&str, &[&str], &str)] = &[
+    (
+        "std.mem.Allocator",
+        &["error.rs", "vtable.rs", "interface.rs"],
+        "Error VTable noResize noRemap noFree rawAlloc rawResize rawRemap rawFree create destroy alloc \
+         allocWithOptions allocWithOptionsRetAddr allocSentinel alignedAlloc allocAdvancedWithRetAddr resize \
+         remap realloc reallocAdvanced free dupe dupeZ",
+    ),
+    (
+        "std.mem.Allocator",
+        &["error.rs", "vtable.rs", "interface.rs"],
+        "noAlloc failing alignedCreate dupeSentinel print printSentinel",
+    ),
+    (
+        "std.mem.Alignment",
+        &["alignment.rs"],
+        "toByteUnits fromByteUnits of order compare max min forward backward check",
+    ),
+    ("std.mem.Alignment", &["alignment.rs"], "fromByteUnitsOptional"),
+    (
+        "std.heap",
+        &["heap/", "thread_safe.rs", "testing/"],
+        "ArenaAllocator SmpAllocator FixedBufferAllocator PageAllocator ThreadSafeAllocator DebugAllocatorConfig \
+         DebugAllocator Check GeneralPurposeAllocator MemoryPool MemoryPoolAligned MemoryPoolExtra page_size_min \
+         page_size_max pageSize defaultQueryPageSize c_allocator raw_c_allocator page_allocator smp_allocator \
+         stackFallback StackFallbackAllocator testAllocator testAllocatorAligned testAllocatorLargeAlignment \
+         testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator",
+    ),
+    (
+        "std.heap.ArenaAllocator",
+        &["heap/arena"],
+        "State promote init deinit ResetMode queryCapacity reset allocator",
+    ),
+    (
+        "std.heap.FixedBufferAllocator",
+        &["heap/fixed_buffer.rs"],
+        "init allocator threadSafeAllocator ownsPtr ownsSlice isLastAllocation reset buffer end_index",
+    ),
+    ("std.heap.PageAllocator", &["heap/page_allocator"], "map unmap realloc"),
+    (
+        "std.heap.DebugAllocator",
+        &["heap/debug/"],
+        "init allocator detectLeaks flushRetainedMetadata deinit deinitWithoutLeakChecks",
+    ),
+    (
+        "std.heap.MemoryPool",
+        &["heap/memory_pool"],
+        "init initPreheated initCapacity addCapacity deinit preheat reset create destroy item_size item_alignment",
+    ),
+    (
+        "std.testing.FailingAllocator",
+        &["testing/failing_allocator.rs"],
+        "Config init allocator getStackTrace",
+    ),
+    ("std.heap.StackFallbackAllocator", &["heap/stack_fallback.rs"], "get"),
+];
+
+/// Names that have no counterpart, and why not.
+const NOT_HERE: &[(&str, &str)] = &[
+    ("Log2Align", "Alignment is a checked byte"),
+    ("MemoryPoolOptions", "the options are parameters of MemoryPoolExtra"),
+    ("GeneralPurposeAllocatorConfig", "it is DebugAllocatorConfig, by its old name"),
+    ("MemoryPoolError", "it has one member, Error::OutOfMemory"),
+    ("malloc_size", "how long a block of malloc's is, nobody needs to know"),
+    ("wasm_allocator", "it is an SbrkAllocator over a source of its own, which the program names"),
+    ("next_mmap_addr_hint", "it is private since 0.16"),
+];
+
+/// Each name that the crate's sources declare or have as an alias (the last part of
+/// `std.heap.ArenaAllocator`), with the file, relative to `src`.
+fn names() -> BTreeSet<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = vec![root.clone()];
+    let mut names = BTreeSet::new();
+    while let Some(path) = paths.pop() {
+        if path.ends_with("capi") || path.ends_with("tests.rs") {
+            continue;
+        }
+        if path.is_dir() {
+            paths.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let file = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+        let source = std::fs::read_to_string(&path).unwrap();
+        for line in source.lines().map(str::trim_start) {
+            let alias = line.split_once("doc(alias = \"").and_then(|(_, rest)| rest.split('"').next());
+            // `pub const unsafe fn name(`; fields, too.
+            let declared = line.strip_prefix("pub ").and_then(|rest| {
+                rest.split(|c: char| !c.is_alphanumeric() && c != '_').find(|word| !KEYWORDS.contains(word))
+            });
+            let alias = alias.and_then(|alias| alias.rsplit('.').next());
+            names.extend(alias.into_iter().chain(declared).map(|name| (name.to_owned(), file.clone())));
+        }
+    }
+    names
+}
+
+const KEYWORDS: &[&str] = &["const", "unsafe", "fn", "struct", "enum", "type", "trait", "static", ""];
+
+#[test]
+#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+fn every_zig_name_is_found_in_the_documentation() {
+    let names = names();
+    let has = |name: &str, files: &[&str]| {
+        names.iter().any(|(found, file)| found == name && files.iter().any(|begin| file.starts_with(begin)))
+    };
+    assert!(has("fixed_buffer_allocator", &["heap/"]) && has("rawAlloc", &["vtable.rs"]), "{names:?}");
+    let missing: Vec<String> = NAMES
+        .iter()
+        .flat_map(|(place, files, list)| list.split_whitespace().map(move |name| (place, files, name)))
+        .filter(|(_, files, name)| !has(name, files))
+        .map(|(place, files, name)| format!("{place}.{name} in {files:?}"))
+        .collect();
+    assert!(missing.is_empty(), "no item has a name or #[doc(alias = \"…\")] of {missing:#?}");
+    for (name, why) in NOT_HERE {
+        assert!(!has(name, &[""]), "{name} is here, although {why}");
+    }
+}
