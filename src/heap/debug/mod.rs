@@ -426,16 +426,32 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     #[inline(always)]
     fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
         assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
-        let held = if self.is_plain { self.state.try_lock() } else { None };
-        if let Some(state) = &held {
-            // Where a block is a slot that is there, this is all there is to do. Everything else, and
-            // every doubt, is for the long way.
-            let memory = state.alloc_plain(&self.geometry, len, alignment);
-            if memory.is_some() {
-                return memory;
+        if self.is_plain {
+            if let Some(state) = self.state.try_lock() {
+                // Where a block is a slot that is there, this is all there is to do. Everything else, and
+                // every doubt, is for the long way.
+                let memory = state.alloc_plain(&self.geometry, len, alignment);
+                return if memory.is_some() {
+                    memory
+                } else {
+                    self.alloc_held(state, len, alignment, ret_addr)
+                };
             }
         }
-        black_box(self.alloc_in_full(held, len, alignment, ret_addr, return_address()))
+        black_box(self.alloc_in_full(None, len, alignment, ret_addr, return_address()))
+    }
+
+    /// A call that has the lock. No trace is to be captured.
+    #[cold]
+    #[inline(never)]
+    fn alloc_held<'d>(
+        &'d self,
+        state: Guard<'d, State>,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        self.alloc_in_full(Some(state), len, alignment, ret_addr, 0)
     }
 
     /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or in what that is inlined into. It must be on the
@@ -494,15 +510,36 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// Clause 4 of the contract. Clause 3 is checked.
     #[inline(always)]
     unsafe fn free(&self, address: usize, len: usize, alignment: Alignment, ret_addr: usize) {
-        let held = if self.is_plain { self.state.try_lock() } else { None };
-        if let Some(state) = &held {
-            // As in `alloc`: where a block is live and another one of its page stays so, this is all.
-            if state.free_plain(&self.geometry, address) {
+        if self.is_plain {
+            if let Some(state) = self.state.try_lock() {
+                // As in `alloc`: where a block is live and another one of its page stays so, this is all.
+                if !state.free_plain(&self.geometry, address) {
+                    // SAFETY: the caller's promise.
+                    unsafe { self.free_held(state, address, len, alignment, ret_addr) };
+                }
                 return;
             }
         }
         // SAFETY: the caller's promise.
-        black_box(unsafe { self.free_in_full(held, address, len, alignment, ret_addr, return_address()) });
+        black_box(unsafe { self.free_in_full(None, address, len, alignment, ret_addr, return_address()) });
+    }
+
+    /// As [`alloc_held`](Self::alloc_held).
+    ///
+    /// # Safety
+    /// Clause 4 of the contract.
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_held<'d>(
+        &'d self,
+        state: Guard<'d, State>,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { self.free_in_full(Some(state), address, len, alignment, ret_addr, 0) };
     }
 
     /// As [`alloc_in_full`](Self::alloc_in_full).
