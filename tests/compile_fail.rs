@@ -3,7 +3,8 @@
 //!
 //! The compiler's words change from release to release, its error codes do not. So the codes are compared
 //! with whatever toolchain runs the tests, and the words, which are what a user gets to read, only with
-//! the one that they were recorded with. To record them anew: `TRYBUILD=overwrite cargo test --test compile_fail`.
+//! the one that they were recorded with, and with the default features: others make more types, whose names
+//! are then written out. To record them anew: `TRYBUILD=overwrite cargo test --test compile_fail`.
 
 #![cfg(all(feature = "std", not(miri)))]
 
@@ -82,8 +83,15 @@ fn mistakes_do_not_compile() {
 #[test]
 fn mistakes_are_explained() {
     let version = rustc_version();
+    // Past the capture of the test's output: who reads the log shall know.
+    if cfg!(feature = "allocator-api2-04") {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED mistakes_are_explained: this is not with the default features"
+        );
+        return;
+    }
     if !version.starts_with(RECORDED_WITH) {
-        // Past the capture of the test's output: who reads the log shall know.
         let _ = writeln!(
             std::io::stderr(),
             "SKIPPED mistakes_are_explained: the messages are those of {RECORDED_WITH}x, this is {version}"

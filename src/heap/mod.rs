@@ -13,6 +13,7 @@ pub mod page_allocator;
 mod page_size;
 #[cfg(feature = "alloc")]
 pub mod rust_allocator;
+pub mod sbrk_allocator;
 pub mod shared_arena;
 #[cfg(feature = "std")]
 pub mod smp_allocator;
@@ -33,6 +34,11 @@ pub use page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 pub use page_size::{default_query_page_size, page_size};
 #[cfg(feature = "alloc")]
 pub use rust_allocator::RUST_ALLOCATOR;
+#[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
+pub use sbrk_allocator::MemoryGrow;
+#[cfg(all(feature = "std", target_os = "linux", target_env = "gnu"))]
+pub use sbrk_allocator::ProcessBreak;
+pub use sbrk_allocator::{Sbrk, SbrkAllocator};
 pub use shared_arena::SharedArenaAllocator;
 #[cfg(feature = "std")]
 pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};

@@ -187,13 +187,20 @@ pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses
 }
 
 #[cfg(feature = "backtrace")]
+#[inline(never)]
 fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &mut [usize]) {
     // The frames of the allocators come first; how many there are depends on what was inlined. The
     // caller's is the one whose function begins nearest below `return_address`: no other begins
     // between. Where the unwinder does not know where functions begin (it says so by giving the
     // instruction itself), all frames are kept. An address whose function is not on the stack (anyone
     // can pass anything) is taken for one of another function, and frames may be missing behind it.
-    let inside = if return_address != 0 { return_address } else { here };
+    // Where there are no return addresses at all, it is this function that everything up to is left out.
+    let this = (walk_stack as *const ()).addr();
+    let (entry, inside) = match (return_address, here) {
+        (0, 0) => (this, this),
+        (0, _) => (entry, here),
+        (known, _) => (entry, known),
+    };
     let mut caller = 0;
     let mut nearest = 0;
     let mut depth = 0;

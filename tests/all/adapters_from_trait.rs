@@ -293,7 +293,11 @@ pub(super) fn in_an_arena(allocator: Allocator<'_>) {
 }
 
 #[rstest]
-fn checking_conforms(#[values(0, 1, 500)] excess: usize) {
+#[case::exact(0)]
+#[cfg_attr(miri, ignore = "in between the other two")]
+#[case::one_more(1)]
+#[case::many_more(500)]
+fn checking_conforms(#[case] excess: usize) {
     kit(FromAllocator::new(Checking::new(excess)).allocator());
     in_an_arena(FromAllocator::new(Checking::new(excess)).allocator());
 }

@@ -16,7 +16,7 @@ use zigalloc::heap::arena::{Checkpoint, Scope, State};
 use zigalloc::heap::debug::{Operation, Report, ReportKind, Trace};
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolExtra, PoolBox,
-    ResetMode, SharedArenaAllocator, StackFallbackAllocator,
+    ResetMode, SbrkAllocator, SharedArenaAllocator, StackFallbackAllocator,
 };
 use zigalloc::testing::{CheckError, FailingAllocator, FailingConfig, FailurePoint, ValidationAllocator};
 use zigalloc::trace::{Calls, CountingAllocator, Counts, FmtSink, LoggedCall};
@@ -100,6 +100,20 @@ rows! {
     SharedArenaAllocator<'static>: [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
     FailingAllocator<Shared>:      [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+}
+
+// Behind a lock, whatever the source is.
+rows! {
+    SbrkAllocator<FixedBufferAllocator<'static>>:
+                                   [Send  Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+}
+#[cfg(all(feature = "std", target_os = "linux", target_env = "gnu"))]
+rows! {
+    zigalloc::heap::ProcessBreak:  [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+#[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
+rows! {
+    zigalloc::heap::MemoryGrow:    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // A buffer and a fallback: `Send` if the fallback's handle is. Blocks are in the second one itself.

@@ -94,7 +94,7 @@ pub(crate) fn program(
 /// [`program`] over a buffer that begins `misalignment` bytes above a multiple of 4096.
 pub(crate) fn buffer_first_program(misalignment: usize) -> u64 {
     let mut memory = Aligned::<{ 1 << 17 }>::new();
-    let mut buffer = Aligned::<4096>::new();
+    let mut buffer = Aligned::<8192>::new();
     let bases = (buffer.0[misalignment..].as_ptr().addr(), memory.0.as_ptr().addr());
     let fallback = FixedBufferAllocator::init(&mut memory.0);
     let buffer = &mut buffer.0[misalignment..][..256];

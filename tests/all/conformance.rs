@@ -10,7 +10,7 @@ use std::ptr::{self, NonNull};
 use rstest::rstest;
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, Check, DebugAllocator, DebugConfig,
-    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR,
+    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SbrkAllocator,
     SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
@@ -98,6 +98,17 @@ fn arena_over_fixed_buffer(test: Test) {
     let mut buffer = buffer();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     test(ArenaAllocator::init(fixed_buffer.allocator()).allocator());
+}
+
+fn sbrk_over_fixed_buffer(test: Test) {
+    let mut buffer = buffer();
+    test(*SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer)).allocator());
+}
+
+fn arena_over_sbrk(test: Test) {
+    let mut buffer = buffer();
+    let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    test(ArenaAllocator::init(sbrk.allocator()).allocator());
 }
 
 fn buffer_first_over_ledger(test: Test) {
@@ -314,7 +325,8 @@ fn tower(test: Test) {
 
 // ---- the kit over them ----
 
-/// T1, T2, T3, T4, and the strict kit of this crate, over each allocator. To add one, add a line.
+/// T1, T2, T3, T4, and the strict kit of this crate, over each allocator. To add one, add a line. Miri, which
+/// takes seconds for each, leaves out those that put allocators together which have lines of their own.
 #[rstest]
 #[case::page(page)]
 #[case::c(c)]
@@ -323,35 +335,53 @@ fn tower(test: Test) {
 #[case::odd_fixed_buffer(odd_fixed_buffer)]
 #[case::lock_free_fixed_buffer(lock_free_fixed_buffer)]
 #[case::arena_over_page(arena_over_page)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::arena_over_raw_c(arena_over_raw_c)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::arena_over_rust(arena_over_rust)]
 #[case::arena_over_fixed_buffer(arena_over_fixed_buffer)]
 #[case::thread_safe_over_arena_over_page(thread_safe_over_arena_over_page)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::thread_safe_over_fixed_buffer(thread_safe_over_fixed_buffer)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::thread_safe_over_ledger_over_c(thread_safe_over_ledger_over_c)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::failing_over_page(failing_over_page)]
 #[case::no_resizes_over_fixed_buffer(no_resizes_over_fixed_buffer)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::validation_over_arena(validation_over_arena)]
 #[case::ledger_over_page(ledger_over_page)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::ledgers_around_arena(ledgers_around_arena)]
 #[case::smp(smp)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::arena_over_smp(arena_over_smp)]
+#[case::sbrk_over_fixed_buffer(sbrk_over_fixed_buffer)]
+#[case::arena_over_sbrk(arena_over_sbrk)]
 #[case::shared_arena_over_ledger(shared_arena_over_ledger)]
 #[case::buffer_first_over_ledger(buffer_first_over_ledger)]
 #[case::buffer_first_over_buffer_first(buffer_first_over_buffer_first)]
 #[case::stack_fallback_over_ledger(stack_fallback_over_ledger)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::thread_safe_over_stack_fallback(thread_safe_over_stack_fallback)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::arena_over_stack_fallback(arena_over_stack_fallback)]
 #[case::scopes_of_an_arena(scopes_of_an_arena)]
 #[case::counting_over_ledger(counting_over_ledger)]
 #[case::logging_over_c(logging_over_c)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::thread_safe_over_logging_over_counting(thread_safe_over_logging_over_counting)]
 #[case::debug_over_page(debug_over_page)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::debug_over_c(debug_over_c)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::debug_over_rust(debug_over_rust)]
 #[case::debug_over_arena_over_ledger(debug_over_arena_over_ledger)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::debug_over_fixed_buffer(debug_over_fixed_buffer)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::arena_over_debug(arena_over_debug)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::thread_safe_over_debug(thread_safe_over_debug)]
 #[case::tower(tower)]
 fn conforms(
@@ -388,6 +418,7 @@ fn strictly(allocator: Allocator<'_>) {
 #[case(lock_free_fixed_buffer)]
 #[case(arena_over_fixed_buffer)]
 #[case(buffer_first_over_buffer_first)]
+#[case(sbrk_over_fixed_buffer)]
 #[case(tower)]
 fn refuses_the_impossible(#[case] subject: Subject) {
     subject(test_allocator_strict);

@@ -230,6 +230,10 @@ fn the_stack_begins_at_the_caller() {
         asks(allocator);
         std::hint::black_box(());
     }
+    if !crate::return_address::KNOWN {
+        eprintln!("the_stack_begins_at_the_caller: skipped, no caller has an address here");
+        return;
+    }
     let state = FailingAllocator::init(PAGE_ALLOCATOR, fail_at(0));
     calls_the_one_that_asks(state.allocator());
     let [first, second, ..] = state.stack_addresses().map(name);

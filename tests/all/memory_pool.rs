@@ -281,7 +281,7 @@ fn preheated_items_come_first() {
     unsafe { pool.destroy(used) };
     pool.preheat(2).unwrap();
     let items = [(); 3].map(|()| pool.create().unwrap());
-    let offsets = items.map(|item| (item.addr().get() - used.addr().get()) / WORD);
+    let offsets = items.map(|item| (item.addr().get() - used.addr().get()) / size_of::<u64>());
     assert_eq!(offsets, [2, 1, 0]);
     pool.preheat(0).unwrap();
 }
@@ -349,7 +349,7 @@ fn resets(#[case] mode: ResetMode, #[case] asks_again: bool) {
     }
     let first = pool.create().unwrap();
     let second = pool.create().unwrap();
-    assert_eq!(second.addr().get() - first.addr().get(), WORD, "nothing is on the list");
+    assert_eq!(second.addr().get() - first.addr().get(), size_of::<u64>(), "nothing is on the list");
 }
 
 /// MP-08: false is the arena's; the pool goes on.

@@ -14,7 +14,7 @@ use zigalloc::{Allocation, Allocator, Sentinel, SentinelSlice, return_address};
 use crate::util::{Call, Recorder};
 
 /// Where the program counter can be read.
-const KNOWN: bool =
+pub(crate) const KNOWN: bool =
     cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"), not(miri)));
 
 /// True where there is nothing to look up, after saying so.

@@ -335,6 +335,10 @@ fn the_ledger_names_the_caller() {
         // SAFETY: it is not: the ledger sees that first.
         unsafe { allocator.free(bytes(memory.cast(), memory.len() - 1)) };
     }
+    if !crate::return_address::KNOWN {
+        eprintln!("the_ledger_names_the_caller: skipped, no caller has an address here");
+        return;
+    }
     let text = aborts("caller", || {
         let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
         frees_too_little(ledger.allocator(), ledger.allocator().alloc::<u8>(16).unwrap());

@@ -43,6 +43,7 @@ const DONE: &[&str] = &[
     "DA",
     "MP",
     "TE",
+    "SB",
     // tests of Zig's library
     "heap.page_size",
     "heap.default_query_page_size",
@@ -57,6 +58,8 @@ const DONE: &[&str] = &[
     "DebugAllocator",
     "MemoryPool",
     "BufferFirstAllocator",
+    "SbrkAllocator",
+    "BrkAllocator",
     "Allocator",
     "mem",
     "testing",

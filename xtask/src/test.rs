@@ -162,8 +162,9 @@ fn test(args: &[&str]) -> Outcome {
 /// The tests that start no compilers of their own. Those that do take long, and run in `test_all`.
 const SHORT: &[&str] = &["--lib", "--test", "all"];
 
+/// The messages for mistakes are recorded with the default features.
 fn test_default() -> Outcome {
-    test(SHORT).and(|| test(&["--doc"]))
+    test(&[SHORT, &["--test", "compile_fail"]].concat()).and(|| test(&["--doc"]))
 }
 
 /// The examples in the documentation use the allocators of feature `std`, so they are not run.
@@ -342,8 +343,12 @@ mod tests {
     #[test]
     fn no_command_asks_for_really_all_features() {
         let option = ["--all", "features"].join("-");
-        for entry in std::fs::read_dir(crate::root().join("xtask/src")).unwrap() {
-            let path = entry.unwrap().path();
+        let mut paths = vec![crate::root().join("xtask/src")];
+        while let Some(path) = paths.pop() {
+            if path.is_dir() {
+                paths.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
             let text = std::fs::read_to_string(&path).unwrap();
             let told = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             let found = told.filter(|line| line.contains(&option)).count();

@@ -446,9 +446,9 @@ fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
         return assert_aborted(&run_alone(&test, what), "someone has written over the metadata");
     }
     // The header's place and the slots of this class are recorded; behind it are 20 words of bits.
-    const { assert!(DebugConfig::DEFAULT.page_size == 128 << 10) };
     let (header, lengths) = (9896, 32 + 20 * 8);
-    let config = DebugConfig { safety: true, stack_trace_frames: 6, ..DebugConfig::DEFAULT };
+    let config =
+        DebugConfig { safety: true, stack_trace_frames: 6, page_size: 128 << 10, ..DebugConfig::DEFAULT };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     let a = *debug.allocator();
     let memory = alloc(a, 6, 8);

@@ -4,7 +4,7 @@ use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR, PAGE_SIZE_MAX};
 use zigalloc::{AllocatorState, SyncAllocator};
 
 use super::*;
-use crate::util::{Bump, Call, Recorder, alone, assert_aborted, run_alone};
+use crate::util::{Bump, Call, Recorder, alone, assert_aborted, run_alone, this_program};
 
 /// DC-01, DC-02, DC-03, DC-04, DC-06, DC-07, DC-08, DC-09, DC-10, DC-11, DC-12: the defaults are Zig's.
 /// (Without the feature `backtrace` there is one address to store, where Zig has six.)
@@ -128,9 +128,9 @@ fn verbose_log() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn nobody_reads() {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     if alone().is_none() {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let mut child = this_program()
             .args(["--exact", "debug_allocator::options::nobody_reads", "--nocapture"])
             .env("ZIGALLOC_TEST_CASE", "yes")
             .stdin(Stdio::piped())

@@ -57,7 +57,7 @@ const MUTANTS: &[Mutant] = &[
 ];
 
 /// How many steps are left of a program that shows it, at most.
-const FEW: usize = 4;
+const FEW: usize = 6;
 
 /// Builds each mutant and searches for a difference.
 ///

@@ -1,0 +1,465 @@
+//! A small allocator over a "break": a source of memory that only grows.
+//!
+//! # Guarantees
+//!
+//! A freed block is used again for the next request of its size class. Nothing else is ever done with
+//! it: memory is not merged, not divided, and not given back. Allocating and freeing take a fixed number
+//! of steps, so this fits where nothing but a growing end of memory exists: a WebAssembly program, a
+//! microcontroller, a kernel that boots. It uses no other allocator and no operating system. Nothing is
+//! checked: a block that is freed twice is handed out twice.
+//!
+//! # Where memory comes from
+//!
+//! A [`Sbrk`] is asked for *big pages* of 64 KiB, a power of two of them at a time:
+//!
+//! - a [`FixedBufferAllocator`]: a buffer that you lend it;
+//! - `MemoryGrow`: the memory of a WebAssembly program;
+//! - `ProcessBreak`: the program break of a Linux process;
+//! - your own.
+//!
+//! # Layout
+//!
+//! A block has room for one word more than its length (and is at least its alignment). That is its
+//! *need*. A need of up to 32 KiB is rounded up to a power of two, the *slot*:
+//!
+//! ```text
+//!   class        0    1    2    3  …  9     10     11     (64-bit)
+//!   slot, B     16   32   64  128  …  8 Ki  16 Ki  32 Ki
+//! ```
+//!
+//! A class cuts its slots from a big page of its own, one after another. Where it stops is the
+//! source's [`SLAB_LEN`](Sbrk::SLAB_LEN): when the next slot would begin at a multiple of it, a new big
+//! page is begun. A source that says less than 64 KiB leaves the rest of each big page unused, as Zig's
+//! `SbrkAllocator` does (see below).
+//!
+//! A larger need is rounded up to a power of two of big pages. The rounding counts the extra word a second
+//! time, so that a block of 65,528 bytes, which with its word fills one big page, takes two.
+//!
+//! The extra word is the last one of a slot. In a free block it is the link to the next:
+//!
+//! ```text
+//!   free[1] ──▶ ┌───────────────┬──────┐      ┌───────────────┬──────┐
+//!               │               │    ──┼─────▶│               │ null │    32 bytes
+//!               └───────────────┴──────┘      └───────────────┴──────┘
+//! ```
+//!
+//! There is no header: the class follows from the length and alignment that `free` is told. So a block
+//! can be resized in place where the class stays the same, and [`remap`] does no more than that.
+//!
+//! With one exception. A big block can be resized to any length that takes as many big pages, and that can
+//! be a length for which a small slot would do. Freed then, it counts as a small slot, and the rest of its
+//! big page is lost.
+//!
+//! # Threads
+//!
+//! Any number. A lock is held in `alloc` and `free` for a few instructions, or for as long as the source
+//! takes to grow. With the feature `std`, a thread that waits for it offers its time slice to others; without,
+//! it spins. So an interrupt handler must not allocate if what it interrupts may. A program without threads
+//! finds the lock free each time.
+//!
+//! # Pointers that reach less than a slot
+//!
+//! A pointer that a `Box` has held, or that was made from a reference, may access no more than that. The
+//! link lies behind it, so the source makes from the address a pointer to all of its memory
+//! ([`Sbrk::whole`]). To the processor, that is nothing.
+//!
+//! # Differences from Zig
+//!
+//! - Zig has three files with this algorithm, each with one global state: `SbrkAllocator(sbrk)` over a
+//!   function, `WasmAllocator`, and from 0.16 `BrkAllocator`. Here it is one type over a source, and its
+//!   state is a value. The last two have no lock and do not compile in a program with threads.
+//! - Zig's `SbrkAllocator` begins a new big page at each multiple of the *system's* page: it uses 4 of
+//!   64 KiB. Its other two use all. The sources here use all; one that says 4096 has the addresses of
+//!   Zig's.
+//! - An alignment above 64 KiB is refused. Zig serves it, and the block is aligned by chance.
+//! - A length that no object can have is null or false. Zig panics or wraps for some, and reads outside
+//!   of a table for others (up to 0.16).
+//! - A length of 0 is null. In Zig the class underflows.
+//! - A big block that the source refuses is null. Zig makes a pointer of the 0 that may not be null, and safe
+//!   modes panic.
+//!
+//! Ports `lib/std/heap/sbrk_allocator.zig` and `lib/std/heap/WasmAllocator.zig` of Zig 0.15.2, and
+//! `lib/std/heap/BrkAllocator.zig` of 0.17.1.
+//!
+//! [`remap`]: crate::VTable::remap
+
+#[cfg(all(feature = "std", target_os = "linux", target_env = "gnu"))]
+mod process_break;
+mod source;
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+#[cfg(all(feature = "std", target_os = "linux", target_env = "gnu"))]
+pub use self::process_break::ProcessBreak;
+#[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
+pub use self::source::MemoryGrow;
+pub use self::source::Sbrk;
+#[cfg(doc)]
+use super::FixedBufferAllocator;
+use crate::alignment::Alignment;
+use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable};
+
+/// The unit in which a source grows, in bytes.
+const BIG_PAGE: usize = 64 * 1024;
+/// The length of the link in a free block, in bytes.
+const LINK: usize = size_of::<*mut u8>();
+/// The log2 of the smallest slot, which has room for a link and a byte.
+const MIN_CLASS: usize = (1 + LINK).next_power_of_two().ilog2() as usize;
+/// The largest slot is half a big page.
+const CLASS_COUNT: usize = BIG_PAGE.ilog2() as usize - MIN_CLASS;
+/// One for each power of two of big pages that is at most `isize::MAX` bytes.
+const BIG_CLASS_COUNT: usize = (isize::MAX as usize / BIG_PAGE).ilog2() as usize + 1;
+
+/// An allocator over a source of memory that only grows; see the [module](self).
+///
+/// Ports `std.heap.SbrkAllocator` of Zig 0.15.2.
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+///
+/// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+/// let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+/// let allocator = sbrk.allocator();
+///
+/// let first = allocator.alloc::<u8>(24)?;
+/// let second = allocator.alloc::<u8>(20)?;
+/// // 24 bytes and a word are a slot of 32, and so are 20.
+/// # #[cfg(target_pointer_width = "64")]
+/// assert_eq!(second.addr().get(), first.addr().get() + 32);
+/// // A freed block is the next one of its class.
+/// unsafe { allocator.free(first) };
+/// assert_eq!(allocator.alloc::<u8>(17)?.addr(), first.addr());
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.heap.SbrkAllocator")]
+#[doc(alias = "std.heap.WasmAllocator")]
+#[doc(alias = "std.heap.BrkAllocator")]
+pub struct SbrkAllocator<S: Sbrk> {
+    locked: AtomicBool,
+    state: UnsafeCell<State<S>>,
+}
+
+// SAFETY: the source may be sent, and the lists are of memory that is nobody else's.
+unsafe impl<S: Sbrk> Send for SbrkAllocator<S> {}
+// SAFETY: as above, and the state is used under the lock only.
+unsafe impl<S: Sbrk> Sync for SbrkAllocator<S> {}
+
+impl<S: Sbrk> SbrkAllocator<S> {
+    const VTABLE: VTable =
+        VTable { alloc: sbrk_alloc::<S>, resize: sbrk_resize, remap: sbrk_remap::<S>, free: sbrk_free::<S> };
+
+    /// An allocator that has nothing yet, and asks `source` for it.
+    #[inline]
+    pub const fn init(source: S) -> SbrkAllocator<S> {
+        const {
+            assert!(
+                S::SLAB_LEN.is_power_of_two() && S::SLAB_LEN <= BIG_PAGE,
+                "Sbrk::SLAB_LEN must be a power of two of at most 64 KiB"
+            );
+        }
+        SbrkAllocator { locked: AtomicBool::new(false), state: UnsafeCell::new(State::new(source)) }
+    }
+
+    /// A handle for any number of threads.
+    ///
+    /// In a program without an operating system, the heap can be a static over another one:
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+    ///
+    /// static mut MEMORY: [MaybeUninit<u8>; 256 << 10] = [MaybeUninit::uninit(); 256 << 10];
+    /// static SBRK: SbrkAllocator<FixedBufferAllocator<'static>> =
+    ///     // SAFETY: nothing else uses it.
+    ///     SbrkAllocator::init(FixedBufferAllocator::init(unsafe { &mut *(&raw mut MEMORY) }));
+    /// static HEAP: SyncAllocator<'static> = SBRK.allocator();
+    ///
+    /// let memory = HEAP.create_with(5u32)?;
+    /// # assert_eq!(unsafe { memory.read() }, 5);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline]
+    pub const fn allocator(&self) -> SyncAllocator<'_> {
+        // SAFETY: the functions keep the contract from any thread: they use the state under the lock, and a
+        // block that is handed out is in no list and in no rest of a big page. The handle borrows `self`.
+        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// The source, once nothing is to be allocated any more. What it has given out stays given out, and
+    /// what was free is lost.
+    #[inline]
+    pub fn into_source(self) -> S {
+        self.state.into_inner().source
+    }
+
+    /// Calls `work` with the state, under the lock. A panic of the source aborts before it would leave the
+    /// lock taken: the functions of the table do not unwind.
+    #[inline]
+    fn with_state<R>(&self, work: impl FnOnce(&mut State<S>) -> R) -> R {
+        while self.locked.swap(true, Ordering::Acquire) {
+            self.wait();
+        }
+        // SAFETY: this thread holds the lock, and `work` does not come back here (clause 15).
+        let result = work(unsafe { &mut *self.state.get() });
+        self.locked.store(false, Ordering::Release);
+        result
+    }
+
+    #[cold]
+    fn wait(&self) {
+        while self.locked.load(Ordering::Relaxed) {
+            #[cfg(feature = "std")]
+            std::thread::yield_now();
+            #[cfg(not(feature = "std"))]
+            core::hint::spin_loop();
+        }
+    }
+}
+
+// SAFETY: 1. as `allocator` says. 2. The source and the lists are its own. 3. There is a lock. 4. There is
+// one state.
+unsafe impl<S: Sbrk> AllocatorState for SbrkAllocator<S> {
+    fn allocator(&self) -> Allocator<'_> {
+        SbrkAllocator::allocator(self).get()
+    }
+}
+
+impl<S: Sbrk> fmt::Debug for SbrkAllocator<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The state is behind the lock, and printing may allocate.
+        f.debug_struct("SbrkAllocator").finish_non_exhaustive()
+    }
+}
+
+/// Where a block belongs: what its length and alignment say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    /// The power of two of bytes, counted from the smallest slot.
+    Small(usize),
+    /// The power of two of big pages.
+    Big(usize),
+}
+
+/// The bytes that a block takes before rounding: its length and a link, or its alignment.
+#[inline]
+fn need(len: usize, alignment: Alignment) -> usize {
+    len.saturating_add(LINK).max(alignment.to_byte_units())
+}
+
+impl Slot {
+    /// The slot for so many bytes, or `None` if there is none that an object could have.
+    #[inline]
+    fn of(need: usize) -> Option<Slot> {
+        // Where a length of 0 is resized to or freed, which is a breach, the need is less than the smallest slot.
+        let log2 = (need.checked_next_power_of_two()?.ilog2() as usize).max(MIN_CLASS);
+        if log2 < MIN_CLASS + CLASS_COUNT {
+            return Some(Slot::Small(log2 - MIN_CLASS));
+        }
+        Slot::big(need)
+    }
+
+    /// The same as a big one, even where a small one would do.
+    #[inline]
+    fn big(need: usize) -> Option<Slot> {
+        let pages = need.checked_add(BIG_PAGE + LINK - 1)? / BIG_PAGE;
+        let class = pages.next_power_of_two().ilog2() as usize;
+        (class < BIG_CLASS_COUNT).then_some(Slot::Big(class))
+    }
+
+    /// Whether a block in this slot can have the other need without moving.
+    #[inline]
+    fn keeps(self, new_need: usize) -> bool {
+        let new = match self {
+            Slot::Small(_) => Slot::of(new_need),
+            Slot::Big(_) => Slot::big(new_need),
+        };
+        new == Some(self)
+    }
+
+    /// Bytes.
+    #[inline]
+    const fn len(self) -> usize {
+        match self {
+            Slot::Small(class) => 1 << (MIN_CLASS + class),
+            Slot::Big(class) => BIG_PAGE << class,
+        }
+    }
+
+    /// Where the link is in a free slot.
+    ///
+    /// # Safety
+    /// `memory` is the address of a slot of this length.
+    #[inline]
+    unsafe fn link(self, memory: *mut u8) -> *mut *mut u8 {
+        // SAFETY: the caller's promise; no slot is shorter than a link. The last word of a slot is aligned
+        // as a word, since the slot and its length are.
+        unsafe { memory.add(self.len() - LINK).cast() }
+    }
+}
+
+/// What is behind the lock.
+struct State<S> {
+    source: S,
+    /// Where the class's next slot will be; at a multiple of `SLAB_LEN`, null included, there is none.
+    next: [*mut u8; CLASS_COUNT],
+    /// The first free slot of each class, or null.
+    free: [*mut u8; CLASS_COUNT],
+    /// The same for big pages.
+    big_free: [*mut u8; BIG_CLASS_COUNT],
+}
+
+impl<S: Sbrk> State<S> {
+    const fn new(source: S) -> State<S> {
+        State {
+            source,
+            next: [ptr::null_mut(); CLASS_COUNT],
+            free: [ptr::null_mut(); CLASS_COUNT],
+            big_free: [ptr::null_mut(); BIG_CLASS_COUNT],
+        }
+    }
+
+    #[inline]
+    fn list(&mut self, slot: Slot) -> &mut *mut u8 {
+        match slot {
+            Slot::Small(class) => &mut self.free[class],
+            Slot::Big(class) => &mut self.big_free[class],
+        }
+    }
+
+    #[inline]
+    fn alloc(&mut self, slot: Slot) -> *mut u8 {
+        let free = self.list(slot);
+        let memory = *free;
+        if !memory.is_null() {
+            // SAFETY: what is on the list is a free slot of this length, and nobody else writes to it.
+            *free = unsafe { slot.link(memory).read() };
+            return memory;
+        }
+        match slot {
+            Slot::Small(class) => self.cut(class),
+            Slot::Big(_) => self.grow(slot.len()),
+        }
+    }
+
+    /// A slot that was never used.
+    fn cut(&mut self, class: usize) -> *mut u8 {
+        let mut memory = self.next[class];
+        if memory.addr() % S::SLAB_LEN == 0 {
+            memory = self.alloc(Slot::Big(0));
+            if memory.is_null() {
+                return memory;
+            }
+        }
+        // Inside the big page or at its end: that is a multiple of `SLAB_LEN`.
+        self.next[class] = memory.wrapping_add(Slot::Small(class).len());
+        memory
+    }
+
+    fn grow(&mut self, bytes: usize) -> *mut u8 {
+        let Some(memory) = self.source.sbrk(bytes) else { return ptr::null_mut() };
+        debug_assert!(
+            memory.addr().get() % BIG_PAGE == 0,
+            "Sbrk::sbrk({bytes}) returned {memory:?}, which is not a multiple of 64 KiB"
+        );
+        memory.as_ptr()
+    }
+
+    /// # Safety
+    /// `memory` is the address of a slot of this length, which nothing uses afterwards.
+    #[inline]
+    unsafe fn free(&mut self, memory: NonNull<u8>, slot: Slot) {
+        // SAFETY: the slot is inside of what the source has given out.
+        let memory = unsafe { self.source.whole(memory) }.as_ptr();
+        let free = self.list(slot);
+        // SAFETY: the caller's promise, and the pointer reaches all of the slot.
+        unsafe { slot.link(memory).write(*free) };
+        *free = memory;
+    }
+}
+
+// ---- the functions of the table ----
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
+#[inline(always)]
+unsafe fn context<'s, S: Sbrk>(ctx: *mut ()) -> &'s SbrkAllocator<S> {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+/// Whether a block keeps its place with a new length. That is nobody's state, so it takes no lock.
+#[inline]
+fn can_resize(memory_len: usize, alignment: Alignment, new_len: usize) -> bool {
+    Slot::of(need(memory_len, alignment)).is_some_and(|slot| slot.keeps(need(new_len, alignment)))
+}
+
+#[inline]
+unsafe extern "C" fn sbrk_alloc<S: Sbrk>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) -> *mut u8 {
+    // Nothing is aligned to more than a big page.
+    if len == 0 || u32::from(alignment.log2()) > BIG_PAGE.ilog2() {
+        return ptr::null_mut();
+    }
+    let Some(slot) = Slot::of(need(len, alignment)) else { return ptr::null_mut() };
+    // SAFETY: clause 1 of the contract.
+    unsafe { context::<S>(ctx) }.with_state(|state| state.alloc(slot))
+}
+
+#[inline]
+unsafe extern "C" fn sbrk_resize(
+    _ctx: *mut (),
+    _memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> bool {
+    can_resize(memory_len, alignment, new_len)
+}
+
+#[inline]
+unsafe extern "C" fn sbrk_remap<S: Sbrk>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _ret_addr: usize,
+) -> *mut u8 {
+    if !can_resize(memory_len, alignment, new_len) {
+        return ptr::null_mut();
+    }
+    // SAFETY: clauses 1 and 3 of the contract: a block is not null, and is inside of what the source has
+    // given out.
+    unsafe {
+        let memory = NonNull::new_unchecked(memory);
+        context::<S>(ctx).with_state(|state| state.source.whole(memory)).as_ptr()
+    }
+}
+
+#[inline]
+unsafe extern "C" fn sbrk_free<S: Sbrk>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    _ret_addr: usize,
+) {
+    // A block has a slot, or it would not exist.
+    let Some(slot) = Slot::of(need(memory_len, alignment)) else { return };
+    // SAFETY: clauses 1, 3 and 4 of the contract: a block is not null, its length and alignment are those of
+    // `alloc`, or of a length that keeps the slot or is shorter; and it is free now.
+    unsafe {
+        let memory = NonNull::new_unchecked(memory);
+        context::<S>(ctx).with_state(|state| state.free(memory, slot));
+    }
+}

@@ -1,0 +1,684 @@
+//! `heap::SbrkAllocator`: its addresses, over a source that writes down what it is asked for.
+
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rstest::rstest;
+use zigalloc::heap::{FixedBufferAllocator, Sbrk, SbrkAllocator};
+use zigalloc::{Alignment, Allocator, SyncAllocator};
+
+use crate::util::{Filled, Random, alignment_from_c, keeps_contents, run_random_program};
+
+const KIB: usize = 1024;
+const BIG_PAGE: usize = 64 * KIB;
+const WORD: usize = size_of::<usize>();
+
+/// Memory for so many big pages, wherever they begin.
+fn buffer(big_pages: usize) -> Box<[MaybeUninit<u8>]> {
+    Box::new_uninit_slice((big_pages + 1) * BIG_PAGE)
+}
+
+/// A source that writes down how many big pages it is asked for, and how far its buffer is used.
+struct Source<'b, const SLAB_LEN: usize> {
+    buffer: FixedBufferAllocator<'b>,
+    grown: Arc<Mutex<Vec<usize>>>,
+    /// The index of the one call that fails.
+    fails_at: usize,
+}
+
+impl<'b, const SLAB_LEN: usize> Source<'b, SLAB_LEN> {
+    fn over(buffer: &'b mut [MaybeUninit<u8>]) -> Source<'b, SLAB_LEN> {
+        let buffer = FixedBufferAllocator::init(buffer);
+        Source { buffer, grown: Arc::default(), fails_at: usize::MAX }
+    }
+}
+
+// SAFETY: it does what the fixed buffer does.
+unsafe impl<const SLAB_LEN: usize> Sbrk for Source<'_, SLAB_LEN> {
+    const SLAB_LEN: usize = SLAB_LEN;
+
+    fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+        assert_eq!(bytes % BIG_PAGE, 0);
+        let mut grown = self.grown.lock().unwrap();
+        grown.push(bytes / BIG_PAGE);
+        if grown.len() - 1 == self.fails_at {
+            return None;
+        }
+        self.buffer.sbrk(bytes)
+    }
+
+    unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
+        // SAFETY: the caller's promise.
+        unsafe { self.buffer.whole(memory) }
+    }
+}
+
+/// An allocator in a test: blocks as offsets from the first big page.
+struct Subject<'a> {
+    allocator: Allocator<'a>,
+    base: usize,
+    grown: Arc<Mutex<Vec<usize>>>,
+}
+
+/// Calls `test` with an allocator over a buffer of so many big pages.
+fn with<const SLAB_LEN: usize>(big_pages: usize, test: impl FnOnce(&Subject<'_>)) {
+    with_failure::<SLAB_LEN>(big_pages, usize::MAX, test);
+}
+
+/// The same, whose source fails once, at the call of this index.
+fn with_failure<const SLAB_LEN: usize>(big_pages: usize, fails_at: usize, test: impl FnOnce(&Subject<'_>)) {
+    let mut buffer = buffer(big_pages);
+    let base = buffer.as_ptr().addr().next_multiple_of(BIG_PAGE);
+    // The last incomplete big page is of no use, whether the buffer begins at a multiple or not.
+    let source = Source::<SLAB_LEN> { fails_at, ..Source::over(&mut buffer) };
+    let grown = Arc::clone(&source.grown);
+    let sbrk = SbrkAllocator::init(source);
+    test(&Subject { allocator: sbrk.allocator().get(), base, grown });
+}
+
+impl Subject<'_> {
+    /// The offset of a new block.
+    fn alloc(&self, len: usize, alignment: usize) -> Option<usize> {
+        // SAFETY: no test passes 0 but the one that says so.
+        let memory =
+            unsafe { self.allocator.raw_alloc(len, Alignment::from_byte_units(alignment), 0) }?.as_ptr();
+        // SAFETY: the first and the last byte of the block.
+        unsafe {
+            memory.write(1);
+            memory.add(len - 1).write(2);
+        }
+        assert_eq!(memory.addr() % alignment, 0);
+        Some(memory.addr() - self.base)
+    }
+
+    fn block(&self, offset: usize, len: usize) -> NonNull<[u8]> {
+        // The allocator makes a pointer of its own from the address.
+        let memory = std::ptr::without_provenance_mut(self.base + offset);
+        NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len)
+    }
+
+    fn free(&self, offset: usize, len: usize, alignment: usize) {
+        // SAFETY: the tests free what they allocated, once.
+        unsafe {
+            self.allocator.raw_free(self.block(offset, len), Alignment::from_byte_units(alignment), 0);
+        }
+    }
+
+    /// What `resize` says, having checked that `remap` says the same and moves nothing.
+    fn resize(&self, offset: usize, len: usize, new_len: usize) -> bool {
+        let block = self.block(offset, len);
+        // SAFETY: the tests resize what they allocated. Neither call changes anything, but for the length
+        // that the test goes on with.
+        unsafe {
+            let resized = self.allocator.raw_resize(block, Alignment::_1, new_len, 0);
+            let remapped = self.allocator.raw_remap(block, Alignment::_1, new_len, 0);
+            assert_eq!(remapped.map(NonNull::addr), resized.then_some(block.cast::<u8>().addr()));
+            if let Some(memory) = remapped {
+                // It reaches all of the new length.
+                memory.add(new_len - 1).write(3);
+            }
+            resized
+        }
+    }
+
+    /// What the source was asked for since the last time, in big pages.
+    fn grown(&self) -> Vec<usize> {
+        std::mem::take(&mut self.grown.lock().unwrap())
+    }
+}
+
+/// Counterpart of Zig's test of this name, over a source that has nothing.
+#[test]
+fn sbrk_allocator() {
+    let sbrk = SbrkAllocator::init(Source::<4096>::over(&mut []));
+    for len in [1, 100, 40_000, 1 << 30] {
+        assert!(sbrk.allocator().alloc::<u8>(len).is_err());
+    }
+}
+
+/// SB-01, SB-02: the slot is the power of two above the length and a word, or the alignment.
+#[rstest]
+#[case(1, 1, 2 * WORD)]
+#[case(WORD, 1, 2 * WORD)]
+#[case(WORD + 1, 1, 4 * WORD)]
+#[case(3 * WORD, 1, 4 * WORD)]
+#[case(3 * WORD + 1, 1, 8 * WORD)]
+#[case(100, 1, 128)]
+#[case(1, 256, 256)]
+#[case(256, 256, 512)]
+#[case(1, 32 * KIB, 32 * KIB)]
+#[case(32 * KIB - WORD, 1, 32 * KIB)]
+fn slots(#[case] len: usize, #[case] alignment: usize, #[case] slot: usize) {
+    with::<BIG_PAGE>(2, |subject| {
+        assert_eq!(subject.alloc(len, alignment), Some(0));
+        assert_eq!(subject.alloc(len, alignment), Some(slot));
+        assert_eq!(subject.grown(), [1], "one big page for both");
+    });
+}
+
+/// SB-01: each class has a big page of its own.
+#[test]
+fn classes_do_not_mix() {
+    with::<BIG_PAGE>(16, |subject| {
+        let mut slot = 2 * WORD;
+        let mut big_page = 0;
+        while slot < BIG_PAGE {
+            assert_eq!(subject.alloc(slot - WORD, 1), Some(big_page * BIG_PAGE));
+            big_page += 1;
+            slot *= 2;
+        }
+        assert_eq!(subject.grown(), vec![1; BIG_PAGE.ilog2() as usize - (2 * WORD).ilog2() as usize]);
+    });
+}
+
+/// SB-02, SB-05, TR-78: lengths and alignments that nothing has are null and false, and ask the source for nothing.
+#[test]
+fn the_impossible_is_refused() {
+    with::<BIG_PAGE>(2, |subject| {
+        let block = subject.alloc(40_000, 1).unwrap();
+        let small = subject.alloc(10, 1).unwrap();
+        subject.grown();
+        for len in [
+            usize::MAX,
+            usize::MAX - WORD,
+            usize::MAX - BIG_PAGE,
+            1 << (usize::BITS - 1),
+            isize::MAX as usize,
+            // The whole need is an object's, but its big pages are more than any.
+            isize::MAX as usize + 1 - WORD,
+            isize::MAX as usize - BIG_PAGE,
+            1 << (usize::BITS - 2),
+        ] {
+            assert_eq!(subject.alloc(len, 1), None, "{len}");
+            assert!(!subject.resize(block, 40_000, len), "{len}");
+            assert!(!subject.resize(small, 10, len), "{len}");
+        }
+        for alignment in [17, (usize::BITS - 1) as u8, usize::BITS as u8, 200, 255] {
+            // SAFETY: the length is not zero.
+            assert_eq!(unsafe { subject.allocator.raw_alloc(1, alignment_from_c(alignment), 0) }, None);
+        }
+        assert!(subject.grown().is_empty());
+        // The largest there is. The source refuses.
+        assert_eq!(subject.alloc(1 << (usize::BITS - 3), 1), None);
+        assert_eq!(subject.grown(), [(1 << (usize::BITS - 2)) / BIG_PAGE]);
+    });
+}
+
+/// SB-03, SB-06: first the freed blocks, the last one first; then the rest of the big page; then a new one.
+#[test]
+fn freed_then_fresh_then_new() {
+    with::<BIG_PAGE>(3, |subject| {
+        let count = BIG_PAGE / 4096;
+        let len = 4096 - WORD;
+        for n in 0..count {
+            assert_eq!(subject.alloc(len, 1), Some(n * 4096));
+        }
+        assert_eq!(subject.grown(), [1]);
+        subject.free(3 * 4096, len, 1);
+        subject.free(7 * 4096, len, 1);
+        subject.free(0, len, 1);
+        // Another length of the class, and another alignment.
+        assert_eq!(subject.alloc(4096 / 2, 4096), Some(0));
+        assert_eq!(subject.alloc(len, 1), Some(7 * 4096));
+        assert_eq!(subject.alloc(len, 1), Some(3 * 4096));
+        assert!(subject.grown().is_empty());
+        assert_eq!(subject.alloc(len, 1), Some(BIG_PAGE));
+        assert_eq!(subject.grown(), [1]);
+    });
+}
+
+/// SB-03: the link is the last word of the slot, and nothing else of a freed block is written.
+#[test]
+fn the_link_is_the_last_word() {
+    with::<BIG_PAGE>(1, |subject| {
+        // SAFETY: the blocks are as long, and the slots are longer by a word and this test's own.
+        unsafe {
+            let [first, second] = [0, 1].map(|_| subject.allocator.raw_alloc(56, Alignment::_8, 0).unwrap());
+            for block in [first, second] {
+                block.write_bytes(0x5A, 56);
+                subject.allocator.raw_free(NonNull::slice_from_raw_parts(block, 56), Alignment::_8, 0);
+            }
+            let words = |block: NonNull<u8>| block.cast::<[usize; 64 / WORD]>().read();
+            let filled = usize::from_ne_bytes([0x5A; WORD]);
+            let last = 64 / WORD - 1;
+            assert!(words(first)[..56 / WORD].iter().all(|word| *word == filled));
+            assert!(words(second)[..56 / WORD].iter().all(|word| *word == filled));
+            assert_eq!((words(first)[last], words(second)[last]), (0, first.addr().get()));
+        }
+    });
+}
+
+/// SB-03, TR-78: with the boundary of Zig's `SbrkAllocator`, a page of each big page is used, and a slot of a
+/// page or more takes a big page.
+#[test]
+fn a_page_of_each_big_page() {
+    with::<4096>(8, |subject| {
+        for n in 0..4096 / 1024 {
+            assert_eq!(subject.alloc(1000, 1), Some(n * 1024));
+        }
+        assert_eq!(subject.alloc(1000, 1), Some(BIG_PAGE));
+        assert_eq!(subject.grown(), [1, 1]);
+        for n in 2..5 {
+            assert_eq!(subject.alloc(4000, 1), Some(n * BIG_PAGE));
+        }
+        assert_eq!(subject.alloc(30_000, 1), Some(5 * BIG_PAGE));
+        assert_eq!(subject.alloc(30_000, 1), Some(6 * BIG_PAGE));
+        assert_eq!(subject.grown(), [1; 5]);
+        // What Zig's other two do.
+        with::<BIG_PAGE>(8, |subject| {
+            assert_eq!([(); 64].map(|()| subject.alloc(1000, 1)), std::array::from_fn(|n| Some(n * 1024)));
+            assert_eq!(subject.grown(), [1]);
+        });
+    });
+}
+
+/// SB-04: a big block's word is counted twice, and its pages are rounded up to a power of two.
+#[rstest]
+#[case(32 * KIB - WORD + 1, 1, 1)]
+#[case(BIG_PAGE - 2 * WORD, 1, 1)]
+#[case(BIG_PAGE - WORD, 1, 2)]
+#[case(BIG_PAGE, 1, 2)]
+#[case(1, 64 * KIB, 2)]
+#[case(2 * BIG_PAGE - 2 * WORD, 1, 2)]
+#[case(2 * BIG_PAGE - WORD, 1, 4)]
+#[case(3 * BIG_PAGE, 1, 4)]
+#[case(4 * BIG_PAGE, 1, 8)]
+fn big_blocks(#[case] len: usize, #[case] alignment: usize, #[case] pages: usize) {
+    with::<4096>(16, |subject| {
+        assert_eq!(subject.alloc(len, alignment), Some(0));
+        assert_eq!(subject.alloc(len, alignment), Some(pages * BIG_PAGE));
+        assert_eq!(subject.grown(), [pages, pages]);
+        // SB-06: and it goes to the list of as many pages.
+        subject.free(0, len, alignment);
+        subject.free(pages * BIG_PAGE, len, alignment);
+        assert_eq!(subject.alloc(len, alignment), Some(pages * BIG_PAGE));
+        assert_eq!(subject.alloc(len, alignment), Some(0));
+        assert!(subject.grown().is_empty());
+    });
+}
+
+/// SB-04: small blocks are cut from a big page that was freed, before the source is asked. Larger runs are
+/// never divided.
+#[test]
+fn small_blocks_from_a_freed_big_page() {
+    with::<BIG_PAGE>(4, |subject| {
+        assert_eq!(subject.alloc(50_000, 1), Some(0));
+        assert_eq!(subject.alloc(100_000, 1), Some(BIG_PAGE));
+        subject.free(0, 50_000, 1);
+        subject.free(BIG_PAGE, 100_000, 1);
+        assert_eq!(subject.grown(), [1, 2]);
+        assert_eq!(subject.alloc(10, 1), Some(0));
+        assert!(subject.grown().is_empty());
+        assert_eq!(subject.alloc(1000, 1), Some(3 * BIG_PAGE));
+        assert_eq!(subject.grown(), [1]);
+    });
+}
+
+/// SB-05: a small block keeps its place within its slot.
+#[test]
+fn resize_small() {
+    with::<BIG_PAGE>(1, |subject| {
+        let block = subject.alloc(70, 1).unwrap();
+        let (shortest, longest) = (64 - WORD + 1, 128 - WORD);
+        for new_len in [1, WORD, 56 - WORD, shortest - 1, longest + 1, 200, 40_000, 1 << 20] {
+            assert!(!subject.resize(block, 70, new_len), "{new_len}");
+        }
+        for new_len in [shortest, 70, 100, longest] {
+            assert!(subject.resize(block, 70, new_len), "{new_len}");
+        }
+    });
+}
+
+/// SB-05: a big block keeps its place with as many big pages, even for a length that is small. Such a one is
+/// freed as a small slot.
+#[test]
+fn resize_big() {
+    with::<BIG_PAGE>(4, |subject| {
+        let block = subject.alloc(100_000, 1).unwrap();
+        for new_len in [1, 32 * KIB, BIG_PAGE - 2 * WORD, 2 * BIG_PAGE - WORD, 200_000, 1 << 24] {
+            assert!(!subject.resize(block, 100_000, new_len), "{new_len}");
+        }
+        for new_len in [BIG_PAGE - WORD, BIG_PAGE, 2 * BIG_PAGE - 2 * WORD] {
+            assert!(subject.resize(block, 100_000, new_len), "{new_len}");
+        }
+        let block = subject.alloc(50_000, 1).unwrap();
+        assert!(subject.resize(block, 50_000, 10));
+        assert!(!subject.resize(block, 10, 50_000), "it is small now");
+        subject.grown();
+        subject.free(block, 10, 1);
+        assert_eq!(subject.alloc(10, 1), Some(block));
+        assert_eq!(subject.alloc(10, 1), Some(3 * BIG_PAGE), "the rest of the big page is lost");
+        assert_eq!(subject.grown(), [1]);
+    });
+}
+
+/// SB-07: a source that has nothing more is "no memory", and nothing is lost.
+#[test]
+fn the_source_is_exhausted() {
+    with::<BIG_PAGE>(2, |subject| {
+        assert_eq!(subject.alloc(100_000, 1), Some(0));
+        for _ in 0..3 {
+            // The buffer may have room for one more.
+            while subject.alloc(50_000, 1).is_some() {}
+            assert_eq!(subject.alloc(50_000, 1), None);
+            assert_eq!(subject.alloc(10, 1), None);
+            assert_eq!(subject.alloc(100_000, 1), None);
+        }
+        subject.free(0, 100_000, 1);
+        assert_eq!(subject.alloc(10, 1), None);
+        assert_eq!(subject.alloc(70_000, 1), Some(0));
+    });
+}
+
+/// SB-08: the lock: several threads allocate and free, each other's blocks too.
+#[test]
+fn threads() {
+    let mut buffer = buffer(32);
+    let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    let allocator = sbrk.allocator();
+    let (rounds, shared) = (if cfg!(miri) { 10 } else { 5_000 }, Mutex::new(Vec::new()));
+    struct Sent(Filled);
+    // SAFETY: whoever gets it uses it alone.
+    unsafe impl Send for Sent {}
+    thread::scope(|scope| {
+        for seed in 1..=4 {
+            let shared = &shared;
+            scope.spawn(move || {
+                let mut random = Random::new(seed);
+                for round in 0..rounds {
+                    let len = random.at_most(1..=200);
+                    // SAFETY: the length is not zero.
+                    let memory = unsafe { allocator.raw_alloc(len, Alignment::_8, 0) }.unwrap();
+                    let memory = NonNull::slice_from_raw_parts(memory, len);
+                    let block = Sent(Filled::new(memory, Alignment::_8, round as u8));
+                    let other = {
+                        let mut shared = shared.lock().unwrap();
+                        shared.push(block);
+                        let index = random.at_most(0..=shared.len() - 1);
+                        if shared.len() > 20 { Some(shared.swap_remove(index)) } else { None }
+                    };
+                    if let Some(Sent(block)) = other {
+                        block.check();
+                        // SAFETY: a live block, which is not used again.
+                        unsafe { allocator.raw_free(block.memory, block.alignment, 0) };
+                    }
+                }
+            });
+        }
+    });
+    shared.into_inner().unwrap().iter().for_each(|block| block.0.check());
+}
+
+/// SB-06: blocks do not overlap and keep their bytes, whatever is asked, with either boundary.
+#[test]
+fn random_programs() {
+    fn check<const SLAB_LEN: usize>() {
+        for seed in 1..=if cfg!(miri) { 1 } else { 20 } {
+            with::<SLAB_LEN>(if cfg!(miri) { 60 } else { 400 }, |subject| {
+                let steps = if cfg!(miri) { 80 } else { 2000 };
+                let count = run_random_program(subject.allocator, &mut Random::new(seed), steps);
+                assert!(count > steps / 4, "{count}");
+            });
+        }
+    }
+    check::<4096>();
+    check::<BIG_PAGE>();
+}
+
+/// SB-05: contents stay, for lengths on both sides of every boundary.
+#[rstest]
+fn contents(#[values(1, 16, 4096)] alignment: usize) {
+    with::<BIG_PAGE>(64, |subject| {
+        keeps_contents(subject.allocator, Alignment::from_byte_units(alignment));
+    });
+}
+
+/// A pointer that a `Box` has held reaches no more than its length, but the slot is used again as a whole.
+#[test]
+fn a_narrowed_pointer_is_freed() {
+    with::<BIG_PAGE>(2, |subject| {
+        for len in [WORD / 2 - 1, WORD / 2 + 1, WORD - 1] {
+            // SAFETY: the blocks are live, as long, and initialised.
+            unsafe {
+                let memory = subject.allocator.raw_alloc(len, Alignment::_1, 0).unwrap();
+                memory.write_bytes(7, len);
+                let narrowed = NonNull::from(&mut *NonNull::slice_from_raw_parts(memory, len).as_ptr());
+                let longer = subject.allocator.raw_remap(narrowed, Alignment::_1, WORD, 0).unwrap();
+                longer.add(WORD - 1).write(8);
+                let first_byte = NonNull::from(&mut *longer.as_ptr());
+                let narrowed = NonNull::slice_from_raw_parts(first_byte, WORD);
+                subject.allocator.raw_free(narrowed, Alignment::_1, 0);
+            }
+        }
+    });
+}
+
+/// SB-09: a length of 0 is a breach, and does no harm.
+#[test]
+fn a_length_of_zero() {
+    with::<BIG_PAGE>(1, |subject| {
+        // SAFETY: this allocator can be asked for it.
+        assert_eq!(unsafe { subject.allocator.raw_alloc(0, Alignment::_1, 0) }, None);
+        assert!(subject.grown().is_empty());
+        // What is freed with a length of 0 is in the smallest slot.
+        assert_eq!(subject.alloc(1, 1), Some(0));
+        subject.free(0, 0, 1);
+        assert_eq!(subject.alloc(1, 1), Some(0));
+    });
+}
+
+/// SB-09: no misuse is noticed. (All of it happens in this test's own buffer.)
+#[test]
+fn misuse_goes_unnoticed() {
+    with::<BIG_PAGE>(1, |subject| {
+        // A block that is freed twice is its own successor.
+        assert_eq!(subject.alloc(100, 1), Some(0));
+        subject.free(0, 100, 1);
+        subject.free(0, 100, 1);
+        assert_eq!([(); 3].map(|()| subject.alloc(100, 1)), [Some(0); 3]);
+        // One that is freed with another length is in that length's class.
+        subject.free(0, 1000, 1);
+        assert_eq!(subject.alloc(1000, 1), Some(0));
+    });
+}
+
+/// SB-03, SB-04, SB-07: a source that fails once: that call is null, and when it is repeated, all goes on as if
+/// nothing had been.
+#[test]
+fn nothing_is_lost_by_a_failure() {
+    const LENS: [usize; 12] =
+        [10, 30_000, 40_000, 30_000, 30_000, 100_000, 10, 70_000, 3000, 50_000, 3000, 200_000];
+    fn offsets<const SLAB_LEN: usize>(fails_at: usize) -> (Vec<usize>, usize) {
+        let mut failures = 0;
+        let mut offsets = Vec::new();
+        with_failure::<SLAB_LEN>(24, fails_at, |subject| {
+            for len in LENS {
+                let offset = subject.alloc(len, 1).unwrap_or_else(|| {
+                    failures += 1;
+                    subject.alloc(len, 1).expect("there is memory now")
+                });
+                offsets.push(offset);
+            }
+            subject.free(offsets[2], LENS[2], 1);
+            subject.free(offsets[3], LENS[3], 1);
+            offsets.extend([LENS[3], LENS[2]].map(|len| subject.alloc(len, 1).unwrap()));
+        });
+        (offsets, failures)
+    }
+    fn check<const SLAB_LEN: usize>(growths: usize) {
+        let (expected, failures) = offsets::<SLAB_LEN>(usize::MAX);
+        assert_eq!(failures, 0);
+        for fails_at in 0..growths {
+            assert_eq!(offsets::<SLAB_LEN>(fails_at), (expected.clone(), 1), "{fails_at}");
+        }
+        assert_eq!(offsets::<SLAB_LEN>(growths), (expected, 0));
+    }
+    check::<BIG_PAGE>(9);
+    check::<4096>(11);
+}
+
+/// SB-08: the lock is held while the source grows: no thread is in the source while another one is.
+#[test]
+fn one_thread_at_a_time_is_in_the_source() {
+    struct Counts<'b> {
+        buffer: FixedBufferAllocator<'b>,
+        inside: Arc<AtomicUsize>,
+    }
+    // SAFETY: it does what the fixed buffer does.
+    unsafe impl Sbrk for Counts<'_> {
+        const SLAB_LEN: usize = BIG_PAGE;
+
+        fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+            // A panic here would end the process, and the others' results with it.
+            let alone = self.inside.fetch_add(1, Ordering::Relaxed) == 0;
+            for _ in 0..10 {
+                thread::yield_now();
+            }
+            self.inside.fetch_sub(1, Ordering::Relaxed);
+            if alone { self.buffer.sbrk(bytes) } else { None }
+        }
+
+        unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
+            // SAFETY: the caller's promise.
+            unsafe { self.buffer.whole(memory) }
+        }
+    }
+    let (threads, rounds) = (4, if cfg!(miri) { 3 } else { 50 });
+    let mut buffer = buffer(threads * rounds);
+    let buffer = FixedBufferAllocator::init(&mut buffer);
+    let sbrk = SbrkAllocator::init(Counts { buffer, inside: Arc::default() });
+    let allocator = sbrk.allocator();
+    let mut blocks = thread::scope(|scope| {
+        let work = || (0..rounds).map(|_| allocator.alloc::<u8>(40_000).unwrap().addr().get()).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| -> Vec<usize> { thread.join().unwrap() }).collect::<Vec<_>>()
+    });
+    blocks.sort_unstable();
+    blocks.dedup();
+    assert_eq!(blocks.len(), threads * rounds);
+}
+
+/// SB-07: the allocator can be moved, its blocks stay, and the source comes back.
+#[test]
+fn the_source_comes_back() {
+    let mut buffer = buffer(2);
+    let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    let memory = sbrk.allocator().create_with(5u32).unwrap();
+    let moved = Box::new(sbrk);
+    // SAFETY: the block is live.
+    assert_eq!(unsafe { memory.read() }, 5);
+    // SAFETY: it is not used again.
+    unsafe { moved.allocator().destroy(memory) };
+    assert_eq!(moved.allocator().create::<u32>().unwrap().addr(), memory.addr());
+    let source = moved.into_source();
+    assert!(source.end_index() >= BIG_PAGE && source.end_index() < 2 * BIG_PAGE);
+}
+
+/// SB-08: it can be a `static`, since it is made at compile time and any thread may call it.
+#[test]
+fn a_static() {
+    /// A source whose buffer is made when it is needed.
+    struct Late(Option<FixedBufferAllocator<'static>>);
+    // SAFETY: as for the fixed buffer, which is replaced by no other.
+    unsafe impl Sbrk for Late {
+        const SLAB_LEN: usize = BIG_PAGE;
+
+        fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+            // As long as one big page and a bit, wherever it is.
+            let buffer = || FixedBufferAllocator::init(&mut Box::leak(buffer(1))[1..]);
+            self.0.get_or_insert_with(buffer).sbrk(bytes)
+        }
+
+        unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
+            // SAFETY: the caller's promise. There is a buffer if there is a block.
+            unsafe { self.0.as_ref().unwrap().whole(memory) }
+        }
+    }
+    static SBRK: SbrkAllocator<Late> = SbrkAllocator::init(Late(None));
+    static HANDLE: SyncAllocator<'static> = SBRK.allocator();
+    let memory = thread::spawn(|| HANDLE.alloc::<u8>(10).unwrap().addr()).join().unwrap();
+    assert_eq!(
+        SBRK.allocator().alloc::<u8>(10).unwrap().addr().get(),
+        memory.get() + (10 + WORD).next_power_of_two()
+    );
+    assert!(SBRK.allocator().alloc::<u8>(100).is_err());
+}
+
+/// SB-07: the program break, in a process of its own: glibc's `malloc` moves it too, and neither notices.
+#[cfg(all(feature = "std", target_os = "linux", target_env = "gnu", not(miri)))]
+#[test]
+fn process_break() {
+    use crate::util::{alone, run_alone};
+    if alone().as_deref() != Some("process_break") {
+        let output = run_alone("sbrk_allocator::process_break", "process_break");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    // SAFETY: the other thread of this process waits for this test.
+    let sbrk = SbrkAllocator::init(unsafe { zigalloc::heap::ProcessBreak::new() });
+    let allocator = sbrk.allocator();
+    let mut blocks = Vec::new();
+    let mut others = Vec::new();
+    for n in 1..200usize {
+        let len = n * 97;
+        // SAFETY: the length is not zero.
+        let memory = unsafe { allocator.raw_alloc(len, Alignment::_16, 0) }.expect("there is memory");
+        blocks.push(Filled::new(NonNull::slice_from_raw_parts(memory, len), Alignment::_16, n as u8));
+        others.push(vec![n as u8; len]);
+        if n == 100 {
+            // SAFETY: as above.
+            let moved = unsafe { libc_sbrk(1000) };
+            assert_ne!(moved.addr(), usize::MAX);
+            // SAFETY: these bytes are this test's.
+            unsafe { moved.write_bytes(0xFF, 1000) };
+        }
+    }
+    for (n, other) in (1..).zip(&others) {
+        assert!(other.iter().all(|byte| *byte == n));
+    }
+    for block in &blocks {
+        block.check();
+        // SAFETY: a live block, which is not used again.
+        unsafe { allocator.raw_free(block.memory, block.alignment, 0) };
+    }
+    run_random_program(allocator.get(), &mut Random::new(1), 1000);
+}
+
+#[cfg(all(feature = "std", target_os = "linux", target_env = "gnu", not(miri)))]
+unsafe extern "C" {
+    #[link_name = "sbrk"]
+    fn libc_sbrk(increment: isize) -> *mut u8;
+}
+
+/// SB-07: the memory of a WebAssembly program, in which Rust's own allocator grows too. Two allocators have
+/// nothing in common.
+#[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
+#[test]
+fn memory_grow() {
+    use zigalloc::heap::MemoryGrow;
+    static FIRST: SbrkAllocator<MemoryGrow> = SbrkAllocator::init(MemoryGrow);
+    static SECOND: SbrkAllocator<MemoryGrow> = SbrkAllocator::init(MemoryGrow);
+    let mut blocks = Vec::new();
+    for n in 1..200usize {
+        let len = n * 97;
+        for sbrk in [&FIRST, &SECOND] {
+            // SAFETY: the length is not zero.
+            let memory =
+                unsafe { sbrk.allocator().raw_alloc(len, Alignment::_16, 0) }.expect("there is memory");
+            blocks.push((
+                sbrk,
+                Filled::new(NonNull::slice_from_raw_parts(memory, len), Alignment::_16, n as u8),
+            ));
+        }
+    }
+    for (sbrk, block) in &blocks {
+        block.check();
+        // SAFETY: a live block, which is not used again.
+        unsafe { sbrk.allocator().raw_free(block.memory, block.alignment, 0) };
+    }
+    assert!(FIRST.allocator().alloc::<u8>(isize::MAX as usize).is_err());
+    run_random_program(FIRST.allocator().get(), &mut Random::new(1), 1000);
+}
