@@ -402,8 +402,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         address: usize,
         len: usize,
         alignment: Alignment,
-        ret_addr: usize,
-        here: usize,
+        (ret_addr, here): (usize, usize),
     ) -> Findings<'t> {
         let entry = match operation {
             Operation::Resize => Self::VTABLE.resize as *const (),
@@ -467,7 +466,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         here: usize,
     ) -> Option<NonNull<u8>> {
         let mut trace = None;
-        let mut findings = self.begin(&mut trace, Operation::Alloc, 0, len, alignment, ret_addr, here);
+        let mut findings = self.begin(&mut trace, Operation::Alloc, 0, len, alignment, (ret_addr, here));
         let memory = self.locked(held).alloc(&mut findings, ret_addr);
         self.end(&mut findings);
         if self.config.verbose_log {
@@ -494,7 +493,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         assert!(new_len > 0, "DebugAllocator: {operation} to 0 bytes; the least is 1");
         let mut trace = None;
         let mut findings =
-            self.begin(&mut trace, operation, address, len, alignment, ret_addr, return_address());
+            self.begin(&mut trace, operation, address, len, alignment, (ret_addr, return_address()));
         // SAFETY: the caller's promise.
         let resized = unsafe { self.lock().resize(&mut findings, new_len, ret_addr) };
         self.end(&mut findings);
@@ -557,7 +556,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         here: usize,
     ) -> bool {
         let mut trace = None;
-        let mut findings = self.begin(&mut trace, Operation::Free, address, len, alignment, ret_addr, here);
+        let mut findings = self.begin(&mut trace, Operation::Free, address, len, alignment, (ret_addr, here));
         // SAFETY: the caller's promise.
         unsafe { self.locked(held).free(&mut findings, ret_addr) };
         self.end(&mut findings);
