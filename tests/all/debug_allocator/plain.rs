@@ -26,8 +26,8 @@ fn story(config: DebugConfig, seed: u64) -> Vec<String> {
     let mut random = Random::new(seed);
     let (mut live, mut dead) = (Vec::<NonNull<[u8]>>::new(), Vec::<NonNull<[u8]>>::new());
     let mut story = Vec::new();
-    for _ in 0..if cfg!(miri) { 150 } else { 5000 } {
-        match random.at_most(0..=7) {
+    for _ in 0..if cfg!(miri) { 300 } else { 5000 } {
+        match random.at_most(0..=8) {
             0..4 => {
                 let memory = alloc(allocator, 1 + random.at_most(0..=199), 1 << random.at_most(0..=4));
                 story.push(std::format!("alloc {}", offset(address(memory))));
