@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use super::geometry::{Class, Geometry, WORD};
-use super::report::Trace;
+use super::report::{Site, Trace};
 use crate::alignment::Alignment;
 
 /// What stands behind the slots of a page. Zig's `BucketHeader`.
@@ -73,23 +73,28 @@ impl<'g> Bucket<'g> {
 
     /// # Safety
     /// The three promises of [`Bucket`].
+    #[inline(always)]
     pub(super) unsafe fn new(geometry: &'g Geometry, index: usize, page: NonNull<u8>) -> Bucket<'g> {
         Bucket { page, index, class: geometry.class(index), geometry }
     }
 
+    #[inline(always)]
     pub(super) fn page(&self) -> NonNull<u8> {
         self.page
     }
 
+    #[inline(always)]
     pub(super) fn class_index(&self) -> usize {
         self.index
     }
 
+    #[inline(always)]
     pub(super) fn slot_size(&self) -> usize {
         1 << self.index
     }
 
     /// A place in the metadata, `offset` bytes behind the beginning of the header.
+    #[inline(always)]
     fn metadata<T>(&self, offset: usize) -> NonNull<T> {
         let place = self.class.header + offset;
         debug_assert!(place + size_of::<T>() <= self.geometry.page_size);
@@ -97,6 +102,7 @@ impl<'g> Bucket<'g> {
         unsafe { self.page.byte_add(place) }.cast()
     }
 
+    #[inline(always)]
     fn header(&self) -> NonNull<Header> {
         self.metadata(0)
     }
@@ -105,6 +111,7 @@ impl<'g> Bucket<'g> {
 
     /// Whether nobody has written over the header, as far as that can be seen here. Its links are to be
     /// looked up before they are followed.
+    #[inline(always)]
     pub(super) fn is_intact(&self) -> bool {
         // SAFETY: promises 1 and 2; any bytes make a header.
         let Header { allocated_count, freed_count, canary, .. } = unsafe { self.header().read() };
@@ -113,15 +120,25 @@ impl<'g> Bucket<'g> {
             && allocated_count as usize <= self.class.slot_count
     }
 
+    #[inline(always)]
     pub(super) fn allocated_count(&self) -> usize {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).allocated_count as usize }
     }
 
     /// Whether every block that was ever handed out has been freed.
+    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).freed_count as usize == self.allocated_count() }
+    }
+
+    /// Whether all blocks but one that were ever handed out have been freed.
+    #[inline(always)]
+    pub(super) fn has_one_block(&self) -> bool {
+        // SAFETY: promises 1 and 2.
+        let freed_count = unsafe { (*self.header().as_ptr()).freed_count as usize };
+        freed_count + 1 == self.allocated_count()
     }
 
     pub(super) fn prev(&self) -> Option<NonNull<u8>> {
@@ -146,6 +163,7 @@ impl<'g> Bucket<'g> {
 
     // ---- the slots ----
 
+    #[inline(always)]
     pub(super) fn slot(&self, slot: usize) -> NonNull<u8> {
         assert!(slot < self.class.slot_count);
         // SAFETY: the slots are inside the page (promise 1).
@@ -153,15 +171,29 @@ impl<'g> Bucket<'g> {
     }
 
     /// The slot that an address of this page is in, if it has ever been handed out.
+    #[inline(always)]
     pub(super) fn slot_of(&self, address: usize) -> Option<usize> {
         let slot = (address - self.page.addr().get()) >> self.index;
         (slot < self.allocated_count()).then_some(slot)
     }
 
     /// Hands out the next slot, if there is one.
-    pub(super) fn take(&self, len: usize, alignment: Alignment, trace: &Trace) -> Option<NonNull<u8>> {
+    pub(super) fn take(&self, len: usize, alignment: Alignment, site: Site<'_>) -> Option<NonNull<u8>> {
+        let slot = self.take_slot()?;
+        if self.geometry.safety {
+            // SAFETY: promises 1 and 2; the geometry has a byte for each slot.
+            unsafe { self.metadata::<Alignment>(self.class.alignments + slot).write(alignment) };
+            self.set_len(slot, len);
+        }
+        self.set_trace(slot, Event::Allocation, site);
+        Some(self.slot(slot))
+    }
+
+    /// The next slot, of which it is stored that it is in use, and nothing else yet.
+    #[inline(always)]
+    pub(super) fn take_slot(&self) -> Option<usize> {
         let slot = self.allocated_count();
-        if slot == self.class.slot_count {
+        if slot >= self.class.slot_count {
             return None;
         }
         // SAFETY: promises 1 and 2.
@@ -170,18 +202,18 @@ impl<'g> Bucket<'g> {
         // The first slot of a word initialises it, so the page need not be zero.
         // SAFETY: promises 1 and 2; the bits of earlier slots are initialised, and so is their word.
         unsafe { word.write(if bit == 1 { 1 } else { word.read() | bit }) };
-        if self.geometry.safety {
-            // SAFETY: promises 1 and 2; the geometry has a byte for each slot.
-            unsafe { self.metadata::<Alignment>(self.class.alignments + slot).write(alignment) };
-            self.set_len(slot, len);
-        }
-        self.set_trace(slot, Event::Allocation, trace);
-        Some(self.slot(slot))
+        Some(slot)
     }
 
     /// Ends the block in a slot. It must be in use.
-    pub(super) fn free(&self, slot: usize, trace: &Trace) {
-        self.set_trace(slot, Event::Free, trace);
+    pub(super) fn free(&self, slot: usize, site: Site<'_>) {
+        self.set_trace(slot, Event::Free, site);
+        self.free_slot(slot);
+    }
+
+    /// As [`free`](Self::free); its trace is not stored.
+    #[inline(always)]
+    pub(super) fn free_slot(&self, slot: usize) {
         let (word, bit) = self.used_bit(slot);
         // SAFETY: promises 1 and 2.
         unsafe {
@@ -190,12 +222,14 @@ impl<'g> Bucket<'g> {
         }
     }
 
+    #[inline(always)]
     fn used_bit(&self, slot: usize) -> (NonNull<usize>, usize) {
         const BITS: usize = usize::BITS as usize;
         (self.metadata(size_of::<Header>() + slot / BITS * WORD), 1 << (slot % BITS))
     }
 
     /// Whether the block in a slot that has been handed out is live.
+    #[inline(always)]
     pub(super) fn is_used(&self, slot: usize) -> bool {
         debug_assert!(slot < self.allocated_count());
         let (word, bit) = self.used_bit(slot);
@@ -285,12 +319,12 @@ impl<'g> Bucket<'g> {
         self.metadata(self.class.traces + (2 * slot + event as usize) * self.geometry.frames * WORD)
     }
 
-    pub(super) fn set_trace(&self, slot: usize, event: Event, trace: &Trace) {
+    pub(super) fn set_trace(&self, slot: usize, event: Event, site: Site<'_>) {
         if self.geometry.frames == 0 {
             return;
         }
         let place = self.trace_place(slot, event);
-        for (i, address) in trace.stored(self.geometry.frames).iter().enumerate() {
+        for (i, address) in site.stored(self.geometry.frames).iter().enumerate() {
             // SAFETY: promises 1 and 2; the geometry has `frames` words for each event of each slot.
             unsafe { place.add(i).write(*address) };
         }

@@ -99,8 +99,9 @@ impl Geometry {
         geometry
     }
 
+    #[inline]
     pub(super) const fn class(&self, index: usize) -> &Class {
-        assert!(index < self.class_count);
+        debug_assert!(index < self.class_count);
         &self.classes[index]
     }
 

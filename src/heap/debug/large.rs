@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use super::bucket::Event;
 use super::recent::{Freed, Unused};
-use super::report::{Findings, Operation, Report, ReportKind, Trace};
+use super::report::{Call, Findings, Operation, Report, ReportKind, Site, Trace};
 use super::state::Locked;
 use crate::alignment::Alignment;
 
@@ -26,8 +26,12 @@ impl Large {
 }
 
 impl Locked<'_> {
-    pub(super) fn alloc_large(&mut self, findings: &mut Findings, ret_addr: usize) -> Option<NonNull<u8>> {
-        let Report { len, alignment, site, .. } = findings.report;
+    pub(super) fn alloc_large(
+        &mut self,
+        findings: &mut Findings<'_>,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let Call { len, alignment, site, .. } = findings.call;
         // SAFETY: always this child.
         unsafe { self.state.large.reserve(self.child) }?;
         // SAFETY: the length is not zero.
@@ -35,7 +39,7 @@ impl Locked<'_> {
         let block = NonNull::slice_from_raw_parts(memory, len);
         let serial = self.state.next_serial();
         let index = self.enter(Large { memory: block, alignment, freed: false, serial });
-        self.set_large_trace(index, Event::Allocation, &site);
+        self.set_large_trace(index, Event::Allocation, site.stored(self.geometry.frames));
         Some(memory)
     }
 
@@ -44,7 +48,7 @@ impl Locked<'_> {
     pub(super) unsafe fn resize_large(
         &mut self,
         mut index: usize,
-        findings: &mut Findings,
+        findings: &mut Findings<'_>,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
@@ -55,13 +59,13 @@ impl Locked<'_> {
             return None;
         }
         let total = self.total_after(memory.len(), new_len)?;
-        if findings.report.operation == Operation::Remap && self.config.retain_metadata {
+        if findings.call.operation == Operation::Remap && self.config.retain_metadata {
             // The block may move, and the record of its old address stays.
             // SAFETY: always this child.
             unsafe { self.state.large.reserve(self.child) }?;
-            index = self.state.large.find(findings.report.address)?;
+            index = self.state.large.find(findings.call.address)?;
         }
-        let resized = if findings.report.operation == Operation::Remap {
+        let resized = if findings.call.operation == Operation::Remap {
             // SAFETY: a live block of the child with matching length and alignment; the caller
             // keeps clauses 2 and 4.
             unsafe { self.child.raw_remap(memory, alignment, new_len, ret_addr) }?
@@ -71,55 +75,57 @@ impl Locked<'_> {
             resized.then_some(memory.cast())?
         };
         self.state.total_requested_bytes = total;
-        let site = findings.report.site;
+        let site = findings.call.site;
         let new = Large { memory: NonNull::slice_from_raw_parts(resized, new_len), ..large };
         let index = if resized == memory.cast() {
             self.state.large.set(index, new);
             index
         } else {
             let allocation = self.large_trace(index, Event::Allocation);
-            let freed = self.forget(index, &site);
+            let freed = self.forget(index, site);
             self.bury(freed, None, ret_addr);
             let index = self.enter(new);
-            self.set_large_trace(index, Event::Allocation, &allocation);
+            self.set_large_trace(index, Event::Allocation, allocation.stored(self.geometry.frames));
             index
         };
         if self.config.resize_stack_traces {
-            self.set_large_trace(index, Event::Allocation, &site);
+            self.set_large_trace(index, Event::Allocation, site.stored(self.geometry.frames));
         }
         Some(resized)
     }
 
     /// # Safety
     /// Clause 4 of the contract.
-    pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings, ret_addr: usize) {
+    pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings<'_>, ret_addr: usize) {
         let Some(large) = self.live_large(index, findings) else { return };
         self.uncount(large.memory.len());
-        let site = findings.report.site;
-        let freed = self.forget(index, &site);
+        let freed = self.forget(index, findings.call.site);
         let unused = (!self.config.never_unmap).then(|| large.unused());
         self.bury(freed, unused, ret_addr);
     }
 
     /// The live block of an entry. What does not fit is added to the findings; if it was freed, the
     /// result is `None`.
-    fn live_large(&self, index: usize, findings: &mut Findings) -> Option<Large> {
+    fn live_large(&self, index: usize, findings: &mut Findings<'_>) -> Option<Large> {
         let large = self.state.large.get(index);
-        findings.report.recorded_len = Some(large.memory.len());
-        findings.report.recorded_alignment = Some(large.alignment);
-        findings.report.allocation = self.large_trace(index, Event::Allocation);
         if large.freed {
-            findings.report.first_free = self.large_trace(index, Event::Free);
-            findings.add(ReportKind::DoubleFree);
+            self.describe_large(index, large, findings.add(ReportKind::DoubleFree));
+            findings.report().first_free = self.large_trace(index, Event::Free);
             return None;
         }
-        if self.config.safety && large.memory.len() != findings.report.len {
-            findings.add(ReportKind::WrongLength);
+        if self.config.safety && large.memory.len() != findings.call.len {
+            self.describe_large(index, large, findings.add(ReportKind::WrongLength));
         }
-        if self.config.safety && large.alignment != findings.report.alignment {
-            findings.add(ReportKind::WrongAlignment);
+        if self.config.safety && large.alignment != findings.call.alignment {
+            self.describe_large(index, large, findings.add(ReportKind::WrongAlignment));
         }
         Some(large)
+    }
+
+    fn describe_large(&self, index: usize, large: Large, report: &mut Report) {
+        report.recorded_len = Some(large.memory.len());
+        report.recorded_alignment = Some(large.alignment);
+        report.allocation = self.large_trace(index, Event::Allocation);
     }
 
     /// Adds a live block, for which there is room, and returns its index.
@@ -137,17 +143,23 @@ impl Locked<'_> {
     }
 
     /// Marks a block's entry as freed if metadata is retained, otherwise removes it.
-    fn forget(&mut self, index: usize, site: &Trace) -> Freed {
+    fn forget(&mut self, index: usize, site: Site<'_>) -> Freed {
         let large = self.state.large.get(index);
         let Large { memory, alignment, .. } = large;
         let allocation = self.large_trace(index, Event::Allocation);
         if self.config.retain_metadata {
             self.state.large.set(index, Large { freed: true, ..large });
-            self.set_large_trace(index, Event::Free, site);
+            self.set_large_trace(index, Event::Free, site.stored(self.geometry.frames));
         } else {
             self.state.large.remove(index);
         }
-        Freed::new(memory.addr().get(), memory.len(), alignment, &allocation, site)
+        Freed::new(
+            memory.addr().get(),
+            memory.len(),
+            alignment,
+            allocation.first_address(),
+            site.first_address(),
+        )
     }
 
     pub(super) fn large_trace(&self, index: usize, event: Event) -> Trace {
@@ -156,10 +168,10 @@ impl Locked<'_> {
         Trace::from_fn(frames, |i| words[i])
     }
 
-    fn set_large_trace(&mut self, index: usize, event: Event, trace: &Trace) {
+    fn set_large_trace(&mut self, index: usize, event: Event, addresses: &[usize]) {
         let frames = self.geometry.frames;
         let words = &mut self.state.large.words_mut(index)[event as usize * frames..][..frames];
-        words.copy_from_slice(trace.stored(frames));
+        words.copy_from_slice(addresses);
     }
 }
 

@@ -83,7 +83,7 @@ impl<'d> Locked<'d> {
     }
 
     /// The next leaks, in order; none in the end. A page that is not intact ends the search.
-    pub(super) fn search(&self, search: &mut Search, findings: &mut Findings) -> Leaks {
+    pub(super) fn search(&self, search: &mut Search, findings: &mut Findings<'_>) -> Leaks {
         let mut leaks = Leaks::new();
         while search.class < self.geometry.class_count {
             if self.search_class(search, &mut leaks, findings).is_none() {
@@ -98,12 +98,17 @@ impl<'d> Locked<'d> {
     }
 
     /// Looks at the rest of the current class. `None` if there is more of it.
-    fn search_class(&self, search: &mut Search, leaks: &mut Leaks, findings: &mut Findings) -> Option<()> {
+    fn search_class(
+        &self,
+        search: &mut Search,
+        leaks: &mut Leaks,
+        findings: &mut Findings<'_>,
+    ) -> Option<()> {
         let (newest, handed_out) = search.begin[search.class];
         let mut next = self.state.heads[search.class];
         while let Some(memory) = next {
             let bucket = self.bucket(memory, search.class);
-            if !self.is_intact(bucket, findings) {
+            if !self.is_intact_with_links(bucket, findings) {
                 return None;
             }
             next = bucket.prev();

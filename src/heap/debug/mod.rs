@@ -22,6 +22,9 @@
 //! | something was written over the metadata at the end of a page | `Corruption` | aborts |
 //! | a block was never freed | `Leak` | |
 //!
+//! Without `safety`, a page's links to its neighbours are looked up only when they are about to be followed, so
+//! that a corruption of nothing else is noticed later.
+//!
 //! A [`Report`] has three traces: this call, the allocation, and for double frees the free that was in
 //! order. With the feature `backtrace` they are functions with file and line, beginning in the
 //! program's own code. Reports are printed to the standard error stream (if there is none, they are
@@ -113,6 +116,7 @@ mod config;
 mod geometry;
 mod large;
 mod leaks;
+mod lock;
 mod recent;
 mod report;
 mod small;
@@ -120,12 +124,13 @@ mod state;
 mod table;
 
 use core::fmt;
+use core::hint::black_box;
 use core::ptr::{self, NonNull};
-use std::sync::{Mutex, PoisonError, TryLockError};
 
 pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 use geometry::Geometry;
-use report::{Findings, Tally, print_line};
+use lock::{Guard, Lock};
+use report::{Call, Findings, Site, Tally, print_line};
 pub use report::{Operation, Report, ReportKind, Trace};
 use state::{Locked, State};
 
@@ -166,9 +171,11 @@ pub enum Check {
 pub struct DebugAllocator<C: ChildAllocator> {
     child_allocator: C,
     config: DebugConfig,
+    /// Nothing is stored of a small block but that it is there, and nothing printed.
+    is_plain: bool,
     geometry: Geometry,
     tally: Tally,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 // SAFETY: the pages and tables are blocks of the child, which may be used from the other thread if its
@@ -230,7 +237,11 @@ impl<C: ChildAllocator> DebugAllocator<C> {
             child_allocator,
             geometry: Geometry::new(&config),
             tally: Tally::new(),
-            state: Mutex::new(State::new(&config)),
+            state: Lock::new(State::new(&config)),
+            is_plain: config.stack_trace_frames == 0
+                && !config.safety
+                && !config.enable_memory_limit
+                && !config.verbose_log,
             config,
         }
     }
@@ -270,11 +281,16 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         let mut search = self.lock().begin_search();
         let mut leaks = 0;
         loop {
-            let report = Report::new(Operation::DetectLeaks, 0, 0, Alignment::_1, Trace::UNKNOWN);
-            let mut findings = Findings::new(report);
+            let mut findings = Findings::new(Call {
+                operation: Operation::DetectLeaks,
+                address: 0,
+                len: 0,
+                alignment: Alignment::_1,
+                site: Site::UNKNOWN,
+            });
             let found = self.lock().search(&mut search, &mut findings);
             found.reports().iter().for_each(|leak| self.tally.tell(leak, self.config.report));
-            self.end(findings);
+            self.end(&mut findings);
             if found.reports().is_empty() {
                 return leaks;
             }
@@ -361,52 +377,98 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     }
 
     fn lock(&self) -> Locked<'_> {
-        let state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                assert!(
-                    self.config.thread_safe,
-                    "DebugAllocator: called while another call is in progress, and thread_safe is false"
-                );
-                self.state.lock().unwrap_or_else(PoisonError::into_inner)
-            }
-        };
+        self.locked(None)
+    }
+
+    /// `held` is the lock if this thread has it already.
+    fn locked<'d>(&'d self, held: Option<Guard<'d, State>>) -> Locked<'d> {
+        let state = held.or_else(|| self.state.try_lock()).unwrap_or_else(|| {
+            assert!(
+                self.config.thread_safe,
+                "DebugAllocator: called while another call is in progress, and thread_safe is false"
+            );
+            self.state.lock_contended()
+        });
         Locked { state, child: self.child_allocator.handle(), config: &self.config, geometry: &self.geometry }
     }
 
     /// What is known of a call at its beginning. The stack is walked here, without the lock. It is inlined, so
     /// that "here" is in the function of the table, or in what that is inlined into.
     #[inline(always)]
-    fn begin(
+    fn begin<'t>(
         &self,
+        trace: &'t mut Option<Trace>,
         operation: Operation,
         address: usize,
         len: usize,
         alignment: Alignment,
-        ret_addr: usize,
-    ) -> Findings {
+        (ret_addr, here): (usize, usize),
+    ) -> Findings<'t> {
         let entry = match operation {
             Operation::Resize => Self::VTABLE.resize as *const (),
             Operation::Remap => Self::VTABLE.remap as *const (),
             Operation::Free => Self::VTABLE.free as *const (),
             _ => Self::VTABLE.alloc as *const (),
         };
-        let place = (entry.addr(), return_address());
-        let site = Trace::capture(ret_addr, place, self.config.stack_trace_frames);
-        Findings::new(Report::new(operation, address, len, alignment, site))
+        let place = (entry.addr(), here);
+        let site = Site::capture(ret_addr, place, self.config.stack_trace_frames, trace);
+        Findings::new(Call { operation, address, len, alignment, site })
     }
 
-    fn end(&self, findings: Findings) {
-        self.tally.tell_all(findings, self.config.report);
+    #[inline(always)]
+    fn end(&self, findings: &mut Findings<'_>) {
+        if !findings.is_empty() {
+            self.tally.tell_all(findings, self.config.report);
+        }
     }
 
     #[inline(always)]
     fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
         assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
-        let mut findings = self.begin(Operation::Alloc, 0, len, alignment, ret_addr);
-        let memory = self.lock().alloc(&mut findings, ret_addr);
-        self.end(findings);
+        if self.is_plain {
+            if let Some(state) = self.state.try_lock() {
+                // Where a block is a slot that is there, this is all there is to do. Everything else, and
+                // every doubt, is for the long way.
+                let memory = state.alloc_plain(&self.geometry, len, alignment);
+                return if memory.is_some() {
+                    memory
+                } else {
+                    self.alloc_held(state, len, alignment, ret_addr)
+                };
+            }
+        }
+        black_box(self.alloc_in_full(None, len, alignment, ret_addr, return_address()))
+    }
+
+    /// A call that has the lock. No trace is to be captured.
+    #[cold]
+    #[inline(never)]
+    fn alloc_held<'d>(
+        &'d self,
+        state: Guard<'d, State>,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        self.alloc_in_full(Some(state), len, alignment, ret_addr, 0)
+    }
+
+    /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or in what that is inlined into. It must be on the
+    /// stack, where the trace begins: hence the `black_box`es around the result, without which this
+    /// function might take its place.
+    #[inline(never)]
+    fn alloc_in_full<'d>(
+        &'d self,
+        held: Option<Guard<'d, State>>,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+        here: usize,
+    ) -> Option<NonNull<u8>> {
+        let mut trace = None;
+        let mut findings = self.begin(&mut trace, Operation::Alloc, 0, len, alignment, (ret_addr, here));
+        let memory = self.locked(held).alloc(&mut findings, ret_addr);
+        self.end(&mut findings);
         if self.config.verbose_log {
             print_line(format_args!(
                 "DebugAllocator: alloc of {len} bytes, aligned to 2^{}: {memory:?}",
@@ -429,10 +491,12 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         assert!(new_len > 0, "DebugAllocator: {operation} to 0 bytes; the least is 1");
-        let mut findings = self.begin(operation, address, len, alignment, ret_addr);
+        let mut trace = None;
+        let mut findings =
+            self.begin(&mut trace, operation, address, len, alignment, (ret_addr, return_address()));
         // SAFETY: the caller's promise.
         let resized = unsafe { self.lock().resize(&mut findings, new_len, ret_addr) };
-        self.end(findings);
+        self.end(&mut findings);
         if self.config.verbose_log {
             print_line(format_args!(
                 "DebugAllocator: {operation} of {len} bytes at {address:#x} to {new_len}: {resized:?}"
@@ -445,13 +509,61 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// Clause 4 of the contract. Clause 3 is checked.
     #[inline(always)]
     unsafe fn free(&self, address: usize, len: usize, alignment: Alignment, ret_addr: usize) {
-        let mut findings = self.begin(Operation::Free, address, len, alignment, ret_addr);
+        if self.is_plain {
+            if let Some(state) = self.state.try_lock() {
+                // As in `alloc`: where a block is live and another one of its page stays so, this is all.
+                if !state.free_plain(&self.geometry, address) {
+                    // SAFETY: the caller's promise.
+                    unsafe { self.free_held(state, address, len, alignment, ret_addr) };
+                }
+                return;
+            }
+        }
         // SAFETY: the caller's promise.
-        unsafe { self.lock().free(&mut findings, ret_addr) };
-        self.end(findings);
+        black_box(unsafe { self.free_in_full(None, address, len, alignment, ret_addr, return_address()) });
+    }
+
+    /// As [`alloc_held`](Self::alloc_held).
+    ///
+    /// # Safety
+    /// Clause 4 of the contract.
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_held<'d>(
+        &'d self,
+        state: Guard<'d, State>,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { self.free_in_full(Some(state), address, len, alignment, ret_addr, 0) };
+    }
+
+    /// As [`alloc_in_full`](Self::alloc_in_full).
+    ///
+    /// # Safety
+    /// Clause 4 of the contract. Clause 3 is checked.
+    #[inline(never)]
+    unsafe fn free_in_full<'d>(
+        &'d self,
+        held: Option<Guard<'d, State>>,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+        here: usize,
+    ) -> bool {
+        let mut trace = None;
+        let mut findings = self.begin(&mut trace, Operation::Free, address, len, alignment, (ret_addr, here));
+        // SAFETY: the caller's promise.
+        unsafe { self.locked(held).free(&mut findings, ret_addr) };
+        self.end(&mut findings);
         if self.config.verbose_log {
             print_line(format_args!("DebugAllocator: free of {len} bytes at {address:#x}"));
         }
+        true
     }
 
     /// Gives all memory back. Doing it twice is harmless.

@@ -35,10 +35,10 @@ impl Freed {
         address: usize,
         len: usize,
         alignment: Alignment,
-        allocation: &Trace,
-        free: &Trace,
+        allocation: usize,
+        free: usize,
     ) -> Freed {
-        Freed { address, len, alignment, allocation: allocation.stored(1)[0], free: free.stored(1)[0] }
+        Freed { address, len, alignment, allocation, free }
     }
 
     pub(super) fn allocation(&self) -> Trace {

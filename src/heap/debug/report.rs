@@ -1,6 +1,7 @@
 //! What a debug allocator tells.
 
 use core::fmt;
+use core::slice;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -80,15 +81,6 @@ impl Trace {
         &self.addresses[..known.unwrap_or(MAX_STACK_TRACE_FRAMES)]
     }
 
-    /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
-    /// [`symbol::fill_stack`]: `frames` addresses, but at least one.
-    #[inline]
-    pub(super) fn capture(ret_addr: usize, place: (usize, usize), frames: usize) -> Trace {
-        let mut trace = Trace::UNKNOWN;
-        symbol::fill_stack(ret_addr, place, &mut trace.addresses[..frames.max(1)]);
-        trace
-    }
-
     /// The first `count` addresses. Those that are not known are 0.
     pub(super) fn stored(&self, count: usize) -> &[usize] {
         &self.addresses[..count]
@@ -102,6 +94,10 @@ impl Trace {
 
     pub(super) fn first(address: usize) -> Trace {
         Trace::from_fn(1, |_| address)
+    }
+
+    pub(super) fn first_address(&self) -> usize {
+        self.addresses[0]
     }
 
     /// Writes `title` and, below it, the lines.
@@ -127,6 +123,53 @@ impl fmt::Display for Trace {
             let newline = if core::mem::take(&mut first) { "" } else { "\n" };
             write!(f, "{newline}{line}")
         })
+    }
+}
+
+/// Where a call in progress came from. A [`Trace`] is long, and this is small where only one address is
+/// to be stored, or none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site<'t> {
+    first: usize,
+    /// All addresses, if there may be more than one.
+    all: Option<&'t Trace>,
+}
+
+impl<'t> Site<'t> {
+    pub(super) const UNKNOWN: Site<'static> = Site { first: 0, all: None };
+
+    /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
+    /// [`symbol::fill_stack`]: `frames` addresses, but at least one. `trace` is where they are if there
+    /// are more.
+    #[inline(always)]
+    pub(super) fn capture(
+        ret_addr: usize,
+        place: (usize, usize),
+        frames: usize,
+        trace: &'t mut Option<Trace>,
+    ) -> Site<'t> {
+        if frames <= 1 {
+            return Site { first: ret_addr, all: None };
+        }
+        let trace = trace.insert(Trace::UNKNOWN);
+        symbol::fill_stack(ret_addr, place, &mut trace.addresses[..frames]);
+        Site { first: trace.first_address(), all: Some(trace) }
+    }
+
+    pub(super) fn first_address(&self) -> usize {
+        self.first
+    }
+
+    /// As many addresses as were asked for. Those that are not known are 0.
+    pub(super) fn stored(&self, frames: usize) -> &[usize] {
+        match self.all {
+            Some(trace) => trace.stored(frames),
+            None => &slice::from_ref(&self.first)[..frames],
+        }
+    }
+
+    fn trace(&self) -> Trace {
+        self.all.copied().unwrap_or(Trace::first(self.first))
     }
 }
 
@@ -318,20 +361,52 @@ pub(super) fn print_line(line: fmt::Arguments<'_>) {
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| std::eprintln!("{line}")));
 }
 
-/// What one call has found, while the allocator was locked. It is told when the lock is released.
-#[derive(Debug)]
-pub(super) struct Findings {
-    pub(super) report: Report,
-    kinds: [bool; KINDS],
+/// A call in progress: what was passed to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'t> {
+    pub(super) operation: Operation,
+    pub(super) address: usize,
+    pub(super) len: usize,
+    pub(super) alignment: Alignment,
+    pub(super) site: Site<'t>,
 }
 
-impl Findings {
-    pub(super) fn new(report: Report) -> Findings {
-        Findings { report, kinds: [false; KINDS] }
+/// A call, and what it has found while the allocator was locked. That is told when the lock is
+/// released.
+///
+/// Almost no call finds anything, and a report is long: it is made when there is something to say.
+#[derive(Debug)]
+pub(super) struct Findings<'t> {
+    pub(super) call: Call<'t>,
+    /// A bit for each kind.
+    kinds: u8,
+    report: Option<Report>,
+}
+
+const _: () = assert!(KINDS <= u8::BITS as usize);
+
+impl<'t> Findings<'t> {
+    #[inline(always)]
+    pub(super) fn new(call: Call<'t>) -> Findings<'t> {
+        Findings { call, kinds: 0, report: None }
     }
 
-    pub(super) fn add(&mut self, kind: ReportKind) {
-        self.kinds[kind as usize] = true;
+    /// The report of all that this call has found. Only its kind is not known yet.
+    #[cold]
+    pub(super) fn report(&mut self) -> &mut Report {
+        let Call { operation, address, len, alignment, site } = self.call;
+        self.report.get_or_insert_with(|| Report::new(operation, address, len, alignment, site.trace()))
+    }
+
+    #[cold]
+    pub(super) fn add(&mut self, kind: ReportKind) -> &mut Report {
+        self.kinds |= 1 << kind as u8;
+        self.report()
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.kinds == 0
     }
 }
 
@@ -363,16 +438,17 @@ impl Tally {
     }
 
     /// Tells everything that a call has found. Aborts after a corruption.
-    pub(super) fn tell_all(&self, findings: Findings, handler: fn(&Report)) {
+    #[cold]
+    pub(super) fn tell_all(&self, findings: &mut Findings<'_>, handler: fn(&Report)) {
         use ReportKind::*;
-        let Findings { mut report, kinds } = findings;
         for kind in [DoubleFree, InvalidFree, WrongLength, WrongAlignment, Overrun, Corruption] {
-            if kinds[kind as usize] {
+            if findings.kinds & 1 << kind as u8 != 0 {
+                let report = findings.report();
                 report.kind = kind;
-                self.tell(&report, handler);
+                self.tell(report, handler);
             }
         }
-        if kinds[Corruption as usize] {
+        if findings.kinds & 1 << Corruption as u8 != 0 {
             // What the metadata says about this page is what somebody wrote there by mistake, links
             // to other pages included.
             std::process::abort();

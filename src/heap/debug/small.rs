@@ -4,24 +4,31 @@ use core::ptr::NonNull;
 
 use super::bucket::{Bucket, Event};
 use super::recent::Freed;
-use super::report::{Findings, Report, ReportKind};
+use super::report::{Call, Findings, Report, ReportKind};
 use super::state::{Locked, Page};
 use crate::return_address::return_address;
 
 impl<'d> Locked<'d> {
     /// The next slot of a class.
-    pub(super) fn alloc_small(&mut self, class: usize, findings: &mut Findings) -> Option<NonNull<u8>> {
-        let Report { len, alignment, site, .. } = findings.report;
+    pub(super) fn alloc_small(&mut self, class: usize, findings: &mut Findings<'_>) -> Option<NonNull<u8>> {
         let head = self.state.heads[class];
         if let Some(memory) = head {
             let bucket = self.bucket(memory, class);
             if !self.is_intact(bucket, findings) {
                 return None;
             }
-            if let Some(memory) = bucket.take(len, alignment, &site) {
+            let Call { len, alignment, site, .. } = findings.call;
+            if let Some(memory) = bucket.take(len, alignment, site) {
                 return Some(memory);
             }
         }
+        self.alloc_page(class, findings.call)
+    }
+
+    /// The first slot of a new page.
+    #[cold]
+    fn alloc_page(&mut self, class: usize, call: Call<'_>) -> Option<NonNull<u8>> {
+        let head = self.state.heads[class];
         // SAFETY: always this child.
         unsafe { self.state.pages.reserve(self.child) }?;
         let page_alignment = self.geometry.page_alignment();
@@ -36,102 +43,113 @@ impl<'d> Locked<'d> {
         self.state.heads[class] = Some(memory);
         let serial = self.state.next_serial();
         self.state.pages.insert(memory.addr().get(), Page { memory, class, serial });
-        bucket.take(len, alignment, &site)
+        bucket.take(call.len, call.alignment, call.site)
     }
 
     pub(super) fn resize_small(
         &mut self,
         bucket: Bucket<'d>,
-        findings: &mut Findings,
+        findings: &mut Findings<'_>,
         new_len: usize,
     ) -> Option<NonNull<u8>> {
         let slot = self.live_slot(bucket, findings)?;
-        let alignment = bucket.alignment(slot).unwrap_or(findings.report.alignment);
+        let alignment = bucket.alignment(slot).unwrap_or(findings.call.alignment);
         let class = self.geometry.class_of(new_len, alignment);
         if class >= self.geometry.class_count || 1 << class != bucket.slot_size() {
             return None;
         }
-        let len = bucket.len(slot).unwrap_or(findings.report.len);
+        let len = bucket.len(slot).unwrap_or(findings.call.len);
         self.state.total_requested_bytes = self.total_after(len, new_len)?;
         bucket.set_len(slot, new_len);
         if self.config.resize_stack_traces {
-            bucket.set_trace(slot, Event::Allocation, &findings.report.site);
+            bucket.set_trace(slot, Event::Allocation, findings.call.site);
         }
         Some(bucket.slot(slot))
     }
 
-    pub(super) fn free_small(&mut self, bucket: Bucket<'d>, findings: &mut Findings) {
+    pub(super) fn free_small(&mut self, bucket: Bucket<'d>, findings: &mut Findings<'_>) {
         let Some(slot) = self.live_slot(bucket, findings) else { return };
-        let Report { address, len, alignment, allocation, site, .. } = findings.report;
-        let len = bucket.len(slot).unwrap_or(len);
-        self.uncount(len);
-        bucket.free(slot, &site);
+        self.uncount(bucket.len(slot).unwrap_or(findings.call.len));
+        bucket.free(slot, findings.call.site);
         if bucket.is_empty() {
-            self.unlink(bucket);
-            if !self.config.never_unmap {
-                let alignment = bucket.alignment(slot).unwrap_or(alignment);
-                let freed = Freed::new(address, len, alignment, &allocation, &site);
-                self.bury(freed, Some(self.page_memory(bucket.page())), return_address());
-            }
+            self.end_page(bucket, slot, findings);
+        }
+    }
+
+    /// What happens to a page when the block in `slot`, which was its last, has been freed.
+    #[cold]
+    fn end_page(&mut self, bucket: Bucket<'d>, slot: usize, findings: &mut Findings<'_>) {
+        if !self.are_links_intact(bucket) {
+            return corrupt(bucket, findings);
+        }
+        self.unlink(bucket);
+        if !self.config.never_unmap {
+            let Call { address, len, alignment, site, .. } = findings.call;
+            let freed = Freed::new(
+                address,
+                bucket.len(slot).unwrap_or(len),
+                bucket.alignment(slot).unwrap_or(alignment),
+                bucket.trace(slot, Event::Allocation).first_address(),
+                site.first_address(),
+            );
+            self.bury(freed, Some(self.page_memory(bucket.page())), return_address());
         }
     }
 
     /// The slot of the live block that a caller means. What does not fit is added to the findings; if
     /// nothing does, the result is `None`.
-    fn live_slot(&self, bucket: Bucket<'d>, findings: &mut Findings) -> Option<usize> {
+    fn live_slot(&self, bucket: Bucket<'d>, findings: &mut Findings<'_>) -> Option<usize> {
         if !self.is_intact(bucket, findings) {
             return None;
         }
-        let address = findings.report.address;
+        let address = findings.call.address;
         let Some(slot) = bucket.slot_of(address) else {
             // The rest of the page was never handed out; but it may have been a page before.
             self.find_among_the_dead(findings);
             return None;
         };
-        let block = bucket.slot(slot).addr().get();
-        findings.report.recorded_len = bucket.len(slot);
-        findings.report.recorded_alignment = bucket.alignment(slot);
-        findings.report.allocation = bucket.trace(slot, Event::Allocation);
-        let is_used = bucket.is_used(slot);
-        if block != address {
-            findings.report.inside = is_used.then_some(block);
-            findings.add(ReportKind::InvalidFree);
+        if bucket.slot(slot).addr().get() != address || !bucket.is_used(slot) {
+            not_live(bucket, slot, findings);
             return None;
         }
-        if !is_used {
-            findings.report.first_free = bucket.trace(slot, Event::Free);
-            findings.add(ReportKind::DoubleFree);
+        if self.geometry.safety && !compare(bucket, slot, findings) {
             return None;
-        }
-        if !bucket.is_slot_intact(slot) {
-            return corrupt(bucket, findings);
-        }
-        if bucket.len(slot).is_some_and(|len| len != findings.report.len) {
-            findings.add(ReportKind::WrongLength);
-        }
-        if bucket.alignment(slot).is_some_and(|alignment| alignment != findings.report.alignment) {
-            findings.add(ReportKind::WrongAlignment);
-        }
-        findings.report.overrun = bucket.first_overrun(slot);
-        if findings.report.overrun.is_some() {
-            findings.add(ReportKind::Overrun);
         }
         Some(slot)
     }
 
     /// Whether a page still has its header. If not, the findings have it, and they end the program.
-    pub(super) fn is_intact(&self, bucket: Bucket<'_>, findings: &mut Findings) -> bool {
-        let is_page = |link: Option<NonNull<u8>>| {
-            link.is_none_or(|memory| {
-                let index = self.state.pages.find(memory.addr().get());
-                index.is_some_and(|index| self.state.pages.get(index).class == bucket.class_index())
-            })
-        };
-        if bucket.is_intact() && is_page(bucket.prev()) && is_page(bucket.next()) {
+    ///
+    /// Its links are looked up too, with safety. Without, they are when somebody is about to
+    /// [follow](Self::are_links_intact) them.
+    #[inline]
+    fn is_intact(&self, bucket: Bucket<'_>, findings: &mut Findings<'_>) -> bool {
+        if bucket.is_intact() && (!self.geometry.safety || self.are_links_intact(bucket)) {
             return true;
         }
-        corrupt::<()>(bucket, findings);
+        corrupt(bucket, findings);
         false
+    }
+
+    /// Whether a page still has its header, and its links may be followed. If not, the findings have it,
+    /// and they end the program.
+    pub(super) fn is_intact_with_links(&self, bucket: Bucket<'_>, findings: &mut Findings<'_>) -> bool {
+        if bucket.is_intact() && self.are_links_intact(bucket) {
+            return true;
+        }
+        corrupt(bucket, findings);
+        false
+    }
+
+    /// Whether the links of a page are to pages of the same class.
+    fn are_links_intact(&self, bucket: Bucket<'_>) -> bool {
+        let is_page = |link: Option<NonNull<u8>>| {
+            link.is_none_or(|memory| {
+                let page = self.state.pages.lookup(memory.addr().get());
+                page.is_some_and(|page| page.class == bucket.class_index())
+            })
+        };
+        is_page(bucket.prev()) && is_page(bucket.next())
     }
 
     /// Takes an intact page out of the list of its class.
@@ -151,9 +169,54 @@ impl<'d> Locked<'d> {
     }
 }
 
+/// Adds to the findings that an address is in a slot, but is no live block.
+#[cold]
+fn not_live(bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) {
+    let block = bucket.slot(slot).addr().get();
+    let is_used = bucket.is_used(slot);
+    if block != findings.call.address {
+        let report = findings.add(ReportKind::InvalidFree);
+        describe(bucket, slot, report);
+        report.inside = is_used.then_some(block);
+    } else {
+        let report = findings.add(ReportKind::DoubleFree);
+        describe(bucket, slot, report);
+        report.first_free = bucket.trace(slot, Event::Free);
+    }
+}
+
+/// Compares a live block with what is stored of it. What does not fit is added to the findings; false if
+/// the page has been overwritten.
+fn compare(bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) -> bool {
+    if !bucket.is_slot_intact(slot) {
+        describe(bucket, slot, findings.report());
+        corrupt(bucket, findings);
+        return false;
+    }
+    if bucket.len(slot).is_some_and(|len| len != findings.call.len) {
+        describe(bucket, slot, findings.add(ReportKind::WrongLength));
+    }
+    if bucket.alignment(slot).is_some_and(|alignment| alignment != findings.call.alignment) {
+        describe(bucket, slot, findings.add(ReportKind::WrongAlignment));
+    }
+    let overrun = bucket.first_overrun(slot);
+    if overrun.is_some() {
+        let report = findings.add(ReportKind::Overrun);
+        describe(bucket, slot, report);
+        report.overrun = overrun;
+    }
+    true
+}
+
+/// Puts into a report what is known of a block.
+fn describe(bucket: Bucket<'_>, slot: usize, report: &mut Report) {
+    report.recorded_len = bucket.len(slot);
+    report.recorded_alignment = bucket.alignment(slot);
+    report.allocation = bucket.trace(slot, Event::Allocation);
+}
+
 /// Adds to the findings that a page's metadata has been overwritten.
-fn corrupt<T>(bucket: Bucket<'_>, findings: &mut Findings) -> Option<T> {
-    findings.report.address = bucket.page().addr().get();
-    findings.add(ReportKind::Corruption);
-    None
+#[cold]
+fn corrupt(bucket: Bucket<'_>, findings: &mut Findings<'_>) {
+    findings.add(ReportKind::Corruption).address = bucket.page().addr().get();
 }

@@ -1,15 +1,16 @@
 //! The state behind the lock, and what a call does with it.
 
 use core::ptr::NonNull;
-use std::sync::MutexGuard;
 
 use super::bucket::Bucket;
 use super::config::DebugConfig;
 use super::geometry::{Geometry, MAX_CLASSES};
 use super::large::Large;
+use super::lock::Guard;
 use super::recent::{Freed, Recent, Unused};
-use super::report::{Findings, Report, ReportKind};
+use super::report::{Call, Findings, ReportKind};
 use super::table::Table;
+use crate::alignment::Alignment;
 use crate::return_address::return_address;
 use crate::vtable::Allocator;
 
@@ -31,8 +32,8 @@ pub(super) struct Page {
 pub(super) struct State {
     /// The newest page of each class, whose slots are handed out.
     pub(super) heads: [Option<NonNull<u8>>; MAX_CLASSES],
-    pub(super) pages: Table<Page>,
-    pub(super) large: Table<Large>,
+    pub(super) pages: Table<Page, false>,
+    pub(super) large: Table<Large, true>,
     pub(super) recent: Recent,
     /// How many pages and large blocks there have been.
     serial: usize,
@@ -54,6 +55,41 @@ impl State {
         }
     }
 
+    /// A slot of the newest page of a class, where nothing else is to be stored of a block. `None` where
+    /// there is more to do than that, and nothing has changed.
+    #[inline(always)]
+    pub(super) fn alloc_plain(
+        &self,
+        geometry: &Geometry,
+        len: usize,
+        alignment: Alignment,
+    ) -> Option<NonNull<u8>> {
+        let class = geometry.class_of(len, alignment);
+        let page = (*self.heads.get(class)?)?;
+        // SAFETY: a page of the table; the state is borrowed, so the allocator is locked; it is asked
+        // whether the header is intact.
+        let bucket = unsafe { Bucket::new(geometry, class, page) };
+        if bucket.is_intact() { bucket.take_slot().map(|slot| bucket.slot(slot)) } else { None }
+    }
+
+    /// Frees a block, where nothing else is to be stored of that and its page stays. If not, or if it is
+    /// no block, false, and nothing has changed.
+    #[inline(always)]
+    pub(super) fn free_plain(&self, geometry: &Geometry, address: usize) -> bool {
+        let Some(page) = self.pages.lookup(address & !(geometry.page_size - 1)) else { return false };
+        // SAFETY: as in `alloc_plain`.
+        let bucket = unsafe { Bucket::new(geometry, page.class, page.memory) };
+        if !bucket.is_intact() {
+            return false;
+        }
+        let Some(slot) = bucket.slot_of(address) else { return false };
+        if bucket.slot(slot).addr().get() != address || !bucket.is_used(slot) || bucket.has_one_block() {
+            return false;
+        }
+        bucket.free_slot(slot);
+        true
+    }
+
     /// The number of a new page or large block: the first is 1.
     pub(super) fn next_serial(&mut self) -> usize {
         self.serial = self.serial.wrapping_add(1);
@@ -68,15 +104,15 @@ impl State {
 
 /// The locked allocator.
 pub(super) struct Locked<'d> {
-    pub(super) state: MutexGuard<'d, State>,
+    pub(super) state: Guard<'d, State>,
     pub(super) child: Allocator<'d>,
     pub(super) config: &'d DebugConfig,
     pub(super) geometry: &'d Geometry,
 }
 
 impl<'d> Locked<'d> {
-    pub(super) fn alloc(&mut self, findings: &mut Findings, ret_addr: usize) -> Option<NonNull<u8>> {
-        let Report { len, alignment, .. } = findings.report;
+    pub(super) fn alloc(&mut self, findings: &mut Findings<'_>, ret_addr: usize) -> Option<NonNull<u8>> {
+        let Call { len, alignment, .. } = findings.call;
         let total = self.total_after(0, len)?;
         let class = self.geometry.class_of(len, alignment);
         let memory = if class < self.geometry.class_count {
@@ -92,11 +128,11 @@ impl<'d> Locked<'d> {
     /// Clauses 2 and 4 of the contract.
     pub(super) unsafe fn resize(
         &mut self,
-        findings: &mut Findings,
+        findings: &mut Findings<'_>,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        let address = findings.report.address;
+        let address = findings.call.address;
         if let Some(bucket) = self.bucket_of(address) {
             return self.resize_small(bucket, findings, new_len);
         }
@@ -110,8 +146,8 @@ impl<'d> Locked<'d> {
 
     /// # Safety
     /// Clause 4 of the contract.
-    pub(super) unsafe fn free(&mut self, findings: &mut Findings, ret_addr: usize) {
-        let address = findings.report.address;
+    pub(super) unsafe fn free(&mut self, findings: &mut Findings<'_>, ret_addr: usize) {
+        let address = findings.call.address;
         if let Some(bucket) = self.bucket_of(address) {
             self.free_small(bucket, findings);
         } else if let Some(index) = self.state.large.find(address) {
@@ -124,8 +160,7 @@ impl<'d> Locked<'d> {
 
     /// The page that an address is in.
     fn bucket_of(&self, address: usize) -> Option<Bucket<'d>> {
-        let index = self.state.pages.find(address & !(self.geometry.page_size - 1))?;
-        let Page { memory, class, .. } = self.state.pages.get(index);
+        let Page { memory, class, .. } = self.state.pages.lookup(address & !(self.geometry.page_size - 1))?;
         Some(self.bucket(memory, class))
     }
 
@@ -138,17 +173,17 @@ impl<'d> Locked<'d> {
     }
 
     /// An address that is no block. Was it one until recently?
-    pub(super) fn find_among_the_dead(&self, findings: &mut Findings) {
-        match self.state.recent.find(findings.report.address) {
-            Some(freed) => {
-                findings.report.recorded_len = Some(freed.len);
-                findings.report.recorded_alignment = Some(freed.alignment);
-                findings.report.allocation = freed.allocation();
-                findings.report.first_free = freed.free();
-                findings.add(ReportKind::DoubleFree);
-            }
-            None => findings.add(ReportKind::InvalidFree),
-        }
+    #[cold]
+    pub(super) fn find_among_the_dead(&self, findings: &mut Findings<'_>) {
+        let Some(freed) = self.state.recent.find(findings.call.address) else {
+            findings.add(ReportKind::InvalidFree);
+            return;
+        };
+        let report = findings.add(ReportKind::DoubleFree);
+        report.recorded_len = Some(freed.len);
+        report.recorded_alignment = Some(freed.alignment);
+        report.allocation = freed.allocation();
+        report.first_free = freed.free();
     }
 
     /// Remembers a block that is freed in this call, and gives its memory back, at once or when it has

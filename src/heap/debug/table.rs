@@ -12,15 +12,17 @@ use crate::alignment::Alignment;
 use crate::return_address::return_address;
 use crate::vtable::Allocator;
 
-/// A table of `T` and `trailing` words, by address.
+/// A table of `T` and, if it is `TRAILING`, `trailing` words, by address.
 ///
 /// `slots` is a block of `capacity` slots, all of which have an initialised address; where it is not
 /// 0, the value and the words are initialised too.
 #[derive(Debug)]
-pub(super) struct Table<T> {
+pub(super) struct Table<T, const TRAILING: bool> {
     slots: NonNull<u8>,
     /// A power of two, or 0 before there is a block.
     capacity: usize,
+    /// 64 minus the log2 of the capacity.
+    shift: u32,
     len: usize,
     trailing: usize,
     values: PhantomData<T>,
@@ -35,15 +37,17 @@ struct Slot<T> {
 const ALIGNMENT: Alignment = Alignment::of::<usize>();
 const FIRST_CAPACITY: usize = 8;
 
-impl<T: Copy> Table<T> {
+impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     /// A table without memory.
-    pub(super) const fn new(trailing: usize) -> Table<T> {
+    pub(super) const fn new(trailing: usize) -> Table<T, TRAILING> {
+        assert!(TRAILING || trailing == 0);
         assert!(align_of::<Slot<T>>() == align_of::<usize>());
-        Table { slots: NonNull::dangling(), capacity: 0, len: 0, trailing, values: PhantomData }
+        Table { slots: NonNull::dangling(), capacity: 0, shift: 0, len: 0, trailing, values: PhantomData }
     }
 
     const fn stride(&self) -> usize {
-        size_of::<Slot<T>>() + self.trailing * WORD
+        // Where it is a constant, a slot is found without a multiplication.
+        if TRAILING { size_of::<Slot<T>>() + self.trailing * WORD } else { size_of::<Slot<T>>() }
     }
 
     /// Makes room for one entry more, or returns `None`, and nothing has changed.
@@ -51,14 +55,19 @@ impl<T: Copy> Table<T> {
     /// # Safety
     /// `child` is the same in every call for this table, and keeps its contract.
     pub(super) unsafe fn reserve(&mut self, child: Allocator<'_>) -> Option<()> {
-        if (self.len + 1) * 5 <= self.capacity * 4 {
+        // Of large slots a fifth stays free. Of small ones half does, so that most addresses are found where
+        // the search begins.
+        let (most, of) = if TRAILING { (4, 5) } else { (1, 2) };
+        if (self.len + 1) * of <= self.capacity * most {
             return Some(());
         }
         let capacity = if self.capacity == 0 { FIRST_CAPACITY } else { self.capacity.checked_mul(2)? };
         let size = capacity.checked_mul(self.stride())?;
         // SAFETY: the size is not zero.
         let slots = unsafe { child.raw_alloc(size, ALIGNMENT, return_address()) }?;
-        let mut bigger = Table { slots, capacity, len: 0, trailing: self.trailing, values: PhantomData };
+        let shift = u64::BITS - capacity.ilog2();
+        let mut bigger =
+            Table { slots, capacity, shift, len: 0, trailing: self.trailing, values: PhantomData };
         for index in 0..capacity {
             // SAFETY: the new block has `capacity` slots.
             unsafe { (&raw mut (*bigger.slot(index).as_ptr()).address).write(0) };
@@ -94,6 +103,26 @@ impl<T: Copy> Table<T> {
     /// The index of an address that is in the table.
     pub(super) fn find(&self, address: usize) -> Option<usize> {
         if self.capacity == 0 || address == 0 { None } else { self.probe(address).ok() }
+    }
+
+    /// The value of an address that is in the table.
+    #[inline(always)]
+    pub(super) fn lookup(&self, address: usize) -> Option<T> {
+        if self.capacity == 0 {
+            return None;
+        }
+        let mut index = self.home(address);
+        loop {
+            // SAFETY: `home`, by its shift, and the mask below keep the index below the capacity.
+            let slot = unsafe { self.slots.byte_add(index * self.stride()).cast::<Slot<T>>() };
+            // SAFETY: a slot of the block; its address is initialised.
+            match unsafe { (*slot.as_ptr()).address } {
+                0 => return None,
+                // SAFETY: a slot with an address has a value.
+                found if found == address => return Some(unsafe { (*slot.as_ptr()).value }),
+                _ => index = (index + 1) & (self.capacity - 1),
+            }
+        }
     }
 
     /// Adds an entry, whose words are 0, and returns its index. There must be room, and no entry of
@@ -193,9 +222,10 @@ impl<T: Copy> Table<T> {
 
     /// Where the search for an address begins.
     fn home(&self, address: usize) -> usize {
-        // The upper bits of a product depend on all bits; the lower ones of an address are mostly 0.
+        // The upper bits of a product depend on all bits; the lower ones of an address are mostly 0. By this
+        // number, addresses at equal distances are spread evenly.
         let product = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (product >> 32) as usize & (self.capacity - 1)
+        (product >> self.shift) as usize
     }
 
     /// The index of an address, or that of the free slot where it belongs.
@@ -225,7 +255,7 @@ mod tests {
     fn it_is_a_map() {
         let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
         let child = ledger.allocator();
-        let mut table = Table::<u32>::new(2);
+        let mut table = Table::<u32, true>::new(2);
         let mut model = HashMap::new();
         let mut random = 1_u64;
         for step in 0..if cfg!(miri) { 80 } else { 20_000 } {
@@ -272,17 +302,17 @@ mod tests {
     /// A refusal changes nothing.
     #[test]
     fn no_memory_for_more() {
-        let mut table = Table::<u32>::new(0);
+        let mut table = Table::<u32, false>::new(0);
         // SAFETY: it refuses, and is asked to free nothing.
         assert_eq!(unsafe { table.reserve(Allocator::FAILING) }, None);
         // SAFETY: always the same child for all that follows, but for refusals.
         unsafe {
-            for address in 1..=6 {
+            for address in 1..=4 {
                 table.reserve(*PAGE_ALLOCATOR).unwrap();
                 table.insert(address, address as u32);
             }
             assert_eq!(table.reserve(Allocator::FAILING), None);
-            assert!((1..=6).all(|address| table.get(table.find(address).unwrap()) == address as u32));
+            assert!((1..=4).all(|address| table.get(table.find(address).unwrap()) == address as u32));
             table.reserve(*PAGE_ALLOCATOR).unwrap();
             table.release(*PAGE_ALLOCATOR);
         }

@@ -115,7 +115,8 @@ fn buffers(table: &mut Table) {
 }
 
 fn arenas(table: &mut Table) {
-    let ours = |work: &dyn Fn(Handle, &mut dyn FnMut(), u64) -> Duration, n| {
+    type Work = dyn Fn(Handle, &mut dyn FnMut(), u64) -> Duration;
+    let ours = |work: &Work, n| {
         let mut arena = Box::new(ArenaAllocator::init(PAGE_ALLOCATOR));
         let arena: *mut ArenaAllocator<_> = &mut *arena;
         // SAFETY: the arena lives until the end of this function. Its handle is made anew from the
@@ -125,10 +126,7 @@ fn arenas(table: &mut Table) {
             work(handle, &mut || _ = (*arena).reset(ResetMode::RetainCapacity), n)
         }
     };
-    let theirs = |work: &dyn Fn(Handle, &mut dyn FnMut(), u64) -> Duration, n| {
-        work(black_box(Handle(zig_arena())), &mut || zig_arena_reset(), n)
-    };
-    type Work = dyn Fn(Handle, &mut dyn FnMut(), u64) -> Duration;
+    let theirs = |work: &Work, n| work(black_box(Handle(zig_arena())), &mut || zig_arena_reset(), n);
     let fill: &Work = &|a, reset, n| arena(a, reset, n);
     table.row("arena: 1,000 x 8-256 B, reset", EQUAL, |n| ours(fill, n), |n| theirs(fill, n));
     let grow: &Work = &|a, reset, n| growth(a, 64 << 10, reset, n);
