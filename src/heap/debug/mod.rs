@@ -453,9 +453,9 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         self.alloc_in_full(Some(state), len, alignment, ret_addr, 0)
     }
 
-    /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or in what that is inlined into. It must be on the
-    /// stack, where the trace begins: hence the `black_box`es around the result, without which this
-    /// function might take its place.
+    /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or
+    /// in what that is inlined into. It must be on the stack, where the trace begins: hence the `black_box`es
+    /// around the result, without which this function might take its place.
     #[inline(never)]
     fn alloc_in_full<'d>(
         &'d self,
