@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::Result;
+use crate::steps::Outcome;
 use crate::toolchain::{self, NIGHTLY, cargo};
 
 pub(crate) const USAGE: &str = "\
@@ -13,7 +14,8 @@ platforms [--only TARGET[,TARGET…]] [--short] [--no-install] [--list]
       nothing can run them, it compiles the library. Prints a table of what was run and how it went.
       It is meant for Debian. What it needs, it installs with apt-get (as root) and rustup, and says so first.
       --only        these targets only; a part of the name is enough
-      --short       those that take about ten minutes together; the others are named as not run
+      --short       those that take a few minutes together, as in `xtask test`, which also tests this system; the
+                    others are named as not run
       --no-install  leaves out what is not there
       --list        the targets";
 
@@ -139,16 +141,16 @@ const NOT_IN_WASM: &[&str] = &[
 ];
 
 const PLATFORMS: &[Platform] = &[
-    short(run("x86_64-unknown-linux-gnu", "x86-64 Linux, glibc", &[], "", &[])),
+    run("x86_64-unknown-linux-gnu", "x86-64 Linux, glibc", &[], "", &[]),
     short(run("x86_64-unknown-linux-musl", "x86-64 Linux, musl", &[], "", &["musl-tools"])),
     short(run("i686-unknown-linux-gnu", "i686 Linux", &[], "", &["gcc-12-multilib", "libc6-dev-i386"])),
-    short(run(
+    run(
         "aarch64-unknown-linux-gnu",
         "aarch64 Linux, qemu-user",
         &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
         "aarch64-linux-gnu-gcc",
         &["qemu-user", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
-    )),
+    ),
     run(
         "riscv64gc-unknown-linux-gnu",
         "riscv64 Linux, qemu-user",
@@ -170,6 +172,7 @@ const PLATFORMS: &[Platform] = &[
             features: "std,allocator-api2",
             skip: NOT_IN_WASM,
         },
+        short: true,
         ..run("wasm32-wasip1", "wasm32, Node's WASI", &[], "", &["nodejs"])
     },
     run(
@@ -225,10 +228,22 @@ pub(crate) fn command(args: &[String]) -> Result<()> {
             _ => return Err(format!("xtask platforms: unknown option {arg:?}\n\n{USAGE}")),
         }
     }
-    if run_all(&options)? { Ok(()) } else { Err("xtask platforms: something failed, see above".to_owned()) }
+    match run_all(&options)? {
+        Outcome::Failed => Err("xtask platforms: something failed, see above".to_owned()),
+        Outcome::Passed | Outcome::Skipped(_) => Ok(()),
+    }
 }
 
-fn run_all(options: &Options) -> Result<bool> {
+/// What `cargo xtask test` runs.
+pub(crate) fn step() -> Outcome {
+    run_all(&Options { short: true, ..Options::default() }).unwrap_or_else(|message| {
+        println!("{message}");
+        Outcome::Failed
+    })
+}
+
+/// Skipped, if some could not be had, and no other failed.
+fn run_all(options: &Options) -> Result<Outcome> {
     let selected = |platform: &Platform| {
         options.only.is_empty()
             || options.only.iter().any(|part| platform.target.contains(part) || platform.name.contains(part))
@@ -242,17 +257,18 @@ fn run_all(options: &Options) -> Result<bool> {
         install_packages(platforms.iter().filter(|platform| will_run(platform)).copied())?;
     }
     let mut rows = Vec::new();
+    let mut outcome = Outcome::Passed;
     for platform in platforms {
         let start = Instant::now();
         let row = if !will_run(platform) {
             Row { remark: "not run: left out by --short".to_owned(), good: true, ..Row::default() }
         } else {
             println!("\n──── {} ({})", platform.target, platform.name);
-            attempt(platform, options).unwrap_or_else(|why| Row {
+            attempt(platform, options).unwrap_or_else(|why| {
                 // What cannot be had here is no failure of the library.
-                good: true,
-                remark: format!("not run: {why}"),
-                ..Row::default()
+                let skipped = Outcome::Skipped(format!("{}: {why}", platform.name));
+                outcome = std::mem::replace(&mut outcome, Outcome::Passed).and(|| skipped);
+                Row { good: true, remark: format!("not run: {why}"), ..Row::default() }
             })
         };
         rows.push((platform, row, start.elapsed().as_secs()));
@@ -265,7 +281,8 @@ fn run_all(options: &Options) -> Result<bool> {
         let Row { passed, failed, not_run, remark, .. } = row;
         println!("{name:<36} {target:<29} {passed:>6} {failed:>6} {not_run:>7} {seconds:>7}  {remark}");
     }
-    Ok(rows.iter().all(|(_, row, _)| row.good))
+    let failed = rows.iter().any(|(_, row, _)| !row.good);
+    Ok(if failed { Outcome::Failed } else { outcome })
 }
 
 /// What Debian has not installed yet of all that is needed, in one go.

@@ -83,6 +83,12 @@ const STEPS: &[Step] = &[
         kind: Kind::Slow,
         run: test_nightly,
     },
+    Step {
+        name: "platforms",
+        what: "other systems, as far as a few minutes go",
+        kind: Kind::Slow,
+        run: crate::platforms::step,
+    },
     Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
     Step { name: "miri-tree", what: "Miri, Tree Borrows", kind: Kind::SlowBeside, run: miri_tree },
