@@ -258,7 +258,8 @@ fn length_zero_never_reaches_the_trait() {
         let none = allocator.realloc(numbers, 0).unwrap();
         assert_eq!(none.len(), 0);
     }
-    assert_eq!(adapter.into_inner().take(), [Call::Allocate((24, 8)), Call::Deallocate((24, 8))]);
+    let layout = (24, align_of::<u64>());
+    assert_eq!(adapter.into_inner().take(), [Call::Allocate(layout), Call::Deallocate(layout)]);
 }
 
 #[rstest]

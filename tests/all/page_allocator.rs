@@ -84,6 +84,10 @@ fn contents_are_kept_with_every_alignment(
 #[rstest]
 #[cfg_attr(miri, ignore = "too much memory for Miri")]
 fn large_alignments(#[values(20, 21, 24, 30)] log2: u8, #[values(1, 10, 5000, 100_000)] len: usize) {
+    if cfg!(target_pointer_width = "32") && log2 == 30 {
+        eprintln!("skipped: there are no two such places for two tests");
+        return;
+    }
     let alignment = Alignment::from_log2(log2).unwrap();
     let memory = alloc(len, alignment);
     assert!(alignment.check(memory.addr().get()));
@@ -105,6 +109,7 @@ fn large_alignments(#[values(20, 21, 24, 30)] log2: u8, #[values(1, 10, 5000, 10
 #[case::longest_object_of_whole_pages(isize::MAX as usize & !4095, Alignment::_1)]
 #[case::both(isize::MAX as usize & !4095, Alignment::MAX)]
 #[case::strictest(1, Alignment::MAX)]
+#[cfg_attr(target_pointer_width = "32", ignore = "a gibibyte is possible")]
 #[case::strict(10, Alignment::from_log2(usize::BITS as u8 - 2).unwrap())]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
 #[case::not_at_all_an_alignment(1, alignment_from_c(255))]
@@ -454,8 +459,10 @@ mod alone {
                     assert_eq!(mapped(), before, "{len} bytes, 2^{log2}");
                 }
             }
-            // Nor by requests that fail, early or late.
-            for log2 in [0, 20, 46, 47, 62, 63] {
+            // Nor by requests that fail, early or late. (With 32 bits, some of these do not fail.)
+            let alignments: &[u8] =
+                if cfg!(target_pointer_width = "64") { &[0, 20, 46, 47, 62, 63] } else { &[] };
+            for &log2 in alignments {
                 for len in [isize::MAX as usize / 2, isize::MAX as usize, usize::MAX - 3 * page()] {
                     assert_eq!(PageAllocator::map(len, Alignment::from_log2(log2).unwrap()), None);
                 }

@@ -358,6 +358,11 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
                     env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner.join(" "));
                 }
             }
+            // Debian keeps the kernel's headers, the same for both, where a compiler for 32 bits does not look.
+            env.insert(
+                "CFLAGS_i686_unknown_linux_gnu".to_owned(),
+                "-isystem /usr/include/x86_64-linux-gnu".to_owned(),
+            );
             // Wine is talkative.
             env.insert("WINEDEBUG".to_owned(), "-all".to_owned());
             if target.contains("windows") {

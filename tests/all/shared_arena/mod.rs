@@ -150,7 +150,7 @@ fn resize_and_free() {
     let first = resize(first, 99).unwrap();
     assert_eq!(resize(first, 100), None);
     let second = resize(second, 50).unwrap();
-    let room = if cfg!(target_pointer_width = "64") { 88 } else { 76 };
+    let room = if cfg!(target_pointer_width = "64") { 88 } else { 82 };
     assert_eq!(resize(second, room + 1), None);
     let second = resize(second, room).unwrap();
     let second = resize(second, 10).unwrap();
