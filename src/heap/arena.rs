@@ -247,20 +247,24 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
             ResetMode::RetainCapacity => self.query_capacity(),
             ResetMode::RetainWithLimit(limit) => limit.min(self.query_capacity()),
         };
-        self.state.end_index.set(0);
-        if capacity == 0 {
-            self.free_nodes(None);
-            return true;
-        }
+        // The list is empty while the child is called, and stays so if that ends the thread: see `drop`.
+        let (nodes, oldest) = self.take_nodes();
+        self.free_nodes(nodes, if capacity == 0 { None } else { oldest });
         // A capacity above 0 has nodes behind it; the oldest of them is kept.
-        let Some(oldest) = self.free_nodes_but_oldest() else {
+        let Some(oldest) = oldest.filter(|_| capacity > 0) else {
             return true;
         };
-        let size = capacity + NODE_SIZE;
+        let (node, kept_all) = self.resize_empty(oldest, capacity + NODE_SIZE);
+        self.state.first.set(Some(node));
+        kept_all
+    }
+
+    /// Makes an empty node `size` bytes long, with another in its place if need be; false if that cannot be.
+    fn resize_empty(&self, oldest: NonNull<Node>, size: usize) -> (NonNull<Node>, bool) {
         // SAFETY: `oldest` is a live block that begins with its header.
         let old_size = unsafe { (*oldest.as_ptr()).size };
         if old_size == size {
-            return true;
+            return (oldest, true);
         }
         let memory = node_block(oldest, old_size);
         let child = self.child_allocator.handle();
@@ -268,25 +272,36 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         if unsafe { child.raw_resize(memory, NODE_ALIGNMENT, size, return_address()) } {
             // SAFETY: as above.
             unsafe { (*oldest.as_ptr()).size = size };
-            return true;
+            return (oldest, true);
         }
         // SAFETY: `size` is above 16.
         let Some(new) = (unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) }) else {
-            return false;
+            return (oldest, false);
         };
         // SAFETY: a live block of the child with matching length and alignment, no longer in use.
         unsafe { child.raw_free(memory, NODE_ALIGNMENT, return_address()) };
         let node = new.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
         unsafe { node.write(Node { size, next: None }) };
-        self.state.first.set(Some(node));
-        true
+        (node, true)
     }
 
-    /// Gives nodes back to the child, newest first, until `end`.
-    fn free_nodes(&self, end: Option<NonNull<Node>>) {
-        let mut next = self.state.first.get();
-        self.state.first.set(end);
+    /// Makes the list empty. Returns its newest node and its oldest.
+    fn take_nodes(&mut self) -> (Option<NonNull<Node>>, Option<NonNull<Node>>) {
+        // In the middle of a call there is no list to be had: see `drop`.
+        let nodes = if self.is_calling() { None } else { self.state.first.get() };
+        self.state.first.set(None);
+        self.state.end_index.set(0);
+        let mut oldest = nodes;
+        // SAFETY: nodes of the list are live blocks that begin with their header.
+        while let Some(older) = oldest.and_then(|node| unsafe { (*node.as_ptr()).next }) {
+            oldest = Some(older);
+        }
+        (nodes, oldest)
+    }
+
+    /// Gives nodes back to the child, newest first, until `end`. They are in the list no more.
+    fn free_nodes(&self, mut next: Option<NonNull<Node>>, end: Option<NonNull<Node>>) {
         while let Some(node) = next {
             if next == end {
                 break;
@@ -303,16 +318,6 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
             };
             next = older;
         }
-    }
-
-    fn free_nodes_but_oldest(&self) -> Option<NonNull<Node>> {
-        let mut oldest = self.state.first.get()?;
-        // SAFETY: nodes of the list are live blocks that begin with their header.
-        while let Some(older) = unsafe { (*oldest.as_ptr()).next } {
-            oldest = older;
-        }
-        self.free_nodes(Some(oldest));
-        Some(oldest)
     }
 
     /// Calls the child for `alloc_slow`, with a mark at the head of the list.
@@ -469,9 +474,12 @@ fn node_block(node: NonNull<Node>, size: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(node.cast(), size)
 }
 
+/// An arena that is thread-local is dropped in the middle of a call of its child if the child ends the
+/// program (`std::process::exit`). Nobody knows then which nodes the child still has: they are leaked.
 impl<C: ChildAllocator> Drop for ArenaAllocator<C> {
     fn drop(&mut self) {
-        self.free_nodes(None);
+        let (nodes, _) = self.take_nodes();
+        self.free_nodes(nodes, None);
     }
 }
 

@@ -343,6 +343,14 @@ impl<'c> SharedArenaAllocator<'c> {
         self.nodes(list).map(NodePtr::capacity).sum()
     }
 
+    /// The same, after which the list is empty: while the child is called, and for good if that ends the
+    /// thread (see `drop`).
+    fn take_nodes(&self, list: &AtomicPtr<Node>) -> impl Iterator<Item = NodePtr> {
+        let nodes = self.nodes(list);
+        list.store(ptr::null_mut(), Ordering::Relaxed);
+        nodes.filter(|node| !node.is_resizing())
+    }
+
     /// Gives a node back to the child. It must not be in a list any more.
     fn free_node(&self, node: NodePtr) {
         // SAFETY: a live block of the child with matching length and alignment, no longer in use.
@@ -352,7 +360,7 @@ impl<'c> SharedArenaAllocator<'c> {
     /// Keeps the oldest node of a list, with room for `capacity` bytes, and frees the others. Returns
     /// false if the child refused; the node is then as large as it was.
     fn reset_list(&self, list: &AtomicPtr<Node>, capacity: usize) -> bool {
-        let mut nodes = self.nodes(list);
+        let mut nodes = self.take_nodes(list);
         let Some(mut oldest) = nodes.next() else {
             return true;
         };
@@ -362,31 +370,35 @@ impl<'c> SharedArenaAllocator<'c> {
         }
         let size = (NODE_SIZE + capacity) & !1;
         if size == NODE_SIZE {
-            list.store(ptr::null_mut(), Ordering::Relaxed);
             self.free_node(oldest);
             return true;
         }
         oldest.end_index.store(0, Ordering::Relaxed);
-        list.store(oldest.as_ptr(), Ordering::Relaxed);
+        let (node, kept_all) = self.resize_empty(oldest, size);
+        list.store(node.as_ptr(), Ordering::Relaxed);
+        kept_all
+    }
+
+    /// Makes an empty node `size` bytes long, with another in its place if need be; false if that cannot be.
+    fn resize_empty(&self, oldest: NodePtr, size: usize) -> (NodePtr, bool) {
         let old_size = oldest.size();
         if old_size == size {
-            return true;
+            return (oldest, true);
         }
         let child = self.child_allocator;
         // SAFETY: a live block of the child with matching length and alignment; `size` is not zero.
         if unsafe { child.raw_resize(oldest.block(old_size), NODE_ALIGNMENT, size, return_address()) } {
             oldest.set_size(size);
-            return true;
+            return (oldest, true);
         }
         // SAFETY: `size` is not zero.
         let Some(memory) = (unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) }) else {
-            return false;
+            return (oldest, false);
         };
         // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
         let node = unsafe { NodePtr::write_header(memory, size) };
-        list.store(node.as_ptr(), Ordering::Relaxed);
         self.free_node(oldest);
-        true
+        (node, true)
     }
 
     // ---- with any number of threads ----
@@ -486,10 +498,12 @@ impl<'c> SharedArenaAllocator<'c> {
     }
 }
 
+/// An arena that is thread-local is dropped in the middle of a call of its child if the child ends the
+/// program (`std::process::exit`). A node that it was resizing is leaked: nobody knows how long it is.
 impl Drop for SharedArenaAllocator<'_> {
     fn drop(&mut self) {
         for list in [&self.state.used_list, &self.state.free_list] {
-            self.nodes(list).for_each(|node| self.free_node(node));
+            self.take_nodes(list).for_each(|node| self.free_node(node));
         }
     }
 }

@@ -141,7 +141,7 @@ fn raw_blocks_are_never_resized_in_place() {
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::nearly_the_longest(usize::MAX - 15, Alignment::_16)]
 #[case::longer_than_any_object(isize::MAX as usize + 1, Alignment::_1)]
-#[cfg_attr(not(target_family = "wasm"), case::longest_object(isize::MAX as usize, Alignment::_8))]
+#[cfg_attr(target_pointer_width = "64", case::longest_object(isize::MAX as usize, Alignment::_8))]
 #[case::both(isize::MAX as usize, Alignment::MAX)]
 #[case::strictest(1, Alignment::MAX)]
 #[cfg_attr(target_pointer_width = "64", case::strict(10, Alignment::from_log2(usize::BITS as u8 - 2).unwrap()))]

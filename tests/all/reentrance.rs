@@ -5,12 +5,15 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicPtr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rstest::rstest;
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, MemoryPool, PoolBox, RUST_ALLOCATOR};
+use zigalloc::heap::{
+    ArenaAllocator, DebugAllocator, DebugConfig, FixedBufferAllocator, MemoryPool, PAGE_ALLOCATOR, PoolBox,
+    RUST_ALLOCATOR, ResetMode, SharedArenaAllocator,
+};
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
-use zigalloc::{Allocator, Error};
+use zigalloc::{Allocator, Error, SyncAllocator};
 
 use crate::util::{alone, assert_aborted, run_alone};
 
@@ -163,4 +166,80 @@ fn a_checkpoint_in_a_sink_aborts() {
     let arena: &Arena = leak(ArenaAllocator::init(logging.allocator()));
     ARENA.set(Some(arena));
     let _ = arena.allocator().alloc::<u8>(1);
+}
+
+/// With some systems, `exit` drops what is local to its thread: allocators, in the middle of a call. Whatever
+/// they give back then are blocks of the child, each once.
+#[rstest]
+#[case(1, "alloc")]
+#[case(2, "reset")]
+#[case(3, "shared alloc")]
+#[case(4, "shared reset")]
+#[case(5, "debug")]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
+    type Child = LoggingAllocator<SyncAllocator<'static>, Exits>;
+    struct Exits;
+    impl Sink for Exits {
+        fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+            if EXIT.get() && !matches!(call, LoggedCall::Resize { result: false, .. }) {
+                println!("exits after: {call}");
+                std::process::exit(0);
+            }
+            Ok(())
+        }
+    }
+    const CONFIG: DebugConfig =
+        DebugConfig { safety: true, report: |_| std::process::abort(), ..DebugConfig::DEFAULT };
+    static LOWEST: DebugAllocator<SyncAllocator<'static>> =
+        DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
+    static LOGGING: LazyLock<Child> = LazyLock::new(|| LoggingAllocator::init(LOWEST.allocator(), Exits));
+    thread_local! {
+        static EXIT: Cell<bool> = const { Cell::new(false) };
+        static ARENA: RefCell<ArenaAllocator<SyncAllocator<'static>>> =
+            RefCell::new(ArenaAllocator::init(LOGGING.allocator()));
+        static SHARED: RefCell<SharedArenaAllocator<'static>> =
+            RefCell::new(SharedArenaAllocator::init(LOGGING.allocator()));
+        static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(LOGGING.allocator());
+    }
+    if alone().is_none() {
+        let test = format!("reentrance::a_sink_that_exits_aborts_nothing::case_{number}");
+        let output = run_alone(&test, what);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("exits after"), "{}: {text}", output.status);
+        return;
+    }
+    let some = |allocator: Allocator<'_>| {
+        for len in [100, 5000, 10_000] {
+            allocator.alloc::<u8>(len).expect("memory");
+        }
+    };
+    match what {
+        "alloc" => ARENA.with_borrow(|arena| {
+            some(arena.allocator());
+            EXIT.set(true);
+            some(arena.allocator());
+        }),
+        "reset" => ARENA.with_borrow_mut(|arena| {
+            some(arena.allocator());
+            EXIT.set(true);
+            arena.reset(ResetMode::RetainWithLimit(20));
+        }),
+        "shared alloc" => SHARED.with_borrow(|arena| {
+            some(*arena.allocator());
+            EXIT.set(true);
+            some(*arena.allocator());
+        }),
+        "shared reset" => SHARED.with_borrow_mut(|arena| {
+            some(*arena.allocator());
+            EXIT.set(true);
+            arena.reset(ResetMode::RetainWithLimit(20));
+        }),
+        _ => DEBUG.with(|debug| {
+            some(*debug.allocator());
+            EXIT.set(true);
+            debug.allocator().alloc::<u8>(100_000).expect("memory");
+        }),
+    }
+    unreachable!("the sink has not been called");
 }

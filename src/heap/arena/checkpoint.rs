@@ -119,7 +119,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         // A node never gets shorter while its checkpoint is valid, so the index is inside of it. It is set
         // before nodes go back, since the child may call the arena then.
         self.state.end_index.set(checkpoint.end_index);
-        self.free_nodes(checkpoint.first);
+        let nodes = self.state.first.replace(checkpoint.first);
+        self.free_nodes(nodes, checkpoint.first);
     }
 
     /// Begins a part of the program after which everything that was allocated in it is forgotten.

@@ -581,6 +581,11 @@ impl<C: ChildAllocator> Drop for DebugAllocator<C> {
                 self.0.release();
             }
         }
+        // A thread-local one whose child has ended the program in the middle of a call. Nobody comes back
+        // to that call, and until then the state means nothing.
+        if self.state.try_lock().is_none() {
+            return;
+        }
         let this = Release(self);
         // A panic leaves blocks behind that would have been freed; that is not news.
         if this.0.config.safety && !std::thread::panicking() {

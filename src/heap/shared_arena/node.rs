@@ -119,6 +119,11 @@ impl NodePtr {
         (size & RESIZING == 0).then_some(size)
     }
 
+    /// Whether a thread has that right.
+    pub(super) fn is_resizing(self) -> bool {
+        self.size.load(Ordering::Relaxed) & RESIZING != 0
+    }
+
     /// Where a block would begin and end behind the header, if there were no end to the node but
     /// `MAX_END_INDEX`.
     #[inline]
