@@ -17,14 +17,16 @@
  *   no; nothing has changed then. Sizes near SIZE_MAX are out of memory, never undefined.
  *   A block is freed with the length and the alignment that it has: those of its allocation, or the new length
  *   of its last resize, remap or realloc.
- *   Mistakes that the library sees end the program with a message that names the function: a NULL pointer, an
- *   allocator whose table or one of whose functions is NULL, a mode that does not exist. An alignment_log2 above
- *   that of the largest power of two in a size_t is NULL or false where the table's functions get it. No C++
+ *   Mistakes that the library's functions see end the program with a message that names the function: a NULL
+ *   pointer, an allocator whose table or one of whose functions is NULL, a mode that does not exist. The tables'
+ *   functions and the helpers at the end of this file check nothing of that but by assert(): unlike free(), they
+ *   must not get NULL for a block that has a length. An alignment_log2 above that of the largest power of two in
+ *   a size_t is NULL where a table's alloc gets it; the others may answer anything. No C++
  *   exception or Rust panic leaves a function of the library, and none may leave yours.
  *
  * OWNERSHIP
- *   X_create(child) makes an allocator in memory of `child`, which must outlive it; X_destroy gives that memory
- *   back and accepts NULL. In between, the pointer must not be copied to another address: it is the state.
+ *   X_create(child) makes an allocator in a block of `child`, which must outlive it: a reset of `child` ends it
+ *   too. X_destroy gives that block back and accepts NULL. In between, the pointer must not be copied to another address: it is the state.
  *   X_allocator(x) makes a handle. Handles are copied freely and never freed. One is valid until x is destroyed,
  *   resets included; its blocks are valid until they are freed or x is reset or destroyed.
  *   Blocks from thread_safe, counting and logging are the child's, and outlive them.
@@ -60,7 +62,9 @@ extern "C" {
 /* What an allocator does. Write your own by filling in a table that lives as long as it is used (`static const`).
  *
  * `ctx` is the word beside the table. `ret_addr` is an address in the code that asked, for humans, or 0.
- * Callers pass lengths above 0, and blocks that are live, with matching length and alignment. */
+ * Callers pass lengths above 0, and blocks that are live, with matching length and alignment.
+ * No function calls an allocator that is calling it, directly or through others; nor may a `write` function that
+ * is called by a logging allocator. */
 typedef struct zigalloc_vtable {
     /* Returns `len` bytes, aligned, or NULL. Their content is unspecified. */
     void *(*alloc)(void *ctx, size_t len, uint8_t alignment_log2, uintptr_t ret_addr);
@@ -171,7 +175,8 @@ void zigalloc_thread_safe_destroy(zigalloc_thread_safe *thread_safe);
 /* ---- debug: finds double frees, wrong lengths and alignments, foreign pointers, writes behind a block, leaks ----
  *
  * A mistake is a report on the standard error stream, with the functions and lines of this call, the allocation and
- * the first free if your program has debug information (-g). The call then does nothing, or what it can. */
+ * the first free if your program has debug information (-g). The call then does nothing, or what it can;
+ * where something has been written over its own records, the program ends. */
 
 typedef struct zigalloc_debug zigalloc_debug;
 
@@ -278,11 +283,13 @@ ZIGALLOC_HELPER void *zigalloc_alloc(zigalloc_allocator a, size_t len, uint8_t a
 {
     if (!zigalloc_is_alignment(alignment_log2)) return NULL;
     if (len == 0) return (void *)(uintptr_t)(SIZE_MAX << alignment_log2);
+    assert(a.vtable != NULL && "zigalloc_alloc: an allocator without a table");
     return a.vtable->alloc(a.ctx, len, alignment_log2, ZIGALLOC_CALL_SITE);
 }
 
 ZIGALLOC_HELPER void zigalloc_free(zigalloc_allocator a, void *memory, size_t len, uint8_t alignment_log2)
 {
+    assert((memory != NULL || len == 0) && "zigalloc_free: NULL is no block of this length");
     if (len != 0) a.vtable->free(a.ctx, memory, len, alignment_log2, ZIGALLOC_CALL_SITE);
 }
 
@@ -291,6 +298,7 @@ ZIGALLOC_HELPER bool zigalloc_resize(zigalloc_allocator a, void *memory, size_t 
                                      size_t new_len)
 {
     if (!zigalloc_is_alignment(alignment_log2)) return false;
+    assert((memory != NULL || len == 0) && "zigalloc_resize: NULL is no block of this length");
     if (len == 0 || new_len == 0) {
         if (new_len == 0 && len != 0) a.vtable->free(a.ctx, memory, len, alignment_log2, ZIGALLOC_CALL_SITE);
         return new_len == 0;
@@ -306,6 +314,7 @@ ZIGALLOC_HELPER void *zigalloc_realloc(zigalloc_allocator a, void *memory, size_
     uintptr_t ret_addr = ZIGALLOC_CALL_SITE;
     void *moved = NULL;
     if (!zigalloc_is_alignment(alignment_log2)) return NULL;
+    assert((memory != NULL || len == 0) && "zigalloc_realloc: NULL is no block of this length");
     if (new_len == 0) {
         if (len != 0) a.vtable->free(a.ctx, memory, len, alignment_log2, ret_addr);
         return (void *)(uintptr_t)(SIZE_MAX << alignment_log2);

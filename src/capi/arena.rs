@@ -20,7 +20,7 @@ pub(super) fn reset_mode(mode: c_int, limit: usize, function: &str) -> ResetMode
 }
 
 /// # Safety
-/// `child` is an allocator that outlives the arena.
+/// `child` is an allocator that outlives the arena and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_create(child: RawAllocator) -> *mut Arena {
     // SAFETY: the caller's promise.
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn zigalloc_arena_allocator(arena: *mut Arena) -> Allocato
 }
 
 /// # Safety
-/// `arena` is alive.
+/// `arena` is alive, and no other thread uses it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_query_capacity(arena: *const Arena) -> usize {
     // SAFETY: the caller's promise.
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn zigalloc_arena_reset(arena: *mut Arena, mode: c_int, li
 }
 
 /// # Safety
-/// `arena` is alive or null. Neither it nor its blocks are used afterwards.
+/// `arena` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_destroy(arena: *mut Arena) {
     // SAFETY: the caller's promise.
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn zigalloc_arena_destroy(arena: *mut Arena) {
 }
 
 /// # Safety
-/// `child` is an allocator for any number of threads that outlives the arena.
+/// `child` is an allocator for any number of threads that outlives the arena and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_create(child: RawAllocator) -> *mut SharedArena {
     // SAFETY: the caller's promise.
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn zigalloc_shared_arena_reset(
 }
 
 /// # Safety
-/// `arena` is alive or null. Neither it nor its blocks are used afterwards.
+/// `arena` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_destroy(arena: *mut SharedArena) {
     // SAFETY: the caller's promise.

@@ -10,8 +10,8 @@ use crate::vtable::Allocator;
 pub type BufferFirst = Owned<BufferFirstAllocator<'static, Allocator<'static>>>;
 
 /// # Safety
-/// `state` and `child` are allocators that outlive this one. `buffer` is null or valid for `len` bytes, which
-/// are used through its blocks only as long as it lives.
+/// `state` and `child` are allocators that outlive this one and are not reset meanwhile. `buffer` is
+/// null or valid for `len` bytes, which are used through its blocks only as long as it lives.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_create(
     state: RawAllocator,
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_allocator(
 }
 
 /// # Safety
-/// `buffer_first` is alive.
+/// `buffer_first` is alive, and no other thread uses it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_end_index(buffer_first: *const BufferFirst) -> usize {
     // SAFETY: the caller's promise.
@@ -58,7 +58,8 @@ pub unsafe extern "C" fn zigalloc_buffer_first_reset(buffer_first: *mut BufferFi
 }
 
 /// # Safety
-/// `buffer_first` is alive or null. Neither it nor its blocks in the buffer are used afterwards.
+/// `buffer_first` is alive or null. Neither it, nor a handle to it, nor its blocks in the buffer are
+/// used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_destroy(buffer_first: *mut BufferFirst) {
     // SAFETY: the caller's promise.

@@ -15,7 +15,7 @@ const CONFIG: DebugConfig = DebugConfig {
 };
 
 /// # Safety
-/// `child` is an allocator that outlives the debug allocator.
+/// `child` is an allocator that outlives the debug allocator and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_create(child: RawAllocator) -> *mut Debug {
     // SAFETY: the caller's promise.
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn zigalloc_debug_detect_leaks(debug: *const Debug) -> usi
 }
 
 /// # Safety
-/// `debug` is alive or null. Neither it nor its blocks are used afterwards.
+/// `debug` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_destroy(debug: *mut Debug) -> usize {
     if debug.is_null() {

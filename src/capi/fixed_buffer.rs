@@ -33,8 +33,8 @@ pub(super) unsafe fn buffer_from_c(
 }
 
 /// # Safety
-/// `state` is an allocator that outlives the fixed buffer, and `buffer` is null or valid for `len` bytes, which are
-/// used through its blocks only as long as it lives.
+/// `state` is an allocator that outlives the fixed buffer and is not reset meanwhile, and `buffer` is
+/// null or valid for `len` bytes, which are used through its blocks only as long as it lives.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_create(
     state: RawAllocator,
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_allocator(
 }
 
 /// # Safety
-/// `fixed_buffer` is alive, and its handles that are in use are all of this flavour.
+/// `fixed_buffer` is alive, and its handles and blocks that are in use are all of this flavour.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_thread_safe_allocator(
     fixed_buffer: *mut FixedBuffer,
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_reset(fixed_buffer: *mut FixedBuf
 }
 
 /// # Safety
-/// `fixed_buffer` is alive or null. Neither it nor its blocks are used afterwards.
+/// `fixed_buffer` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_destroy(fixed_buffer: *mut FixedBuffer) {
     // SAFETY: the caller's promise.

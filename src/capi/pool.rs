@@ -6,6 +6,7 @@
 //!
 //! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, whose items have a type.
 
+use core::cell::Cell;
 use core::ffi::c_int;
 use core::ptr::{self, NonNull};
 
@@ -23,7 +24,7 @@ pub type Pool = Owned<RawPool>;
 pub struct RawPool {
     arena: ArenaAllocator<Allocator<'static>>,
     /// The item that was freed last. Every item of the list is a block of the arena, in use by nobody.
-    free_list: Option<NonNull<FreeItem>>,
+    free_list: Cell<Option<NonNull<FreeItem>>>,
     /// Bytes; at least a pointer's.
     item_size: usize,
     /// At least a pointer's.
@@ -40,17 +41,17 @@ impl RawPool {
     fn new(child: Allocator<'static>, item_size: usize, alignment: Alignment) -> RawPool {
         RawPool {
             arena: ArenaAllocator::init(child),
-            free_list: None,
+            free_list: Cell::new(None),
             item_size: item_size.max(size_of::<FreeItem>()),
             alignment: alignment.max(Alignment::of::<FreeItem>()),
         }
     }
 
     /// An item that was freed, or else a new one.
-    fn alloc(&mut self) -> Option<NonNull<u8>> {
-        if let Some(item) = self.free_list {
+    fn alloc(&self) -> Option<NonNull<u8>> {
+        if let Some(item) = self.free_list.get() {
             // SAFETY: items of the list hold their header, and nobody else uses them.
-            self.free_list = unsafe { item.read() }.next;
+            self.free_list.set(unsafe { item.read() }.next);
             return Some(item.cast());
         }
         self.alloc_new()
@@ -63,16 +64,16 @@ impl RawPool {
 
     /// # Safety
     /// `item` is from this pool, and nobody uses it afterwards.
-    unsafe fn free(&mut self, item: NonNull<u8>) {
+    unsafe fn free(&self, item: NonNull<u8>) {
         let item = item.cast::<FreeItem>();
         // SAFETY: it is at least as long as a header and aligned for it, and nobody else's any more.
-        unsafe { item.write(FreeItem { next: self.free_list }) };
-        self.free_list = Some(item);
+        unsafe { item.write(FreeItem { next: self.free_list.get() }) };
+        self.free_list.set(Some(item));
     }
 
     /// Makes `count` more items that are free. False if there is memory for some of them only, which
     /// are kept.
-    fn preheat(&mut self, count: usize) -> bool {
+    fn preheat(&self, count: usize) -> bool {
         for _ in 0..count {
             let Some(item) = self.alloc_new() else { return false };
             // SAFETY: it is new.
@@ -82,13 +83,13 @@ impl RawPool {
     }
 
     fn reset(&mut self, mode: ResetMode) -> bool {
-        self.free_list = None;
+        self.free_list.set(None);
         self.arena.reset(mode)
     }
 }
 
 /// # Safety
-/// `child` is an allocator that outlives the pool.
+/// `child` is an allocator that outlives the pool and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_create(
     child: RawAllocator,
@@ -113,7 +114,7 @@ pub unsafe extern "C" fn zigalloc_pool_create(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_preheat(pool: *mut Pool, count: usize) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { Owned::get_mut(pool, "zigalloc_pool_preheat") }.preheat(count)
+    unsafe { Owned::get(pool, "zigalloc_pool_preheat") }.preheat(count)
 }
 
 /// # Safety
@@ -121,7 +122,7 @@ pub unsafe extern "C" fn zigalloc_pool_preheat(pool: *mut Pool, count: usize) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_alloc(pool: *mut Pool) -> *mut u8 {
     // SAFETY: the caller's promise.
-    let item = unsafe { Owned::get_mut(pool, "zigalloc_pool_alloc") }.alloc();
+    let item = unsafe { Owned::get(pool, "zigalloc_pool_alloc") }.alloc();
     item.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
@@ -132,7 +133,7 @@ pub unsafe extern "C" fn zigalloc_pool_free(pool: *mut Pool, item: *mut u8) {
     const NAME: &str = "zigalloc_pool_free";
     // SAFETY: the caller's promise.
     unsafe {
-        let pool = Owned::get_mut(pool, NAME);
+        let pool = Owned::get(pool, NAME);
         let Some(item) = NonNull::new(item) else { fatal(NAME, "item is NULL") };
         pool.free(item);
     }
@@ -148,7 +149,7 @@ pub unsafe extern "C" fn zigalloc_pool_reset(pool: *mut Pool, mode: c_int, limit
 }
 
 /// # Safety
-/// `pool` is alive or null. Neither it nor its items are used afterwards.
+/// `pool` is alive or null. Neither it, nor a handle to it, nor its items are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_destroy(pool: *mut Pool) {
     // SAFETY: the caller's promise.

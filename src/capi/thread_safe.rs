@@ -7,8 +7,8 @@ use crate::vtable::Allocator;
 pub type ThreadSafe = Owned<ThreadSafeAllocator<'static>>;
 
 /// # Safety
-/// `child` is an allocator that outlives the lock and that nothing else uses meanwhile. Any thread may
-/// call it, one at a time.
+/// `child` is an allocator that outlives the lock, is not reset meanwhile, and that nothing else uses
+/// meanwhile. Any thread may call it, one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_thread_safe_create(child: RawAllocator) -> *mut ThreadSafe {
     // SAFETY: the caller's promise.

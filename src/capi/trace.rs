@@ -29,7 +29,7 @@ pub struct Counts {
 }
 
 /// # Safety
-/// `child` is an allocator that outlives this one.
+/// `child` is an allocator that outlives this one and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_counting_create(child: RawAllocator) -> *mut Counting {
     // SAFETY: the caller's promise.
@@ -122,8 +122,9 @@ impl Sink for Callback {
 }
 
 /// # Safety
-/// `child` is an allocator that outlives this one. `write` may be called with `ctx` and any text for as
-/// long, from the threads that use the allocator, one at a time. It does not unwind.
+/// `child` is an allocator that outlives this one and is not reset meanwhile. `write` may be called
+/// with `ctx` and any text for as long, from the threads that use the allocator, one at a time. It does
+/// not unwind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_logging_create(
     child: RawAllocator,

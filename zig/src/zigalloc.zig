@@ -127,17 +127,23 @@ const ToZig = struct {
         return a.vtable.alloc(a.ctx, len, toLog2(alignment), ret_addr);
     }
 
+    // Items without a size have a length of 0 in Zig's typed `resize` and `remap`. That is no block, and the
+    // functions of C and Rust must not be asked about it.
+
     fn resize(ctx: *anyopaque, memory: []u8, alignment: Alignment, new_len: usize, ret_addr: usize) bool {
+        if (memory.len == 0 or new_len == 0) return memory.len == new_len;
         const a = child(ctx);
         return a.vtable.resize(a.ctx, memory.ptr, memory.len, toLog2(alignment), new_len, ret_addr);
     }
 
     fn remap(ctx: *anyopaque, memory: []u8, alignment: Alignment, new_len: usize, ret_addr: usize) ?[*]u8 {
+        if (memory.len == 0 or new_len == 0) return if (memory.len == new_len) memory.ptr else null;
         const a = child(ctx);
         return a.vtable.remap(a.ctx, memory.ptr, memory.len, toLog2(alignment), new_len, ret_addr);
     }
 
     fn free(ctx: *anyopaque, memory: []u8, alignment: Alignment, ret_addr: usize) void {
+        if (memory.len == 0) return;
         const a = child(ctx);
         a.vtable.free(a.ctx, memory.ptr, memory.len, toLog2(alignment), ret_addr);
     }
