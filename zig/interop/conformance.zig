@@ -12,7 +12,7 @@
 const std = @import("std");
 const zigalloc = @import("zigalloc");
 
-const absent = 3;
+const absent = 77;
 
 const c = struct {
     extern "c" fn zigalloc_page_allocator() zigalloc.Allocator;

@@ -208,6 +208,22 @@ test "lengths and alignments that no block has reach no Zig allocator" {
     }
 }
 
+test "lengths of 0 are answered here" {
+    var recorder: Recorder = .{};
+    const direct = recorder.handle();
+    const allocator = zigalloc.toZig(&direct);
+    var items: [5]u0 = @splat(0);
+    // Items without a size: the functions of the table would get lengths of 0.
+    try testing.expect(allocator.resize(@as([]u0, &items), 3));
+    var block: [8]u8 = undefined;
+    try testing.expect(!allocator.rawResize(&block, .@"8", 0, 0));
+    try testing.expect(allocator.rawRemap(&block, .@"8", 0, 0) == null);
+    try testing.expect(!allocator.rawResize(block[0..0], .@"8", 8, 0));
+    try testing.expect(allocator.rawRemap(block[0..0], .@"8", 0, 0) != null);
+    allocator.rawFree(block[0..0], .@"8", 0);
+    for (recorder.calls) |count| try testing.expect(count == 0);
+}
+
 test "the longest block that exists is asked for" {
     var recorder: Recorder = .{};
     const direct = recorder.handle();

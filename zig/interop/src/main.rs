@@ -15,7 +15,7 @@ use libloading::{Library, Symbol};
 use zigalloc::Allocator;
 use zigalloc::testing::{self, StrictConfig};
 
-const ABSENT: u8 = 3;
+const ABSENT: u8 = 77;
 
 type Open = unsafe extern "C" fn(name: *const c_char, handle: *mut MaybeUninit<Allocator<'static>>) -> c_int;
 type Close = unsafe extern "C" fn() -> c_int;
