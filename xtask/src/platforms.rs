@@ -14,8 +14,7 @@ platforms [--only TARGET[,TARGET…]] [--short] [--no-install] [--list]
       nothing can run them, it compiles the library. Prints a table of what was run and how it went.
       It is meant for Debian. What it needs, it installs with apt-get (as root) and rustup, and says so first.
       --only        these targets only; a part of the name is enough
-      --short       those that take a few minutes together, as in `xtask test`, which also tests this system; the
-                    others are named as not run
+      --short       those that take a few minutes together; the others are named as not run
       --no-install  leaves out what is not there
       --list        the targets";
 
@@ -232,14 +231,6 @@ pub(crate) fn command(args: &[String]) -> Result<()> {
         Outcome::Failed => Err("xtask platforms: something failed, see above".to_owned()),
         Outcome::Passed | Outcome::Skipped(_) => Ok(()),
     }
-}
-
-/// What `cargo xtask test` runs.
-pub(crate) fn step() -> Outcome {
-    run_all(&Options { short: true, ..Options::default() }).unwrap_or_else(|message| {
-        println!("{message}");
-        Outcome::Failed
-    })
 }
 
 /// Skipped, if some could not be had, and no other failed.
