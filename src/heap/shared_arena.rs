@@ -118,10 +118,10 @@
 //!
 //! | threads | 1 | 2 | 4 |
 //! |---|---|---|---|
-//! | 64 bytes, never freed | 0.82 (0.81–0.83) | 0.73 (0.51–0.99) | 0.79 (0.63–1.02) |
-//! | 8 to 256 bytes, 7 of 8 freed at once | 0.72 (0.69–0.80) | 0.70 (0.50–0.99) | 0.77 (0.63–1.10) |
+//! | 64 bytes, never freed | 0.82 (0.81–0.83) | 0.51 (0.50–0.51) | 0.77 (0.75–0.78) |
+//! | 8 to 256 bytes, 7 of 8 freed at once | 0.72 (0.71–0.72) | 0.48 (0.47–0.50) | 0.76 (0.73–0.78) |
 //!
-//! The processors had other work besides (load 4). In six other runs, with loads from 4 to 10, the medians
+//! The processors had no other work. In seven runs beside other work, with loads from 4 to 10, the medians
 //! lay between 0.80 and 0.87, 0.54 and 0.73, 0.78 and 0.93 in the first row, and between 0.65 and 0.72,
 //! 0.60 and 0.72, 0.71 and 0.91 in the second (but for one run with 4 threads, which had seven samples
 //! only). It has not been measured with more than two processors.

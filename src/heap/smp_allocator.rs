@@ -71,8 +71,8 @@
 //! |---|---|---|
 //! | `alloc` and `free` of 64 bytes | 0.48 | 0.82 |
 //! | 16 to 4,096 bytes at random, 1,000 live, 1 thread | 0.10 | 0.29 |
-//! | the same, 2 threads | 0.09 | 0.22 |
-//! | one thread allocates, another frees, through a channel | 0.26 | 0.53 |
+//! | the same, 2 threads | 0.10 | 0.22 |
+//! | one thread allocates, another frees, through a channel | 0.24 | 0.46 |
 //!
 //! The last row is of a machine that does nothing else; beside other work it came out between 0.5 and 0.8,
 //! and between 0.8 and 1.0.
