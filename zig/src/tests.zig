@@ -216,6 +216,7 @@ test "lengths of 0 are answered here" {
     // Items without a size: the functions of the table would get lengths of 0.
     try testing.expect(allocator.resize(@as([]u0, &items), 3));
     var block: [8]u8 = undefined;
+    try testing.expect(allocator.rawAlloc(0, .@"8", 0) != null);
     try testing.expect(!allocator.rawResize(&block, .@"8", 0, 0));
     try testing.expect(allocator.rawRemap(&block, .@"8", 0, 0) == null);
     try testing.expect(!allocator.rawResize(block[0..0], .@"8", 8, 0));

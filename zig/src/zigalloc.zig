@@ -123,6 +123,7 @@ const ToZig = struct {
     }
 
     fn alloc(ctx: *anyopaque, len: usize, alignment: Alignment, ret_addr: usize) ?[*]u8 {
+        if (len == 0) return @ptrFromInt(alignment.backward(std.math.maxInt(usize)));
         const a = child(ctx);
         return a.vtable.alloc(a.ctx, len, toLog2(alignment), ret_addr);
     }

@@ -6,6 +6,7 @@
 //! in the standard library's primitives.
 
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -39,6 +40,8 @@ impl<T> RefUnwindSafe for Lock<T> {}
 #[derive(Debug)]
 pub(super) struct Guard<'l, T> {
     lock: &'l Lock<T>,
+    /// What a guard is to the value, so that it is `Sync` only if the value is.
+    value: PhantomData<&'l mut T>,
 }
 
 impl<T> Lock<T> {
@@ -55,7 +58,7 @@ impl<T> Lock<T> {
     pub(super) fn try_lock(&self) -> Option<Guard<'_, T>> {
         let taken = self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed);
         // Not `then_some`: a guard that is made is dropped, and frees the lock.
-        taken.is_ok().then(|| Guard { lock: self })
+        taken.is_ok().then(|| Guard { lock: self, value: PhantomData })
     }
 
     #[cold]
@@ -74,7 +77,7 @@ impl<T> Lock<T> {
         while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
             queue = self.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        Guard { lock: self }
+        Guard { lock: self, value: PhantomData }
     }
 
     #[cold]

@@ -69,6 +69,10 @@ impl<'d> Locked<'d> {
 
     pub(super) fn free_small(&mut self, bucket: Bucket<'d>, findings: &mut Findings<'_>) {
         let Some(slot) = self.live_slot(bucket, findings) else { return };
+        // The links of a page that is about to go are followed. With safety, they have been looked up.
+        if bucket.has_one_block() && !self.geometry.safety && !self.are_links_intact(bucket) {
+            return corrupt(bucket, findings);
+        }
         self.uncount(bucket.len(slot).unwrap_or(findings.call.len));
         bucket.free(slot, findings.call.site);
         if bucket.is_empty() {
@@ -79,9 +83,6 @@ impl<'d> Locked<'d> {
     /// What happens to a page when the block in `slot`, which was its last, has been freed.
     #[cold]
     fn end_page(&mut self, bucket: Bucket<'d>, slot: usize, findings: &mut Findings<'_>) {
-        if !self.are_links_intact(bucket) {
-            return corrupt(bucket, findings);
-        }
         self.unlink(bucket);
         if !self.config.never_unmap {
             let Call { address, len, alignment, site, .. } = findings.call;
