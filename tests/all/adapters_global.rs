@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-#[cfg(not(target_family = "wasm"))]
+#[cfg(not(any(target_family = "wasm", miri)))]
 use mimalloc::MiMalloc;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -138,13 +138,10 @@ fn system_conforms() {
     assert_eq!(keeps_contents(FromGlobalAlloc::from_ref(&System).allocator(), Alignment::_16), 13 * 6);
 }
 
-#[cfg(not(target_family = "wasm"))]
+/// Miri runs no C code.
+#[cfg(not(any(target_family = "wasm", miri)))]
 #[test]
 fn mimalloc_conforms() {
-    if cfg!(miri) {
-        println!("skipped: Miri runs no C code");
-        return;
-    }
     const MIMALLOC: SyncAllocator<'static> = FromGlobalAlloc::from_ref(&MiMalloc).thread_safe_allocator();
     kit(*MIMALLOC);
     kit(ArenaAllocator::init(MIMALLOC).allocator());

@@ -106,6 +106,7 @@ fn large_alignments(#[values(20, 21, 24, 30)] log2: u8, #[values(1, 10, 5000, 10
 #[case::that_panics_in_zig(usize::MAX - 3 * 4096, Alignment::from_byte_units(1 << 20))]
 #[case::longer_than_any_object(isize::MAX as usize + 1, Alignment::_1)]
 #[case::longest_object(isize::MAX as usize, Alignment::_1)]
+#[cfg_attr(target_pointer_width = "32", ignore = "half of all addresses may be free")]
 #[case::longest_object_of_whole_pages(isize::MAX as usize & !4095, Alignment::_1)]
 #[case::both(isize::MAX as usize & !4095, Alignment::MAX)]
 #[case::strictest(1, Alignment::MAX)]
@@ -125,6 +126,10 @@ fn impossible_lengths_leave_the_block_alone(
     #[values(usize::MAX, usize::MAX - 2 * 4096, isize::MAX as usize + 1, isize::MAX as usize, isize::MAX as usize & !4095)]
     new_len: usize,
 ) {
+    if cfg!(target_pointer_width = "32") && new_len == isize::MAX as usize & !4095 {
+        eprintln!("skipped: half of all addresses may be free");
+        return;
+    }
     let memory = alloc(5, Alignment::_1);
     // SAFETY: a live block with matching length and alignment.
     unsafe {
