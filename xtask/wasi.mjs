@@ -6,5 +6,4 @@ const [program, ...args] = process.argv.slice(2);
 const wasi = new WASI({ version: "preview1", args: [program, ...args], env: process.env, preopens: { ".": "." } });
 const module = await WebAssembly.compile(await readFile(program));
 const instance = await WebAssembly.instantiate(module, wasi.getImportObject());
-// At once: Node 20 sometimes crashes when it tidies up.
 process.exit(wasi.start(instance));

@@ -163,7 +163,7 @@ fn impossible_lengths_leave_the_block_alone(
     #[values(usize::MAX, usize::MAX - 4096, isize::MAX as usize + 1, isize::MAX as usize)] new_len: usize,
 ) {
     if cfg!(target_pointer_width = "32") && new_len == isize::MAX as usize {
-        eprintln!("skipped: two gibibytes are possible (and Node crashes when it gives them)");
+        eprintln!("skipped: half of all addresses may be free");
         return;
     }
     // SAFETY: a live block with matching length and alignment.

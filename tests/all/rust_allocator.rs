@@ -47,7 +47,7 @@ fn blocks_are_those_of_the_global_allocator() {
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::longer_than_any_object(isize::MAX as usize + 1, Alignment::_1)]
 #[case::too_long_when_rounded_up(isize::MAX as usize, Alignment::_16)]
-#[case::longest_object(isize::MAX as usize, Alignment::_1)]
+#[cfg_attr(target_pointer_width = "64", case::longest_object(isize::MAX as usize, Alignment::_1))]
 #[case::strictest(1, Alignment::MAX)]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
 #[case::not_at_all_an_alignment(1, alignment_from_c(255))]
@@ -61,6 +61,10 @@ fn impossible_lengths_leave_the_block_alone(
     #[values(usize::MAX, isize::MAX as usize + 1, isize::MAX as usize, isize::MAX as usize - 7)]
     new_len: usize,
 ) {
+    if cfg!(target_pointer_width = "32") && new_len == isize::MAX as usize - 7 {
+        eprintln!("skipped: half of all addresses may be free");
+        return;
+    }
     // SAFETY: a live block with matching length and alignment.
     unsafe {
         let memory = RUST_ALLOCATOR.raw_alloc(4, Alignment::_8, 0).unwrap();

@@ -17,7 +17,7 @@ const ZIG: &str = "0.15.2";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let root = crate::root();
-    let zig = wheel::zig(ZIG)?;
+    let zig = wheel::program("ziglang", ZIG, &["ziglang", "zig"])?;
     let directory = root.join("target").join("bench-zig");
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let library = directory.join("libzig_allocators.a");

@@ -4,7 +4,7 @@ use crate::steps::{Kind, Outcome, Selection, Step, run as run_command, run_all, 
 use crate::surface;
 use crate::toolchain::{self, NIGHTLY, cargo, stable_features};
 use crate::zig;
-use crate::{Result, differential, features, interop};
+use crate::{Result, differential, features, interop, platforms};
 
 pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
@@ -82,6 +82,12 @@ const STEPS: &[Step] = &[
         what: "tests and documentation with the nightly compiler",
         kind: Kind::Slow,
         run: test_nightly,
+    },
+    Step {
+        name: "platforms",
+        what: "other systems: those that take minutes",
+        kind: Kind::Slow,
+        run: platforms,
     },
     Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step { name: "miri-stacked", what: "Miri, Stacked Borrows", kind: Kind::SlowBeside, run: miri_stacked },
@@ -264,6 +270,14 @@ fn interop() -> Outcome {
 
 fn differential() -> Outcome {
     with_zig(&[zig::PORTED, zig::NEWEST], differential::step)
+}
+
+/// With a table of what is run, what is built, and what only `cargo xtask platforms` runs.
+fn platforms() -> Outcome {
+    platforms::step().unwrap_or_else(|message| {
+        println!("{message}");
+        Outcome::Failed
+    })
 }
 
 /// Runs the step if there are these compilers.

@@ -37,20 +37,23 @@ pub(crate) fn directory(package: &str, version: &str) -> PathBuf {
     crate::root().join("target").join(package).join(version)
 }
 
-/// A release of the Zig compiler.
+/// A program of such a wheel.
 ///
 /// # Errors
 /// As [`fetch`].
-pub(crate) fn zig(version: &str) -> Result<PathBuf> {
-    let zig = fetch("ziglang", version)?.join("ziglang").join(format!("zig{}", std::env::consts::EXE_SUFFIX));
+pub(crate) fn program(package: &str, version: &str, path: &[&str]) -> Result<PathBuf> {
+    let mut program = fetch(package, version)?;
+    program.extend(path);
+    let program = program.with_extension(std::env::consts::EXE_EXTENSION);
     // Python's zipfile forgets who may run what.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let executable = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(&zig, executable).map_err(|error| format!("{}: {error}", zig.display()))?;
+        fs::set_permissions(&program, executable)
+            .map_err(|error| format!("{}: {error}", program.display()))?;
     }
-    Ok(zig)
+    Ok(program)
 }
 
 fn unpack(package: &str, version: &str, directory: &Path) -> Result<()> {

@@ -116,7 +116,7 @@ fn cached(version: &'static str) -> Result<Compiler> {
 /// # Errors
 /// If it is not there and cannot be had, or does not run. The text says what to do.
 pub(crate) fn compiler(version: &'static str) -> Result<Compiler> {
-    let program = wheel::zig(version)?;
+    let program = wheel::program("ziglang", version, &["ziglang", "zig"])?;
     answers(&program, version)?;
     let dir = root().join("target/zig").join(version);
     Ok(Compiler { version, program, dir })
