@@ -130,7 +130,7 @@ impl<'c> ThreadSafeAllocator<'c> {
 
     /// A handle for any number of threads.
     #[inline]
-    pub fn allocator(&self) -> SyncAllocator<'_> {
+    pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract because the child does, and every call of the
         // child is made under the lock, so any thread may make it.
         unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }

@@ -18,9 +18,12 @@
 //! | [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR) | [`GlobalAllocator::PAGE`]; a page for every block |
 //! | [`C_ALLOCATOR`](crate::heap::C_ALLOCATOR) | [`GlobalAllocator::C`] |
 //! | a [fixed buffer](crate::heap::FixedBufferAllocator::thread_safe_allocator), lock-free | `new` |
+//! | an [`SbrkAllocator`](crate::heap::SbrkAllocator) over a fixed buffer or [`MemoryGrow`](crate::heap::MemoryGrow) | `new`; over [`ProcessBreak`](crate::heap::ProcessBreak) in programs with one thread only |
 //! | a [shared arena](crate::heap::SharedArenaAllocator) over one of these | `new` |
 //! | [`RAW_C_ALLOCATOR`](crate::heap::RAW_C_ALLOCATOR) | `new`, but larger alignments than two words are no memory |
 //! | a `LockedAllocator` (feature `lock_api`) with a lock that spins, over one of these or an arena in one | `new` |
+//! | a [`DebugAllocator`](crate::heap::DebugAllocator) over one of these; its reports may allocate | `new` |
+//! | a [`CountingAllocator`](crate::trace::CountingAllocator) over one of these | `new` |
 //! | an allocator of yours | `new`, if it keeps what that asks for |
 //! | [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) over anything | never: it locks a mutex |
 //! | [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR), or anything over it | never: it would call itself |

@@ -124,7 +124,7 @@ pub struct CountingAllocator<C: ChildAllocator> {
 impl<'c> CountingAllocator<Allocator<'c>> {
     /// A handle to this allocator, for one thread since its child is.
     #[inline]
-    pub fn allocator(&self) -> Allocator<'_> {
+    pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
     }
 }
@@ -132,7 +132,7 @@ impl<'c> CountingAllocator<Allocator<'c>> {
 impl<'c> CountingAllocator<SyncAllocator<'c>> {
     /// A handle to this allocator, for any number of threads.
     #[inline]
-    pub fn allocator(&self) -> SyncAllocator<'_> {
+    pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: any thread may call the child, and the counters are atomic.
         unsafe { SyncAllocator::new_unchecked(self.handle()) }
     }
@@ -164,7 +164,7 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         }
     }
 
-    fn handle(&self) -> Allocator<'_> {
+    const fn handle(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract, because the child does. The handle borrows `self`.
         unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
     }

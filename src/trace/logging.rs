@@ -121,7 +121,7 @@ pub struct LoggingAllocator<C: ChildAllocator, S: Sink> {
 impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
     /// A handle to this allocator, for one thread since its child is.
     #[inline]
-    pub fn allocator(&self) -> Allocator<'_> {
+    pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
     }
 }
@@ -133,7 +133,7 @@ impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
     /// If the sink is not `Send`, or without the feature `std`, put the allocator around a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`, for a plain handle.
     #[inline]
-    pub fn allocator(&self) -> SyncAllocator<'_> {
+    pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: any thread may call the child, and the sink is used under a lock, by any thread since it
         // is `Send`.
         unsafe { SyncAllocator::new_unchecked(self.handle()) }
@@ -155,7 +155,7 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
         LoggingAllocator { child_allocator, sink: Exclusive::new(sink), lost_lines: AtomicUsize::new(0) }
     }
 
-    fn handle(&self) -> Allocator<'_> {
+    const fn handle(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract, because the child does. The handle borrows `self`.
         unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
     }

@@ -191,7 +191,7 @@ unsafe impl<C: ChildAllocator + Sync> Sync for DebugAllocator<C> {}
 impl DebugAllocator<Allocator<'_>> {
     /// A handle to this allocator, for one thread since its child is.
     #[inline]
-    pub fn allocator(&self) -> Allocator<'_> {
+    pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
     }
 }
@@ -203,7 +203,7 @@ impl DebugAllocator<SyncAllocator<'_>> {
     /// If [`thread_safe`](DebugConfig::thread_safe) is off. Then put the allocator around a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`.
     #[inline]
-    pub fn allocator(&self) -> SyncAllocator<'_> {
+    pub const fn allocator(&self) -> SyncAllocator<'_> {
         assert!(
             self.config.thread_safe,
             "DebugAllocator::allocator: thread_safe is false, and a SyncAllocator is for many threads; give it \
@@ -249,7 +249,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         }
     }
 
-    fn handle(&self) -> Allocator<'_> {
+    const fn handle(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract: small blocks are slots of pages, which are live
         // blocks of the child, and a slot is handed out once; large blocks are the child's. The
         // handle borrows `self`, and pages are freed when all their blocks are, or with `self`.
