@@ -11,13 +11,7 @@ mod programs;
 
 static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::with_config(
     PAGE_ALLOCATOR,
-    DebugConfig {
-        safety: true,
-        stack_trace_frames: 0,
-        enable_memory_limit: true,
-        report,
-        ..DebugConfig::DEFAULT
-    },
+    DebugConfig { safety: true, enable_memory_limit: true, report, ..DebugConfig::DEFAULT },
 );
 
 fn report(report: &Report) {
