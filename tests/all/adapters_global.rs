@@ -12,7 +12,7 @@ use mimalloc::MiMalloc;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::adapters::{FromGlobalAlloc, GlobalAllocator};
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
+use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
 use zigalloc::testing::{
     StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict_with,
@@ -144,7 +144,7 @@ fn system_conforms() {
 fn mimalloc_conforms() {
     const MIMALLOC: SyncAllocator<'static> = FromGlobalAlloc::from_ref(&MiMalloc).thread_safe_allocator();
     kit(*MIMALLOC);
-    kit(ArenaAllocator::init(MIMALLOC).allocator());
+    kit(zigalloc::heap::ArenaAllocator::init(MIMALLOC).allocator());
 }
 
 /// An allocator whose memory is in itself must not move while blocks live; a handle sees to that.
