@@ -18,7 +18,7 @@
 //! | [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR) | [`GlobalAllocator::PAGE`]; a page for every block |
 //! | [`C_ALLOCATOR`](crate::heap::C_ALLOCATOR) | [`GlobalAllocator::C`] |
 //! | a [fixed buffer](crate::heap::FixedBufferAllocator::thread_safe_allocator), lock-free | `new` |
-//! | an [`SbrkAllocator`](crate::heap::SbrkAllocator) over a fixed buffer or [`MemoryGrow`](crate::heap::MemoryGrow) | `new`; over [`ProcessBreak`](crate::heap::ProcessBreak) in programs with one thread only |
+//! | an [`SbrkAllocator`](crate::heap::SbrkAllocator) over a fixed buffer or `MemoryGrow` | `new`; over [`ProcessBreak`](crate::heap::ProcessBreak) in programs with one thread only |
 //! | a [shared arena](crate::heap::SharedArenaAllocator) over one of these | `new` |
 //! | [`RAW_C_ALLOCATOR`](crate::heap::RAW_C_ALLOCATOR) | `new`, but larger alignments than two words are no memory |
 //! | a `LockedAllocator` (feature `lock_api`) with a lock that spins, over one of these or an arena in one | `new` |
