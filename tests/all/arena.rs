@@ -73,10 +73,10 @@ const GRANTED: &[Step] = &[
 ];
 
 /// AR-01, AR-02, AR-03, AR-10: which blocks an arena asks for, and where in them requests end up.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
 #[rstest]
 #[case::refused(false, REFUSED, 73567)]
 #[case::granted(true, GRANTED, 29083)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
 fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case] capacity: usize) {
     let bump = Bump::new(0, 1 << 18);
     bump.grants_growth.set(grants_growth);
