@@ -65,9 +65,11 @@
 //! | `lock_api` | | `LockedAllocator`: a lock of your choice around an allocator; needs no operating system |
 //! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
 //!
-//! Without features the crate is `no_std`: the interface, the fixed buffer alone and with a fallback, both
-//! arenas, the memory pools, the failing and validating allocators of [`testing`], and [`trace`] remain.
-//! `examples/firmware` is such a program.
+//! `backtrace` and `capi` turn `std` on. Without features the crate is `no_std`, and everything is there but what the
+//! table names: the interface, the fixed buffer alone and with a fallback, both arenas, the memory pools,
+//! `SbrkAllocator`, [`adapters`] of `GlobalAlloc`, [`mem`], [`trace`], and of [`testing`] what keeps no books. The target
+//! needs atomic compare-and-swap of a word, which a Cortex-M0 and RV32I lack.
+//! `examples/firmware` in the repository is such a program.
 //!
 //! [`prelude`] has the names that most programs use, for `use zigalloc::prelude::*`.
 
@@ -76,6 +78,11 @@
 // What needs a feature says so on docs.rs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
+// Without features, what is spoken of is not always there.
+#![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]
+
+#[cfg(not(target_has_atomic = "ptr"))]
+compile_error!("zigalloc needs a target with atomic compare-and-swap of a word");
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

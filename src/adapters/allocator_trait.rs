@@ -257,7 +257,8 @@ unsafe impl<A: api::Allocator> AllocatorState for FromAllocator<A> {
 
 impl<A> fmt::Debug for FromAllocator<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FromAllocator").finish_non_exhaustive()
+        // The allocator itself may have nothing to show, but its kind.
+        f.debug_tuple("FromAllocator").field(&format_args!("{}", core::any::type_name::<A>())).finish()
     }
 }
 

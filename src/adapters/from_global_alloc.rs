@@ -140,7 +140,8 @@ unsafe impl<G: GlobalAlloc> AllocatorState for FromGlobalAlloc<G> {
 
 impl<G> fmt::Debug for FromGlobalAlloc<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FromGlobalAlloc").finish_non_exhaustive()
+        // The allocator itself may have nothing to show, but its kind.
+        f.debug_tuple("FromGlobalAlloc").field(&format_args!("{}", core::any::type_name::<G>())).finish()
     }
 }
 

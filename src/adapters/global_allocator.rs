@@ -25,7 +25,7 @@
 //! | a [`DebugAllocator`](crate::heap::DebugAllocator) over one of these; its reports may allocate | `new` |
 //! | a [`CountingAllocator`](crate::trace::CountingAllocator) over one of these | `new` |
 //! | an allocator of yours | `new`, if it keeps what that asks for |
-//! | [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) over anything | never: it locks a mutex |
+//! | [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) or [`LoggingAllocator`](crate::trace::LoggingAllocator) over anything | never: it locks a mutex |
 //! | [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR), or anything over it | never: it would call itself |
 //! | the allocators of [`testing`](crate::testing) that keep books | never: the books are on the global heap |
 //!

@@ -411,7 +411,8 @@ fn an_adapter_may_be_seen_around_an_allocator() {
     let mut checking = Checking::new(0);
     let memory = use_from_c(FromAllocator::from_ref(&checking).allocator());
     let adapter = FromAllocator::from_mut(&mut checking);
-    assert_eq!(format!("{adapter:?}"), "FromAllocator { .. }");
+    let shown = format!("{adapter:?}");
+    assert!(shown.starts_with("FromAllocator(") && shown.ends_with("::Checking)"), "{shown}");
     // SAFETY: the same allocator, and a live block of it.
     unsafe { AllocatorState::allocator(adapter).raw_free(memory, Alignment::_8, 0) };
     assert_eq!(checking.take(), [Call::Allocate((40, 8)), Call::Deallocate((40, 8))]);

@@ -18,6 +18,7 @@ mod checkpoint;
 mod conformance;
 mod counting;
 mod debug_allocator;
+mod documents;
 mod failing;
 mod fixed_buffer;
 mod interface;

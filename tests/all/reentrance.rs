@@ -218,7 +218,7 @@ fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
         "alloc" => ARENA.with_borrow(|arena| {
             some(arena.allocator());
             EXIT.set(true);
-            some(arena.allocator());
+            arena.allocator().alloc::<u8>(100_000).expect("memory");
         }),
         "reset" => ARENA.with_borrow_mut(|arena| {
             some(arena.allocator());
@@ -228,7 +228,7 @@ fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
         "shared alloc" => SHARED.with_borrow(|arena| {
             some(*arena.allocator());
             EXIT.set(true);
-            some(*arena.allocator());
+            arena.allocator().alloc::<u8>(100_000).expect("memory");
         }),
         "shared reset" => SHARED.with_borrow_mut(|arena| {
             some(*arena.allocator());

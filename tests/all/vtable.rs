@@ -511,7 +511,7 @@ fn debug_names_the_kind() {
     let arena = format!("{:?}", arena.allocator());
     let page = format!("{PAGE_ALLOCATOR:?}");
     let failing = format!("{:?}", Allocator::FAILING);
-    if cfg!(all(feature = "backtrace", target_os = "linux", not(miri))) {
+    if cfg!(all(feature = "backtrace", any(target_os = "linux", windows), not(miri))) {
         assert!(arena.contains("arena_alloc"), "{arena}");
         assert!(page.contains("page_alloc"), "{page}");
         assert!(failing.contains("no_alloc"), "{failing}");

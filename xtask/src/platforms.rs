@@ -1,6 +1,7 @@
 //! `cargo xtask platforms`: the library's tests on other systems and processors, as far as they can be run here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -12,8 +13,9 @@ use crate::wheel;
 pub(crate) const USAGE: &str = "\
 platforms [--only TARGET[,TARGET…]] [--short] [--no-install] [--list]
       Runs the library's tests on other systems and processors: natively, in emulators, in Miri. Where
-      nothing can run them, it compiles the library. Prints a table of what was run and how it went.
-      It is meant for Debian. What it needs, it installs with apt-get (as root) and rustup, and says so first.
+      nothing can run them, it compiles the library. Prints a table of what was run and how it went, and why
+      some of it was not. It is meant for Debian. What it needs, it installs with apt-get (as root), rustup and
+      pip (Node), and says so first.
       --only        these targets only; a part of the name is enough
       --short       those that take a few minutes together; the others are named as not run
       --no-install  leaves out what is not there
@@ -23,11 +25,33 @@ platforms [--only TARGET[,TARGET…]] [--short] [--no-install] [--list]
 enum How {
     /// The tests run: by themselves or by this program, which gets the test program as its argument. Those
     /// whose names contain one of `skip` are left out.
-    Run { runner: &'static [&'static str], features: &'static str, skip: &'static [&'static str] },
+    Run { runner: &'static [&'static str], features: Features, skip: &'static [&'static str] },
     /// The tests run in Miri.
     Miri,
     /// The library is compiled, and why that is all.
-    Build { features: &'static str, why: &'static str },
+    Build { features: Features, why: &'static str },
+}
+
+#[derive(Clone, Copy)]
+enum Features {
+    None,
+    /// Those that need no nightly compiler.
+    All,
+    AllBut(&'static str),
+}
+
+impl Features {
+    /// In the form that `--features` takes.
+    fn list(self) -> String {
+        match self {
+            Features::None => String::new(),
+            Features::All => toolchain::stable_features(),
+            Features::AllBut(one) => {
+                let all = toolchain::stable_features();
+                all.split(',').filter(|name| *name != one).collect::<Vec<_>>().join(",")
+            }
+        }
+    }
 }
 
 struct Platform {
@@ -42,9 +66,6 @@ struct Platform {
     short: bool,
 }
 
-const ALL: &str = "std,allocator-api2,backtrace";
-const NONE: &str = "";
-
 const fn run(
     target: &'static str,
     name: &'static str,
@@ -55,7 +76,7 @@ const fn run(
     Platform {
         target,
         name,
-        how: How::Run { runner, features: ALL, skip: &[] },
+        how: How::Run { runner, features: Features::All, skip: &[] },
         linker,
         packages,
         short: false,
@@ -66,12 +87,7 @@ const fn miri(target: &'static str, name: &'static str) -> Platform {
     Platform { target, name, how: How::Miri, linker: "", packages: &[], short: false }
 }
 
-const fn build(
-    target: &'static str,
-    name: &'static str,
-    features: &'static str,
-    why: &'static str,
-) -> Platform {
+const fn build(target: &'static str, name: &'static str, features: Features, why: &'static str) -> Platform {
     Platform { target, name, how: How::Build { features, why }, linker: "", packages: &[], short: true }
 }
 
@@ -88,7 +104,10 @@ const NO_MAC: &str = "there is no macOS here";
 const NO_WINDOWS: &str = "there is no Windows on aarch64 here";
 const NO_BOARD: &str = "it has no operating system";
 
-/// Tests that a WASI program cannot run: it has one thread, and a panic ends it.
+/// Why a platform's `skip` is what it is.
+const LEFT_OUT: &str = "it has one thread and no other processes, and a panic ends it";
+
+/// Tests that a WASI program cannot run, for that reason.
 const NOT_IN_WASM: &[&str] = &[
     // Threads, or other processes.
     "aborts",
@@ -170,7 +189,8 @@ const PLATFORMS: &[Platform] = &[
     Platform {
         how: How::Run {
             runner: &[NODE, "--no-warnings", "xtask/wasi.mjs"],
-            features: "std,allocator-api2",
+            // It finds no symbols there.
+            features: Features::AllBut("backtrace"),
             skip: NOT_IN_WASM,
         },
         short: true,
@@ -185,11 +205,11 @@ const PLATFORMS: &[Platform] = &[
     ),
     miri("i686-unknown-linux-gnu", "i686 Linux, Miri"),
     miri("s390x-unknown-linux-gnu", "s390x Linux (big-endian), Miri"),
-    build("aarch64-apple-darwin", "aarch64 macOS", ALL, NO_MAC),
-    build("x86_64-apple-darwin", "x86-64 macOS", ALL, NO_MAC),
-    build("aarch64-pc-windows-msvc", "aarch64 Windows", ALL, NO_WINDOWS),
-    build("thumbv7em-none-eabi", "Cortex-M4, no_std", NONE, NO_BOARD),
-    build("wasm32v1-none", "wasm32, no_std", NONE, NO_BOARD),
+    build("aarch64-apple-darwin", "aarch64 macOS", Features::All, NO_MAC),
+    build("x86_64-apple-darwin", "x86-64 macOS", Features::All, NO_MAC),
+    build("aarch64-pc-windows-msvc", "aarch64 Windows", Features::All, NO_WINDOWS),
+    build("thumbv7em-none-eabi", "Cortex-M4, no_std", Features::None, NO_BOARD),
+    build("wasm32v1-none", "wasm32, no_std", Features::None, NO_BOARD),
 ];
 
 /// How a platform ended.
@@ -197,11 +217,17 @@ const PLATFORMS: &[Platform] = &[
 struct Row {
     passed: usize,
     failed: usize,
-    /// Ignored or left out.
     not_run: usize,
     /// Why something was not run, or what failed.
     remark: String,
     good: bool,
+}
+
+impl Row {
+    /// One of which nothing was run, and why.
+    fn not_run(why: impl std::fmt::Display) -> Row {
+        Row { good: true, remark: format!("not run: {why}"), ..Row::default() }
+    }
 }
 
 #[derive(Default)]
@@ -257,30 +283,40 @@ fn run_all(options: &Options) -> Result<Outcome> {
     let mut rows = Vec::new();
     let mut outcome = Outcome::Passed;
     for platform in platforms {
-        let start = Instant::now();
         let row = if !will_run(platform) {
-            Row { remark: "not run: left out by --short".to_owned(), good: true, ..Row::default() }
+            Row::not_run("left out by --short")
         } else {
             println!("\n──── {} ({})", platform.target, platform.name);
-            attempt(platform, options).unwrap_or_else(|why| {
+            let start = Instant::now();
+            let row = attempt(platform, options).unwrap_or_else(|why| {
                 // What cannot be had here is no failure of the library.
                 let skipped = Outcome::Skipped(format!("{}: {why}", platform.name));
                 outcome = std::mem::replace(&mut outcome, Outcome::Passed).and(|| skipped);
-                Row { good: true, remark: format!("not run: {why}"), ..Row::default() }
-            })
+                Row::not_run(why)
+            });
+            println!("{} s", start.elapsed().as_secs());
+            row
         };
-        rows.push((platform, row, start.elapsed().as_secs()));
+        rows.push((platform, row));
     }
-    println!(
-        "\n{:<36} {:<29} {:>6} {:>6} {:>7} {:>7}",
-        "platform", "target", "passed", "failed", "not run", "seconds"
-    );
-    for (Platform { name, target, .. }, row, seconds) in &rows {
-        let Row { passed, failed, not_run, remark, .. } = row;
-        println!("{name:<36} {target:<29} {passed:>6} {failed:>6} {not_run:>7} {seconds:>7}  {remark}");
-    }
-    let failed = rows.iter().any(|(_, row, _)| !row.good);
+    println!("\n{}", table(&rows));
+    let failed = rows.iter().any(|(_, row)| !row.good);
     Ok(if failed { Outcome::Failed } else { outcome })
+}
+
+/// For a terminal and for Markdown.
+fn table(rows: &[(&Platform, Row)]) -> String {
+    let mut text = format!(
+        "| {:<35} | {:<27} | passed | failed | not run | remarks |\n|---|---|--:|--:|--:|---|\n",
+        "platform", "target"
+    );
+    for (Platform { name, target, .. }, Row { passed, failed, not_run, remark, .. }) in rows {
+        let _ = writeln!(
+            text,
+            "| {name:<35} | {target:<27} | {passed:>6} | {failed:>6} | {not_run:>7} | {remark} |"
+        );
+    }
+    text
 }
 
 /// What Debian has not installed yet of all that is needed, in one go.
@@ -345,7 +381,7 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
                 target,
                 "--no-default-features",
                 "--features",
-                features,
+                &features.list(),
             ];
             let built = cargo_of(&args, &env)?.0;
             let remark = if built { format!("built, not run: {why}") } else { "does not build".to_owned() };
@@ -375,18 +411,22 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             if target.contains("windows") {
                 windows_library(target)?;
             }
-            let features = ["--no-default-features", "--features", features];
+            let features = features.list();
+            let features = ["--no-default-features", "--features", &features];
             let test = ["test", "-p", "zigalloc", "--no-fail-fast", "--target", target];
             let skip = skip.iter().flat_map(|name| ["--skip", *name]);
             let args: Vec<&str> =
-                [&test[..], SHORT, &features, &["--"]].concat().into_iter().chain(skip).collect();
+                [&test[..], TESTS, &features, &["--"]].concat().into_iter().chain(skip).collect();
             Ok(tests(cargo_of(&args, &env)?))
         }
         How::Miri => {
             toolchain::miri()?;
             env.insert("MIRIFLAGS".to_owned(), "-Zmiri-strict-provenance -Zmiri-tree-borrows".to_owned());
-            let args =
-                [&["miri", "test", "-p", "zigalloc", "--no-fail-fast", "--target", target], SHORT].concat();
+            let args = [
+                &["miri", "test", "-p", "zigalloc", "--no-fail-fast", "--target", target],
+                &["--lib", "--test", "all"][..],
+            ]
+            .concat();
             Ok(tests(rustup_cargo(&args, &env)?))
         }
     }
@@ -402,11 +442,14 @@ fn windows_library(target: &str) -> Result<()> {
     if output(&mut compile)?.0 { Ok(()) } else { Err("bcryptprimitives.dll does not compile".to_owned()) }
 }
 
-const SHORT: &[&str] = &["--lib", "--test", "all"];
+/// The tests that start no compilers, and whole programs on other global allocators.
+const TESTS: &[&str] = &["--lib", "--test", "all", "--test", "global_*"];
 
+/// What a test program's output says, with the reason of each test that is ignored.
 fn tests((succeeded, output): (bool, String)) -> Row {
     let mut row = Row { good: succeeded, ..Row::default() };
     let mut failed = Vec::new();
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for line in output.lines() {
         if let Some(counts) = line.strip_prefix("test result: ") {
             let count = |word| {
@@ -415,19 +458,27 @@ fn tests((succeeded, output): (bool, String)) -> Row {
             };
             row.passed += count(" passed").unwrap_or(0);
             row.failed += count(" failed").unwrap_or(0);
-            row.not_run += count(" ignored").unwrap_or(0) + count(" filtered").unwrap_or(0);
-        } else if let Some(name) =
-            line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED"))
+            let left_out = count(" filtered").unwrap_or(0);
+            row.not_run += count(" ignored").unwrap_or(0) + left_out;
+            *reasons.entry(LEFT_OUT).or_default() += left_out;
+        } else if let Some((name, result)) =
+            line.strip_prefix("test ").and_then(|line| line.split_once(" ... "))
         {
-            failed.push(name);
+            if result == "FAILED" {
+                failed.push(name);
+            } else if let Some(reason) = result.strip_prefix("ignored, ") {
+                *reasons.entry(reason).or_default() += 1;
+            }
         }
     }
-    if !succeeded {
-        row.remark = match failed.first() {
-            Some(first) => format!("FAILED: {first} …"),
-            None => "FAILED: it does not compile, or crashed".to_owned(),
-        };
-    }
+    let mut reasons: Vec<_> = reasons.into_iter().filter(|(_, count)| *count > 0).collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let reasons: Vec<_> = reasons.iter().map(|(reason, count)| format!("{count}: {reason}")).collect();
+    row.remark = match (succeeded, failed.first()) {
+        (true, _) => reasons.join("; "),
+        (false, Some(first)) => format!("FAILED: {first} …"),
+        (false, None) => "FAILED: it does not compile, or crashed".to_owned(),
+    };
     row
 }
 
@@ -457,12 +508,33 @@ mod tests {
 
     #[test]
     fn results_are_summed_up() {
-        let output = "test a ... ok\ntest b::c ... FAILED\n\ntest result: FAILED. 12 passed; 1 failed; 3 ignored; 0 \
+        let output = "test a ... ok\ntest b::c ... FAILED\ntest d ... ignored, no y\ntest e ... ignored, no x\n\
+                      test f ... ignored, no x\n\ntest result: FAILED. 12 passed; 1 failed; 3 ignored; 0 \
                       measured; 2 filtered out; finished in 0.1s\ntest result: ok. 5 passed; 0 failed; 0 ignored; 0";
         let row = tests((false, output.to_owned()));
         assert_eq!((row.passed, row.failed, row.not_run, row.good), (17, 1, 5, false));
         assert_eq!(row.remark, "FAILED: b::c …");
         assert!(tests((false, String::new())).remark.contains("does not compile"));
-        assert!(tests((true, output.replace("FAILED", "ok"))).good);
+        let row = tests((true, output.replace("FAILED", "ok").replace("2 filtered", "0 filtered")));
+        assert!(row.good);
+        assert_eq!(row.remark, "2: no x; 1: no y");
+    }
+
+    #[test]
+    fn a_table_is_markdown() {
+        let rows = [(&PLATFORMS[0], Row { passed: 3, good: true, ..Row::default() })];
+        let table = table(&rows);
+        let columns: Vec<_> = table.lines().map(|line| line.matches('|').count()).collect();
+        assert_eq!(columns, [7, 7, 7], "{table}");
+        assert!(table.ends_with("|      3 |      0 |       0 |  |\n"), "{table}");
+    }
+
+    #[test]
+    fn features_may_lack_one() {
+        let all = Features::All.list();
+        let fewer = Features::AllBut("backtrace").list();
+        assert_eq!(all.split(',').count(), fewer.split(',').count() + 1);
+        assert!(!fewer.contains("backtrace"), "{fewer}");
+        assert_eq!(Features::None.list(), "");
     }
 }
