@@ -7,9 +7,10 @@
 //!
 //! # What is assumed of the lock
 //!
-//! `RawMutex` is an `unsafe` trait: whoever implements it promises that the lock is held once at a time,
-//! and that what one holder did is seen by the next. That is all that is needed for the child to see its
-//! calls one after the other. The trait does not promise that a lock is for any thread: one that is a
+//! `RawMutex` is an `unsafe` trait: whoever implements it promises that the lock is held once at a time. That what
+//! one holder did is seen by the next is not said there; it is assumed here as `lock_api::Mutex` assumes it,
+//! which lends its value to one holder after the other. That is all that is needed for the child to see its calls one
+//! after the other. The trait does not promise that a lock is for any thread: one that is a
 //! `Cell<bool>`, for programs with one thread, implements it too. So the handle is made only if `R` is
 //! `Sync`, and the wrapper may be sent only if `R` is `Send`.
 //!
@@ -22,7 +23,7 @@
 //! |---|---|---|
 //! | `spin::Mutex<()>` | turning in a loop | Not fair. A thread that is interrupted while it holds the lock keeps all others turning. |
 //! | `spin::mutex::TicketMutex<()>` | turning in a loop | Fair: first come, first served. The next in line may be asleep, and then everyone turns. |
-//! | `parking_lot::RawMutex` | turning for a moment, then sleeping | It allocates: the first time that threads wait, and for each thread that does, it takes memory from the **global** allocator, for its table of sleepers. |
+//! | `parking_lot::RawMutex` | turning for a moment, then sleeping | It allocates: the first time that threads wait, and whenever there are more of them than before, it takes memory from the **global** allocator, for its table of sleepers. |
 //!
 //! What the last one means: with it, a `LockedAllocator` never fits as the `#[global_allocator]`, for then
 //! to allocate would wait for an allocation; and a program that counts on one arena for all of its memory

@@ -24,24 +24,27 @@ use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nul
 // 3. Every live block can be passed to every method. The layout that "fits" it is exactly the one
 //    of the last `allocate`, `grow` or `shrink`, since the slices returned are no longer than it;
 //    so its size and alignment match (clause 3).
+// 4. A block's end is an address too (clause 7: no block is longer than an object may be); an empty
+//    one begins at or below the highest.
+// The methods are inlined, also without optimisation, so that their return address is the container's.
 unsafe impl api::Allocator for Allocator<'_> {
-    #[inline]
+    #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
         blocks::allocate(*self, layout, return_address()).ok_or(api::AllocError)
     }
 
-    #[inline]
+    #[inline(always)]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
         blocks::allocate_zeroed(*self, layout, return_address()).ok_or(api::AllocError)
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise is the same.
         unsafe { blocks::deallocate(*self, ptr, layout, return_address()) };
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn grow(
         &self,
         ptr: NonNull<u8>,
@@ -59,7 +62,7 @@ unsafe impl api::Allocator for Allocator<'_> {
         memory.ok_or(api::AllocError)
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn grow_zeroed(
         &self,
         ptr: NonNull<u8>,
@@ -77,7 +80,7 @@ unsafe impl api::Allocator for Allocator<'_> {
         memory.ok_or(api::AllocError)
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn shrink(
         &self,
         ptr: NonNull<u8>,
@@ -99,23 +102,23 @@ unsafe impl api::Allocator for Allocator<'_> {
 // SAFETY: as for `Allocator`, which does everything. That the calls may come from any thread is the
 // promise of the handle's type.
 unsafe impl api::Allocator for SyncAllocator<'_> {
-    #[inline]
+    #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
         self.get().allocate(layout)
     }
 
-    #[inline]
+    #[inline(always)]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
         self.get().allocate_zeroed(layout)
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: the caller's promise is the same.
         unsafe { self.get().deallocate(ptr, layout) };
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn grow(
         &self,
         ptr: NonNull<u8>,
@@ -126,7 +129,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         unsafe { self.get().grow(ptr, old_layout, new_layout) }
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn grow_zeroed(
         &self,
         ptr: NonNull<u8>,
@@ -137,7 +140,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         unsafe { self.get().grow_zeroed(ptr, old_layout, new_layout) }
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn shrink(
         &self,
         ptr: NonNull<u8>,
@@ -168,6 +171,12 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
 /// the vtable has no way to; the block keeps the length that was asked for, which the trait accepts too.
 ///
 /// The trait cannot change a block in place, and a shorter length must be told to it: hence `resize`.
+///
+/// # An allocator that calls back
+///
+/// The trait does not forbid an allocator to call the very allocator that is calling it (clause 15), through a hook,
+/// say. What is above it then does what it does for any such child: a lock waits for ever, an arena has no
+/// memory to give. Blocks stay disjoint, since safe code can do it.
 ///
 /// # Threads
 ///
@@ -227,7 +236,8 @@ impl<A: api::Allocator> FromAllocator<A> {
     pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract. The trait promises that a block is valid until it is
         // deallocated or the allocator is gone, and the handle borrows `self`, which holds the allocator
-        // (clause 11); that is also why there is always an `A` behind the context.
+        // (clause 11); that is also why there is always an `A` behind the context. (It does not promise
+        // clause 15; whatever is above a child keeps its blocks disjoint all the same.)
         unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
     }
 

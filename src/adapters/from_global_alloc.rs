@@ -13,6 +13,12 @@
 //! (The example in its documentation has its memory within itself.) So there is no adapter by value:
 //! a handle borrows the allocator where it is.
 //!
+//! # An allocator that calls back
+//!
+//! `GlobalAlloc` does not forbid an allocator to call the very allocator that is calling it (clause 15 of the
+//! [contract](crate::VTable#the-contract-of-an-allocator)), through a hook, say. What is above it then does what it
+//! does for any such child: a lock waits for ever, an arena has no memory to give. Blocks stay disjoint.
+//!
 //! # Limits
 //!
 //! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as
@@ -75,7 +81,8 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract, because `GlobalAlloc` promises the same: blocks are
         // disjoint, aligned, and valid until they are freed, as long as the allocator stays where it
-        // is. The handle borrows it (clause 11).
+        // is. The handle borrows it (clause 11). (It does not promise clause 15; whatever is above a child
+        // keeps its blocks disjoint all the same.)
         unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
     }
 

@@ -35,8 +35,8 @@
 //! Zeros are always written: no allocator of the contract promises that its memory is zero.
 //!
 //! Nothing is filled with 0xAA, as nothing is in the `raw_*` functions. The return address is one in
-//! the function of the container that these methods are inlined into; it is 0 under `#[global_allocator]`,
-//! where the caller is always the same shim.
+//! the function of the container that these methods are inlined into, or in what that one is inlined into; it is 0
+//! under `#[global_allocator]`, where the caller is always a function that the compiler makes.
 //!
 //! # Out of memory
 //!

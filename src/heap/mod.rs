@@ -52,8 +52,8 @@ pub(crate) const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as
 /// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a
 /// block that the caller knows by a pointer that may reach less: one that was made from a reference, or
 /// that a `Box` has held. To the processor, that is nothing. It is for memory that comes from outside of
-/// Rust, where there is no pointer of this crate's own to begin from. Miri's strict mode has no exposed
-/// provenance; there the pointer is used as it comes.
+/// Rust, where there is no pointer of this crate's own to begin from. Under Miri, whose strict mode has no exposed
+/// provenance and cannot be told from its other one, the pointer is used as it comes.
 #[cfg(feature = "std")]
 #[inline(always)]
 fn whole_block(memory: *mut u8) -> *mut u8 {

@@ -106,8 +106,9 @@
 //! be freed, and the next `alloc` must return a pointer to the whole block. So the page allocator
 //! *exposes* what it maps, and `free` and `remap` make from the address a pointer of the slab. To the
 //! processor, that is nothing. Only this needs exposed provenance, and only where blocks come in; the
-//! chains are of pointers. Miri's strict mode has no exposed provenance; there the pointer is used as it
-//! comes.
+//! chains are of pointers. Under Miri, whose strict mode has no exposed provenance and cannot be told from its
+//! other one, the pointer is used as it comes: Stacked Borrows then sees a fault where a container hands a `Box`'s
+//! block back. Miri of a program of yours is for [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR).
 //!
 //! # Differences from Zig
 //!

@@ -12,7 +12,7 @@ use mimalloc::MiMalloc;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::adapters::{FromGlobalAlloc, GlobalAllocator};
-use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
+use zigalloc::heap::{C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
 use zigalloc::testing::{
     StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict_with,
@@ -253,6 +253,8 @@ fn calls_arrive_at_the_handle() {
         global.dealloc(moved, layout(300, 8));
     }
     let calls = recorder.take();
+    // The caller would always be the same one.
+    assert!(calls.iter().all(|call| call.ret_addr() == 0), "{calls:?}");
     let short: Vec<_> = calls
         .iter()
         .map(|call| match *call {
@@ -325,6 +327,8 @@ fn constants_are_what_they_say() {
     };
     assert_eq!(same(&GlobalAllocator::SMP, SMP_ALLOCATOR), cfg!(not(miri)));
     assert_eq!(same(&GlobalAllocator::PAGE, PAGE_ALLOCATOR), cfg!(not(miri)));
+    assert_eq!(same(&GlobalAllocator::C, C_ALLOCATOR), cfg!(not(miri)));
+    assert!(!same(&GlobalAllocator::C, SMP_ALLOCATOR));
     assert!(format!("{:?}", GlobalAllocator::SMP).starts_with("GlobalAllocator {"));
 }
 

@@ -11,7 +11,8 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::heap::{
-    ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR, SharedArenaAllocator,
+    ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR,
+    SharedArenaAllocator,
 };
 use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator};
 
@@ -49,15 +50,6 @@ fn names(calls: &[Call]) -> Vec<&'static str> {
     calls.iter().map(name).collect()
 }
 
-fn ret_addr(call: &Call) -> usize {
-    match *call {
-        Call::Alloc { ret_addr, .. }
-        | Call::Resize { ret_addr, .. }
-        | Call::Remap { ret_addr, .. }
-        | Call::Free { ret_addr, .. } => ret_addr,
-    }
-}
-
 // ---- the calls, one by one ----
 
 /// A layout of size zero is no block, whatever is done with it.
@@ -68,7 +60,8 @@ fn size_zero_never_reaches_the_vtable(#[values(1, 2, 8, 64, 4096, 1 << 20)] alig
     let empty = layout(0, align);
     for memory in [allocator.allocate(empty).unwrap(), allocator.allocate_zeroed(empty).unwrap()] {
         assert_eq!(memory.len(), 0);
-        assert_eq!(memory.addr().get() % align, 0);
+        // The highest one, where there is no memory.
+        assert_eq!(memory.addr().get(), usize::MAX - (align - 1));
         let stricter = layout(0, 2 * align);
         // SAFETY: `empty` fits, and the sizes are equal.
         let grown = unsafe { allocator.grow(memory.cast(), empty, stricter) }.unwrap();
@@ -120,8 +113,14 @@ fn shrinking_to_size_zero_frees(#[values(4, 16, 64)] new_align: usize) {
 #[test]
 fn zeroed_memory_is_zero() {
     let mut buffer = [MaybeUninit::new(0xFF); 1000];
-    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
-    let allocator = fixed_buffer.allocator();
+    let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    zeroed_is_zero(fixed_buffer.allocator());
+    fixed_buffer.reset();
+    zeroed_is_zero(fixed_buffer.thread_safe_allocator());
+}
+
+/// Where the memory was not zero before.
+fn zeroed_is_zero(allocator: impl Api) {
     let memory = allocator.allocate_zeroed(layout(500, 8)).unwrap();
     assert_eq!(bytes(memory), [0; 500]);
     fill(memory, 7);
@@ -129,6 +128,31 @@ fn zeroed_memory_is_zero() {
     let memory = unsafe { allocator.grow_zeroed(memory.cast(), layout(500, 8), layout(900, 8)) }.unwrap();
     assert_eq!(bytes(memory)[..500], [7; 500]);
     assert_eq!(bytes(memory)[500..], [0; 400]);
+    fill(memory, 0xFF);
+}
+
+/// A size on the wrong side of the old one is a caller's mistake, which debug assertions see.
+#[rstest]
+#[should_panic(expected = "grow: the new size 99 is below the old one, 100")]
+#[case::grow(100, 99, "grow")]
+#[should_panic(expected = "grow_zeroed: the new size 0 is below the old one, 1")]
+#[case::grow_zeroed(1, 0, "grow_zeroed")]
+#[should_panic(expected = "shrink: the new size 101 is above the old one, 100")]
+#[case::shrink(100, 101, "shrink")]
+#[cfg_attr(not(debug_assertions), ignore = "only debug assertions look at it")]
+fn a_size_on_the_wrong_side_panics(#[case] old_size: usize, #[case] new_size: usize, #[case] what: &str) {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let allocator = arena.allocator();
+    let (old, new) = (layout(old_size, 1), layout(new_size, 1));
+    let memory = allocator.allocate(old).unwrap().cast();
+    // SAFETY: the old layout fits; that the new one does not is what is looked at.
+    let _ = unsafe {
+        match what {
+            "grow" => allocator.grow(memory, old, new),
+            "grow_zeroed" => allocator.grow_zeroed(memory, old, new),
+            _ => allocator.shrink(memory, old, new),
+        }
+    };
 }
 
 /// The allocator's own way is tried first.
@@ -255,9 +279,23 @@ fn return_addresses_are_provided() {
     numbers.truncate(3);
     numbers.shrink_to_fit();
     drop(numbers);
+    drop(Box::new_in(7, recorder.allocator()));
+    let mut zeroed = recorder.allocator().allocate_zeroed(layout(8, 8)).unwrap();
+    // SAFETY: the layout fits.
+    unsafe {
+        zeroed = recorder.allocator().grow_zeroed(zeroed.cast(), layout(8, 8), layout(16, 8)).unwrap();
+        recorder.allocator().deallocate(zeroed.cast(), layout(16, 8));
+    }
     let calls = recorder.take();
-    assert!(calls.len() > 4);
-    assert!(calls.iter().all(|call| ret_addr(call) != 0), "{calls:?}");
+    assert!(calls.len() > 9);
+    assert!(calls.iter().all(|call| call.ret_addr() != 0), "{calls:?}");
+    // They are addresses of the containers' functions, not of the trait's: others for other containers, and for
+    // other places in one function.
+    let mut allocs: Vec<_> =
+        calls.iter().filter(|call| matches!(call, Call::Alloc { .. })).map(Call::ret_addr).collect();
+    allocs.sort_unstable();
+    allocs.dedup();
+    assert!(allocs.len() >= 3, "{calls:?}");
 }
 
 /// `grow` or `shrink`, as the sizes are.
@@ -628,5 +666,7 @@ fn a_box_becomes_a_vector_and_grows() {
         // A block of C that has been shortened is longer than its pointer in a `Box` says, and Miri holds
         // `free` to that as if it were Rust's.
         grow(*C_ALLOCATOR);
+        // Nor does its strict mode know the pointers by which this one takes its blocks back.
+        grow(*SMP_ALLOCATOR);
     }
 }

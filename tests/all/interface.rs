@@ -79,13 +79,7 @@ impl Watch<'_> {
     fn ret_addrs(&self) -> Vec<usize> {
         let calls = self.recorder.take();
         calls.iter().for_each(|call| self.account(call));
-        let ret_addrs = calls.iter().map(|call| match *call {
-            Call::Alloc { ret_addr, .. }
-            | Call::Resize { ret_addr, .. }
-            | Call::Remap { ret_addr, .. }
-            | Call::Free { ret_addr, .. } => ret_addr,
-        });
-        ret_addrs.collect()
+        calls.iter().map(Call::ret_addr).collect()
     }
 
     /// Refuse every resize and remap from now on, or do not.

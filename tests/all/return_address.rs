@@ -57,13 +57,7 @@ fn buffer() -> [MaybeUninit<u8>; 4096] {
 
 /// The return addresses of the calls since the last time.
 fn ret_addrs(recorder: &Recorder<'_>) -> Vec<usize> {
-    let calls = recorder.take().into_iter().map(|call| match call {
-        Call::Alloc { ret_addr, .. }
-        | Call::Resize { ret_addr, .. }
-        | Call::Remap { ret_addr, .. }
-        | Call::Free { ret_addr, .. } => ret_addr,
-    });
-    calls.collect()
+    recorder.take().iter().map(Call::ret_addr).collect()
 }
 
 /// Asserts that there were `count` calls of the vtable, all with the same address, and that it is in

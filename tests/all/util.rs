@@ -41,6 +41,18 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// The return address that the function got.
+    pub fn ret_addr(&self) -> usize {
+        match *self {
+            Call::Alloc { ret_addr, .. }
+            | Call::Resize { ret_addr, .. }
+            | Call::Remap { ret_addr, .. }
+            | Call::Free { ret_addr, .. } => ret_addr,
+        }
+    }
+}
+
 /// Passes every call on to a child and writes it down.
 pub struct Recorder<'c> {
     child_allocator: Allocator<'c>,
