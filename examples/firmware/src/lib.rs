@@ -1,10 +1,11 @@
-//! What the firmware does: it reads a sensor, and keeps for each channel the last few readings.
+//! What the firmware does: it reads sensors, and keeps of each the last few readings.
 //!
 //! All memory is one buffer. A fixed buffer hands it out; a counter above it tells how much of it the program
 //! needs, which is what one wants to know before choosing the chip; a pool has the readings, which
 //! come and go one by one; and an arena has what lives for one report, all of which goes at once.
 //!
-//! Nothing here panics when memory runs out: a reading that does not fit is dropped, and counted.
+//! Nothing here panics or ends when memory runs out: a reading that does not fit is dropped, a report that
+//! does not fit is skipped, and both are counted. Only what there is at the start must fit.
 
 #![no_std]
 
@@ -16,10 +17,25 @@ use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, MemoryPoolExtra, Rese
 use zigalloc::trace::CountingAllocator;
 use zigalloc::{Allocator, Error};
 
+/// How many sensors can be plugged in.
+pub const CHANNELS: usize = 3;
 /// How many readings a channel keeps.
-const KEPT: usize = 4;
-/// How many readings there is room for.
-const READINGS: usize = 16;
+pub const KEPT: usize = 8;
+/// How many readings there is room for: two channels' worth, as the third is seldom plugged in, and then
+/// makes do with what the others leave.
+pub const READINGS: usize = 2 * KEPT;
+
+/// How long a report can be: the brackets, and for each reading ten digits, a comma and a space.
+const LONGEST: usize = CHANNELS * 2 + READINGS * 12;
+
+/// What comes from the sensors.
+#[derive(Clone, Copy, Debug)]
+pub enum Sample {
+    /// A channel has measured a value.
+    Value(usize, u32),
+    /// A channel's sensor is no longer there, so its readings say nothing.
+    Unplugged(usize),
+}
 
 /// One reading, and the one before it on its channel.
 struct Reading {
@@ -33,8 +49,10 @@ type Readings<'a> = MemoryPoolExtra<Reading, 0, false, Allocator<'a>>;
 /// What came of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// The last report.
+    /// The last report for which there was memory.
     pub report: Text,
+    /// Reports for which there was none.
+    pub skipped: usize,
     /// Readings for which there was no room.
     pub dropped: usize,
     /// How much of the buffer was in use at most, in bytes.
@@ -44,11 +62,13 @@ pub struct Summary {
 /// A report, in a buffer of its own, since it outlives the arena.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text {
-    bytes: [u8; 64],
+    bytes: [u8; LONGEST],
     len: usize,
 }
 
 impl Text {
+    const EMPTY: Text = Text { bytes: [0; LONGEST], len: 0 };
+
     /// The text.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
@@ -70,82 +90,107 @@ impl Write for Text {
     }
 }
 
-/// Takes `samples`, pairs of a channel (0 or 1) and a value, with no other memory than `memory`.
+/// Takes `samples`, and makes a report after each, with no other memory than `memory`.
 ///
 /// # Errors
-/// If there is not even room to begin.
+/// If there is not even room to begin: for [`READINGS`] readings.
 pub fn run(
     memory: &mut [MaybeUninit<u8>],
-    samples: impl IntoIterator<Item = (usize, u32)>,
+    samples: impl IntoIterator<Item = Sample>,
 ) -> Result<Summary, Error> {
     let fixed_buffer = FixedBufferAllocator::init(memory);
     let counting = CountingAllocator::init(fixed_buffer.allocator());
     let readings = Readings::init_preheated(counting.allocator(), READINGS)?;
     let mut scratch = ArenaAllocator::init(counting.allocator());
-    let mut channels = [None; 2];
-    let mut report = Text { bytes: [0; 64], len: 0 };
-    let mut dropped = 0;
-    for (channel, value) in samples {
+    let mut channels = [None; CHANNELS];
+    let mut summary = Summary { report: Text::EMPTY, skipped: 0, dropped: 0, peak: 0 };
+    for sample in samples {
+        let (Sample::Value(channel, _) | Sample::Unplugged(channel)) = sample;
         let Some(newest) = channels.get_mut(channel) else { continue };
-        match readings.create() {
-            // SAFETY: the pool gives out memory for one reading.
-            Ok(reading) => unsafe {
-                reading.write(Reading { value, previous: *newest });
-                *newest = Some(reading);
-                forget_old(&readings, reading);
+        match sample {
+            // SAFETY: each channel's readings are live, and its own.
+            Sample::Value(_, value) => match unsafe { keep(&readings, newest, value) } {
+                Ok(()) => {}
+                Err(Error::OutOfMemory) => summary.dropped += 1,
             },
-            Err(Error::OutOfMemory) => dropped += 1,
+            // SAFETY: as above.
+            Sample::Unplugged(_) => unsafe { forget(&readings, newest, 0) },
         }
-        report.len = 0;
-        for newest in channels {
-            // SAFETY: each channel's readings are live.
-            unsafe { describe(newest, scratch.allocator(), &mut report)? };
+        // SAFETY: as above.
+        match unsafe { describe(&channels, scratch.allocator()) } {
+            Ok(report) => summary.report = report,
+            Err(Error::OutOfMemory) => summary.skipped += 1,
         }
-        // The memory of the report stays with the arena, for the next one.
+        // The memory of the report stays with the arena, for the next one. If the fixed buffer cannot make
+        // one block of it, the arena has less to begin with, and asks again.
         scratch.reset(ResetMode::RetainCapacity);
     }
-    Ok(Summary { report, dropped, peak: counting.snapshot().peak_live_bytes })
+    summary.peak = counting.snapshot().peak_live_bytes;
+    Ok(summary)
 }
 
-/// Gives back what a channel has beyond the newest [`KEPT`].
+/// Adds a reading to a channel, in place of its oldest if it has [`KEPT`]. Without memory all stays as it was:
+/// a channel that gives one back gets that one again.
 ///
 /// # Safety
 /// `newest` and those before it are live readings of the pool, which nobody else uses.
-unsafe fn forget_old(readings: &Readings<'_>, newest: NonNull<Reading>) {
-    let mut last = newest;
-    // SAFETY: the caller's promise. What is given back is no longer in the list.
-    unsafe {
-        for _ in 1..KEPT {
-            let Some(previous) = last.as_ref().previous else { return };
-            last = previous;
-        }
-        while let Some(old) = last.as_ref().previous {
-            last.as_mut().previous = old.as_ref().previous;
-            readings.destroy(old);
+unsafe fn keep(
+    readings: &Readings<'_>,
+    newest: &mut Option<NonNull<Reading>>,
+    value: u32,
+) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
+    unsafe { forget(readings, newest, KEPT - 1) };
+    let reading = readings.create()?;
+    // SAFETY: the pool gives out memory for one reading.
+    unsafe { reading.write(Reading { value, previous: *newest }) };
+    *newest = Some(reading);
+    Ok(())
+}
+
+/// Gives back what a channel has beyond the newest `kept`.
+///
+/// # Safety
+/// `newest` and those before it are live readings of the pool, which nobody else uses.
+unsafe fn forget(readings: &Readings<'_>, newest: &mut Option<NonNull<Reading>>, kept: usize) {
+    let mut link = newest;
+    for _ in 0..kept {
+        let Some(reading) = link else { return };
+        // SAFETY: the caller's promise.
+        link = unsafe { &mut reading.as_mut().previous };
+    }
+    let mut old = link.take();
+    while let Some(reading) = old {
+        // SAFETY: the caller's promise. The reading is no longer in the list.
+        unsafe {
+            old = reading.as_ref().previous;
+            readings.destroy(reading);
         }
     }
 }
 
-/// Writes a channel's readings, sorted, for which it needs memory for a moment.
+/// Writes each channel's readings, sorted, for which it needs memory for a moment.
 ///
 /// # Safety
-/// `newest` and those before it are live readings.
+/// The channels' readings are live.
 unsafe fn describe(
-    newest: Option<NonNull<Reading>>,
+    channels: &[Option<NonNull<Reading>>; CHANNELS],
     scratch: Allocator<'_>,
-    report: &mut Text,
-) -> Result<(), Error> {
-    // SAFETY: the caller's promise, for all of them.
-    let readings = || core::iter::successors(newest, |reading| unsafe { reading.as_ref().previous });
-    let values = scratch.alloc::<u32>(readings().count())?;
-    for (index, reading) in readings().enumerate() {
-        // SAFETY: there is a value for each reading; the reading is live.
-        unsafe { values.cast::<u32>().add(index).write(reading.as_ref().value) };
+) -> Result<Text, Error> {
+    let mut report = Text::EMPTY;
+    for newest in channels {
+        // SAFETY: the caller's promise, for all of them.
+        let readings = || core::iter::successors(*newest, |reading| unsafe { reading.as_ref().previous });
+        let values = scratch.alloc::<u32>(readings().count())?;
+        for (index, reading) in readings().enumerate() {
+            // SAFETY: there is a value for each reading; the reading is live.
+            unsafe { values.cast::<u32>().add(index).write(reading.as_ref().value) };
+        }
+        // SAFETY: every value has been written, and nobody else has the memory.
+        let values = unsafe { &mut *values.as_ptr() };
+        values.sort_unstable();
+        // It fits: a report has no more readings than there are.
+        let _ = write!(report, "{values:?}");
     }
-    // SAFETY: every value has been written, and nobody else has the memory.
-    let values = unsafe { &mut *values.as_ptr() };
-    values.sort_unstable();
-    // A report that is too long ends early.
-    let _ = write!(report, "{values:?}");
-    Ok(())
+    Ok(report)
 }

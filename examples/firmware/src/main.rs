@@ -10,9 +10,20 @@
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-/// What the sensor would say: two channels, of which the second is quick.
-fn samples() -> impl Iterator<Item = (usize, u32)> {
-    (0..100).map(|n: u32| (usize::from(n % 5 != 0), n * 37 % 101))
+use firmware::Sample;
+
+/// What the sensors would say: of the two that are always there, the second is quick; a third comes, and at
+/// last the first goes.
+fn samples() -> impl Iterator<Item = Sample> {
+    (0..100).map(|n: u32| {
+        let value = n * 37 % 101;
+        match n {
+            80 => Sample::Unplugged(0),
+            _ if n % 5 == 0 && n < 80 => Sample::Value(0, value),
+            _ if n % 10 == 9 => Sample::Value(2, value),
+            _ => Sample::Value(1, value),
+        }
+    })
 }
 
 #[cfg(target_os = "none")]

@@ -2,48 +2,120 @@
 
 use std::mem::MaybeUninit;
 
-type Sample = (usize, u32);
+use firmware::{CHANNELS, KEPT, READINGS, Sample, Summary};
 
-fn run(len: usize, samples: &[Sample]) -> Result<firmware::Summary, zigalloc::Error> {
-    let mut memory = vec![MaybeUninit::uninit(); len];
-    firmware::run(&mut memory, samples.iter().copied())
+use Sample::{Unplugged, Value};
+
+/// Aligned, so that a length means the same amount of memory in every run.
+#[repr(align(16))]
+struct Memory([MaybeUninit<u8>; 1024]);
+
+fn run(len: usize, samples: &[Sample]) -> Result<Summary, zigalloc::Error> {
+    let mut memory = Memory([MaybeUninit::uninit(); 1024]);
+    firmware::run(&mut memory.0[..len], samples.iter().copied())
+}
+
+/// Values that count up, each on the next of so many channels.
+fn in_turn(channels: usize, count: u32) -> Vec<Sample> {
+    (0..count).map(|n| Value(n as usize % channels, n)).collect()
 }
 
 #[test]
 fn each_channel_keeps_its_newest() {
-    let samples = [(0, 9), (1, 5), (1, 4), (1, 3), (1, 2), (0, 8), (1, 1), (7, 7)];
+    let quick = (0..10).rev().map(|value| Value(1, value));
+    let samples: Vec<_> = [Value(0, 9)].into_iter().chain(quick).chain([Value(0, 8), Value(7, 7)]).collect();
     let summary = run(1024, &samples).unwrap();
-    assert_eq!(summary.report.as_str(), "[8, 9][1, 2, 3, 4]");
-    assert_eq!(summary.dropped, 0);
-    assert!((16 * 8..1024).contains(&summary.peak), "{summary:?}");
+    assert_eq!(summary.report.as_str(), "[8, 9][0, 1, 2, 3, 4, 5, 6, 7][]");
+    assert_eq!((summary.dropped, summary.skipped), (0, 0));
+    assert!((READINGS * size_of::<usize>()..1024).contains(&summary.peak), "{summary:?}");
 }
 
 /// However long it runs: readings are used again, and so is the memory of a report.
 #[test]
 fn memory_does_not_grow() {
-    let samples = |count| (0..count).map(|n| (n as usize % 2, n)).collect::<Vec<Sample>>();
-    let (short, long) = (run(1024, &samples(20)).unwrap(), run(1024, &samples(2000)).unwrap());
-    assert_eq!((long.peak, long.dropped), (short.peak, 0));
-    assert_eq!(long.report.as_str(), "[1992, 1994, 1996, 1998][1993, 1995, 1997, 1999]");
+    let (short, long) = (run(1024, &in_turn(2, 40)).unwrap(), run(1024, &in_turn(2, 2000)).unwrap());
+    assert_eq!((long.peak, long.dropped, long.skipped), (short.peak, 0, 0));
+    let newest = |last: u32| (0..KEPT as u32).rev().map(|n| last - 2 * n).collect::<Vec<_>>();
+    assert_eq!(long.report.as_str(), format!("{:?}{:?}[]", newest(1998), newest(1999)));
 }
 
-/// From none to plenty, a buffer is enough or it is not; and what was said to be the peak is about what is
-/// needed.
+/// Two channels have all the readings; a third gets none until one of them is unplugged.
+#[test]
+fn readings_without_room_are_dropped() {
+    let mut samples = in_turn(2, 16);
+    samples.extend([Value(2, 100), Value(2, 101)]);
+    let full = run(1024, &samples).unwrap();
+    assert_eq!(full.report.as_str(), "[0, 2, 4, 6, 8, 10, 12, 14][1, 3, 5, 7, 9, 11, 13, 15][]");
+    assert_eq!((full.dropped, full.skipped), (2, 0));
+
+    // The others go on as before: a new reading takes the place of an old one.
+    samples.extend([Value(0, 16), Value(1, 17), Value(2, 102)]);
+    let going_on = run(1024, &samples).unwrap();
+    assert_eq!(going_on.report.as_str(), "[2, 4, 6, 8, 10, 12, 14, 16][3, 5, 7, 9, 11, 13, 15, 17][]");
+    assert_eq!((going_on.dropped, going_on.skipped), (3, 0));
+
+    // There is room for the third.
+    samples.extend([Unplugged(0), Value(2, 103), Value(2, 104)]);
+    let unplugged = run(1024, &samples).unwrap();
+    assert_eq!(unplugged.report.as_str(), "[][3, 5, 7, 9, 11, 13, 15, 17][103, 104]");
+    assert_eq!((unplugged.dropped, unplugged.skipped), (3, 0));
+
+    // It takes all but one of what is left, and the first gets that one when it is back.
+    samples.extend((105..110).map(|value| Value(2, value)));
+    samples.extend([Value(0, 18), Value(0, 19), Value(2, 110)]);
+    let full_again = run(1024, &samples).unwrap();
+    assert_eq!(
+        full_again.report.as_str(),
+        "[18][3, 5, 7, 9, 11, 13, 15, 17][103, 104, 105, 106, 107, 108, 109]"
+    );
+    assert_eq!((full_again.dropped, full_again.skipped), (5, 0));
+    assert_eq!(full_again.peak, full.peak);
+}
+
+#[test]
+fn unplugging_what_is_not_there_is_nothing() {
+    let samples = [Unplugged(0), Value(1, 1), Unplugged(CHANNELS), Unplugged(1), Unplugged(1)];
+    let summary = run(1024, &samples).unwrap();
+    assert_eq!(summary.report.as_str(), "[][][]");
+}
+
+/// The longest one too: as many readings as there can be, with as many digits.
+#[test]
+fn reports_are_whole() {
+    let summary = run(1024, &[[Value(0, u32::MAX), Value(2, u32::MAX)]; KEPT].concat()).unwrap();
+    let values = [u32::MAX; KEPT];
+    assert_eq!(summary.report.as_str(), format!("{values:?}[]{values:?}"));
+}
+
+/// From none to plenty. From the least length on with which it begins, every run ends and counts. How many
+/// readings are dropped does not depend on the length, since they have their memory from the start. Reports
+/// are skipped as long as there is not enough for the longest.
 #[test]
 fn every_length_of_buffer() {
-    let samples = [(0, 3), (0, 2), (1, 1)];
-    let peak = run(1024, &samples).unwrap().peak;
-    let mut enough = 0;
-    for len in 0..=1024 {
-        match run(len, &samples) {
-            Ok(summary) => {
-                assert_eq!(summary.report.as_str(), "[2, 3][1]");
-                enough += 1;
-            }
-            Err(zigalloc::Error::OutOfMemory) => {
-                assert_eq!(enough, 0, "{len} bytes are not enough, fewer are")
-            }
-        }
+    // All three channels, of which one does not get what it should; then only two.
+    let (full, empty) = (in_turn(CHANNELS, 60), [Unplugged(0), Unplugged(1), Value(1, 60)]);
+    let samples = [&full[..], &empty].concat();
+    let plenty = run(1024, &samples).unwrap();
+    assert!(plenty.dropped > 0 && plenty.skipped == 0, "{plenty:?}");
+    let runs: Vec<_> = (0..=1024).map(|len| run(len, &samples)).collect();
+
+    let least = runs.iter().position(Result::is_ok).expect("1024 bytes are enough");
+    assert!(least > READINGS * size_of::<usize>(), "{least}");
+    let runs: Vec<Summary> = runs.into_iter().skip(least).map(Result::unwrap).collect();
+    for (len, Summary { report, skipped, dropped, peak }) in (least..).zip(&runs) {
+        assert_eq!(*dropped, plenty.dropped, "{len} bytes");
+        assert!(*peak <= len, "{len} bytes, {peak} of them in use");
+        // Without memory for a short report there is no report at all. With it, long ones may be skipped, and
+        // the last, which is short, is there and right.
+        let expected = if *skipped == samples.len() { "" } else { plenty.report.as_str() };
+        assert_eq!(report.as_str(), expected, "{len} bytes, {skipped} reports skipped");
     }
-    assert!(enough > 0 && 1025 - enough < peak + 64, "{enough} lengths are enough; the peak is {peak}");
+
+    let skipped: Vec<_> = runs.iter().map(|summary| summary.skipped).collect();
+    assert!(skipped.is_sorted_by(|less, more| less >= more), "more memory, more skipped: {skipped:?}");
+    assert_eq!(skipped[0], samples.len(), "with the least, there is memory for readings only");
+    assert!(skipped.iter().any(|count| (1..samples.len()).contains(count)), "all or nothing: {skipped:?}");
+    // What was said to be the peak is about what is needed.
+    let enough = least + skipped.iter().position(|count| *count == 0).unwrap();
+    assert!(enough < plenty.peak + 64, "{enough} bytes are enough; the peak is {}", plenty.peak);
 }
