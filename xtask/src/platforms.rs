@@ -30,6 +30,9 @@ enum How {
     Miri,
     /// The library is compiled, and why that is all.
     Build { features: Features, why: &'static str },
+    /// The library is compiled without features, and `examples/firmware` runs in the emulator that
+    /// `.cargo/config.toml` names, if it is there.
+    Firmware,
 }
 
 #[derive(Clone, Copy)]
@@ -208,7 +211,14 @@ const PLATFORMS: &[Platform] = &[
     build("aarch64-apple-darwin", "aarch64 macOS", Features::All, NO_MAC),
     build("x86_64-apple-darwin", "x86-64 macOS", Features::All, NO_MAC),
     build("aarch64-pc-windows-msvc", "aarch64 Windows", Features::All, NO_WINDOWS),
-    build("thumbv7em-none-eabi", "Cortex-M4, no_std", Features::None, NO_BOARD),
+    Platform {
+        target: "thumbv7em-none-eabi",
+        name: "Cortex-M4, no_std",
+        how: How::Firmware,
+        linker: "",
+        packages: &["qemu-system-arm"],
+        short: true,
+    },
     build("wasm32v1-none", "wasm32, no_std", Features::None, NO_BOARD),
 ];
 
@@ -359,7 +369,8 @@ fn has_package(package: &str) -> bool {
 fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
     let missing: Vec<&str> =
         platform.packages.iter().copied().filter(|package| !has_package(package)).collect();
-    if !missing.is_empty() {
+    // Without its emulator the firmware is compiled at least.
+    if !missing.is_empty() && !matches!(platform.how, How::Firmware) {
         return Err(format!("no {}", missing.join(", ")));
     }
     if !matches!(platform.how, How::Miri) {
@@ -373,19 +384,31 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
     let target = platform.target;
     match platform.how {
         How::Build { features, why } => {
-            let args = [
-                "build",
-                "-p",
-                "zigalloc",
-                "--target",
-                target,
-                "--no-default-features",
-                "--features",
-                &features.list(),
-            ];
-            let built = cargo_of(&args, &env)?.0;
+            let built = library_builds(target, features, &env)?;
             let remark = if built { format!("built, not run: {why}") } else { "does not build".to_owned() };
             Ok(Row { good: built, remark, ..Row::default() })
+        }
+        How::Firmware => {
+            if !library_builds(target, Features::None, &env)? {
+                return Ok(Row { remark: "does not build".to_owned(), ..Row::default() });
+            }
+            let runs = missing.is_empty();
+            let command = if runs { "run" } else { "build" };
+            let good = cargo_of(&[command, "-p", "firmware", "--target", target], &env)?.0;
+            let remark = match (good, runs) {
+                (true, true) => "the firmware example, in qemu-system-arm".to_owned(),
+                (true, false) => {
+                    format!("built, the firmware example too, not run: no {}", missing.join(", "))
+                }
+                (false, _) => "FAILED: the firmware example".to_owned(),
+            };
+            Ok(Row {
+                passed: usize::from(good && runs),
+                failed: usize::from(!good),
+                remark,
+                good,
+                ..Row::default()
+            })
         }
         How::Run { runner, features, skip } => {
             if !runner.is_empty() {
@@ -430,6 +453,12 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             Ok(tests(rustup_cargo(&args, &env)?))
         }
     }
+}
+
+fn library_builds(target: &str, features: Features, env: &HashMap<String, String>) -> Result<bool> {
+    let features = features.list();
+    let features = ["--no-default-features", "--features", &features];
+    Ok(cargo_of(&[&["build", "-p", "zigalloc", "--target", target], &features[..]].concat(), env)?.0)
 }
 
 /// Puts a library that Wine lacks beside the test programs.
