@@ -108,9 +108,12 @@ fn a_fixed_buffers_handles_outlive_its_resets() {
 #[test]
 fn a_buffer_that_is_full_asks_the_child() {
     with_ledger(|child| {
-        let mut buffer = [MaybeUninit::<u64>::uninit(); 10];
+        // A u64 is aligned to 4 bytes on some processors.
+        #[repr(align(8))]
+        struct Buffer([MaybeUninit<u8>; 80]);
+        let mut buffer = Buffer([MaybeUninit::uninit(); 80]);
         // From now on the buffer is the allocator's.
-        let buffer = buffer.as_mut_ptr();
+        let buffer = buffer.0.as_mut_ptr();
         // SAFETY: used as the header says.
         unsafe {
             let buffer_first = zigalloc_buffer_first_create(child, buffer.cast(), 80, child);

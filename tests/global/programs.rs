@@ -67,14 +67,23 @@ fn collections() {
     assert!(long.iter().copied().eq(0..100 * SCALE as u32));
 }
 
+/// Nearly half of the address space: with 64 bits nobody has it, with 32 bits nobody has it three times.
+const HALF: usize = isize::MAX as usize - (1 << 20);
+
 #[test]
 fn out_of_memory_is_told() {
-    let mut bytes: Vec<u8> = Vec::new();
-    assert!(bytes.try_reserve_exact(isize::MAX as usize - (1 << 20)).is_err());
-    bytes.extend([1, 2, 3]);
-    assert!(bytes.try_reserve_exact(isize::MAX as usize - (1 << 20)).is_err());
-    assert_eq!(bytes, [1, 2, 3]);
-    assert!(GLOBAL.allocator().alloc::<u8>(isize::MAX as usize - (1 << 20)).is_err());
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    let refused = (0..3).filter(|_| {
+        held.push(vec![1, 2, 3]);
+        held.last_mut().is_some_and(|bytes| bytes.try_reserve_exact(HALF).is_err())
+    });
+    let refused = refused.count();
+    assert!(refused == 3 || refused > 0 && cfg!(target_pointer_width = "32"), "{refused} of 3");
+    assert!(held.iter().all(|bytes| *bytes == [1, 2, 3]));
+    // What is held is not to be had again.
+    if refused == 3 {
+        assert!(GLOBAL.allocator().alloc::<u8>(HALF).is_err());
+    }
 }
 
 #[test]
