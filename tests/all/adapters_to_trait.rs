@@ -217,7 +217,7 @@ fn failure_loses_nothing(
         // SAFETY: the block is still live and the old layout fits it.
         assert!(unsafe { allocator.grow_zeroed(memory.cast(), old, new) }.is_err());
     }
-    assert!(bytes(memory).iter().all(|&byte| byte == 7));
+    assert_eq!(bytes(memory), vec![7; old_size]);
     let calls = recorder.take();
     assert!(!names(&calls).contains(&"free"));
     // SAFETY: as above.
@@ -380,7 +380,7 @@ impl Block {
     fn check(&self) {
         assert_eq!(self.memory.len(), self.layout.size());
         assert_eq!(self.memory.addr().get() % self.layout.align(), 0);
-        assert!(bytes(self.memory).iter().all(|&byte| byte == self.byte));
+        assert_eq!(bytes(self.memory), vec![self.byte; self.layout.size()]);
     }
 }
 
@@ -403,7 +403,7 @@ fn random_program<A: Api + Copy>(allocator: A, recorder: &Recorder<'_>, seed: u6
                 continue;
             };
             if zeroed {
-                assert!(bytes(memory).iter().all(|&byte| byte == 0));
+                assert_eq!(bytes(memory), vec![0; memory.len()]);
             }
             fill(memory, byte);
             blocks.push(Block { memory, layout, byte });
@@ -434,10 +434,10 @@ fn random_program<A: Api + Copy>(allocator: A, recorder: &Recorder<'_>, seed: u6
         };
         let kept = old.size().min(new.size());
         if zeroed {
-            assert!(bytes(memory)[kept..].iter().all(|&byte| byte == 0));
+            assert_eq!(bytes(memory)[kept..], vec![0; memory.len() - kept]);
         }
         let prefix = NonNull::slice_from_raw_parts(memory.cast::<u8>(), kept);
-        assert!(bytes(prefix).iter().all(|&byte| byte == block.byte));
+        assert_eq!(bytes(prefix), vec![block.byte; prefix.len()]);
         fill(memory, byte);
         *block = Block { memory, layout: new, byte };
     }

@@ -208,6 +208,9 @@ fn every_byte_is_receivable() {
             Ok(same) => assert_eq!((same, byte < WORD), (alignment, true)),
             Err(error) => {
                 assert_eq!(error, AlignmentError::Log2TooLarge(byte));
+                if cfg!(miri) && byte % 20 != 0 {
+                    continue; // Miri takes long over text.
+                }
                 assert_eq!(
                     format!("{alignment} {alignment:?}"),
                     format!("invalid log2 {byte} Alignment(invalid log2 {byte})")
