@@ -117,9 +117,17 @@ impl Alignment {
     #[doc(alias = "fromByteUnits")]
     #[track_caller]
     pub const fn from_byte_units(bytes: usize) -> Alignment {
+        Alignment::from_byte_units_in("Alignment::from_byte_units", bytes)
+    }
+
+    /// [`from_byte_units`](Self::from_byte_units) in a function that the program called, whose name a
+    /// panic then has.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) const fn from_byte_units_in(function: &str, bytes: usize) -> Alignment {
         match Alignment::try_from_byte_units(bytes) {
             Ok(alignment) => alignment,
-            Err(_) => panic_not_a_power_of_two(bytes),
+            Err(_) => panic_not_a_power_of_two(function, bytes),
         }
     }
 
@@ -157,7 +165,7 @@ impl Alignment {
     #[track_caller]
     pub const fn from_byte_units_optional(bytes: Option<usize>) -> Option<Alignment> {
         match bytes {
-            Some(bytes) => Some(Alignment::from_byte_units(bytes)),
+            Some(bytes) => Some(Alignment::from_byte_units_in("Alignment::from_byte_units_optional", bytes)),
             None => None,
         }
     }
@@ -195,11 +203,11 @@ impl Alignment {
     /// ```
     #[doc(alias = "toByteUnits")]
     #[inline(always)]
+    #[track_caller]
     pub const fn to_byte_units(self) -> usize {
-        debug_assert!(
-            self.is_valid(),
-            "Alignment::to_byte_units: a log2 beyond the bits of a word came over FFI"
-        );
+        if cfg!(debug_assertions) && !self.is_valid() {
+            panic_log2_from_ffi(self.0);
+        }
         1usize.wrapping_shl(self.0 as u32)
     }
 
@@ -276,9 +284,16 @@ impl Alignment {
     #[inline]
     #[track_caller]
     pub const fn forward(self, address: usize) -> usize {
+        self.forward_in("Alignment::forward", address)
+    }
+
+    /// [`forward`](Self::forward) in a function that the program called, whose name a panic then has.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) const fn forward_in(self, function: &str, address: usize) -> usize {
         match self.forward_checked(address) {
             Some(aligned) => aligned,
-            None => panic_none_left("Alignment::forward", self.to_byte_units(), address),
+            None => panic_none_left(function, self.to_byte_units(), address),
         }
     }
 
@@ -320,7 +335,7 @@ impl Alignment {
     #[inline]
     #[track_caller]
     pub fn forward_ptr<T>(self, ptr: *mut T) -> *mut T {
-        ptr.map_addr(|address| self.forward(address))
+        ptr.with_addr(self.forward_in("Alignment::forward_ptr", ptr.addr()))
     }
 
     /// [`backward`](Self::backward) for a pointer, which keeps its provenance.
@@ -392,11 +407,18 @@ impl fmt::Display for Alignment {
 
 #[cold]
 #[track_caller]
-const fn panic_not_a_power_of_two(bytes: usize) -> ! {
+const fn panic_not_a_power_of_two(function: &str, bytes: usize) -> ! {
+    Message::new().text(function).text(": ").number(bytes).text(" bytes is not a power of two").panic()
+}
+
+#[cold]
+#[track_caller]
+const fn panic_log2_from_ffi(log2: u8) -> ! {
     Message::new()
-        .text("Alignment::from_byte_units: ")
-        .number(bytes)
-        .text(" bytes is not a power of two")
+        .text("Alignment::to_byte_units: a log2 of ")
+        .number(log2 as usize)
+        .text(" came over FFI, above the limit of ")
+        .number(Alignment::MAX.0 as usize)
         .panic()
 }
 

@@ -25,7 +25,7 @@ use crate::slice::{AlignedSlice, Allocation};
 #[doc(alias = "alignForward")]
 #[track_caller]
 pub const fn align_forward(addr: usize, alignment: usize) -> usize {
-    Alignment::from_byte_units(alignment).forward(addr)
+    Alignment::from_byte_units_in("align_forward", alignment).forward_in("align_forward", addr)
 }
 
 /// The largest multiple of `alignment` (bytes) that is not above `addr`.
@@ -42,7 +42,7 @@ pub const fn align_forward(addr: usize, alignment: usize) -> usize {
 #[doc(alias = "alignBackward")]
 #[track_caller]
 pub const fn align_backward(addr: usize, alignment: usize) -> usize {
-    Alignment::from_byte_units(alignment).backward(addr)
+    Alignment::from_byte_units_in("align_backward", alignment).backward(addr)
 }
 
 /// [`align_forward`] for any `alignment` but 0: 3, 5, 6 …
@@ -60,7 +60,9 @@ pub const fn align_backward(addr: usize, alignment: usize) -> usize {
 #[doc(alias = "alignForwardAnyAlign")]
 #[track_caller]
 pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
-    assert!(alignment != 0, "align_forward_any_align: the alignment is 0");
+    if alignment == 0 {
+        panic_alignment_of_0("align_forward_any_align");
+    }
     match addr.checked_next_multiple_of(alignment) {
         Some(aligned) => aligned,
         None => panic_none_left("align_forward_any_align", alignment, addr),
@@ -81,7 +83,9 @@ pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
 #[doc(alias = "alignBackwardAnyAlign")]
 #[track_caller]
 pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
-    assert!(alignment != 0, "align_backward_any_align: the alignment is 0");
+    if alignment == 0 {
+        panic_alignment_of_0("align_backward_any_align");
+    }
     addr - addr % alignment
 }
 
@@ -100,7 +104,7 @@ pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
 #[track_caller]
 pub const fn align_forward_log2(addr: usize, log2_alignment: u8) -> usize {
     match Alignment::from_log2(log2_alignment) {
-        Ok(alignment) => alignment.forward(addr),
+        Ok(alignment) => alignment.forward_in("align_forward_log2", addr),
         Err(_) => Message::new()
             .text("align_forward_log2: a log2 of ")
             .number(log2_alignment as usize)
@@ -139,7 +143,7 @@ pub const fn is_valid_align(alignment: usize) -> bool {
 #[doc(alias = "isAlignedGeneric")]
 #[track_caller]
 pub const fn is_aligned(addr: usize, alignment: usize) -> bool {
-    align_backward(addr, alignment) == addr
+    Alignment::from_byte_units_in("is_aligned", alignment).check(addr)
 }
 
 /// [`is_aligned`] with the alignment as a logarithm. Any logarithm: address 0 is a multiple of 2^64
@@ -170,7 +174,10 @@ pub const fn is_aligned_log2(addr: usize, log2_alignment: u8) -> bool {
 #[doc(alias = "isAlignedAnyAlign")]
 #[track_caller]
 pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
-    align_backward_any_align(addr, alignment) == addr
+    if alignment == 0 {
+        panic_alignment_of_0("is_aligned_any_align");
+    }
+    addr % alignment == 0
 }
 
 /// How many elements to add to `ptr` so that its address becomes a multiple of `align_to` (bytes).
@@ -195,7 +202,10 @@ pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
 #[doc(alias = "alignPointerOffset")]
 #[track_caller]
 pub fn align_pointer_offset<T>(ptr: *mut T, align_to: usize) -> Option<usize> {
-    let alignment = Alignment::from_byte_units(align_to);
+    offset_to(ptr, Alignment::from_byte_units_in("align_pointer_offset", align_to))
+}
+
+fn offset_to<T>(ptr: *mut T, alignment: Alignment) -> Option<usize> {
     if alignment <= Alignment::of::<T>() {
         return Some(0);
     }
@@ -227,7 +237,8 @@ pub fn align_pointer_offset<T>(ptr: *mut T, align_to: usize) -> Option<usize> {
 #[doc(alias = "alignPointer")]
 #[track_caller]
 pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
-    Some(ptr.wrapping_add(align_pointer_offset(ptr, align_to)?))
+    let alignment = Alignment::from_byte_units_in("align_pointer", align_to);
+    Some(ptr.wrapping_add(offset_to(ptr, alignment)?))
 }
 
 /// The aligned tail of `bytes`: its begin moves up to a multiple of `ALIGN` (bytes; 0 is 1), its end
@@ -280,8 +291,12 @@ pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<Aligne
 #[doc(alias = "alignInSlice")]
 #[track_caller]
 pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<AlignedSlice<T, ALIGN>> {
-    assert!(size_of::<T>() != 0, "align_in_slice: the elements have no size");
-    let bytes = align_in_bytes::<ALIGN>(slice_as_bytes(slice))?;
+    assert!(
+        size_of::<T>() != 0,
+        "align_in_slice: elements of the type {} have 0 bytes; the least is 1",
+        core::any::type_name::<T>()
+    );
+    let bytes = align_in_bytes::<ALIGN>(bytes_of("align_in_slice", slice))?;
     let ptr = NonNull::new(bytes.as_ptr())?;
     Some(AlignedSlice::from_raw_parts(ptr.cast(), bytes.len() / size_of::<T>()))
 }
@@ -342,9 +357,15 @@ pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
 #[doc(alias = "sliceAsBytes")]
 #[track_caller]
 pub fn slice_as_bytes<A: Allocation>(slice: A) -> NonNull<[u8]> {
+    bytes_of("slice_as_bytes", slice)
+}
+
+/// [`slice_as_bytes`] in the function that the program called, whose name a panic then has.
+#[track_caller]
+fn bytes_of<A: Allocation>(function: &str, slice: A) -> NonNull<[u8]> {
     let (count, size) = (slice.item_count(), size_of::<A::Item>());
     let Some(len) = count.checked_mul(size) else {
-        panic!("slice_as_bytes: {count} elements of {size} bytes are more than the limit of {}", usize::MAX)
+        panic!("{function}: {count} elements of {size} bytes are more than the limit of {}", usize::MAX)
     };
     NonNull::slice_from_raw_parts(slice.as_non_null_ptr().cast(), len)
 }
@@ -376,4 +397,10 @@ pub fn bytes_as_slice<T>(bytes: NonNull<[u8]>) -> NonNull<[T]> {
         size_of::<T>()
     );
     NonNull::slice_from_raw_parts(bytes.cast(), bytes.len() / size_of::<T>())
+}
+
+#[cold]
+#[track_caller]
+const fn panic_alignment_of_0(function: &str) -> ! {
+    Message::new().text(function).text(": an alignment of 0 bytes; the least is 1").panic()
 }

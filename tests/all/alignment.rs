@@ -75,24 +75,24 @@ fn other_byte_counts_are_errors() {
     }
 }
 
-/// the panic names the number, however many digits it has.
+/// the panic names the function that was called and the number, however many digits it has.
 #[rstest]
-#[case::zero(0, "Alignment::from_byte_units: 0 bytes is not a power of two")]
-#[case::three(3, "Alignment::from_byte_units: 3 bytes is not a power of two")]
-#[case::ten(10, "Alignment::from_byte_units: 10 bytes is not a power of two")]
-#[case::max(usize::MAX, &format!("Alignment::from_byte_units: {} bytes is not a power of two", usize::MAX))]
-fn from_byte_units_panics(#[case] bytes: usize, #[case] message: &str) {
+#[case::zero(0)]
+#[case::three(3)]
+#[case::ten(10)]
+#[case::max(usize::MAX)]
+fn from_byte_units_panics(#[case] bytes: usize) {
     assert_eq!(
         panic_of(|| {
             let _ = Alignment::from_byte_units(bytes);
         }),
-        message
+        format!("Alignment::from_byte_units: {bytes} bytes is not a power of two")
     );
     assert_eq!(
         panic_of(|| {
             let _ = Alignment::from_byte_units_optional(Some(bytes));
         }),
-        message
+        format!("Alignment::from_byte_units_optional: {bytes} bytes is not a power of two")
     );
 }
 
@@ -178,7 +178,25 @@ fn forward_panics(#[case] alignment: Alignment, #[case] address: usize) {
         message,
         format!("Alignment::forward: no multiple of {alignment} is left at or above {address}")
     );
+    let message = panic_of(|| {
+        let _ = alignment.forward_ptr(std::ptr::without_provenance_mut::<u8>(address));
+    });
+    assert_eq!(
+        message,
+        format!("Alignment::forward_ptr: no multiple of {alignment} is left at or above {address}")
+    );
     assert_eq!(alignment.forward_checked(address), None);
+}
+
+/// what no word can express is seen where it is used, in builds that look.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a debug assertion")]
+fn an_alignment_from_c_that_cannot_be_panics_with_its_logarithm() {
+    let message = panic_of(|| _ = alignment_from_c(200).to_byte_units());
+    assert_eq!(
+        message,
+        format!("Alignment::to_byte_units: a log2 of 200 came over FFI, above the limit of {}", WORD - 1)
+    );
 }
 
 /// pointers move without losing what they point to.

@@ -152,19 +152,26 @@ fn aligned_by_logarithm(#[values(0, 1, 8, 1 << (WORD - 1))] address: usize) {
     }
 }
 
-/// AF-01, AF-02, AF-03, AF-04, AF-05, AF-07, AF-10: what Zig asserts panics in every build, with a
-/// text that names the numbers.
+fn odd() -> *mut u8 {
+    ptr::without_provenance_mut(5)
+}
+
+/// AF-01, AF-02, AF-03, AF-04, AF-05, AF-07, AF-10, AF-11, AF-12: what Zig asserts panics in every build, with a
+/// text that names the function that was called, and the numbers.
 #[rstest]
-#[case(|| _ = mem::align_forward(1, 3), "Alignment::from_byte_units: 3 bytes is not a power of two")]
-#[case(|| _ = mem::align_forward(1, 0), "Alignment::from_byte_units: 0 bytes is not a power of two")]
-#[case(|| _ = mem::align_backward(1, 6), "Alignment::from_byte_units: 6 bytes is not a power of two")]
-#[case(|| _ = mem::is_aligned(1, 0), "Alignment::from_byte_units: 0 bytes is not a power of two")]
-#[case(|| _ = mem::align_forward_any_align(1, 0), "align_forward_any_align: the alignment is 0")]
-#[case(|| _ = mem::align_backward_any_align(1, 0), "align_backward_any_align: the alignment is 0")]
-#[case(|| _ = mem::is_aligned_any_align(1, 0), "align_backward_any_align: the alignment is 0")]
+#[case(|| _ = mem::align_forward(1, 3), "align_forward: 3 bytes is not a power of two")]
+#[case(|| _ = mem::align_forward(1, 0), "align_forward: 0 bytes is not a power of two")]
+#[case(|| _ = mem::align_backward(1, 6), "align_backward: 6 bytes is not a power of two")]
+#[case(|| _ = mem::is_aligned(4, 3), "is_aligned: 3 bytes is not a power of two")]
+#[case(|| _ = mem::align_pointer(odd(), 3), "align_pointer: 3 bytes is not a power of two")]
+#[case(|| _ = mem::align_pointer_offset(odd(), 3), "align_pointer_offset: 3 bytes is not a power of two")]
+#[case(|| _ = mem::is_aligned(1, 0), "is_aligned: 0 bytes is not a power of two")]
+#[case(|| _ = mem::align_forward_any_align(1, 0), "align_forward_any_align: an alignment of 0 bytes; the least is 1")]
+#[case(|| _ = mem::align_backward_any_align(1, 0), "align_backward_any_align: an alignment of 0 bytes; the least is 1")]
+#[case(|| _ = mem::is_aligned_any_align(1, 0), "is_aligned_any_align: an alignment of 0 bytes; the least is 1")]
 #[case(
     || _ = mem::align_forward(MAX - 2, 16),
-    &format!("Alignment::forward: no multiple of 16 is left at or above {}", MAX - 2)
+    &format!("align_forward: no multiple of 16 is left at or above {}", MAX - 2)
 )]
 #[case(
     || _ = mem::align_forward_any_align(MAX, 7),
@@ -174,7 +181,7 @@ fn aligned_by_logarithm(#[values(0, 1, 8, 1 << (WORD - 1))] address: usize) {
     || _ = mem::align_forward_log2(1, 200),
     &format!("align_forward_log2: a log2 of 200 is above the limit of {}", WORD - 1)
 )]
-#[case(|| _ = mem::align_forward_log2(MAX, 1), &format!("Alignment::forward: no multiple of 2 is left at or above {MAX}"))]
+#[case(|| _ = mem::align_forward_log2(MAX, 1), &format!("align_forward_log2: no multiple of 2 is left at or above {MAX}"))]
 fn panics(#[case] f: fn(), #[case] message: &str) {
     assert_eq!(panic_of(f), message);
 }
@@ -304,7 +311,7 @@ fn align_in_slice_of_nothing() {
     let units = NonNull::slice_from_raw_parts(NonNull::<()>::dangling(), 3);
     assert_eq!(
         panic_of(|| _ = mem::align_in_slice::<_, 16>(units)),
-        "align_in_slice: the elements have no size"
+        "align_in_slice: elements of the type () have 0 bytes; the least is 1"
     );
 }
 
@@ -460,6 +467,10 @@ fn slice_as_bytes_overflows() {
     assert_eq!(
         message,
         format!("slice_as_bytes: {MAX} elements of 2 bytes are more than the limit of {MAX}")
+    );
+    assert_eq!(
+        panic_of(|| _ = mem::align_in_slice::<_, 16>(slice)),
+        format!("align_in_slice: {MAX} elements of 2 bytes are more than the limit of {MAX}")
     );
 }
 
