@@ -799,8 +799,9 @@ impl<'a> Allocator<'a> {
     /// ```
     #[doc(alias = "allocPrint")]
     #[inline(always)]
+    #[track_caller]
     pub fn print(self, args: fmt::Arguments<'_>) -> Result<NonNull<[u8]>, Error> {
-        AllocatingWriter::format(self, args, return_address())?.into_owned_slice()
+        AllocatingWriter::format(self, args, return_address(), "Allocator::print")?.into_owned_slice()
     }
 
     /// Formats into new memory, with a sentinel behind the text.
@@ -823,7 +824,9 @@ impl<'a> Allocator<'a> {
     #[doc(alias = "printSentinel")]
     #[doc(alias = "allocPrintSentinel")]
     #[inline(always)]
+    #[track_caller]
     pub fn print_sentinel(self, args: fmt::Arguments<'_>, sentinel: u8) -> Result<SentinelSlice<u8>, Error> {
-        AllocatingWriter::format(self, args, return_address())?.into_owned_slice_sentinel(sentinel)
+        AllocatingWriter::format(self, args, return_address(), "Allocator::print_sentinel")?
+            .into_owned_slice_sentinel(sentinel)
     }
 }

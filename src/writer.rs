@@ -44,10 +44,12 @@ pub(crate) struct AllocatingWriter<'a> {
 }
 
 impl<'a> AllocatingWriter<'a> {
+    #[track_caller]
     pub(crate) fn format(
         allocator: Allocator<'a>,
         args: fmt::Arguments<'_>,
         return_address: usize,
+        function: &str,
     ) -> Result<AllocatingWriter<'a>, Error> {
         let buffer = NonNull::slice_from_raw_parts(highest(Alignment::_1), 0);
         let mut writer = AllocatingWriter { allocator, buffer, end: 0, out_of_memory: false, return_address };
@@ -61,7 +63,7 @@ impl<'a> AllocatingWriter<'a> {
         }
         match result {
             Ok(()) => Ok(writer),
-            Err(fmt::Error) => panic!("Allocator::print: a Display implementation returned an error"),
+            Err(fmt::Error) => panic!("{function}: a Display implementation returned an error"),
         }
     }
 

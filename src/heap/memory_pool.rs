@@ -170,6 +170,7 @@ impl FreeList {
     /// # Safety
     /// `link` is memory of an item of this pool, in all its size, and nobody uses it.
     #[inline(always)]
+    #[track_caller]
     unsafe fn push(&self, link: NonNull<Link>) {
         debug_assert!(
             self.first.get() != Some(link),
@@ -317,8 +318,22 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
     /// it may reach less than the item. The item has not been given back since, the pool has not been reset
     /// since, and nothing uses the item afterwards.
     ///
+    /// # Panics
+    /// In builds with `debug_assertions`, if the item was the last one to be given back, and is again. What
+    /// was given back earlier is not looked for.
+    ///
     /// Ports `destroy` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
+    /// let item = pool.create()?;
+    /// unsafe { pool.destroy(item) };
+    /// assert_eq!(pool.create()?, item); // the same place again
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
+    #[track_caller]
     pub unsafe fn destroy(&self, item: NonNull<T>) {
         // SAFETY: an item of this pool that nobody uses, by the caller's promise.
         unsafe { destroy(&self.free_list, item) };
@@ -378,6 +393,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
 /// # Safety
 /// `item` is an item of the pool, by a pointer to all of it, and nobody uses it.
 #[inline(always)]
+#[track_caller]
 unsafe fn destroy<T>(free_list: &FreeList, item: NonNull<T>) {
     // SAFETY: the caller's promise, for this and the next call.
     unsafe { set_undefined(NonNull::slice_from_raw_parts(item.cast(), size_of::<T>())) };

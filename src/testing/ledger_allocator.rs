@@ -97,9 +97,10 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         let ledger = self.ledger.borrow();
         let mut live = ledger.live();
         let count = live.len();
+        let blocks = if count == 1 { "block is" } else { "blocks are" };
         if let Some((address, entry)) = live.next() {
             panic!(
-                "LedgerAllocator: {count} blocks are live and none should be; the first has {} bytes, aligned \
+                "LedgerAllocator: {count} {blocks} live and none should be; the first has {} bytes, aligned \
                  to {}, at {address:#x}",
                 entry.len,
                 entry.alignment.to_byte_units()

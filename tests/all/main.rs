@@ -31,6 +31,8 @@ mod memory_pool;
 mod out_of_memory;
 mod page_allocator;
 #[cfg(feature = "std")]
+mod panic_place;
+#[cfg(feature = "std")]
 mod reentrance;
 mod return_address;
 mod rust_allocator;

@@ -276,6 +276,15 @@ fn the_ledger_finds_leaks() {
     ledger.assert_no_leaks();
 }
 
+#[test]
+#[should_panic(expected = "1 block is live and none should be; the first has ")]
+fn the_ledger_finds_one_leak() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let ledger = LedgerAllocator::init(arena.allocator());
+    ledger.allocator().create::<u64>().unwrap();
+    ledger.assert_no_leaks();
+}
+
 /// Each breach of clauses 2 to 4 by a caller aborts, before the child is asked.
 #[rstest]
 #[case::alloc_nothing(Misuse::AllocNothing, "alloc of 0 bytes (clause 2)")]

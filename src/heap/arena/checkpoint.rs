@@ -71,6 +71,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     ///
     /// Not in Zig.
     #[inline]
+    #[track_caller]
     pub fn checkpoint(&self) -> Checkpoint {
         assert!(!self.is_calling(), "ArenaAllocator::checkpoint: called from the arena's own child");
         Checkpoint { first: self.state.first.get(), end_index: self.state.end_index.get() }
@@ -109,6 +110,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     /// assert_eq!(unsafe { kept.read() }, 1);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[track_caller]
     pub unsafe fn rewind(&self, checkpoint: Checkpoint) {
         assert!(!self.is_calling(), "ArenaAllocator::rewind: called from the arena's own child");
         debug_assert!(

@@ -16,7 +16,7 @@
 
 use super::bucket::Header;
 use super::config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
-use crate::alignment::Alignment;
+use crate::alignment::{Alignment, Message};
 
 /// One bit less than the logarithm of a page size.
 pub(super) const MAX_CLASSES: usize = MAX_PAGE_SIZE.ilog2() as usize - 1;
@@ -55,17 +55,27 @@ pub(super) struct Class {
 }
 
 impl Geometry {
+    #[track_caller]
     pub(super) const fn new(config: &DebugConfig) -> Geometry {
-        assert!(
-            config.page_size.is_power_of_two() && config.page_size <= MAX_PAGE_SIZE,
-            "DebugConfig: page_size is no power of two, or above the limit of 4 MiB"
-        );
-        assert!(
-            config.stack_trace_frames <= MAX_STACK_TRACE_FRAMES,
-            "DebugConfig: stack_trace_frames is above the limit of 32"
-        );
-        const TOO_SMALL: &str = "DebugConfig: page_size is too small for two blocks and their traces";
-        assert!(config.page_size >= 4, "{}", TOO_SMALL);
+        let DebugConfig { page_size, stack_trace_frames: frames, .. } = *config;
+        if !page_size.is_power_of_two() {
+            refused("page_size", page_size).text(" bytes is not a power of two").panic();
+        }
+        if page_size > MAX_PAGE_SIZE {
+            refused("page_size", page_size)
+                .text(" bytes is above the limit of ")
+                .number(MAX_PAGE_SIZE)
+                .panic();
+        }
+        if frames > MAX_STACK_TRACE_FRAMES {
+            refused("stack_trace_frames", frames)
+                .text(" is above the limit of ")
+                .number(MAX_STACK_TRACE_FRAMES)
+                .panic();
+        }
+        if page_size < 4 {
+            too_small(page_size, frames);
+        }
         // With two slots at least, the largest has a quarter of a page: the other two quarters are for
         // the metadata.
         let class_count = config.page_size.ilog2() as usize - MIN_SLOTS.ilog2() as usize;
@@ -85,7 +95,7 @@ impl Geometry {
         };
         let mut index = 0;
         while index < class_count {
-            let slot_count = geometry.search(index, TOO_SMALL);
+            let slot_count = geometry.search(index);
             let alignments = geometry.alignments(slot_count);
             geometry.classes[index] = Class {
                 slot_count,
@@ -119,8 +129,11 @@ impl Geometry {
 
     /// How many slots a class has. Zig's search, which is not quite one for the largest number that
     /// fits: it never tries its upper bound.
-    const fn search(&self, index: usize, too_small: &str) -> usize {
-        assert!(self.metadata(MIN_SLOTS) < self.page_size, "{}", too_small);
+    #[track_caller]
+    const fn search(&self, index: usize) -> usize {
+        if self.metadata(MIN_SLOTS) >= self.page_size {
+            too_small(self.page_size, self.frames);
+        }
         let mut lower = MIN_SLOTS;
         let mut upper = (self.page_size - self.metadata(lower)) >> index;
         while upper > lower {
@@ -134,7 +147,9 @@ impl Geometry {
                 upper = proposed - 1;
             }
         }
-        assert!(self.fits(index, lower), "{}", too_small);
+        if !self.fits(index, lower) {
+            too_small(self.page_size, self.frames);
+        }
         lower
     }
 
@@ -163,6 +178,21 @@ impl Geometry {
     const fn metadata(&self, slot_count: usize) -> usize {
         self.traces(slot_count) + 2 * self.frames * WORD * slot_count
     }
+}
+
+/// The beginning of the message about an option that cannot be.
+const fn refused(option: &str, value: usize) -> Message {
+    Message::new().text("DebugConfig: ").text(option).text(" of ").number(value)
+}
+
+#[cold]
+#[track_caller]
+const fn too_small(page_size: usize, frames: usize) -> ! {
+    refused("page_size", page_size)
+        .text(" bytes is too small for two blocks of each class with traces of ")
+        .number(frames)
+        .text(" addresses")
+        .panic()
 }
 
 const fn align(n: usize, alignment: usize) -> usize {
@@ -281,17 +311,17 @@ mod tests {
 
     #[rstest]
     #[cfg_attr(miri, ignore = "it is arithmetic alone")]
-    #[case(4 * K + 1, 0, "no power of two")]
-    #[case(8192 * K, 0, "4 MiB")]
-    #[case(4 * K, 33, "limit of 32")]
-    #[case(2, 0, "too small")]
+    #[case(4 * K + 1, 0, "page_size of 4097 bytes is not a power of two")]
+    #[case(8192 * K, 0, "page_size of 8388608 bytes is above the limit of 4194304")]
+    #[case(4 * K, 33, "stack_trace_frames of 33 is above the limit of 32")]
+    #[case(2, 0, "page_size of 2 bytes is too small")]
     #[cfg_attr(target_pointer_width = "32", ignore = "it is large enough for smaller words")]
-    #[case(64, 0, "too small")]
-    #[case(K, 32, "too small")]
+    #[case(64, 0, "too small for two blocks of each class with traces of 0 addresses")]
+    #[case(K, 32, "too small for two blocks of each class with traces of 32 addresses")]
     fn what_does_not_fit_is_refused(#[case] page_size: usize, #[case] frames: usize, #[case] message: &str) {
         let refused = std::panic::catch_unwind(|| geometry(page_size, true, frames)).unwrap_err();
         let text = refused.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| refused.downcast_ref::<String>().cloned()).unwrap();
-        assert!(text.contains(message), "{text}");
+        assert!(text.starts_with("DebugConfig: ") && text.contains(message), "{text}");
     }
 }

@@ -203,6 +203,7 @@ impl DebugAllocator<SyncAllocator<'_>> {
     /// If [`thread_safe`](DebugConfig::thread_safe) is off. Then put the allocator around a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`.
     #[inline]
+    #[track_caller]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         assert!(
             self.config.thread_safe,
@@ -235,6 +236,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// If the page size is no power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
     /// class and their traces; or if the traces have more than [`MAX_STACK_TRACE_FRAMES`] addresses. In a
     /// `const` or a `static` that is an error of the compiler.
+    #[track_caller]
     pub const fn with_config(child_allocator: C, config: DebugConfig) -> DebugAllocator<C> {
         DebugAllocator {
             child_allocator,
@@ -370,6 +372,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// debug.set_requested_memory_limit(1000);
     /// assert!(debug.allocator().alloc::<u8>(1001).is_err());
     /// ```
+    #[track_caller]
     pub fn set_requested_memory_limit(&self, bytes: usize) {
         assert!(
             self.config.enable_memory_limit,

@@ -237,6 +237,8 @@ fn print_panics_leak_nothing() {
         let start = Pieces(&["abc"]);
         let message = panic_of(AssertUnwindSafe(|| _ = a.print(format_args!("{start}{Fails}"))));
         assert_eq!(message, "Allocator::print: a Display implementation returned an error");
+        let message = panic_of(AssertUnwindSafe(|| _ = a.print_sentinel(format_args!("{start}{Fails}"), 0)));
+        assert_eq!(message, "Allocator::print_sentinel: a Display implementation returned an error");
         let message = panic_of(AssertUnwindSafe(|| _ = a.print(format_args!("{start}{Panics}"))));
         assert_eq!(message, "a bad day");
         let buffer = 4 + 2 + C;
