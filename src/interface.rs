@@ -295,6 +295,14 @@ impl<'a> Allocator<'a> {
     /// type that it was created with, alignment included, and is not used afterwards.
     ///
     /// Ports `destroy` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let number = PAGE_ALLOCATOR.create_with(42)?;
+    /// // SAFETY: a live block, which nothing uses afterwards.
+    /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline(always)]
     pub unsafe fn destroy<P: SingleItem>(self, ptr: P) {
         let memory = NonNull::slice_from_raw_parts(ptr.as_non_null_ptr().cast(), size_of::<P::Item>());
@@ -665,6 +673,14 @@ impl<'a> Allocator<'a> {
     /// for. It is not used afterwards.
     ///
     /// Ports `free` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let text = PAGE_ALLOCATOR.dupe_str("zig")?;
+    /// // SAFETY: a live block, which nothing uses afterwards.
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline(always)]
     pub unsafe fn free<A: Allocation>(self, memory: A) {
         // SAFETY: the caller's promise is the same.
@@ -731,13 +747,22 @@ impl<'a> Allocator<'a> {
         Ok(unsafe { NonNull::new_unchecked(copy.as_ptr() as *mut str) })
     }
 
-    /// A copy of a slice with a zero behind it: what C calls a string, for bytes.
+    /// A copy of a slice with `T::default()` behind it, which is 0 for integers. So a copy of bytes is
+    /// what C calls a string. For another sentinel there is [`dupe_sentinel`](Self::dupe_sentinel).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
-    /// Ports `dupeZ` of Zig 0.15.2; later releases have only
-    /// [`dupe_sentinel`](Self::dupe_sentinel).
+    /// Ports `dupeZ` of Zig 0.15.2, which writes a 0 and takes no element for which there is none; later
+    /// releases have only `dupeSentinel`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+    /// assert_eq!((text.len(), unsafe { text.sentinel_ptr().read() }), (3, 0));
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "dupeZ")]
     #[inline(always)]
     pub fn dupe_z<T: Copy + Default>(self, m: &[T]) -> Result<SentinelSlice<T>, Error> {
