@@ -138,6 +138,10 @@ const BIG_CLASS_COUNT: usize = (isize::MAX as usize / BIG_PAGE).ilog2() as usize
 #[doc(alias = "std.heap.SbrkAllocator")]
 #[doc(alias = "std.heap.WasmAllocator")]
 #[doc(alias = "std.heap.BrkAllocator")]
+#[doc(alias = "WasmAllocator")]
+#[doc(alias = "BrkAllocator")]
+#[doc(alias = "wasm_allocator")]
+#[doc(alias = "brk_allocator")]
 pub struct SbrkAllocator<S: Sbrk> {
     locked: AtomicBool,
     state: UnsafeCell<State<S>>,
@@ -210,6 +214,17 @@ impl<S: Sbrk> SbrkAllocator<S> {
         result
     }
 
+    /// The same if the lock is free. `work` must not panic.
+    fn try_with_state<R>(&self, work: impl FnOnce(&State<S>) -> R) -> Option<R> {
+        if self.locked.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: this thread holds the lock.
+        let result = work(unsafe { &*self.state.get() });
+        self.locked.store(false, Ordering::Release);
+        Some(result)
+    }
+
     #[cold]
     fn wait(&self) {
         while self.locked.load(Ordering::Relaxed) {
@@ -229,10 +244,19 @@ unsafe impl<S: Sbrk> AllocatorState for SbrkAllocator<S> {
     }
 }
 
+/// Shows the type of the source, and how many bytes it has given out; `<locked>` if another call is in
+/// progress, for which it does not wait.
 impl<S: Sbrk> fmt::Debug for SbrkAllocator<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The state is behind the lock, and printing may allocate.
-        f.debug_struct("SbrkAllocator").finish_non_exhaustive()
+        // The lock is free again before anything is printed, since printing may allocate.
+        let taken = self.try_with_state(|state| state.taken);
+        let mut debug = f.debug_struct("SbrkAllocator");
+        debug.field("source", &format_args!("{}", core::any::type_name::<S>()));
+        match taken {
+            Some(taken) => debug.field("taken", &taken),
+            None => debug.field("taken", &format_args!("<locked>")),
+        };
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -305,6 +329,8 @@ impl Slot {
 /// What is behind the lock.
 struct State<S> {
     source: S,
+    /// How many bytes the source has given out.
+    taken: usize,
     /// Where the class's next slot will be; at a multiple of `SLAB_LEN`, null included, there is none.
     next: [*mut u8; CLASS_COUNT],
     /// The first free slot of each class, or null.
@@ -317,6 +343,7 @@ impl<S: Sbrk> State<S> {
     const fn new(source: S) -> State<S> {
         State {
             source,
+            taken: 0,
             next: [ptr::null_mut(); CLASS_COUNT],
             free: [ptr::null_mut(); CLASS_COUNT],
             big_free: [ptr::null_mut(); BIG_CLASS_COUNT],
@@ -362,6 +389,8 @@ impl<S: Sbrk> State<S> {
 
     fn grow(&mut self, bytes: usize) -> *mut u8 {
         let Some(memory) = self.source.sbrk(bytes) else { return ptr::null_mut() };
+        // Disjoint memory, so the sum is at most the address space.
+        self.taken = self.taken.wrapping_add(bytes);
         debug_assert!(
             memory.addr().get() % BIG_PAGE == 0,
             "Sbrk::sbrk({bytes}) returned {memory:?}, which is not a multiple of 64 KiB"

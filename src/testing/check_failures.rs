@@ -87,6 +87,7 @@ where
 
 /// What [`check_all_allocation_failures`] found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckError<E> {
     /// An allocation failed and the function returned `Ok`: it has lost the error.
     #[doc(alias = "SwallowedOutOfMemoryError")]
@@ -132,7 +133,8 @@ pub enum CheckError<E> {
 ///
 /// Its `Display` says where it was asked for: function, file and line with the feature `backtrace`,
 /// else the address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FailurePoint {
     /// The allocation's index, counted from 0.
     pub fail_index: usize,
@@ -141,6 +143,18 @@ pub struct FailurePoint {
     /// An address in the function that asked for it; 0 if it is not known, or if the memory ran out
     /// by itself before.
     pub return_address: usize,
+}
+
+/// The address is hexadecimal.
+impl fmt::Debug for FailurePoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FailurePoint { fail_index, needed_alloc_count, return_address } = *self;
+        f.debug_struct("FailurePoint")
+            .field("fail_index", &fail_index)
+            .field("needed_alloc_count", &needed_alloc_count)
+            .field("return_address", &format_args!("{return_address:#x}"))
+            .finish()
+    }
 }
 
 impl fmt::Display for FailurePoint {

@@ -43,12 +43,35 @@ use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nu
 /// # let _ = third;
 /// ```
 #[doc(alias = "Config")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FailingConfig {
     /// How many allocations succeed. The next one fails.
     pub fail_index: usize,
     /// How many calls of `resize` and `remap` together succeed. The next one fails.
     pub resize_fail_index: usize,
+}
+
+/// An index of `usize::MAX`, which is not reached, is shown as `never`.
+impl fmt::Debug for FailingConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FailingConfig { fail_index, resize_fail_index } = *self;
+        f.debug_struct("FailingConfig")
+            .field("fail_index", &Index(fail_index))
+            .field("resize_fail_index", &Index(resize_fail_index))
+            .finish()
+    }
+}
+
+/// The index at which something fails, to be shown.
+struct Index(usize);
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            usize::MAX => f.write_str("never"),
+            index => fmt::Debug::fmt(&index, f),
+        }
+    }
 }
 
 impl Default for FailingConfig {
@@ -73,6 +96,30 @@ impl Default for FailingConfig {
 /// unsafe { failing.allocator().destroy(memory) };
 /// assert_eq!(failing.allocated_bytes(), failing.freed_bytes());
 /// # Ok::<(), Error>(())
+/// ```
+///
+/// What it has counted can be asked for, and where it fails can be moved:
+///
+/// ```
+/// use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+///
+/// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+/// let allocator = failing.allocator();
+/// let memory = allocator.alloc::<u8>(100)?;
+/// // SAFETY: a live block.
+/// assert!(unsafe { allocator.resize(memory, 60) });
+/// assert_eq!((failing.alloc_index(), failing.resize_index()), (1, 1));
+/// assert_eq!((failing.allocated_bytes(), failing.freed_bytes()), (100, 40));
+///
+/// failing.set_fail_index(failing.alloc_index());
+/// assert!(allocator.alloc::<u8>(1).is_err());
+/// failing.set_resize_fail_index(failing.resize_index());
+/// let memory = std::ptr::NonNull::slice_from_raw_parts(memory.cast::<u8>(), 60);
+/// // SAFETY: a live block with the length that it has now.
+/// assert!(!unsafe { allocator.resize(memory, 50) });
+/// unsafe { allocator.free(memory) };
+/// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
+/// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.testing.FailingAllocator")]
 pub struct FailingAllocator<C: ChildAllocator> {
@@ -307,9 +354,9 @@ impl<C: ChildAllocator> fmt::Debug for FailingAllocator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FailingAllocator")
             .field("alloc_index", &self.alloc_index.get())
-            .field("fail_index", &self.fail_index.get())
+            .field("fail_index", &Index(self.fail_index.get()))
             .field("resize_index", &self.resize_index.get())
-            .field("resize_fail_index", &self.resize_fail_index.get())
+            .field("resize_fail_index", &Index(self.resize_fail_index.get()))
             .field("allocated_bytes", &self.allocated_bytes.get())
             .field("freed_bytes", &self.freed_bytes.get())
             .finish_non_exhaustive()

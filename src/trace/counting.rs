@@ -317,8 +317,10 @@ fn read(counter: &Counter) -> u64 {
 
 /// What a [`CountingAllocator`] has counted.
 ///
-/// `Display` shows it as the [module](self) does, in some lines without a line break at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `Display` shows it as the [module](self) does, in some lines without a line break at the end. `Debug` shows
+/// those of the `alloc_sizes` that are not zero, with their index.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Calls of `alloc`.
     pub alloc: Calls,
@@ -342,8 +344,43 @@ pub struct Counts {
     pub alloc_sizes: [u64; CLASSES],
 }
 
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The numbers that are not zero.
+        struct Sizes<'s>(&'s [u64]);
+        impl fmt::Debug for Sizes<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_map().entries(self.0.iter().enumerate().filter(|(_, calls)| **calls > 0)).finish()
+            }
+        }
+        let Counts {
+            alloc,
+            resize,
+            remap,
+            free,
+            total_bytes,
+            live_bytes,
+            live_blocks,
+            peak_live_bytes,
+            ref alloc_sizes,
+        } = *self;
+        f.debug_struct("Counts")
+            .field("alloc", &alloc)
+            .field("resize", &resize)
+            .field("remap", &remap)
+            .field("free", &free)
+            .field("total_bytes", &total_bytes)
+            .field("live_bytes", &live_bytes)
+            .field("live_blocks", &live_blocks)
+            .field("peak_live_bytes", &peak_live_bytes)
+            .field("alloc_sizes", &Sizes(alloc_sizes))
+            .finish()
+    }
+}
+
 /// How often a function was called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Calls {
     /// All calls.
     pub calls: u64,

@@ -262,3 +262,22 @@ fn the_error_is_an_error() {
     }
     check().unwrap();
 }
+
+/// As in a backtrace, so that one can be compared with the other.
+#[test]
+fn debug_shows_the_address_in_hexadecimal() {
+    let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let error = check_all_allocation_failures(arena.allocator(), |allocator| {
+        _ = allocator.create::<u8>();
+        Ok::<_, Error>(())
+    });
+    let error = error.unwrap_err();
+    let CheckError::SwallowedOutOfMemory(point) = error else { panic!("{error}") };
+    assert_eq!(
+        format!("{point:?}"),
+        format!(
+            "FailurePoint {{ fail_index: 0, needed_alloc_count: 1, return_address: {:#x} }}",
+            point.return_address
+        )
+    );
+}

@@ -258,3 +258,12 @@ fn it_is_send_by_its_child() {
     static_assertions::assert_not_impl_any!(FailingAllocator<zigalloc::Allocator<'static>>: Send, Sync);
     static_assertions::assert_not_impl_any!(FailingAllocator<zigalloc::SyncAllocator<'static>>: Sync);
 }
+
+/// `usize::MAX` is no number that is ever reached.
+#[test]
+fn debug_says_never() {
+    assert_eq!(format!("{:?}", fail_at(3)), "FailingConfig { fail_index: 3, resize_fail_index: never }");
+    let failing = FailingAllocator::init(PAGE_ALLOCATOR, fail_resize_at(2));
+    let text = format!("{failing:?}");
+    assert!(text.contains(" fail_index: never,") && text.contains("resize_fail_index: 2,"), "{text}");
+}

@@ -37,6 +37,7 @@ fn recorded(call: LoggedCall) -> Call {
         LoggedCall::Free { address, len, alignment, return_address: ret_addr } => {
             Call::Free { address, len, alignment, ret_addr }
         }
+        other => panic!("a call of no function of the table: {other}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `heap::SbrkAllocator`: its addresses, over a source that writes down what it is asked for.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -681,4 +682,47 @@ fn memory_grow() {
     }
     assert!(FIRST.allocator().alloc::<u8>(isize::MAX as usize).is_err());
     run_random_program(FIRST.allocator().get(), &mut Random::new(1), 1000);
+}
+
+/// What it has taken so far is what the source was asked for; in the middle of a call nobody waits for it.
+#[test]
+fn debug_shows_the_source_and_what_it_gave() {
+    /// Prints its own allocator when it is asked, as a logging source may do by mistake.
+    struct Prints<'b> {
+        buffer: FixedBufferAllocator<'b>,
+        print: fn() -> String,
+        printed: Arc<Mutex<String>>,
+    }
+    // SAFETY: it does what the fixed buffer does.
+    unsafe impl Sbrk for Prints<'_> {
+        const SLAB_LEN: usize = BIG_PAGE;
+
+        fn sbrk(&mut self, n: usize) -> Option<NonNull<u8>> {
+            *self.printed.lock().unwrap() = (self.print)();
+            self.buffer.sbrk(n)
+        }
+        unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
+            // SAFETY: the caller's promise.
+            unsafe { self.buffer.whole(memory) }
+        }
+    }
+    thread_local! {
+        static SBRK: Cell<*const SbrkAllocator<Prints<'static>>> = const { Cell::new(std::ptr::null()) };
+    }
+    let printed = Arc::default();
+    let source = Prints {
+        buffer: FixedBufferAllocator::init(Box::leak(buffer(3))),
+        // SAFETY: set below, for a value that is still there.
+        print: || format!("{:?}", unsafe { &*SBRK.get() }),
+        printed: Arc::clone(&printed),
+    };
+    let sbrk = SbrkAllocator::init(source);
+    SBRK.set(&sbrk);
+    let text = format!("{sbrk:?}");
+    assert!(text.starts_with("SbrkAllocator { source: ") && text.contains("Prints"), "{text}");
+    assert!(text.ends_with(", taken: 0, .. }"), "{text}");
+    sbrk.allocator().alloc::<u8>(100).unwrap();
+    assert!(printed.lock().unwrap().ends_with(", taken: <locked>, .. }"), "{printed:?}");
+    sbrk.allocator().alloc::<u8>(BIG_PAGE).unwrap();
+    assert!(format!("{sbrk:?}").ends_with(&format!(", taken: {}, .. }}", 3 * BIG_PAGE)));
 }

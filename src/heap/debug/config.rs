@@ -1,5 +1,7 @@
 //! The options of a debug allocator.
 
+use core::fmt;
+
 use super::report::{Report, print};
 use crate::heap::PAGE_SIZE_MAX;
 
@@ -22,7 +24,8 @@ pub const MAX_PAGE_SIZE: usize = 4 << 20;
 /// # let _ = debug.deinit();
 /// ```
 #[doc(alias = "DebugAllocatorConfig")]
-#[derive(Clone, Copy, Debug)]
+#[doc(alias = "GeneralPurposeAllocatorConfig")]
+#[derive(Clone, Copy)]
 pub struct DebugConfig {
     /// How many addresses to store for the allocation of a block, and as many for its end. At most
     /// [`MAX_STACK_TRACE_FRAMES`].
@@ -149,6 +152,42 @@ const DEFAULT_PAGE_SIZE: usize = if cfg!(windows) || cfg!(target_family = "wasm"
 } else {
     128 << 10
 };
+
+/// The canary is hexadecimal.
+impl fmt::Debug for DebugConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DebugConfig {
+            stack_trace_frames,
+            enable_memory_limit,
+            safety,
+            thread_safe,
+            never_unmap,
+            quarantine,
+            retain_metadata,
+            verbose_log,
+            backing_allocator_zeroes,
+            resize_stack_traces,
+            canary,
+            page_size,
+            report,
+        } = *self;
+        f.debug_struct("DebugConfig")
+            .field("stack_trace_frames", &stack_trace_frames)
+            .field("enable_memory_limit", &enable_memory_limit)
+            .field("safety", &safety)
+            .field("thread_safe", &thread_safe)
+            .field("never_unmap", &never_unmap)
+            .field("quarantine", &quarantine)
+            .field("retain_metadata", &retain_metadata)
+            .field("verbose_log", &verbose_log)
+            .field("backing_allocator_zeroes", &backing_allocator_zeroes)
+            .field("resize_stack_traces", &resize_stack_traces)
+            .field("canary", &format_args!("{canary:#x}"))
+            .field("page_size", &page_size)
+            .field("report", &report)
+            .finish()
+    }
+}
 
 impl Default for DebugConfig {
     /// [`DebugConfig::DEFAULT`].

@@ -195,7 +195,7 @@ impl<'t> Site<'t> {
 /// unsafe { debug.allocator().free(shorter) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// What was found.
@@ -248,6 +248,35 @@ impl Report {
             allocation: Trace::UNKNOWN,
             first_free: Trace::UNKNOWN,
         }
+    }
+}
+
+/// Addresses are hexadecimal.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Address(usize);
+        impl fmt::Debug for Address {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:#x}", self.0)
+            }
+        }
+        let Report { kind, operation, address, len, alignment, .. } = *self;
+        let Report { recorded_len, recorded_alignment, inside, overrun, .. } = *self;
+        let Report { site, allocation, first_free, .. } = self;
+        f.debug_struct("Report")
+            .field("kind", &kind)
+            .field("operation", &operation)
+            .field("address", &Address(address))
+            .field("len", &len)
+            .field("alignment", &alignment)
+            .field("recorded_len", &recorded_len)
+            .field("recorded_alignment", &recorded_alignment)
+            .field("inside", &inside.map(Address))
+            .field("overrun", &overrun)
+            .field("site", site)
+            .field("allocation", allocation)
+            .field("first_free", first_free)
+            .finish()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::testing::symbol::Symbol;
 ///
 /// Addresses are numbers here: memory that is spoken of is not to be touched. Lengths are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LoggedCall {
     /// [`VTable::alloc`](crate::VTable::alloc).
     Alloc {

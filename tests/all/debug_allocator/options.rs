@@ -287,3 +287,27 @@ fn a_trace_without_a_return_address() {
     assert!(text.contains("inner at ") && text.contains("a_trace_without_a_return_address"), "{text}");
     debug.deinit_without_leak_checks();
 }
+
+/// The canary is known by its digits, and it is in hexadecimal where memory is looked at.
+#[test]
+fn debug_shows_the_canary_in_hexadecimal() {
+    let text = format!("{:?}", DebugConfig { canary: 0xDEAD_F00D, page_size: 4096, ..DebugConfig::DEFAULT });
+    assert!(text.contains(", canary: 0xdeadf00d, page_size: 4096, report: 0x"), "{text}");
+}
+
+/// An address is in hexadecimal, in the report as in its traces.
+#[test]
+fn debug_shows_the_addresses_of_a_report_in_hexadecimal() {
+    let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
+    let memory = debug.allocator().alloc::<u8>(8).unwrap();
+    let inside = NonNull::slice_from_raw_parts(memory.cast::<u8>().map_addr(|address| address | 4), 4);
+    // SAFETY: it is a mistake, but this allocator finds it.
+    unsafe { debug.allocator().raw_free(inside, Alignment::_1, 0) };
+    let report = debug.first_report().unwrap();
+    let text = format!("{report:?}");
+    let (address, block) = (inside.addr(), memory.addr());
+    assert!(text.contains(&format!("operation: Free, address: {address:#x}, len: 4,")), "{text}");
+    assert!(text.contains(&format!("inside: Some({block:#x}),")), "{text}");
+    // SAFETY: a live block.
+    unsafe { debug.allocator().free(memory) };
+}
