@@ -12,6 +12,7 @@
 /// assert_eq!(failed.unwrap_err(), Error::OutOfMemory);
 /// assert_eq!(Error::OutOfMemory.to_string(), "out of memory");
 /// ```
+#[doc(alias = "MemoryPoolError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
     /// The allocator has no memory left for this request, or the request was too large for any.

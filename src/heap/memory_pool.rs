@@ -93,6 +93,7 @@ use crate::vtable::ChildAllocator;
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.MemoryPool")]
+#[doc(alias = "memory_pool.Managed")]
 pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
 
 /// A pool of items that are aligned to `ALIGN` bytes.
@@ -109,6 +110,7 @@ pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
 /// ```
 #[doc(alias = "std.heap.MemoryPoolAligned")]
 #[doc(alias = "memory_pool.Aligned")]
+#[doc(alias = "memory_pool.AlignedManaged")]
 pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN, true, C>;
 
 /// A pool of items of type `T` with all of Zig's options; see the [module](self).
@@ -131,6 +133,9 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 /// ```
 #[doc(alias = "std.heap.MemoryPoolExtra")]
 #[doc(alias = "memory_pool.Extra")]
+#[doc(alias = "memory_pool.ExtraManaged")]
+#[doc(alias = "MemoryPoolOptions")]
+#[doc(alias = "Options")]
 pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> {
     arena: ArenaAllocator<C>,
     free_list: FreeList,
@@ -281,6 +286,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
     /// assert!(pool.reset(ResetMode::RetainCapacity));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[must_use = "if the result is false, the pool has less memory than was asked for"]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         let reset_successful = self.arena.reset(mode);
         self.free_list.first.set(None);
@@ -465,6 +471,7 @@ impl<'p, T> PoolBox<'p, T> {
     /// unsafe { pool.destroy(item) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[must_use = "an item that nobody knows is never given back, and its value never dropped"]
     #[inline]
     pub fn into_raw(this: Self) -> NonNull<T> {
         ManuallyDrop::new(this).item

@@ -118,6 +118,7 @@ const _: () =
 /// assert!((PAGE_SIZE_MIN..=PAGE_SIZE_MAX).contains(&page_size()));
 /// ```
 #[doc(alias = "pageSize")]
+#[must_use]
 #[cfg(feature = "std")]
 #[inline]
 pub fn page_size() -> usize {
@@ -138,6 +139,8 @@ pub fn page_size() -> usize {
 /// assert_eq!(default_query_page_size(), page_size());
 /// ```
 #[doc(alias = "defaultQueryPageSize")]
+#[doc(alias = "queryPageSize")]
+#[must_use]
 #[cfg(feature = "std")]
 pub fn default_query_page_size() -> usize {
     /// 0 before the first call. Two threads that ask at once store the same answer.

@@ -47,6 +47,7 @@ use crate::vtable::SyncAllocator;
 /// });
 /// ```
 #[doc(alias = "std.testing.allocator")]
+#[doc(alias = "allocator_instance")]
 #[track_caller]
 pub fn with_allocator<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> T {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);

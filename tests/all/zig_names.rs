@@ -25,6 +25,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
         "toByteUnits fromByteUnits of order compare max min forward backward check",
     ),
     ("std.mem.Alignment", &["alignment.rs"], "fromByteUnitsOptional"),
+    ("std.mem.Allocator", &["alignment.rs"], "Log2Align"),
     (
         "std.heap",
         &["heap/", "thread_safe.rs", "testing/"],
@@ -32,7 +33,28 @@ const NAMES: &[(&str, &[&str], &str)] = &[
          DebugAllocator Check GeneralPurposeAllocator MemoryPool MemoryPoolAligned MemoryPoolExtra page_size_min \
          page_size_max pageSize defaultQueryPageSize c_allocator raw_c_allocator page_allocator smp_allocator \
          stackFallback StackFallbackAllocator testAllocator testAllocatorAligned testAllocatorLargeAlignment \
-         testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator",
+         testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator \
+         GeneralPurposeAllocatorConfig MemoryPoolOptions wasm_allocator brk_allocator",
+    ),
+    ("std.heap", &["error.rs"], "MemoryPoolError"),
+    (
+        "std.heap.memory_pool",
+        &["heap/memory_pool"],
+        "Options Aligned Extra Managed AlignedManaged ExtraManaged",
+    ),
+    ("std.options", &["heap/page_size.rs"], "queryPageSize"),
+    (
+        "std.mem",
+        &["mem.rs", "testing/"],
+        "alignForward alignForwardAnyAlign alignForwardLog2 alignBackward alignBackwardAnyAlign isValidAlign \
+         isValidAlignGeneric isAligned isAlignedGeneric isAlignedLog2 isAlignedAnyAlign alignPointer \
+         alignPointerOffset alignInBytes alignInSlice absorbSentinel asBytes sliceAsBytes bytesAsSlice \
+         ValidationAllocator validationWrap",
+    ),
+    (
+        "std.testing",
+        &["testing/"],
+        "allocator allocator_instance failing_allocator FailingAllocator checkAllAllocationFailures",
     ),
     (
         "std.heap.ArenaAllocator",
@@ -65,12 +87,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
 
 /// Names that have no counterpart, and why not.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("Log2Align", "Alignment is a checked byte"),
-    ("MemoryPoolOptions", "the options are parameters of MemoryPoolExtra"),
-    ("GeneralPurposeAllocatorConfig", "it is DebugAllocatorConfig, by its old name"),
-    ("MemoryPoolError", "it has one member, Error::OutOfMemory"),
     ("malloc_size", "how long a block of malloc's is, nobody needs to know"),
-    ("wasm_allocator", "it is an SbrkAllocator over a source of its own, which the program names"),
     ("next_mmap_addr_hint", "it is private since 0.16"),
 ];
 
