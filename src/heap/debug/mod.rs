@@ -14,13 +14,17 @@
 //!
 //! | mistake | [`ReportKind`] | then |
 //! |---|---|---|
-//! | a block is freed twice, or resized after its free | `DoubleFree` | the call does nothing |
-//! | the address is not one of a block: inside of one, on the stack, from another allocator | `InvalidFree` | the call does nothing |
+//! | a block is freed twice, or resized after its free | `DoubleFree` | the call does nothing ¹ |
+//! | the address is not one of a block: inside of one, on the stack, from another allocator | `InvalidFree` | the call does nothing ¹ |
 //! | the length is another than the last one asked for | `WrongLength` | goes on with the block's own |
 //! | the alignment is another than at the allocation | `WrongAlignment` | goes on with the block's own |
 //! | something was written behind a small block, into the rest of its slot | `Overrun` | goes on |
 //! | something was written over the metadata at the end of a page | `Corruption` | aborts |
 //! | a block was never freed | `Leak` | |
+//!
+//! ¹ In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory before the
+//! call, as in Zig. If the memory has gone back to the system, that is a fault of the machine, and there is no
+//! report; a [`quarantine`](DebugConfig::quarantine) helps. More [below](#what-is-not-found).
 //!
 //! Without `safety`, a page's links to its neighbours are looked up only when they are about to be followed, so
 //! that a corruption of nothing else is noticed later.
@@ -41,8 +45,9 @@
 //! has given the same address out again, a stale pointer to it is as good as a fresh one.
 //!
 //! In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory with 0xAA
-//! before any allocator sees the call, as in Zig. If the memory has been unmapped, that is a fault of
-//! the machine, and nobody reports it. A [`quarantine`](DebugConfig::quarantine) or
+//! before any allocator sees the call, as in Zig. If the memory has been unmapped, since the page or the large
+//! block went back to the child and from there to the system, a second free is a fault of the machine, and
+//! nobody reports it. A [`quarantine`](DebugConfig::quarantine) or
 //! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator()) has
 //! the former. As long as a page is kept, so is all that is known of its blocks.
 //!
@@ -226,6 +231,12 @@ impl<C: ChildAllocator> DebugAllocator<C> {
 
     /// A debug allocator with the [default](DebugConfig::DEFAULT) options. It asks the child for
     /// nothing until it is asked itself.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
+    /// let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+    /// assert_eq!(debug.deinit(), Check::Ok);
+    /// ```
     pub const fn init(child_allocator: C) -> DebugAllocator<C> {
         DebugAllocator::with_config(child_allocator, DebugConfig::DEFAULT)
     }
@@ -307,6 +318,16 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// as dropping it does.
     ///
     /// Without safety nobody looks, and the result is `Ok`.
+    ///
+    /// ```
+    /// use zigalloc::heap::{Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    ///
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// debug.allocator().alloc::<u8>(100)?; // forgotten
+    /// assert_eq!(debug.deinit(), Check::Leak);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn deinit(mut self) -> Check {
         let leaks = if self.config.safety { self.detect_leaks() } else { 0 };
         self.release();
