@@ -27,6 +27,7 @@
 /// assert!(here == 0 || here != there);
 /// ```
 #[doc(alias = "returnAddress")]
+#[must_use]
 #[inline(always)]
 pub fn return_address() -> usize {
     // The assembly is not marked `pure`: LLVM may merge two pure statements with equal inputs, and

@@ -91,24 +91,28 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// From a pointer to the first element and the number of elements. Building one is safe; what
     /// it is used for (`free`, dereferencing) is not.
+    #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
         AlignedSlice { slice: NonNull::slice_from_raw_parts(ptr, len) }
     }
 
     /// The number of elements.
+    #[must_use]
     #[inline(always)]
     pub const fn len(self) -> usize {
         self.slice.len()
     }
 
     /// Whether there are none.
+    #[must_use]
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
         self.slice.is_empty()
     }
 
     /// The first element's address.
+    #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
         self.slice.as_ptr().cast()
@@ -116,6 +120,7 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// The same memory without the alignment. Freed as this, the block would be freed with the
     /// wrong alignment.
+    #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
         self.slice
@@ -128,30 +133,35 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// From a pointer to the first element and the number of elements before the sentinel. Building
     /// one is safe; what it is used for (`free`, dereferencing) is not.
+    #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
         SentinelSlice { slice: NonNull::slice_from_raw_parts(ptr, len) }
     }
 
     /// The number of elements, without the sentinel.
+    #[must_use]
     #[inline(always)]
     pub const fn len(self) -> usize {
         self.slice.len()
     }
 
     /// Whether the sentinel is the only element.
+    #[must_use]
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
         self.slice.is_empty()
     }
 
     /// The first element's address; what a C function wants of a string.
+    #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
         self.slice.as_ptr().cast()
     }
 
     /// The sentinel's address: one element behind the last.
+    #[must_use]
     #[inline(always)]
     pub const fn sentinel_ptr(self) -> *mut T {
         self.as_ptr().wrapping_add(self.len())
@@ -159,6 +169,7 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The elements before the sentinel. Freed as this, the block would be freed with a length that
     /// is one element short.
+    #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
         self.slice
@@ -170,12 +181,14 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
     /// From a pointer. Building one is safe; what it is used for (`destroy`, dereferencing) is not.
+    #[must_use]
     #[inline(always)]
     pub const fn new(ptr: NonNull<T>) -> Self {
         AlignedPtr { ptr }
     }
 
     /// The item's address.
+    #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
         self.ptr.as_ptr()
@@ -183,6 +196,7 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 
     /// The same memory without the alignment. Destroyed as this, the block would be freed with the
     /// wrong alignment.
+    #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<T> {
         self.ptr

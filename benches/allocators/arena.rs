@@ -33,7 +33,7 @@ pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
                 // SAFETY: no length is zero.
                 black_box(unsafe { handle.raw_alloc(len, Alignment::_8, 0) });
             }
-            arena.reset(ResetMode::RetainCapacity);
+            _ = arena.reset(ResetMode::RetainCapacity);
         })
     };
     let mut bump = Bump::new();

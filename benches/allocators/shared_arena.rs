@@ -57,7 +57,7 @@ fn row<W: FnMut()>(
                 let handle = unsafe { SyncAllocator::from_raw_parts(handle.ptr(), handle.vtable()) };
                 time_threads(threads, n, || worker(handle))
             };
-            shared.reset(ResetMode::RetainCapacity);
+            _ = shared.reset(ResetMode::RetainCapacity);
             time
         };
         let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -69,7 +69,7 @@ fn row<W: FnMut()>(
                 let handle = unsafe { SyncAllocator::from_raw_parts(handle.ptr(), handle.vtable()) };
                 time_threads(threads, n, || worker(handle))
             };
-            arena.reset(ResetMode::RetainCapacity);
+            _ = arena.reset(ResetMode::RetainCapacity);
             time
         };
         let name = format!("{name}, {threads} threads: shared arena / lock + arena");

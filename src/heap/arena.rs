@@ -159,6 +159,13 @@ impl State {
     /// # Safety
     /// The state is new, or `child_allocator` is the child of the arena that it is from, and that child has
     /// not been reset, ended or replaced since: the nodes are still live blocks of it.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, arena::State};
+    /// // SAFETY: a new state, which is that of an empty arena.
+    /// let arena = unsafe { State::default().promote(PAGE_ALLOCATOR) };
+    /// assert_eq!(arena.query_capacity(), 0);
+    /// ```
     #[inline]
     pub unsafe fn promote<C: ChildAllocator>(self, child_allocator: C) -> ArenaAllocator<C> {
         ArenaAllocator { child_allocator, state: self }
@@ -174,6 +181,12 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     };
 
     /// An empty arena. It asks the child for nothing until it is asked itself.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// assert_eq!(arena.query_capacity(), 0);
+    /// ```
     #[inline]
     pub const fn init(child_allocator: C) -> ArenaAllocator<C> {
         let state = State { first: Cell::new(None), end_index: Cell::new(0) };
@@ -181,6 +194,14 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     }
 
     /// A handle to this arena.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let number = arena.allocator().create_with(42)?;
+    /// assert_eq!(unsafe { number.read() }, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract: blocks are disjoint parts of nodes, which are live
@@ -190,6 +211,14 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     }
 
     /// Frees all memory, as dropping the arena does.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// arena.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn deinit(self) {}
 
@@ -202,6 +231,14 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     }
 
     /// How many bytes the arena has for blocks, used or not: all nodes without their headers.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// assert!(arena.query_capacity() >= 100);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&self) -> usize {
         let mut capacity = 0;
@@ -229,6 +266,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     /// assert_eq!(arena.query_capacity(), 1000);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[must_use = "if the result is false, the arena has less memory than was asked for"]
     #[inline]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         // SAFETY: nodes of the list are live blocks that begin with their header.

@@ -143,6 +143,7 @@ impl PageAllocator {
     /// [valid](Alignment::is_valid).
     ///
     /// Ports `PageAllocator.map` of Zig 0.15.2.
+    #[must_use = "pages that nobody knows are never unmapped"]
     #[inline]
     pub fn map(n: usize, alignment: Alignment) -> Option<NonNull<u8>> {
         if n == 0 || n > MAX_LEN || !alignment.is_valid() {
@@ -184,6 +185,7 @@ impl PageAllocator {
     /// # Safety
     /// `memory` is as [`unmap`](Self::unmap) says. If the result is `Some`, the old pointer is dead,
     /// and nothing uses bytes beyond `new_len`.
+    #[must_use = "if the result is `Some`, the block is there and the old pointer is dead"]
     #[inline]
     pub unsafe fn realloc(memory: NonNull<[u8]>, new_len: usize, may_move: bool) -> Option<NonNull<u8>> {
         if new_len == 0 || new_len > MAX_LEN {

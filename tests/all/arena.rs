@@ -273,7 +273,7 @@ fn the_child_does_not_see_the_callers_address() {
         // SAFETY: `len` is not zero.
         unsafe { arena.allocator().raw_alloc(len, Alignment::_64, USER) }.unwrap();
     }
-    arena.reset(ResetMode::RetainCapacity);
+    _ = arena.reset(ResetMode::RetainCapacity);
     arena.deinit();
     let calls = recorder.take();
     assert_eq!(calls.len(), 8, "{calls:?}");
@@ -569,7 +569,7 @@ fn tiny_children() {
                 let capacity = arena.query_capacity();
                 assert_eq!(served == 0, capacity == 0, "{len} at {start}, round {round}");
                 assert!(capacity == 0 || capacity + HEADER <= len);
-                arena.reset(ResetMode::RetainCapacity);
+                _ = arena.reset(ResetMode::RetainCapacity);
                 most_served = most_served.max(served);
             }
             drop(arena);

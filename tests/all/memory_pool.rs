@@ -489,7 +489,7 @@ fn all_functions(allocator: Allocator<'_>) -> Result<(), Error> {
         PoolBox::leak(pool.create_box([2; 10])?);
     }
     // A reset that fails is no error.
-    pool.reset(ResetMode::FreeAll);
+    _ = pool.reset(ResetMode::FreeAll);
     pool.preheat(5)?;
     let over_aligned = MemoryPoolExtra::<u8, 512, false, _>::init_capacity(allocator, 10)?;
     over_aligned.add_capacity(20)?;
@@ -673,7 +673,7 @@ fn forgotten_boxes() {
     let bump = Bump::new(0, 4096);
     let mut pool = MemoryPool::init(bump.allocator());
     std::mem::forget(pool.create_box(String::new()).unwrap());
-    pool.reset(ResetMode::RetainCapacity);
+    _ = pool.reset(ResetMode::RetainCapacity);
     let moved = Box::new(pool);
     assert_eq!(*moved.create_box(String::from("a")).unwrap(), "a");
     drop(moved);

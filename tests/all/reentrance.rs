@@ -223,7 +223,7 @@ fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
         "reset" => ARENA.with_borrow_mut(|arena| {
             some(arena.allocator());
             EXIT.set(true);
-            arena.reset(ResetMode::RetainWithLimit(20));
+            _ = arena.reset(ResetMode::RetainWithLimit(20));
         }),
         "shared alloc" => SHARED.with_borrow(|arena| {
             some(*arena.allocator());
@@ -233,7 +233,7 @@ fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
         "shared reset" => SHARED.with_borrow_mut(|arena| {
             some(*arena.allocator());
             EXIT.set(true);
-            arena.reset(ResetMode::RetainWithLimit(20));
+            _ = arena.reset(ResetMode::RetainWithLimit(20));
         }),
         _ => DEBUG.with(|debug| {
             some(*debug.allocator());

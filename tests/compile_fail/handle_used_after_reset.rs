@@ -5,6 +5,6 @@ use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
 fn main() {
     let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let allocator = arena.allocator();
-    arena.reset(ResetMode::FreeAll);
+    _ = arena.reset(ResetMode::FreeAll);
     let _ = allocator.alloc::<u8>(1);
 }

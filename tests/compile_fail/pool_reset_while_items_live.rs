@@ -5,6 +5,6 @@ use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, ResetMode};
 fn main() {
     let mut pool = MemoryPool::init(PAGE_ALLOCATOR);
     let item = pool.create_box(1).unwrap();
-    pool.reset(ResetMode::RetainCapacity);
+    _ = pool.reset(ResetMode::RetainCapacity);
     println!("{item}");
 }

@@ -46,7 +46,7 @@ pub struct Checkpoint {
 ///
 /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
 /// let scope = arena.scope();
-/// arena.reset(ResetMode::FreeAll);
+/// _ = arena.reset(ResetMode::FreeAll);
 /// scope.allocator().alloc::<u8>(1).unwrap();
 /// ```
 #[must_use = "a scope that is dropped at once has rewound nothing"]

@@ -242,10 +242,7 @@ fn print_panics_leak_nothing() {
         let message = panic_of(AssertUnwindSafe(|| _ = a.print(format_args!("{start}{Panics}"))));
         assert_eq!(message, "a bad day");
         let buffer = 4 + 2 + C;
-        assert_eq!(
-            watch.trace(),
-            format!("alloc {buffer}:1, free {buffer}:1, alloc {buffer}:1, free {buffer}:1")
-        );
+        assert_eq!(watch.trace(), vec![format!("alloc {buffer}:1, free {buffer}:1"); 3].join(", "));
     });
 }
 

@@ -244,7 +244,11 @@ fn all_nodes_go_back_to_the_child() {
                 }
             });
             drop(exchange.swap(None));
-            arena.reset(if round % 2 == 0 { ResetMode::RetainWithLimit(100) } else { ResetMode::FreeAll });
+            _ = arena.reset(if round % 2 == 0 {
+                ResetMode::RetainWithLimit(100)
+            } else {
+                ResetMode::FreeAll
+            });
         }
     }
     ledger.assert_no_leaks();
