@@ -64,6 +64,7 @@ pub enum CompareOperator {
 
 /// Why a number is not an alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum AlignmentError {
     /// The byte count given to [`Alignment::try_from_byte_units`] is not a power of two.
     #[error("Alignment::try_from_byte_units: {0} bytes is not a power of two")]
@@ -99,6 +100,7 @@ impl Alignment {
     /// assert_eq!(WORD.to_byte_units(), align_of::<usize>());
     /// assert_eq!(Alignment::of::<()>(), Alignment::_1);
     /// ```
+    #[must_use]
     pub const fn of<T>() -> Alignment {
         Alignment(align_of::<T>().trailing_zeros() as u8)
     }
@@ -114,6 +116,7 @@ impl Alignment {
     /// const PAGE: Alignment = Alignment::from_byte_units(4096);
     /// assert_eq!(PAGE.log2(), 12);
     /// ```
+    #[must_use]
     #[doc(alias = "fromByteUnits")]
     #[track_caller]
     pub const fn from_byte_units(bytes: usize) -> Alignment {
@@ -161,6 +164,7 @@ impl Alignment {
     /// assert_eq!(Alignment::from_byte_units_optional(Some(2)), Some(Alignment::_2));
     /// assert_eq!(Alignment::from_byte_units_optional(None), None);
     /// ```
+    #[must_use]
     #[doc(alias = "fromByteUnitsOptional")]
     #[track_caller]
     pub const fn from_byte_units_optional(bytes: Option<usize>) -> Option<Alignment> {
@@ -189,7 +193,9 @@ impl Alignment {
     }
 
     /// The logarithm: 6 for 64 bytes. Zig's `@intFromEnum`.
+    #[must_use]
     #[doc(alias = "intFromEnum")]
+    #[doc(alias = "Log2Align")]
     #[inline(always)]
     pub const fn log2(self) -> u8 {
         self.0
@@ -201,6 +207,7 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// assert_eq!(Alignment::_16.to_byte_units(), 16);
     /// ```
+    #[must_use]
     #[doc(alias = "toByteUnits")]
     #[inline(always)]
     #[track_caller]
@@ -224,6 +231,12 @@ impl Alignment {
     /// Three-way comparison; the order of logarithms is the order of byte counts.
     ///
     /// Ports `order`; the operators `<`, `==` and so on give the same answers.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// use std::cmp::Ordering;
+    /// assert_eq!(Alignment::_8.order(Alignment::_16), Ordering::Less);
+    /// ```
     #[must_use]
     #[inline]
     pub const fn order(self, other: Alignment) -> Ordering {
@@ -256,6 +269,11 @@ impl Alignment {
     }
 
     /// The stricter of two alignments.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::_8.max(Alignment::_16), Alignment::_16);
+    /// ```
     #[must_use]
     #[inline]
     pub const fn max(self, other: Alignment) -> Alignment {
@@ -263,6 +281,11 @@ impl Alignment {
     }
 
     /// The laxer of two alignments.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::_8.min(Alignment::_16), Alignment::_8);
+    /// ```
     #[must_use]
     #[inline]
     pub const fn min(self, other: Alignment) -> Alignment {
@@ -320,6 +343,11 @@ impl Alignment {
     }
 
     /// Whether `address` is a multiple of the alignment. 0 is aligned to everything.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert!(Alignment::_8.check(24) && !Alignment::_16.check(24));
+    /// ```
     #[must_use]
     #[inline]
     pub const fn check(self, address: usize) -> bool {

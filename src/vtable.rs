@@ -293,18 +293,21 @@ impl<'a> Allocator<'a> {
     /// [contract](VTable#the-contract-of-an-allocator) as long as their callers keep clauses 1 to 6,
     /// for all of the lifetime `'a`. Whoever makes handles to one state in several threads, or lets safe
     /// code do so, sees to it that clause 5 is kept among them.
+    #[must_use]
     #[inline(always)]
     pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> Allocator<'a> {
         Allocator { ptr, vtable, state: PhantomData }
     }
 
     /// The state: the context argument of every call. It may mean nothing; do not compare it.
+    #[must_use]
     #[inline(always)]
     pub const fn ptr(self) -> *mut () {
         self.ptr
     }
 
     /// The functions.
+    #[must_use]
     #[inline(always)]
     pub const fn vtable(self) -> &'static VTable {
         self.vtable
@@ -317,6 +320,18 @@ impl<'a> Allocator<'a> {
     ///
     /// # Safety
     /// Clauses 2 and 5 of the [contract](VTable#the-contract-of-an-allocator): `len` is not zero.
+    ///
+    /// Ports `std.mem.Allocator.rawAlloc` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// // SAFETY: the length is not zero.
+    /// let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// assert!(Alignment::_8.check_ptr(ptr.as_ptr()));
+    /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
     #[doc(alias = "rawAlloc")]
     #[must_use = "a block that nobody knows is never freed"]
     #[inline(always)]
@@ -330,6 +345,19 @@ impl<'a> Allocator<'a> {
     /// # Safety
     /// Clauses 2 to 5 of the [contract](VTable#the-contract-of-an-allocator): `memory` and
     /// `alignment` match a live block, `new_len` (bytes) is not zero.
+    ///
+    /// Ports `std.mem.Allocator.rawResize` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// // SAFETY: a live block of 100 bytes. One page is as good for 200.
+    /// assert!(unsafe { PAGE_ALLOCATOR.raw_resize(memory, Alignment::_8, 200, return_address()) });
+    /// let memory = NonNull::slice_from_raw_parts(ptr, 200);
+    /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
     #[doc(alias = "rawResize")]
     #[must_use = "if the result is false, the block has its old length"]
     #[inline(always)]
@@ -349,6 +377,19 @@ impl<'a> Allocator<'a> {
     ///
     /// # Safety
     /// As [`raw_resize`](Self::raw_resize). If the result is `Some`, the old pointer is dead.
+    ///
+    /// Ports `std.mem.Allocator.rawRemap` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// // SAFETY: a live block of 100 bytes. One page is as good for 200.
+    /// let moved = unsafe { PAGE_ALLOCATOR.raw_remap(memory, Alignment::_8, 200, return_address()) };
+    /// let memory = NonNull::slice_from_raw_parts(moved.unwrap(), 200);
+    /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
     #[doc(alias = "rawRemap")]
     #[must_use = "if the result is `Some`, the block is there and the old pointer is dead"]
     #[inline(always)]
@@ -369,6 +410,17 @@ impl<'a> Allocator<'a> {
     /// # Safety
     /// Clauses 2 to 5 of the [contract](VTable#the-contract-of-an-allocator): `memory` and
     /// `alignment` match a live block, which nothing uses afterwards.
+    ///
+    /// Ports `std.mem.Allocator.rawFree` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// // SAFETY: a live block of 100 bytes, which nothing uses afterwards.
+    /// unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, return_address()) };
+    /// ```
     #[doc(alias = "rawFree")]
     #[inline(always)]
     pub unsafe fn raw_free(self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
@@ -398,6 +450,7 @@ impl<'a> SyncAllocator<'a> {
     ///
     /// As [`Allocator::from_raw_parts`], and without clause 5: the functions may be called from any
     /// thread, by several at once, and a block from one thread may be resized and freed by another.
+    #[must_use]
     #[inline(always)]
     pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> SyncAllocator<'a> {
         // SAFETY: the caller's promise includes that of `Allocator::from_raw_parts`.
@@ -410,12 +463,14 @@ impl<'a> SyncAllocator<'a> {
     ///
     /// The functions behind `allocator` may be called from any thread, by several at once, and a
     /// block from one thread may be resized and freed by another.
+    #[must_use]
     #[inline(always)]
     pub const unsafe fn new_unchecked(allocator: Allocator<'a>) -> SyncAllocator<'a> {
         SyncAllocator(allocator)
     }
 
     /// The same allocator, without the promise. Also by dereferencing and by `Into`.
+    #[must_use]
     #[inline(always)]
     pub const fn get(self) -> Allocator<'a> {
         self.0

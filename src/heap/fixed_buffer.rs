@@ -180,12 +180,34 @@ impl<'b> FixedBufferAllocator<'b> {
     }
 
     /// Whether `ptr` points into the buffer; its end is not part of it.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let memory = fixed_buffer.allocator().alloc::<u8>(10)?;
+    /// assert!(fixed_buffer.owns_ptr(memory.as_ptr().cast()));
+    /// assert!(!fixed_buffer.owns_ptr(&7));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ownsPtr")]
     pub fn owns_ptr(&self, ptr: *const u8) -> bool {
         ptr.addr().wrapping_sub(self.buffer.addr().get()) < self.len
     }
 
     /// Whether all of `slice` is in the buffer.
+    ///
+    /// ```
+    /// # use std::{mem::MaybeUninit, ptr::NonNull};
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let memory = fixed_buffer.allocator().alloc::<u8>(10)?;
+    /// assert!(fixed_buffer.owns_slice(memory));
+    /// assert!(!fixed_buffer.owns_slice(NonNull::slice_from_raw_parts(memory.cast(), 101)));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ownsSlice")]
     pub fn owns_slice(&self, slice: NonNull<[u8]>) -> bool {
         let offset = slice.addr().get().wrapping_sub(self.buffer.addr().get());
@@ -196,6 +218,17 @@ impl<'b> FixedBufferAllocator<'b> {
     ///
     /// False negatives: when a padded block has been freed, the block before it ends below
     /// `end_index`, because the padding is not given back.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let first = fixed_buffer.allocator().alloc::<u8>(10)?;
+    /// let last = fixed_buffer.allocator().alloc::<u8>(10)?;
+    /// assert!(!fixed_buffer.is_last_allocation(first) && fixed_buffer.is_last_allocation(last));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "isLastAllocation")]
     #[inline]
     pub fn is_last_allocation(&self, buf: NonNull<[u8]>) -> bool {

@@ -123,18 +123,48 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
     }
 
     /// Forgets all blocks in the buffer. Those of the fallback stay as they are: free them, or they leak.
+    ///
+    /// Zig's `fixed_buffer_allocator.reset()`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+    /// let mut state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
+    /// state.get().alloc::<u8>(64)?;
+    /// state.reset();
+    /// assert_eq!(state.end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn reset(&mut self) {
         self.end_index.set(0);
     }
 
     /// How many bytes of the buffer are in use, padding and freed blocks in the middle included.
+    /// Zig's `fixed_buffer_allocator.end_index`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+    /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
+    /// state.get().alloc::<u8>(10)?;
+    /// assert_eq!(state.end_index(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn end_index(&self) -> usize {
         self.end_index.get()
     }
 
-    /// Whether `ptr` points into the buffer; its end is not part of it.
+    /// Whether `ptr` points into the buffer; its end is not part of it. Zig's
+    /// `fixed_buffer_allocator.ownsPtr`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+    /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
+    /// let inside = state.get().create_with(1u8)?;
+    /// assert!(state.owns_ptr(inside.as_ptr()));
+    /// assert!(!state.owns_ptr(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ownsPtr")]
     #[inline]
     pub fn owns_ptr(&self, ptr: *const u8) -> bool {
