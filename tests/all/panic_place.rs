@@ -67,7 +67,7 @@ fn panics_name_the_callers_line() {
 /// MP-07: the pool itself is not named, but who gave the item back.
 #[test]
 #[cfg(debug_assertions)]
-fn a_second_destroy_names_its_own_line() {
+fn a_second_destroy_panics_at_its_own_line() {
     let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     let item = pool.create().unwrap();
     // SAFETY: a live item.

@@ -709,9 +709,11 @@ fn debug_shows_the_source_and_what_it_gave() {
     thread_local! {
         static SBRK: Cell<*const SbrkAllocator<Prints<'static>>> = const { Cell::new(std::ptr::null()) };
     }
+    let memory = Box::into_raw(buffer(3));
     let printed = Arc::default();
     let source = Prints {
-        buffer: FixedBufferAllocator::init(Box::leak(buffer(3))),
+        // SAFETY: nothing else uses it before the end.
+        buffer: FixedBufferAllocator::init(unsafe { &mut *memory }),
         // SAFETY: set below, for a value that is still there.
         print: || format!("{:?}", unsafe { &*SBRK.get() }),
         printed: Arc::clone(&printed),
@@ -725,4 +727,7 @@ fn debug_shows_the_source_and_what_it_gave() {
     assert!(printed.lock().unwrap().ends_with(", taken: <locked>, .. }"), "{printed:?}");
     sbrk.allocator().alloc::<u8>(BIG_PAGE).unwrap();
     assert!(format!("{sbrk:?}").ends_with(&format!(", taken: {}, .. }}", 3 * BIG_PAGE)));
+    drop(sbrk);
+    // SAFETY: the source, which borrowed it, is gone.
+    drop(unsafe { Box::from_raw(memory) });
 }
