@@ -123,7 +123,7 @@ pub fn run(
         }
         // The memory of the report stays with the arena, for the next one. If the fixed buffer cannot make
         // one block of it, the arena has less to begin with, and asks again.
-        scratch.reset(ResetMode::RetainCapacity);
+        _ = scratch.reset(ResetMode::RetainCapacity);
     }
     summary.peak = counting.snapshot().peak_live_bytes;
     Ok(summary)
