@@ -447,7 +447,7 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
         }
         How::Miri => {
             toolchain::miri()?;
-            env.insert("MIRIFLAGS".to_owned(), "-Zmiri-strict-provenance -Zmiri-tree-borrows".to_owned());
+            env.insert("MIRIFLAGS".to_owned(), "-Zmiri-strict-provenance".to_owned());
             let args = [
                 &["miri", "test", "-p", "zigalloc", "--no-fail-fast", "--target", target],
                 &["--lib", "--test", "all"][..],

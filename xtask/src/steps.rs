@@ -41,8 +41,8 @@ pub(crate) enum Kind {
     Library,
     /// The same, and left out by `--quick`.
     Slow,
-    /// The same, and uses one processor only, so neighbours of this kind run side by side. It prints what
-    /// it has to say at its end, by [`run_quietly`].
+    /// The same, and mostly uses one processor only, so neighbours of this kind run side by side, each in a
+    /// process of its own.
     SlowBeside,
 }
 
@@ -76,6 +76,11 @@ fn is_called(step: &Step, name: &str) -> bool {
 /// # Errors
 /// If a step failed, or there is no step of a selected name.
 pub(crate) fn run_all(steps: &[Step], selection: &Selection) -> Result<()> {
+    run_each(steps, selection, apart)
+}
+
+/// `beside` runs a step that has neighbours.
+fn run_each(steps: &[Step], selection: &Selection, beside: fn(&Step) -> Outcome) -> Result<()> {
     for name in &selection.only {
         if !steps.iter().any(|step| is_called(step, name)) {
             return Err(format!("xtask test: there is no step {name:?}; `--list` shows them"));
@@ -97,6 +102,7 @@ pub(crate) fn run_all(steps: &[Step], selection: &Selection) -> Result<()> {
                     Outcome::Skipped(format!("the library does not compile, see {}", steps[0].name))
                 }
                 Kind::Slow | Kind::SlowBeside if selection.quick => Outcome::Skipped("--quick".to_owned()),
+                _ if group.len() > 1 => beside(step),
                 _ => (step.run)(),
             };
             (outcome, start.elapsed())
@@ -114,9 +120,12 @@ pub(crate) fn run_all(steps: &[Step], selection: &Selection) -> Result<()> {
     if failed { Err(String::new()) } else { Ok(()) }
 }
 
+/// The first line of the table.
+const HEADER: &str = "step               result   seconds\n";
+
 /// A line for each step, and the counts in the last line.
 fn table(results: &[(&Step, Outcome, Duration)]) -> String {
-    let mut text = format!("{:<18} {:<8} {:>7}\n", "step", "result", "seconds");
+    let mut text = HEADER.to_owned();
     let mut counts = [0; 3];
     for (step, outcome, duration) in results {
         let (kind, word, why) = match outcome {
@@ -142,16 +151,36 @@ pub(crate) fn run(program: impl AsRef<OsStr>, args: &[&str], env: &[(&str, &str)
     outcome
 }
 
-/// Runs a command, and prints all of this when it has ended, so that two of them do not mix.
-pub(crate) fn run_quietly(program: impl AsRef<OsStr>, args: &[&str], env: &[(&str, &str)]) -> Outcome {
-    let (mut command, line, name) = prepare(program.as_ref(), args, env);
+/// Runs a step by this program's own command, and prints all of it when it has ended, so that two of them do not
+/// mix.
+fn apart(step: &Step) -> Outcome {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => {
+            println!("{}: {error}", step.name);
+            return Outcome::Failed;
+        }
+    };
+    let (mut command, line, name) = prepare(program.as_os_str(), &["test", "--only", step.name], &[]);
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) =
         output.as_ref().map_or_else(|_| Default::default(), |o| (text(&o.stdout), text(&o.stderr)));
     let (outcome, end) = judge(&name, output.map(|output| output.status));
-    print!("{line}\n{err}{out}{end}");
-    outcome
+    // Its table is a part of this one's.
+    let (said, table) = out.rsplit_once(HEADER).unwrap_or((&out, ""));
+    print!("{line}\n{err}{said}{end}");
+    match skipped(table, step.name) {
+        Some(why) if outcome == Outcome::Passed => Outcome::Skipped(why),
+        _ => outcome,
+    }
+}
+
+/// Why a step was skipped, by the table that [`table`] has made.
+fn skipped(table: &str, step: &str) -> Option<String> {
+    let row = table.lines().find_map(|line| line.strip_prefix(step)?.trim_start().strip_prefix("SKIPPED"))?;
+    let (_, why) = row.split_once('(')?;
+    Some(why.strip_suffix(')').unwrap_or(why).to_owned())
 }
 
 /// The command, how it is shown, and its name.
@@ -177,7 +206,7 @@ fn judge(name: &str, status: std::io::Result<ExitStatus>) -> (Outcome, String) {
 mod tests {
     use super::*;
 
-    fn skipped(why: &str) -> Outcome {
+    fn skip(why: &str) -> Outcome {
         Outcome::Skipped(why.to_owned())
     }
 
@@ -189,7 +218,7 @@ mod tests {
     fn the_last_line_counts() {
         let a = step("a", Kind::Source, || Outcome::Passed);
         let seconds = Duration::from_millis(1250);
-        let text = table(&[(&a, Outcome::Passed, seconds), (&a, skipped("no Miri"), seconds)]);
+        let text = table(&[(&a, Outcome::Passed, seconds), (&a, skip("no Miri"), seconds)]);
         assert!(text.contains("a                  SKIPPED      1.2  (no Miri)\n"), "{text}");
         assert_eq!(text.lines().last(), Some("1 passed, 0 failed, 1 skipped"));
     }
@@ -241,8 +270,21 @@ mod tests {
             Outcome::Passed
         };
         let steps = [step("first", Kind::SlowBeside, meet), step("second", Kind::SlowBeside, meet)];
-        assert!(run_all(&steps, &Selection::default()).is_ok());
-        assert!(run_all(&steps, &Selection { quick: true, only: vec![] }).is_ok());
+        let here = |step: &Step| (step.run)();
+        assert!(run_each(&steps, &Selection::default(), here).is_ok());
+        assert!(run_each(&steps, &Selection { quick: true, only: vec![] }, here).is_ok());
+        // Alone, a step runs here.
+        let lonely = [step("lonely", Kind::SlowBeside, || Outcome::Passed)];
+        assert!(run_each(&lonely, &Selection::default(), |_| panic!("it has no neighbour")).is_ok());
+    }
+
+    #[test]
+    fn a_step_that_was_skipped_apart_is_skipped() {
+        let a = step("miri-tree", Kind::SlowBeside, || Outcome::Passed);
+        let text = table(&[(&a, Outcome::Skipped("no rustup (here)".to_owned()), Duration::ZERO)]);
+        assert!(text.starts_with(HEADER));
+        assert_eq!(skipped(&text, "miri-tree"), Some("no rustup (here)".to_owned()));
+        assert_eq!(skipped(&table(&[(&a, Outcome::Passed, Duration::ZERO)]), "miri-tree"), None);
     }
 
     #[test]
@@ -256,8 +298,8 @@ mod tests {
     fn the_worse_outcome_wins() {
         use Outcome::{Failed, Passed};
         assert_eq!(Passed.and(|| Passed), Passed);
-        assert_eq!(Passed.and(|| skipped("x")), skipped("x"));
-        assert_eq!(skipped("x").and(|| Failed), Failed);
+        assert_eq!(Passed.and(|| skip("x")), skip("x"));
+        assert_eq!(skip("x").and(|| Failed), Failed);
         assert_eq!(Failed.and(|| Passed), Failed);
     }
 }

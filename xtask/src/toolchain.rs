@@ -46,7 +46,7 @@ pub(crate) fn target(name: &str, may_install: bool) -> Result<()> {
     }
 }
 
-/// Makes Miri available, once for all steps that need it.
+/// Makes Miri available, once for all steps of this process that need it.
 pub(crate) fn miri() -> Result<()> {
     static MIRI: OnceLock<Result<()>> = OnceLock::new();
     MIRI.get_or_init(|| {
