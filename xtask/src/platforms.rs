@@ -107,10 +107,10 @@ const NO_MAC: &str = "there is no macOS here";
 const NO_WINDOWS: &str = "there is no Windows on aarch64 here";
 const NO_BOARD: &str = "it has no operating system";
 
-/// Why a platform's `skip` is what it is.
-const LEFT_OUT: &str = "it has one thread and no other processes, and a panic ends it";
+/// The long tables, whose allocators and containers have tests of their own that run.
+const NOT_IN_MIRI: &[&str] = &["--skip", "conformance::", "--skip", "allocator_api2::"];
 
-/// Tests that a WASI program cannot run, for that reason.
+/// Tests that a WASI program cannot run: it has one thread and no other processes, and a panic ends it.
 const NOT_IN_WASM: &[&str] = &[
     // Threads, or other processes.
     "aborts",
@@ -446,17 +446,18 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             let skip = skip.iter().flat_map(|name| ["--skip", *name]);
             let args: Vec<&str> =
                 [&test[..], TESTS, &features, &["--"]].concat().into_iter().chain(skip).collect();
-            Ok(tests(cargo_of(&args, &env)?))
+            Ok(tests(cargo_of(&args, &env)?, "it has one thread and no other processes, and a panic ends it"))
         }
         How::Miri => {
             toolchain::miri()?;
             env.insert("MIRIFLAGS".to_owned(), "-Zmiri-strict-provenance".to_owned());
             let args = [
                 &["miri", "test", "-p", "zigalloc", "--no-fail-fast", "--target", target],
-                &["--lib", "--test", "all"][..],
+                &["--lib", "--test", "all", "--"][..],
+                NOT_IN_MIRI,
             ]
             .concat();
-            Ok(tests(rustup_cargo(&args, &env)?))
+            Ok(tests(rustup_cargo(&args, &env)?, "tables that Miri runs for x86-64"))
         }
     }
 }
@@ -483,8 +484,8 @@ fn windows_library(target: &str) -> Result<()> {
 /// The tests that start no compilers, and whole programs on other global allocators.
 const TESTS: &[&str] = &["--lib", "--test", "all", "--test", "global_*"];
 
-/// What a test program's output says, with the reason of each test that is ignored.
-fn tests((succeeded, output): (bool, String)) -> Row {
+/// What a test program's output says, with the reason of each test that is ignored, and why others are left out.
+fn tests((succeeded, output): (bool, String), left_out_because: &'static str) -> Row {
     let mut row = Row { good: succeeded, ..Row::default() };
     let mut failed = Vec::new();
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -498,7 +499,7 @@ fn tests((succeeded, output): (bool, String)) -> Row {
             row.failed += count(" failed").unwrap_or(0);
             let left_out = count(" filtered").unwrap_or(0);
             row.not_run += count(" ignored").unwrap_or(0) + left_out;
-            *reasons.entry(LEFT_OUT).or_default() += left_out;
+            *reasons.entry(left_out_because).or_default() += left_out;
         } else if let Some((name, result)) =
             line.strip_prefix("test ").and_then(|line| line.split_once(" ... "))
         {
@@ -549,13 +550,13 @@ mod tests {
         let output = "test a ... ok\ntest b::c ... FAILED\ntest d ... ignored, no y\ntest e ... ignored, no x\n\
                       test f ... ignored, no x\n\ntest result: FAILED. 12 passed; 1 failed; 3 ignored; 0 \
                       measured; 2 filtered out; finished in 0.1s\ntest result: ok. 5 passed; 0 failed; 0 ignored; 0";
-        let row = tests((false, output.to_owned()));
+        let row = tests((false, output.to_owned()), "z");
         assert_eq!((row.passed, row.failed, row.not_run, row.good), (17, 1, 5, false));
         assert_eq!(row.remark, "FAILED: b::c …");
-        assert!(tests((false, String::new())).remark.contains("does not compile"));
-        let row = tests((true, output.replace("FAILED", "ok").replace("2 filtered", "0 filtered")));
+        assert!(tests((false, String::new()), "z").remark.contains("does not compile"));
+        let row = tests((true, output.replace("FAILED", "ok").replace("2 filtered", "3 filtered")), "z");
         assert!(row.good);
-        assert_eq!(row.remark, "2: no x; 1: no y");
+        assert_eq!(row.remark, "3: z; 2: no x; 1: no y");
     }
 
     #[test]
