@@ -34,10 +34,18 @@
 //! A global allocator must not unwind. The functions of a vtable cannot: a panic in one ends the process
 //! (clause 14 of the [contract](crate::VTable#the-contract-of-an-allocator)).
 //!
+//! # Alignment
+//!
+//! A block has the alignment that it is asked for, and nothing asks for more than it needs, with one exception: the
+//! standard library allocates the object of a panic with the alignment of a word, and the unwinder of LLVM, which
+//! Rust uses on most systems but Linux with glibc and Windows, takes it to be aligned to two words, as C's `malloc`
+//! would. There, all blocks are aligned to two words at least. (The standard library asks for it itself since
+//! rust-lang/rust#161368.)
+//!
 //! Not in Zig, which has no global allocator.
 
-use core::alloc::{GlobalAlloc, Layout};
-use core::ptr::NonNull;
+use core::alloc::{GlobalAlloc, Layout, LayoutError};
+use core::ptr::{self, NonNull};
 
 use super::blocks;
 use crate::vtable::{SyncAllocator, block, nullable};
@@ -144,17 +152,47 @@ const fn on_pages(allocator: SyncAllocator<'static>) -> GlobalAllocator {
     GlobalAllocator { allocator: if pages_of_the_system { allocator } else { SYSTEM } }
 }
 
+/// The least alignment of a block, in bytes; see the [module](self#alignment).
+const LEAST_ALIGNMENT: usize = if cfg!(any(
+    all(target_os = "linux", target_env = "gnu"),
+    windows,
+    target_family = "wasm",
+    target_os = "none"
+)) {
+    1
+} else {
+    2 * size_of::<usize>()
+};
+
+/// The layout of the block behind a layout: always the same one.
+#[inline]
+fn widened(layout: Layout) -> Result<Layout, LayoutError> {
+    layout.align_to(LEAST_ALIGNMENT)
+}
+
+/// The same for a block that there is.
+///
+/// # Safety
+/// [`widened`] was a layout when the block was allocated or got its length.
+#[inline]
+unsafe fn live(layout: Layout) -> Layout {
+    // SAFETY: the caller's promise.
+    unsafe { widened(layout).unwrap_unchecked() }
+}
+
 // SAFETY: the contract of an allocator contains that of `GlobalAlloc`: blocks are disjoint, aligned, and
 // valid until they are freed, from any thread; layouts are kept; nothing unwinds.
 unsafe impl GlobalAlloc for GlobalAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let Ok(layout) = widened(layout) else { return ptr::null_mut() };
         // SAFETY: the size is not zero, the caller says.
         nullable(unsafe { self.allocator.raw_alloc(layout.size(), layout.into(), 0) })
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let Ok(layout) = widened(layout) else { return ptr::null_mut() };
         let memory = blocks::allocate_zeroed(self.allocator.get(), layout, 0);
         nullable(memory.map(NonNull::cast))
     }
@@ -162,14 +200,18 @@ unsafe impl GlobalAlloc for GlobalAllocator {
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: a live block with the layout that it was allocated or reallocated with.
-        unsafe { self.allocator.raw_free(block(ptr, layout.size()), layout.into(), 0) };
+        unsafe { self.allocator.raw_free(block(ptr, layout.size()), live(layout).into(), 0) };
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: a live block and its layout, so it is not null; `new_size` is valid for the alignment.
+        // SAFETY: a live block and its layout.
+        let layout = unsafe { live(layout) };
+        let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else {
+            return ptr::null_mut();
+        };
+        // SAFETY: a live block and its layout, so it is not null.
         let memory = unsafe {
-            let new_layout = Layout::from_size_align_unchecked(new_size, layout.align());
             blocks::reallocate(self.allocator.get(), block(ptr, layout.size()).cast(), layout, new_layout, 0)
         };
         nullable(memory.map(NonNull::cast))

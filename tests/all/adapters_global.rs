@@ -233,6 +233,50 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
 }
 
+/// What LLVM's unwinder, on the systems that have it, takes the standard library's blocks to be aligned to.
+const LEAST: Alignment =
+    if cfg!(any(all(target_os = "linux", target_env = "gnu"), windows, target_family = "wasm")) {
+        Alignment::_1
+    } else {
+        Alignment::from_byte_units(2 * size_of::<usize>())
+    };
+
+/// A panic in a program on such an allocator would be a fault of the machine otherwise.
+#[test]
+fn blocks_are_aligned_as_unwinders_need_it() {
+    let mut buffer = [MaybeUninit::uninit(); 1000];
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let recorder = Recorder::new(fixed_buffer.allocator());
+    // SAFETY: it is used here only; live blocks and their layouts.
+    unsafe {
+        let global = global(&recorder);
+        for len in [1, 24, 40] {
+            let memory = global.alloc(layout(len, 1));
+            let zeroed = global.alloc_zeroed(layout(len, 1));
+            assert!(LEAST.check_ptr(memory) && LEAST.check_ptr(zeroed), "{memory:?} {zeroed:?}");
+            let grown = global.realloc(memory, layout(len, 1), 2 * len);
+            assert!(LEAST.check_ptr(grown), "{grown:?}");
+            global.dealloc(zeroed, layout(len, 1));
+            global.dealloc(grown, layout(2 * len, 1));
+        }
+        // A length that there is no layout of is no memory, and the block stays.
+        let memory = global.alloc(layout(1, 1));
+        if LEAST != Alignment::_1 {
+            assert!(global.alloc(layout(isize::MAX as usize, 1)).is_null());
+            assert!(global.alloc_zeroed(layout(isize::MAX as usize, 1)).is_null());
+        }
+        assert!(global.realloc(memory, layout(1, 1), isize::MAX as usize).is_null());
+        global.dealloc(memory, layout(1, 1));
+    }
+    for call in recorder.take() {
+        let (Call::Alloc { alignment, .. }
+        | Call::Resize { alignment, .. }
+        | Call::Remap { alignment, .. }
+        | Call::Free { alignment, .. }) = call;
+        assert_eq!(alignment, LEAST, "{call:?}");
+    }
+}
+
 #[test]
 fn calls_arrive_at_the_handle() {
     let mut buffer = [MaybeUninit::uninit(); 1000];
@@ -264,7 +308,7 @@ fn calls_arrive_at_the_handle() {
             Call::Free { len, alignment, .. } => ("free", len, alignment),
         })
         .collect();
-    let a = Alignment::_8;
+    let a = Alignment::_8.max(LEAST);
     let expected = [
         ("alloc", 100, a),
         ("remap", 200, a),
