@@ -310,4 +310,6 @@ fn debug_shows_the_addresses_of_a_report_in_hexadecimal() {
     assert!(text.contains(&format!("inside: Some({block:#x}),")), "{text}");
     // SAFETY: a live block.
     unsafe { debug.allocator().free(memory) };
+    // Where all tests run on one thread, the next one begins with none.
+    assert_eq!(kinds(), [ReportKind::InvalidFree]);
 }
