@@ -17,7 +17,8 @@ platforms [--only TARGET[,TARGET…]] [--short] [--no-install] [--list]
       some of it was not. It is meant for Debian. What it needs, it installs with apt-get (as root), rustup and
       pip (Node), and says so first.
       --only        these targets only; a part of the name is enough
-      --short       those that take a few minutes together; the others are named as not run
+      --short       those that take a few minutes together, without whole programs on other global allocators;
+                    the others are named as not run
       --no-install  leaves out what is not there
       --list        the targets";
 
@@ -446,8 +447,9 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             let features = ["--no-default-features", "--features", &features];
             let test = ["test", "-p", "zigalloc", "--no-fail-fast", "--target", target];
             let skip = skip.iter().flat_map(|name| ["--skip", *name]);
-            let args: Vec<&str> =
-                [&test[..], TESTS, &features, &["--"]].concat().into_iter().chain(skip).collect();
+            let whole_programs = if options.short { &[] } else { WHOLE_PROGRAMS };
+            let args = [&test[..], TESTS, whole_programs, &features, &["--"]].concat();
+            let args: Vec<&str> = args.into_iter().chain(skip).collect();
             Ok(tests(cargo_of(&args, &env)?, "it has one thread and no other processes, and a panic ends it"))
         }
         How::Miri => {
@@ -483,8 +485,10 @@ fn windows_library(target: &str) -> Result<()> {
     if output(&mut compile)?.0 { Ok(()) } else { Err("bcryptprimitives.dll does not compile".to_owned()) }
 }
 
-/// The tests that start no compilers, and whole programs on other global allocators.
-const TESTS: &[&str] = &["--lib", "--test", "all", "--test", "global_*"];
+/// The tests that start no compilers.
+const TESTS: &[&str] = &["--lib", "--test", "all"];
+/// Those on other global allocators, which take long to compile.
+const WHOLE_PROGRAMS: &[&str] = &["--test", "global_*"];
 
 /// What a test program's output says, with the reason of each test that is ignored, and why others are left out.
 fn tests((succeeded, output): (bool, String), left_out_because: &'static str) -> Row {
