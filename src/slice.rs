@@ -32,6 +32,7 @@ use crate::alignment::Alignment;
 /// The alignment that `align(ALIGN)` means for elements of type `T`; 0 is the natural one. Fails to
 /// compile for any other number that is not a power of two.
 const fn alignment<T, const ALIGN: usize>() -> Alignment {
+    assert!(ALIGN == 0 || ALIGN.is_power_of_two(), "ALIGN, in bytes, must be a power of two, or 0");
     if ALIGN == 0 { Alignment::of::<T>() } else { Alignment::from_byte_units(ALIGN) }
 }
 

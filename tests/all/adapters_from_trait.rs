@@ -263,10 +263,12 @@ fn length_zero_never_reaches_the_trait() {
 }
 
 #[rstest]
-fn contents_are_kept_with_every_alignment(#[values(0, 3, 12)] log2: u8, #[values(0, 33)] excess: usize) {
-    let checking = Checking::new(excess);
+fn contents_are_kept_with_every_alignment(#[values(0, 3, 12)] log2: u8) {
     let alignment = Alignment::from_log2(log2).unwrap();
-    assert_eq!(keeps_contents(FromAllocator::new(&checking).allocator(), alignment), 13 * 6);
+    for excess in if cfg!(miri) { &[33][..] } else { &[0, 33] } {
+        let checking = Checking::new(*excess);
+        assert_eq!(keeps_contents(FromAllocator::new(&checking).allocator(), alignment), 13 * 6);
+    }
 }
 
 // ---- the conformance kit ----
@@ -291,7 +293,9 @@ pub(super) fn in_an_arena(allocator: Allocator<'_>) {
         StrictConfig { huge_lengths: !cfg!(any(miri, target_arch = "wasm32")), ..StrictConfig::default() };
     test_allocator_strict_with(arena.allocator(), &config);
     assert!(arena.reset(ResetMode::RetainWithLimit(10_000)));
-    test_allocator_strict_with(arena.allocator(), &StrictConfig { seed: 2, ..config });
+    if !cfg!(miri) {
+        test_allocator_strict_with(arena.allocator(), &StrictConfig { seed: 2, ..config });
+    }
 }
 
 #[rstest]

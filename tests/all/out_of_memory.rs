@@ -189,7 +189,8 @@ fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false
         if !failed {
             break;
         }
-        n += 1;
+        // Each place takes long under Miri, and there are ten and more.
+        n += if cfg!(miri) { 4 } else { 1 };
     }
     // If the child can grow, as pages do at times, an arena may never have to ask for a second block.
     assert!(resizes || n >= 2, "the child was asked {n} times only");
@@ -200,11 +201,14 @@ fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false
 #[case::arena(arena)]
 #[case::shared_arena(shared_arena)]
 #[case::thread_safe(thread_safe)]
+#[cfg_attr(miri, ignore = "its parts have lines of their own")]
 #[case::thread_safe_over_arena(thread_safe_over_arena)]
 #[case::buffer_first(buffer_first)]
+#[cfg_attr(miri, ignore = "little different from the last one")]
 #[case::stack_fallback(stack_fallback_of_100)]
 #[case::debug(debug)]
 #[case::counting(counting)]
+#[cfg_attr(miri, ignore = "little different from the last one")]
 #[case::logging(logging)]
 fn each_failure_is_passed_on(#[case] wrapper: Wrapper) {
     check_all_allocation_failures(*PAGE_ALLOCATOR, |child| {

@@ -13,6 +13,10 @@ use crate::util::{Sent, alignment_from_c, keeps_contents};
 
 #[rstest]
 fn contents_are_kept_with_every_alignment(#[values(0, 1, 3, 4, 6, 12, 16)] log2: u8) {
+    if cfg!(miri) && !matches!(log2, 0 | 6 | 16) {
+        eprintln!("skipped: three alignments are enough for Miri");
+        return;
+    }
     let remapped = keeps_contents(*RUST_ALLOCATOR, Alignment::from_log2(log2).unwrap());
     assert_eq!(remapped, 13 * 6, "`realloc` does everything");
 }

@@ -18,7 +18,7 @@ use zigalloc::{
 };
 
 use crate::util::{
-    Bump, Call, Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program,
+    Bump, Call, Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, seeds,
 };
 
 /// TS-01: each of the four calls reaches the child once, with the arguments that it came with and with the
@@ -71,8 +71,12 @@ fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
 }
 
 /// TS-01: over an arena and over a fixed buffer, every offset is the child's own.
-#[rstest]
-fn offsets_are_those_of_the_child(#[values(1, 2, 3)] seed: u64) {
+#[test]
+fn offsets_are_those_of_the_child() {
+    (1..=seeds(3)).for_each(offsets_of_a_program_are_those_of_the_child);
+}
+
+fn offsets_of_a_program_are_those_of_the_child(seed: u64) {
     /// The offsets that a random program gets.
     fn offsets(allocator: Allocator<'_>, base: usize, seed: u64) -> Vec<Option<usize>> {
         let mut random = Random::new(seed);

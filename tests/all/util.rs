@@ -354,6 +354,11 @@ unsafe extern "C" fn bump_free(
     this.live.borrow_mut().remove(index);
 }
 
+/// How many seeds of `all` a test of random programs takes. Miri gets one: its programs are short, and take long.
+pub fn seeds(all: u64) -> u64 {
+    if cfg!(miri) { 1 } else { all }
+}
+
 /// Numbers that look random and are the same in every run (xorshift64*).
 pub struct Random(u64);
 

@@ -26,7 +26,7 @@ fn story(config: DebugConfig, seed: u64) -> Vec<String> {
     let mut random = Random::new(seed);
     let (mut live, mut dead) = (Vec::<NonNull<[u8]>>::new(), Vec::<NonNull<[u8]>>::new());
     let mut story = Vec::new();
-    for _ in 0..if cfg!(miri) { 300 } else { 5000 } {
+    for _ in 0..if cfg!(miri) { 120 } else { 5000 } {
         match random.at_most(0..=8) {
             0..4 => {
                 let memory = alloc(allocator, 1 + random.at_most(0..=199), 1 << random.at_most(0..=4));
@@ -88,7 +88,7 @@ fn threads_at_once() {
         for thread in 0..if cfg!(miri) { 3 } else { 8 } {
             scope.spawn(move || {
                 let mut live = std::collections::VecDeque::new();
-                for n in 0..if cfg!(miri) { 40 } else { 20_000 } {
+                for n in 0..if cfg!(miri) { 20 } else { 20_000 } {
                     let memory = alloc(*allocator, 1 + n * 31 % 200, 1);
                     // SAFETY: the block has so many bytes.
                     unsafe { memory.cast::<u8>().write_bytes(thread, memory.len()) };

@@ -184,7 +184,7 @@ fn act(allocator: SyncAllocator<'_>, exchange: &Exchange, seed: u64, actions: us
 #[test]
 fn fuzz_multi_threaded() {
     let (seeds, threads, actions, buffer) =
-        if cfg!(miri) { (2, 3, 30, 64 << 10) } else { (60, 4, 150, 4 << 20) };
+        if cfg!(miri) { (1, 3, 30, 64 << 10) } else { (60, 4, 150, 4 << 20) };
     let mut buffer: Vec<u8> = Vec::with_capacity(buffer);
     for seed in 1..=seeds {
         let mut random = Random(seed);
