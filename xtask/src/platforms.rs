@@ -16,7 +16,7 @@ platforms [--only TARGET[,TARGET…]] [--short] [--no-install] [--list]
       nothing can run them, it compiles the library. Prints a table of what was run and how it went, and why
       some of it was not. It is meant for Debian. What it needs, it installs with apt-get (as root), rustup and
       pip (Node), and says so first.
-      --only        these targets only; a part of the name is enough
+      --only        these only: a target, a name, or a part of either that may fit several
       --short       those that take a few minutes together, without whole programs on other global allocators;
                     the others are named as not run
       --no-install  leaves out what is not there
@@ -292,8 +292,7 @@ pub(crate) fn step() -> Result<Outcome> {
 /// Skipped, if some could not be had, and no other failed.
 fn run_all(options: &Options) -> Result<Outcome> {
     let selected = |platform: &Platform| {
-        options.only.is_empty()
-            || options.only.iter().any(|part| platform.target.contains(part) || platform.name.contains(part))
+        options.only.is_empty() || options.only.iter().any(|part| means(part, platform))
     };
     let platforms: Vec<&Platform> = PLATFORMS.iter().filter(|platform| selected(platform)).collect();
     if platforms.is_empty() {
@@ -325,6 +324,14 @@ fn run_all(options: &Options) -> Result<Outcome> {
     println!("\n{}", table(&rows));
     let failed = rows.iter().any(|(_, row)| !row.good);
     Ok(if failed { Outcome::Failed } else { outcome })
+}
+
+/// A whole name is that platform alone: `i686 Linux` is not the one in Miri.
+fn means(part: &str, platform: &Platform) -> bool {
+    if PLATFORMS.iter().any(|other| other.name == part) {
+        return platform.name == part;
+    }
+    platform.target.contains(part) || platform.name.contains(part)
 }
 
 /// For a terminal and for Markdown.
@@ -575,6 +582,15 @@ mod tests {
         let row = tests((true, output.replace("FAILED", "ok").replace("2 filtered", "3 filtered")), "z");
         assert!(row.good);
         assert_eq!(row.remark, "3: z; 2: no x; 1: no y");
+    }
+
+    #[test]
+    fn a_whole_name_is_one_platform() {
+        let names = |part| PLATFORMS.iter().filter(|p| means(part, p)).map(|p| p.name).collect::<Vec<_>>();
+        assert_eq!(names("i686 Linux"), ["i686 Linux"]);
+        assert_eq!(names("i686"), ["i686 Linux", "i686 Linux, Miri"]);
+        assert_eq!(names("Miri").len(), 2);
+        assert!(names("vax").is_empty());
     }
 
     #[test]
