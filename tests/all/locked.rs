@@ -23,7 +23,9 @@ use crate::thread_safe::{Doorkeeper, Racy, STEPS, call, hammer};
 use crate::util::{Bump, Call, Random, Recorder, alone, assert_aborted, run_alone, run_random_program};
 
 type Spin = spin::Mutex<()>;
-type Ticket = spin::mutex::TicketMutex<()>;
+/// It goes from thread to thread in turn. One that only spins until it is the turn of a thread without a processor waits
+/// for all others to use up theirs: minutes for what takes this one milliseconds.
+type Ticket = spin::mutex::TicketMutex<(), spin::relax::Yield>;
 type ParkingLot = parking_lot::RawMutex;
 
 /// A lock for one thread: it implements `RawMutex`, and it is not `Sync`.

@@ -169,19 +169,19 @@ const NOT_IN_WASM: &[&str] = &[
 ];
 
 const PLATFORMS: &[Platform] = &[
-    run("x86_64-unknown-linux-gnu", "x86-64 Linux, glibc", &[], "", &[]),
-    short(run("x86_64-unknown-linux-musl", "x86-64 Linux, musl", &[], "", &["musl-tools"])),
+    run("x86_64-unknown-linux-gnu", "x86-64 Linux (glibc)", &[], "", &[]),
+    short(run("x86_64-unknown-linux-musl", "x86-64 Linux (musl)", &[], "", &["musl-tools"])),
     short(run("i686-unknown-linux-gnu", "i686 Linux", &[], "", &["gcc-12-multilib", "libc6-dev-i386"])),
     run(
         "aarch64-unknown-linux-gnu",
-        "aarch64 Linux, qemu-user",
+        "aarch64 Linux in QEMU",
         &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
         "aarch64-linux-gnu-gcc",
         &["qemu-user", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
     ),
     run(
         "riscv64gc-unknown-linux-gnu",
-        "riscv64 Linux, qemu-user",
+        "riscv64 Linux in QEMU",
         &["qemu-riscv64", "-L", "/usr/riscv64-linux-gnu"],
         "riscv64-linux-gnu-gcc",
         &["qemu-user", "gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
@@ -192,11 +192,11 @@ const PLATFORMS: &[Platform] = &[
         how: How::Run {
             runner: &["taskset", "--cpu-list", "0", "qemu-s390x", "-L", "/usr/s390x-linux-gnu"],
             features: Features::All,
-            skip: &["ticket"],
+            skip: &[],
         },
         ..run(
             "s390x-unknown-linux-gnu",
-            "s390x Linux (big-endian), qemu-user",
+            "s390x Linux (big-endian) in QEMU",
             &[],
             "s390x-linux-gnu-gcc",
             &["qemu-user", "gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"],
@@ -210,29 +210,29 @@ const PLATFORMS: &[Platform] = &[
             skip: NOT_IN_WASM,
         },
         short: true,
-        ..run("wasm32-wasip1", "wasm32, Node's WASI", &[], "", &[])
+        ..run("wasm32-wasip1", "wasm32 in Node (WASI)", &[], "", &[])
     },
     run(
         "x86_64-pc-windows-gnu",
-        "x86-64 Windows, Wine",
+        "x86-64 Windows in Wine",
         &["/usr/lib/wine/wine64"],
         "x86_64-w64-mingw32-gcc",
         &["wine64", "gcc-mingw-w64-x86-64"],
     ),
-    miri("i686-unknown-linux-gnu", "i686 Linux, Miri"),
-    miri("s390x-unknown-linux-gnu", "s390x Linux (big-endian), Miri"),
+    miri("i686-unknown-linux-gnu", "i686 Linux in Miri"),
+    miri("s390x-unknown-linux-gnu", "s390x Linux (big-endian) in Miri"),
     build("aarch64-apple-darwin", "aarch64 macOS", Features::All, NO_MAC),
     build("x86_64-apple-darwin", "x86-64 macOS", Features::All, NO_MAC),
     build("aarch64-pc-windows-msvc", "aarch64 Windows", Features::All, NO_WINDOWS),
     Platform {
         target: "thumbv7em-none-eabi",
-        name: "Cortex-M4, no_std",
+        name: "Cortex-M4 (no_std)",
         how: How::Firmware,
         linker: "",
         packages: &["qemu-system-arm"],
         short: true,
     },
-    build("wasm32v1-none", "wasm32, no_std", Features::None, NO_BOARD),
+    build("wasm32v1-none", "wasm32 (no_std)", Features::None, NO_BOARD),
 ];
 
 /// How a platform ended.
@@ -464,11 +464,8 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             let whole_programs = if options.short { &[] } else { WHOLE_PROGRAMS };
             let args = [&test[..], TESTS, whole_programs, &features, &["--"]].concat();
             let args: Vec<&str> = args.into_iter().chain(skip).collect();
-            let left_out_because = if target.contains("wasm") {
-                "it has one thread and no other processes, and a panic ends it"
-            } else {
-                "many threads at a fair lock that spins take for ever on one processor"
-            };
+            // Only WebAssembly's are.
+            let left_out_because = "it has one thread and no other processes, and a panic ends it";
             Ok(tests(cargo_of(&args, &env)?, left_out_because))
         }
         How::Miri => {
@@ -588,7 +585,7 @@ mod tests {
     fn a_whole_name_is_one_platform() {
         let names = |part| PLATFORMS.iter().filter(|p| means(part, p)).map(|p| p.name).collect::<Vec<_>>();
         assert_eq!(names("i686 Linux"), ["i686 Linux"]);
-        assert_eq!(names("i686"), ["i686 Linux", "i686 Linux, Miri"]);
+        assert_eq!(names("i686"), ["i686 Linux", "i686 Linux in Miri"]);
         assert_eq!(names("Miri").len(), 2);
         assert!(names("vax").is_empty());
     }

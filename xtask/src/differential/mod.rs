@@ -80,7 +80,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// What `cargo xtask test` runs.
 pub(crate) fn step() -> Result<()> {
-    compare_for(&Options { seconds: 30, ..Options::DEFAULT })?;
+    compare_for(&Options { seconds: 10, ..Options::DEFAULT })?;
     // Always the same programs: how far one can be shrunk depends on which of them shows the difference.
     sabotage::run(&Options { seed: Some(1), ..Options::DEFAULT })
 }
