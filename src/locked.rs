@@ -22,7 +22,7 @@
 //! | lock | waits by | mind |
 //! |---|---|---|
 //! | `spin::Mutex<()>` | turning in a loop | Not fair. A thread that is interrupted while it holds the lock keeps all others turning. |
-//! | `spin::mutex::TicketMutex<()>` | turning in a loop | Fair: first come, first served. The next in line may be asleep, and then everyone turns. |
+//! | `spin::mutex::TicketMutex<()>` | turning in a loop | Fair: first come, first served. The next in line may be asleep, and then everyone turns: with more threads than processors for minutes. Where there is an operating system, `TicketMutex<(), spin::relax::Yield>` (spin's feature `std`) lets it run. |
 //! | `parking_lot::RawMutex` | turning for a moment, then sleeping | It allocates: the first time that threads wait, and whenever there are more of them than before, it takes memory from the **global** allocator, for its table of sleepers. |
 //!
 //! What the last one means: with it, a `LockedAllocator` never fits as the `#[global_allocator]`, for then
