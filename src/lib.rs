@@ -123,3 +123,8 @@ pub use thread_safe::ThreadSafeAllocator;
 pub use vtable::{
     Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, no_alloc, no_free, no_remap, no_resize,
 };
+
+/// What this page has in Rust is compiled as tests.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../docs/ffi.md")]
+struct Examples;
