@@ -117,6 +117,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     /// As long as this wrapper or a handle to it is in use, `child`'s functions are called by nobody
     /// else, neither through a copy of the handle nor through another wrapper, unless they are
     /// thread-safe by themselves. They may be called from any thread, one at a time.
+    #[must_use]
     #[inline]
     pub const unsafe fn from_child(child: Allocator<'c>) -> LockedAllocator<'c, R> {
         LockedAllocator { child_allocator: child, mutex: Mutex::new(()) }

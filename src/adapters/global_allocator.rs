@@ -124,12 +124,14 @@ impl GlobalAllocator {
     ///
     /// assert_eq!(format!("{}-{}", 1, 2), "1-2");
     /// ```
+    #[must_use]
     #[inline]
     pub const unsafe fn new(allocator: SyncAllocator<'static>) -> GlobalAllocator {
         GlobalAllocator { allocator }
     }
 
     /// The allocator that the calls go to.
+    #[must_use]
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'static> {
         self.allocator

@@ -451,6 +451,7 @@ pub struct PoolBox<'p, T> {
 
 impl<'p, T> PoolBox<'p, T> {
     /// The value itself. Its memory goes back to the pool.
+    #[must_use]
     #[inline]
     pub fn into_inner(this: Self) -> T {
         let this = ManuallyDrop::new(this);

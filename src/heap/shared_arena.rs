@@ -258,6 +258,7 @@ impl<'c> SharedArenaAllocator<'c> {
     };
 
     /// An empty arena. It asks the child for nothing until it is asked itself.
+    #[must_use]
     #[cfg(not(loom))]
     #[inline]
     pub const fn init(child_allocator: SyncAllocator<'c>) -> SharedArenaAllocator<'c> {

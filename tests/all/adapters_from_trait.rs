@@ -327,7 +327,7 @@ fn trait_object_conforms() {
     kit(FromAllocator::new(&checking as &dyn Api).allocator());
 }
 
-/// All ways to an adapter are the same allocator, and so is a moved one.
+/// All ways to an adapter are the same allocator.
 #[test]
 fn handles_are_equivalent() {
     let checking = Checking::new(1);

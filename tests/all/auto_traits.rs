@@ -245,12 +245,9 @@ rows! {
 }
 
 /// Finds the types in the sources, so that a new one cannot be forgotten.
+#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
 #[test]
 fn every_public_type_has_a_row() {
-    if cfg!(any(miri, target_family = "wasm")) {
-        eprintln!("auto_traits::every_public_type_has_a_row: skipped, there are no files here");
-        return;
-    }
     let rows = include_str!("auto_traits.rs");
     let mut files = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut types = Vec::new();

@@ -212,6 +212,10 @@ fn the_first_failure_is_remembered() {
 
 /// FA-01: the first address is in the function that asked, the second in its caller.
 #[cfg(all(feature = "backtrace", not(miri), target_os = "linux"))]
+#[cfg_attr(
+    any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
+    ignore = "no caller has an address here"
+)]
 #[test]
 fn the_stack_begins_at_the_caller() {
     fn name(address: usize) -> String {
@@ -229,10 +233,6 @@ fn the_stack_begins_at_the_caller() {
     fn calls_the_one_that_asks(allocator: zigalloc::Allocator<'_>) {
         asks(allocator);
         std::hint::black_box(());
-    }
-    if !crate::return_address::KNOWN {
-        eprintln!("the_stack_begins_at_the_caller: skipped, no caller has an address here");
-        return;
     }
     let state = FailingAllocator::init(PAGE_ALLOCATOR, fail_at(0));
     calls_the_one_that_asks(state.allocator());

@@ -1,18 +1,57 @@
 //! A program on `GlobalAllocator::C`.
 #![cfg(all(not(miri), any(unix, windows, target_os = "wasi")))]
 
+use std::alloc::{GlobalAlloc, Layout};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use zigalloc::adapters::GlobalAllocator;
-use zigalloc::heap::C_ALLOCATOR;
 
 mod programs;
 
+/// `GlobalAllocator::C`, counted: its blocks are `malloc`'s, as those of Rust's own allocator are.
+struct Counted;
+
+static BLOCKS: AtomicUsize = AtomicUsize::new(0);
+
+impl Counted {
+    fn allocator(&self) -> zigalloc::SyncAllocator<'static> {
+        GlobalAllocator::C.allocator()
+    }
+}
+
+// SAFETY: it does what the constant does.
+unsafe impl GlobalAlloc for Counted {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BLOCKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { GlobalAllocator::C.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        BLOCKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { GlobalAllocator::C.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_len: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { GlobalAllocator::C.realloc(memory, layout, new_len) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { GlobalAllocator::C.dealloc(memory, layout) }
+    }
+}
+
 #[global_allocator]
-static GLOBAL: GlobalAllocator = GlobalAllocator::C;
+static GLOBAL: Counted = Counted;
 
 const SCALE: usize = 1000;
 
-/// The C library does not tell which blocks are its own; the handle tells whose functions it has.
+/// What is counted is ours.
 fn is_ours<T>(_memory: *const T) -> bool {
-    std::ptr::eq(GLOBAL.allocator().vtable(), C_ALLOCATOR.vtable())
-        || std::ptr::fn_addr_eq(GLOBAL.allocator().vtable().alloc, C_ALLOCATOR.vtable().alloc)
+    let before = BLOCKS.load(Ordering::Relaxed);
+    drop(std::hint::black_box(Box::new(1)));
+    BLOCKS.load(Ordering::Relaxed) > before
 }

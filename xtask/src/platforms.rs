@@ -162,7 +162,7 @@ const NOT_IN_WASM: &[&str] = &[
     "verbose_log",
     "what_does_not_fit_is_refused",
     "wrong_length_is_found",
-    "zero_bytes",
+    "options::zero_bytes",
     // It has all of the memory until its end, aligned as it happens to be.
     "object_to_larger_alignment",
     "object_with_larger_alignment",
@@ -238,6 +238,14 @@ struct Row {
 }
 
 impl Row {
+    /// Adds to what was left out.
+    fn also(&mut self, remark: &str) {
+        if !self.remark.is_empty() {
+            self.remark.push_str("; ");
+        }
+        self.remark.push_str(remark);
+    }
+
     /// One of which nothing was run, and why.
     fn not_run(why: impl std::fmt::Display) -> Row {
         Row { good: true, remark: format!("not run: {why}"), ..Row::default() }
@@ -406,20 +414,15 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             let runs = missing.is_empty();
             let command = if runs { "run" } else { "build" };
             let good = cargo_of(&[command, "-p", "firmware", "--target", target], &env)?.0;
-            let remark = match (good, runs) {
-                (true, true) => "the firmware example, in qemu-system-arm".to_owned(),
-                (true, false) => {
-                    format!("built, the firmware example too, not run: no {}", missing.join(", "))
-                }
-                (false, _) => "FAILED: the firmware example".to_owned(),
+            if good && !runs {
+                return Err(format!("built, the firmware example too; no {}", missing.join(", ")));
+            }
+            let remark = if good {
+                "the firmware example, in qemu-system-arm".to_owned()
+            } else {
+                "FAILED: the firmware example".to_owned()
             };
-            Ok(Row {
-                passed: usize::from(good && runs),
-                failed: usize::from(!good),
-                remark,
-                good,
-                ..Row::default()
-            })
+            Ok(Row { passed: usize::from(good), failed: usize::from(!good), remark, good, ..Row::default() })
         }
         How::Run { runner, features, skip } => {
             if !runner.is_empty() {
@@ -451,6 +454,7 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             if target.contains("windows") {
                 windows_library(target)?;
             }
+            let all_features = features;
             let features = features.list();
             let features = ["--no-default-features", "--features", &features];
             let test = ["test", "-p", "zigalloc", "--no-fail-fast", "--target", target];
@@ -459,15 +463,24 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             let args = [&test[..], TESTS, whole_programs, &features, &["--"]].concat();
             let args: Vec<&str> = args.into_iter().chain(skip).collect();
             // Only WebAssembly's are.
-            let left_out_because = "it has one thread and no other processes, and a panic ends it";
-            Ok(tests(cargo_of(&args, &env)?, left_out_because))
+            let left_out_because = "it has one thread, no other processes, all memory, and a panic ends it";
+            let mut row = tests(cargo_of(&args, &env)?, left_out_because);
+            if let Features::AllBut(feature) = all_features {
+                row.also(&format!("without the feature {feature}"));
+            }
+            if options.short {
+                row.also("without programs on other global allocators");
+            } else if target.contains("wasm") {
+                row.also("one program on another global allocator, of nine");
+            }
+            Ok(row)
         }
         How::Miri => {
             toolchain::miri()?;
             env.insert("MIRIFLAGS".to_owned(), "-Zmiri-strict-provenance".to_owned());
             let args = [
                 &["miri", "test", "-p", "zigalloc", "--no-fail-fast", "--target", target],
-                &["--lib", "--test", "all", "--"][..],
+                &["--features", toolchain::MIRI_FEATURES, "--lib", "--test", "all", "--"][..],
                 NOT_IN_MIRI,
             ]
             .concat();
@@ -510,7 +523,7 @@ const WHOLE_PROGRAMS: &[&str] = &["--test", "global_*"];
 
 /// What a test program's output says, with the reason of each test that is ignored, and why others are left out.
 fn tests((succeeded, output): (bool, String), left_out_because: &'static str) -> Row {
-    let mut row = Row { good: succeeded, ..Row::default() };
+    let mut row = Row::default();
     let mut failed = Vec::new();
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for line in output.lines() {
@@ -537,7 +550,9 @@ fn tests((succeeded, output): (bool, String), left_out_because: &'static str) ->
     let mut reasons: Vec<_> = reasons.into_iter().filter(|(_, count)| *count > 0).collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let reasons: Vec<_> = reasons.iter().map(|(reason, count)| format!("{count}: {reason}")).collect();
-    row.remark = match (succeeded, failed.first()) {
+    // A program that says nothing has run nothing.
+    row.good = succeeded && row.passed > 0;
+    row.remark = match (row.good, failed.first()) {
         (true, _) => reasons.join("; "),
         (false, Some(first)) => format!("FAILED: {first} …"),
         (false, None) => "FAILED: it does not compile, or crashed".to_owned(),
@@ -578,6 +593,7 @@ mod tests {
         assert_eq!((row.passed, row.failed, row.not_run, row.good), (17, 1, 5, false));
         assert_eq!(row.remark, "FAILED: b::c …");
         assert!(tests((false, String::new()), "z").remark.contains("does not compile"));
+        assert!(!tests((true, String::new()), "z").good);
         let row = tests((true, output.replace("FAILED", "ok").replace("2 filtered", "3 filtered")), "z");
         assert!(row.good);
         assert_eq!(row.remark, "3: z; 2: no x; 1: no y");

@@ -10,7 +10,7 @@ pub(crate) const USAGE: &str = "\
 test [--quick] [--only NAME[,NAME…]] [--list]
       Runs every check and test, all of them even if one fails, and sums up in a table.
       Installs what it needs with rustup; what it cannot have is reported as SKIPPED.
-      --quick  without Miri, loom's models, and the oldest and the newest compiler
+      --quick  without what takes minutes: Miri, loom's models, other compilers, Zig, other systems
       --only   these steps only; `miri` stands for all that begin with `miri-`
       --list   the names of the steps";
 
@@ -305,7 +305,9 @@ fn loom() -> Outcome {
 fn miri(flags: &str, args: &[&str]) -> Outcome {
     with(toolchain::miri(), || {
         let flags = format!("-Zmiri-strict-provenance {flags}");
+        let features = ["--features", toolchain::MIRI_FEATURES];
         let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc", "--no-fail-fast"];
+        let command = [&command[..], &features].concat();
         run_command("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
     })
 }

@@ -7,6 +7,10 @@ use toml::Table;
 
 use crate::Result;
 
+/// Those whose code Miri looks at, beside the default ones. The adapters for 0.4 and for nightly are that for 0.2 with
+/// another trait, and Miri's programs have no symbols.
+pub(crate) const MIRI_FEATURES: &str = "capi,lock_api,log";
+
 /// The toolchain that Miri runs on.
 pub(crate) const NIGHTLY: &str = "nightly";
 

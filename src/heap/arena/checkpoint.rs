@@ -189,6 +189,7 @@ impl<C: ChildAllocator> Scope<'_, C> {
     /// A handle to the arena; what it allocates ends with the scope.
     ///
     /// A block from before the scope is one of the same allocator, so this handle can resize and free it.
+    #[must_use]
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         self.arena.allocator()
@@ -201,6 +202,7 @@ impl<C: ChildAllocator> Scope<'_, C> {
     }
 
     /// As [`ArenaAllocator::query_capacity`].
+    #[must_use]
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&self) -> usize {
         self.arena.query_capacity()

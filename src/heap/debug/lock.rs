@@ -3,14 +3,16 @@
 //! A `std::sync::Mutex` asks at each end whether the thread panics, to be poisoned if it does. That
 //! would be a good part of the cost of a call, and nobody here makes use of the answer. This one is taken
 //! and given back in one atomic step each where no other thread wants it; those that have to wait do that
-//! in the standard library's primitives.
+//! in the standard library's primitives, unless these allocate.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -19,6 +21,21 @@ const AWAITED: u32 = 2;
 
 /// How often a thread looks again before it sleeps.
 const SPINS: usize = 100;
+
+/// Whether the standard library's mutex waits in the kernel at a word of its own. On other systems (macOS, and all that
+/// have pthreads alone) it is a block of the global heap, made by the first thread that locks it: one that waits for a
+/// global allocator's lock would wait for itself.
+const MUTEX_IS_A_WORD: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    target_os = "fuchsia",
+    target_os = "hermit",
+    target_family = "wasm",
+    windows,
+));
 
 #[derive(Debug)]
 pub(super) struct Lock<T> {
@@ -72,12 +89,32 @@ impl<T> Lock<T> {
             }
             core::hint::spin_loop();
         }
+        if MUTEX_IS_A_WORD { self.lock_asleep() } else { self.lock_by_looking() }
+    }
+
+    fn lock_asleep(&self) -> Guard<'_, T> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever takes it here does not know whether others sleep, and so wakes one in the end.
         while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
             queue = self.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         Guard { lock: self, value: PhantomData }
+    }
+
+    /// Allocates nothing, and nobody is woken.
+    fn lock_by_looking(&self) -> Guard<'_, T> {
+        let mut looks = 0;
+        loop {
+            if let Some(guard) = self.try_lock() {
+                return guard;
+            }
+            looks += 1;
+            if looks < SPINS {
+                thread::yield_now();
+            } else {
+                thread::sleep(Duration::from_micros(50));
+            }
+        }
     }
 
     #[cold]
@@ -117,12 +154,15 @@ impl<T> Drop for Guard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use rstest::rstest;
 
     use super::*;
 
-    #[test]
-    fn one_at_a_time() {
+    #[rstest]
+    #[case(Lock::lock_contended)]
+    #[case(Lock::lock_asleep)]
+    #[case(Lock::lock_by_looking)]
+    fn one_at_a_time(#[case] wait: for<'l> fn(&'l Lock<usize>) -> Guard<'l, usize>) {
         const THREADS: usize = 4;
         const TURNS: usize = if cfg!(miri) { 20 } else { 20_000 };
         let lock = Lock::new(0);
@@ -130,7 +170,7 @@ mod tests {
             for _ in 0..THREADS {
                 scope.spawn(|| {
                     for turn in 0..TURNS {
-                        let mut count = lock.try_lock().unwrap_or_else(|| lock.lock_contended());
+                        let mut count = lock.try_lock().unwrap_or_else(|| wait(&lock));
                         let before = *count;
                         if turn % 8 == 0 {
                             // So that others have to sleep.
@@ -151,7 +191,7 @@ mod tests {
         let held = lock.try_lock().unwrap();
         thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| *lock.lock_contended() += 1);
+                scope.spawn(|| *lock.lock_asleep() += 1);
             }
             while lock.state.load(Ordering::Relaxed) != AWAITED {
                 thread::yield_now();

@@ -86,8 +86,7 @@
 //! [`Allocator`] it returns an [`Allocator`]. Under the lock nothing is called but the child: traces are
 //! captured before it is taken, and reports are made when it is released, those of leaks included. So a
 //! program whose global allocator is on top of this one may print them, and whoever is told may allocate.
-//! (On Linux and Windows. Where the standard library's mutex allocates, as on macOS, threads that wait for
-//! each other would wait for ever.) A child that calls back into the allocator, which breaks clause 15 of the
+//! The lock allocates nothing. A child that calls back into the allocator, which breaks clause 15 of the
 //! contract, waits for itself.
 //!
 //! # Differences from Zig

@@ -76,6 +76,7 @@ impl Trace {
     pub const UNKNOWN: Trace = Trace { addresses: [0; MAX_STACK_TRACE_FRAMES] };
 
     /// The addresses, the first of which is in the function that called; none if it is not known.
+    #[must_use]
     pub fn addresses(&self) -> &[usize] {
         let known = self.addresses.iter().position(|&address| address == 0);
         &self.addresses[..known.unwrap_or(MAX_STACK_TRACE_FRAMES)]

@@ -35,6 +35,7 @@ impl ProcessBreak {
     /// sbrk.allocator().alloc::<u8>(100)?;
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    #[must_use]
     #[inline]
     pub const unsafe fn new() -> ProcessBreak {
         ProcessBreak(())

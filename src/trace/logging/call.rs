@@ -71,6 +71,7 @@ pub enum LoggedCall {
 impl LoggedCall {
     /// Whether the child said no: null or false. For `alloc` that is a lack of memory; for `resize` and
     /// `remap` it is quite usual, and the caller goes on by itself.
+    #[must_use]
     pub fn is_refused(&self) -> bool {
         match self {
             LoggedCall::Alloc { result, .. } | LoggedCall::Remap { result, .. } => result.is_none(),
