@@ -257,12 +257,27 @@ fn test_nightly() -> Outcome {
         let features = format!("{},nightly", stable_features());
         let command = ["run", NIGHTLY, "cargo", "test", "-p", "zigalloc", "--features", &features];
         let test = |args: &[&str]| run_command("rustup", &[&command, args].concat(), &[]);
-        let doc = ["run", NIGHTLY, "cargo", "doc", "-p", "zigalloc", "--no-deps", "--features", &features];
-        // As docs.rs makes it, where warnings are no errors.
-        let flags = [("RUSTDOCFLAGS", "--cfg docsrs -D warnings")];
         test(&["--test", "all", "--", "adapters", "auto_traits"])
             .and(|| test(&["--doc", "adapters"]))
-            .and(|| run_command("rustup", &doc, &flags))
+            .and(|| docs_rs(&features))
+    })
+}
+
+/// The documentation as docs.rs makes it, but with warnings as errors, for each of its targets.
+fn docs_rs(features: &str) -> Outcome {
+    let targets = match toolchain::documented_targets() {
+        Ok(targets) => targets,
+        Err(message) => {
+            println!("{message}");
+            return Outcome::Failed;
+        }
+    };
+    let flags = [("RUSTDOCFLAGS", "--cfg docsrs -D warnings")];
+    targets.iter().fold(Outcome::Passed, |outcome, target| {
+        let doc =
+            ["run", NIGHTLY, "cargo", "doc", "-p", "zigalloc", "--no-deps", "--target", target, "--features"];
+        let doc = [&doc[..], &[features]].concat();
+        outcome.and(|| with(toolchain::nightly_target(target), || run_command("rustup", &doc, &flags)))
     })
 }
 

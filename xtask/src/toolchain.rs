@@ -50,6 +50,20 @@ pub(crate) fn target(name: &str, may_install: bool) -> Result<()> {
     }
 }
 
+/// Makes the nightly compiler's standard library for another target available.
+pub(crate) fn nightly_target(name: &str) -> Result<()> {
+    install(&["target", "add", name, "--toolchain", NIGHTLY])
+}
+
+/// The targets that docs.rs makes the documentation for, from the manifest.
+pub(crate) fn documented_targets() -> Result<Vec<String>> {
+    let manifest = manifest()?;
+    let docs_rs = manifest.get("package").and_then(|package| package.get("metadata")?.get("docs")?.get("rs"));
+    let targets = docs_rs.and_then(|docs_rs| docs_rs.get("targets")?.as_array());
+    let targets = targets.ok_or("Cargo.toml: no package.metadata.docs.rs.targets")?;
+    Ok(targets.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
+}
+
 /// Makes Miri available, once for all steps of this process that need it.
 pub(crate) fn miri() -> Result<()> {
     static MIRI: OnceLock<Result<()>> = OnceLock::new();
