@@ -507,7 +507,7 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
                 NOT_IN_MIRI,
             ]
             .concat();
-            Ok(tests(rustup_cargo(&args, &env)?, "tables that Miri runs for x86-64"))
+            Ok(tests(rustup_cargo(&args, &env)?, "tables, of which Miri runs the main rows for x86-64"))
         }
     }
 }
