@@ -344,7 +344,7 @@ fn miri_tree() -> Outcome {
     miri("-Zmiri-tree-borrows", &[SHORT, &["--"], &skip].concat())
 }
 
-/// The tests whose name says so, each with 16 schedules.
+/// The tests whose name says so, each with 10 schedules.
 fn miri_seeds() -> Outcome {
     const MARK: &str = "many_seeds";
     let tests = match surface::tests_of(&crate::root()) {
@@ -354,7 +354,7 @@ fn miri_seeds() -> Outcome {
             return Outcome::Failed;
         }
     };
-    // A program without such a test would be started 16 times for nothing.
+    // A program without such a test would be started 10 times for nothing.
     let has = |place: &str| tests.iter().any(|test| test.name.contains(MARK) && test.file.starts_with(place));
     let mut args = Vec::new();
     if has("src/") {
@@ -367,7 +367,7 @@ fn miri_seeds() -> Outcome {
         return Outcome::Skipped(format!("no test has {MARK} in its name"));
     }
     args.push(MARK);
-    miri("-Zmiri-many-seeds=0..16", &args)
+    miri("-Zmiri-many-seeds=0..10", &args)
 }
 
 /// How a step ended that is a function; what went wrong is printed.
