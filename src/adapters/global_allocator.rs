@@ -106,7 +106,7 @@ impl GlobalAllocator {
     /// If it is installed as `#[global_allocator]`: the functions behind `allocator`, those of its children
     /// included, do not allocate from the global allocator, directly or through something of the standard
     /// library, and wait for nothing that could wait for an allocation. In particular they lock no
-    /// `std::sync::Mutex`. (`std::thread_local!` is allowed, and what `GlobalAlloc`'s documentation lists
+    /// `std::sync::Mutex`, unless it allocates nothing on the system (a `DebugAllocator` locks one only there). (`std::thread_local!` is allowed, and what `GlobalAlloc`'s documentation lists
     /// beside it.)
     ///
     /// If something that keeps the program's blocks live ends them (an arena's `reset`), it is not used.

@@ -469,13 +469,12 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             if target.contains("windows") {
                 windows_library(target)?;
             }
-            let all_features = features;
-            let features = features.list();
-            let features = ["--no-default-features", "--features", &features];
+            let list = features.list();
+            let selected = ["--no-default-features", "--features", &list];
             let test = ["test", "-p", "zigalloc", "--no-fail-fast", "--target", target];
             let skip = skip.iter().flat_map(|name| ["--skip", *name]);
             let whole_programs = if options.short { &[] } else { WHOLE_PROGRAMS };
-            let args = [&test[..], TESTS, whole_programs, &features, &["--"]].concat();
+            let args = [&test[..], TESTS, whole_programs, &selected, &["--"]].concat();
             let args: Vec<&str> = args.into_iter().chain(skip).collect();
             let mut row = tests(cargo_of(&args, &env)?, skip_because);
             let mut crashes = 0;
@@ -488,7 +487,7 @@ fn attempt(platform: &Platform, options: &Options) -> Result<Row> {
             if crashes > 0 {
                 row.also(&format!("in run {}, since the emulator had crashed before", crashes + 1));
             }
-            if let Features::AllBut(feature) = all_features {
+            if let Features::AllBut(feature) = features {
                 row.also(&format!("without the feature {feature}"));
             }
             if options.short {
