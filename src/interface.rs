@@ -175,12 +175,12 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::return_address::return_address;
 use crate::slice::{
     AlignedPtr, AlignedSlice, Allocation, OptionalSentinel, Sentinel, SentinelSlice, SingleItem,
 };
-use crate::vtable::Allocator;
 use crate::writer::AllocatingWriter;
 
 /// Fills memory whose content has become undefined, in the builds that do so.

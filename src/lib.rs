@@ -92,37 +92,35 @@ extern crate alloc;
 
 pub mod adapters;
 pub mod alignment;
+pub mod allocator;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
 pub mod capi;
 mod error;
 pub mod heap;
 pub mod interface;
-#[cfg(feature = "lock_api")]
-pub mod locked;
 pub mod mem;
 pub mod prelude;
 mod return_address;
 pub mod slice;
 mod sync;
 pub mod testing;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", feature = "lock_api"))]
 pub mod thread_safe;
 pub mod trace;
 pub mod vtable;
 mod writer;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
+pub use allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
 pub use error::Error;
-#[cfg(feature = "lock_api")]
-pub use locked::LockedAllocator;
 pub use return_address::return_address;
 pub use slice::{AlignedPtr, AlignedSlice, Allocation, NoSentinel, Sentinel, SentinelSlice, SingleItem};
+#[cfg(feature = "lock_api")]
+pub use thread_safe::LockedAllocator;
 #[cfg(feature = "std")]
 pub use thread_safe::ThreadSafeAllocator;
-pub use vtable::{
-    Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, no_alloc, no_free, no_remap, no_resize,
-};
+pub use vtable::{VTable, block, no_alloc, no_free, no_remap, no_resize, state};
 
 /// What this page has in Rust is compiled as tests.
 #[cfg(all(doctest, feature = "std"))]

@@ -9,10 +9,10 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::interface::highest;
 use crate::slice::SentinelSlice;
-use crate::vtable::Allocator;
 
 /// What growing adds: Zig's `std.atomic.cache_line`.
 const CACHE_LINE: usize =

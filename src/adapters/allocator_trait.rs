@@ -11,8 +11,9 @@ use core::ptr::{self, NonNull};
 use super::api;
 use crate::adapters::blocks;
 use crate::alignment::Alignment;
+use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
 use crate::return_address::return_address;
-use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nullable};
+use crate::vtable::{VTable, block};
 
 // ---- the trait, spoken by handles ----
 

@@ -8,8 +8,8 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::heap::MAX_LEN;
-use crate::vtable::Allocator;
 
 /// A new block, or for size zero an aligned address with nothing behind it.
 ///

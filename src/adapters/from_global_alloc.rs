@@ -32,7 +32,8 @@ use core::ptr::{self, NonNull};
 
 use super::blocks;
 use crate::alignment::Alignment;
-use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block};
+use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::vtable::{VTable, block};
 
 /// Any `GlobalAlloc`, seen as an allocator of this crate; see the [module](self).
 ///

@@ -48,7 +48,8 @@ use core::alloc::{GlobalAlloc, Layout, LayoutError};
 use core::ptr::{self, NonNull};
 
 use super::blocks;
-use crate::vtable::{SyncAllocator, block, nullable};
+use crate::allocator::SyncAllocator;
+use crate::vtable::block;
 
 /// What `#[global_allocator]` takes; see the [module](self).
 ///

@@ -3,8 +3,8 @@
 use core::ffi::c_int;
 
 use super::{Owned, RawAllocator, fatal};
+use crate::allocator::{Allocator, SyncAllocator};
 use crate::heap::{ArenaAllocator, ResetMode, SharedArenaAllocator};
-use crate::vtable::{Allocator, SyncAllocator};
 
 pub type Arena = Owned<ArenaAllocator<Allocator<'static>>>;
 pub type SharedArena = Owned<SharedArenaAllocator<'static>>;

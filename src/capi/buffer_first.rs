@@ -4,8 +4,8 @@ use core::ptr;
 
 use super::fixed_buffer::buffer_from_c;
 use super::{Owned, RawAllocator};
+use crate::allocator::Allocator;
 use crate::heap::BufferFirstAllocator;
-use crate::vtable::Allocator;
 
 pub type BufferFirst = Owned<BufferFirstAllocator<'static, Allocator<'static>>>;
 

@@ -1,8 +1,8 @@
 //! The debug allocator.
 
 use super::{Owned, RawAllocator};
+use crate::allocator::Allocator;
 use crate::heap::{DebugAllocator, DebugConfig};
-use crate::vtable::Allocator;
 
 pub type Debug = Owned<DebugAllocator<Allocator<'static>>>;
 

@@ -4,8 +4,8 @@ use core::mem::MaybeUninit;
 use core::{ptr, slice};
 
 use super::{Owned, RawAllocator, fatal};
+use crate::allocator::Allocator;
 use crate::heap::FixedBufferAllocator;
-use crate::vtable::Allocator;
 
 pub type FixedBuffer = Owned<FixedBufferAllocator<'static>>;
 

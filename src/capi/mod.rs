@@ -28,7 +28,8 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 use std::io::Write as _;
 
-use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable};
+use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::vtable::VTable;
 
 pub mod arena;
 pub mod buffer_first;

@@ -13,9 +13,9 @@ use core::ptr::{self, NonNull};
 use super::arena::reset_mode;
 use super::{Owned, RawAllocator, fatal};
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::heap::{ArenaAllocator, ResetMode};
 use crate::return_address;
-use crate::vtable::Allocator;
 
 pub type Pool = Owned<RawPool>;
 

@@ -2,7 +2,7 @@
 
 use super::{Owned, RawAllocator};
 use crate::ThreadSafeAllocator;
-use crate::vtable::Allocator;
+use crate::allocator::Allocator;
 
 pub type ThreadSafe = Owned<ThreadSafeAllocator<'static>>;
 

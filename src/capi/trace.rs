@@ -4,8 +4,8 @@ use core::ffi::{c_char, c_void};
 use core::fmt::{self, Write as _};
 
 use super::{Owned, RawAllocator, fatal};
+use crate::allocator::Allocator;
 use crate::trace::{CountingAllocator, LoggedCall, LoggingAllocator, Sink};
-use crate::vtable::Allocator;
 
 pub type Counting = Owned<CountingAllocator<Allocator<'static>>>;
 pub type Logging = Owned<LoggingAllocator<Allocator<'static>, Callback>>;

@@ -69,8 +69,9 @@ use core::ptr::{self, NonNull};
 pub use checkpoint::{Checkpoint, Scope};
 
 use crate::alignment::Alignment;
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 use crate::return_address::return_address;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+use crate::vtable::{VTable, block};
 
 /// An allocator whose blocks are freed all at once; see the [module](self).
 ///

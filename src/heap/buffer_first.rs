@@ -45,7 +45,8 @@ use core::ptr::{self, NonNull};
 
 use super::fixed_buffer::FixedBufferAllocator;
 use crate::alignment::Alignment;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::vtable::{VTable, block};
 
 /// An allocator that uses up a buffer before it asks another allocator; see the [module](self).
 ///

@@ -48,7 +48,8 @@ use core::ptr::{self, NonNull};
 
 use super::{MAX_LEN, whole_block};
 use crate::alignment::Alignment;
-use crate::vtable::{SyncAllocator, VTable, block, no_resize, nullable};
+use crate::allocator::SyncAllocator;
+use crate::vtable::{VTable, block, no_resize};
 
 #[cfg(any(windows, test))]
 mod header;

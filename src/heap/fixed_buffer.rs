@@ -1,10 +1,4 @@
-//! A bump allocator over a buffer that you own.
-//!
-//! # Guarantees
-//!
-//! Memory comes from the buffer alone; when it is full, allocation fails and everything stays as it
-//! was. Allocating is an addition and a comparison. The last block can grow, shrink and be freed;
-//! any other block can shrink, and freeing it does nothing until [`reset`].
+//! A bump allocator over a buffer.
 //!
 //! # Layout
 //!
@@ -16,42 +10,43 @@
 //! There is no header and no list: the state is one index. An allocation moves it up to the next
 //! aligned *address* and past the block. Padding is not remembered, so once a padded block is
 //! freed, the block before it is no longer recognised as the last one (see
-//! [`is_last_allocation`]).
+//! [`is_last_allocation`](FixedBufferAllocator::is_last_allocation)).
 //!
-//! # Threads
+//! # Memory orderings
 //!
-//! [`allocator`] is for one thread. [`thread_safe_allocator`] gives a handle for any number, which
-//! moves the index by compare-and-swap and never waits. The two must not be mixed, so the second
-//! borrows the allocator exclusively.
-//!
-//! The orders of memory: growing the index acquires, giving bytes back releases. So whoever gets
-//! bytes that another thread has given back sees that thread's last use of them as past.
+//! The thread-safe flavour moves the index by compare-and-swap and never waits. Growing the index acquires, giving
+//! bytes back releases: a thread that gets bytes which another thread has freed sees that thread's last use of them as
+//! past.
 //!
 //! # Differences from Zig
 //!
-//! A length so large that an index would overflow is "no memory"; Zig panics or wraps. The
+//! A length so large that an index would overflow is out of memory; Zig panics or wraps. The
 //! thread-safe flavour can resize and free the last block, as in Zig 0.17.1; in 0.15.2 it only
 //! allocates. The buffer is `MaybeUninit`, since what is written to a block may leave
 //! uninitialised bytes in it.
 //!
 //! Ports `lib/std/heap/FixedBufferAllocator.zig` of Zig 0.15.2.
-//!
-//! [`reset`]: FixedBufferAllocator::reset
-//! [`allocator`]: FixedBufferAllocator::allocator
-//! [`thread_safe_allocator`]: FixedBufferAllocator::thread_safe_allocator
-//! [`is_last_allocation`]: FixedBufferAllocator::is_last_allocation
 
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::alignment::Alignment;
-use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block};
+use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::vtable::{VTable, block, state};
 
-/// A bump allocator over a buffer that you own; see the [module](self).
+/// A bump allocator over a buffer: memory without an operating system, and the fastest way to allocate.
+///
+/// Allocating is an addition and a comparison. When the buffer is full, allocation fails and nothing changes. The
+/// last block can grow, shrink and be freed; any other block can only shrink, and freeing it does nothing until
+/// [`reset`](Self::reset) frees all blocks at once. The allocator is `Send`, not `Sync`; for several threads at
+/// once there is [`thread_safe_allocator`](Self::thread_safe_allocator).
+///
+/// Use it for memory with a known upper bound (a request, a frame, a parser's scratch space), on the stack, in a static or
+/// on a microcontroller.
 ///
 /// ```
 /// use std::mem::MaybeUninit;
@@ -66,11 +61,26 @@ use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block};
 /// fixed_buffer.allocator().alloc::<u8>(60)?;
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// The last block grows in place:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::heap::FixedBufferAllocator;
+/// let mut buffer = [const { MaybeUninit::uninit() }; 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let memory = fixed_buffer.allocator().alloc::<u8>(40)?;
+/// assert!(unsafe { fixed_buffer.allocator().resize(memory, 100) });
+/// assert_eq!(fixed_buffer.end_index(), 100);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Ports `std.heap.FixedBufferAllocator` of Zig 0.15.2.
 #[doc(alias = "std.heap.FixedBufferAllocator")]
 pub struct FixedBufferAllocator<'b> {
     /// How many bytes of the buffer are in use. Never more than `len`.
     end_index: Cell<usize>,
-    /// Valid for reads and writes of `len` bytes for `'b`, and ours alone.
+    /// Valid for reads and writes of `len` bytes for `'b`, and reachable through this allocator alone.
     buffer: NonNull<u8>,
     len: usize,
     borrow: PhantomData<&'b mut [MaybeUninit<u8>]>,
@@ -84,18 +94,14 @@ unsafe impl Send for FixedBufferAllocator<'_> {}
 const _: () = assert!(align_of::<Cell<usize>>() == align_of::<AtomicUsize>());
 
 impl<'b> FixedBufferAllocator<'b> {
-    const VTABLE: VTable = VTable {
-        alloc: fixed_buffer_alloc,
-        resize: fixed_buffer_resize,
-        remap: fixed_buffer_remap,
-        free: fixed_buffer_free,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     const THREAD_SAFE_VTABLE: VTable = VTable {
-        alloc: thread_safe_alloc,
-        resize: thread_safe_resize,
-        remap: thread_safe_remap,
-        free: thread_safe_free,
+        alloc: Self::thread_safe_alloc,
+        resize: Self::thread_safe_resize,
+        remap: Self::thread_safe_remap,
+        free: Self::thread_safe_free,
     };
 
     /// An empty allocator over `buffer`.
@@ -107,10 +113,10 @@ impl<'b> FixedBufferAllocator<'b> {
         FixedBufferAllocator { end_index: Cell::new(0), buffer, len, borrow: PhantomData }
     }
 
-    /// An allocator over a buffer that is not lent by a reference, of which `end_index` bytes are in use.
+    /// An allocator over a buffer that is not borrowed by a reference, of which `end_index` bytes are in use.
     ///
     /// # Safety
-    /// `buffer` is valid for reads and writes for `'b`. As long as this allocator is in use, nothing else
+    /// `buffer` is valid for reads and writes for `'b`. While this allocator is in use, nothing else
     /// hands out bytes of it. `end_index` is at most its length.
     #[inline(always)]
     pub(super) const unsafe fn from_raw_parts(
@@ -129,14 +135,16 @@ impl<'b> FixedBufferAllocator<'b> {
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract: blocks are disjoint parts of the buffer below
-        // `end_index`. The handle borrows `self`, and `reset` needs `self` exclusively (clause 11).
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // `end_index`, and `reset` needs `self` exclusively, which the handle borrows.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// A lock-free handle for any number of threads.
     ///
-    /// Zig's `threadSafeAllocator`. It must not be mixed with [`allocator`](Self::allocator), which
-    /// Zig asks for in a comment and this in its signature.
+    /// It borrows the allocator exclusively, since it must not be mixed with [`allocator`](Self::allocator); Zig says so in a
+    /// comment.
+    ///
+    /// Ports `FixedBufferAllocator.threadSafeAllocator` of Zig 0.15.2, with `resize`, `remap` and `free` of 0.17.1.
     ///
     /// ```
     /// use std::mem::MaybeUninit;
@@ -157,10 +165,21 @@ impl<'b> FixedBufferAllocator<'b> {
     pub const fn thread_safe_allocator(&mut self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: they change `end_index` by
         // compare-and-swap only, and the exclusive borrow keeps every other access away.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_mut(self).cast(), &Self::THREAD_SAFE_VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::THREAD_SAFE_VTABLE) }
     }
 
-    /// Forgets all blocks: the next one is at the buffer's begin again.
+    /// Frees all blocks: the next one is at the buffer's start again.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// fixed_buffer.allocator().alloc::<u8>(10)?;
+    /// fixed_buffer.reset();
+    /// assert_eq!(fixed_buffer.end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn reset(&mut self) {
         self.end_index.set(0);
@@ -240,8 +259,7 @@ impl<'b> FixedBufferAllocator<'b> {
         buf.addr().get().wrapping_add(buf.len()) == self.buffer.addr().get() + end_index
     }
 
-    /// The index behind a block of `len` bytes if `end_index` is in use, or `None` if it does not fit.
-    /// The block begins `len` below.
+    /// The end of a block of `len` bytes after `end_index`, or `None` if it does not fit. The block starts `len` below.
     #[inline]
     fn end_of_next(&self, end_index: usize, len: usize, alignment: Alignment) -> Option<usize> {
         if !alignment.is_valid() {
@@ -256,18 +274,29 @@ impl<'b> FixedBufferAllocator<'b> {
         (end <= self.len).then_some(end)
     }
 
+    /// A pointer to the byte at `index`, with the provenance of the whole buffer.
+    ///
+    /// # Safety
+    /// `index` is at most the buffer's length.
     #[inline]
-    fn alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
-        let Some(end) = self.end_of_next(self.end_index.get(), len, alignment) else {
-            return ptr::null_mut();
-        };
-        self.end_index.set(end);
-        // SAFETY: `end - len` is an index into the buffer, or its end.
-        unsafe { self.buffer.as_ptr().add(end - len) }
+    unsafe fn at(&self, index: usize) -> NonNull<u8> {
+        // SAFETY: an index into the buffer, or its end.
+        unsafe { self.buffer.add(index) }
     }
 
+    /// The pointer that `alloc` returned for the block at `memory`. The caller's own may not reach the whole of a block
+    /// that has grown, or that a `Box` has held.
     #[inline]
-    fn resize(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
+    fn whole(&self, memory: NonNull<[u8]>) -> NonNull<u8> {
+        self.buffer.with_addr(memory.addr())
+    }
+
+    /// Sets the end of the last block, or leaves a block as it is that need not move to be `new_len` bytes long.
+    ///
+    /// # Safety
+    /// `memory` is a live block of this allocator, and its bytes past `new_len` are not used again.
+    #[inline]
+    unsafe fn set_len(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
         debug_assert!(
             self.owns_slice(memory),
             "FixedBufferAllocator: the block {memory:?} is not from this buffer"
@@ -289,57 +318,103 @@ impl<'b> FixedBufferAllocator<'b> {
     }
 
     #[inline]
-    fn free(&self, memory: NonNull<[u8]>) {
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let end = this.end_of_next(this.end_index.get(), len, alignment)?;
+        this.end_index.set(end);
+        // SAFETY: `end` is at most the buffer's length, and at least `len`.
+        Some(unsafe { this.at(end - len) })
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        unsafe { this.set_len(memory, new_len) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        unsafe { this.set_len(memory, new_len) }.then(|| this.whole(memory))
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
         debug_assert!(
-            self.owns_slice(memory),
+            this.owns_slice(memory),
             "FixedBufferAllocator: the block {memory:?} is not from this buffer"
         );
-        if self.is_last_allocation(memory) {
-            self.end_index.set(self.end_index.get() - memory.len());
+        if this.is_last_allocation(memory) {
+            this.end_index.set(this.end_index.get() - memory_len);
         }
     }
 
-    /// The pointer that `alloc` returned for this address. The caller's own may reach no further than the
-    /// block's old length (a `Box` narrows its pointer), and the block may have grown.
-    #[inline]
-    fn whole(&self, memory: *mut u8) -> *mut u8 {
-        self.buffer.as_ptr().with_addr(memory.addr())
-    }
+    // ---- the thread-safe flavour ----
 
-    /// The index, for the thread-safe flavour.
+    /// The index as an atomic.
+    ///
+    /// # Safety
+    /// All other accesses during the borrow are atomic, which holds for the functions of the thread-safe table: their
+    /// handles borrow the allocator exclusively.
     #[inline]
-    fn shared_end_index(&self) -> &AtomicUsize {
-        // SAFETY: the address is that of a word in a cell. Only the thread-safe handles get here, and
-        // they borrow the allocator exclusively, so all accesses are atomic while they exist.
+    unsafe fn shared_end_index(&self) -> &AtomicUsize {
+        // SAFETY: the address of a word in a cell, accessed as an atomic only, by our caller.
         unsafe { AtomicUsize::from_ptr(self.end_index.as_ptr()) }
     }
 
+    /// [`set_len`](Self::set_len), from any thread.
+    ///
+    /// # Safety
+    /// As `set_len`, called for a handle of [`thread_safe_allocator`](Self::thread_safe_allocator).
     #[inline]
-    fn shared_alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
-        let index = self.shared_end_index();
-        let mut end_index = index.load(Ordering::Relaxed);
-        loop {
-            let Some(end) = self.end_of_next(end_index, len, alignment) else {
-                return ptr::null_mut();
-            };
-            match index.compare_exchange_weak(end_index, end, Ordering::Acquire, Ordering::Relaxed) {
-                // SAFETY: `end - len` is an index into the buffer, or its end.
-                Ok(_) => return unsafe { self.buffer.as_ptr().add(end - len) },
-                Err(current) => end_index = current,
-            }
-        }
-    }
-
-    #[inline]
-    fn shared_resize(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
-        let index = self.shared_end_index();
+    unsafe fn shared_set_len(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
+        // SAFETY: our caller's handle is thread-safe.
+        let index = unsafe { self.shared_end_index() };
         let end_index = index.load(Ordering::Relaxed);
         if !self.is_last(memory, end_index) {
             return new_len <= memory.len();
         }
         if new_len <= memory.len() {
-            // Where another thread has allocated behind the block meanwhile, the bytes stay unused
-            // until the reset; to shrink succeeds all the same.
+            // If another thread has allocated after this block since the load, the bytes stay unused until the
+            // reset; shrinking succeeds all the same.
             let end = end_index - (memory.len() - new_len);
             let _ = index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
             return true;
@@ -352,11 +427,78 @@ impl<'b> FixedBufferAllocator<'b> {
     }
 
     #[inline]
-    fn shared_free(&self, memory: NonNull<[u8]>) {
-        let index = self.shared_end_index();
+    unsafe extern "C" fn thread_safe_alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `thread_safe_allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: this is a function of the thread-safe table.
+        let index = unsafe { this.shared_end_index() };
+        let mut end_index = index.load(Ordering::Relaxed);
+        loop {
+            let end = this.end_of_next(end_index, len, alignment)?;
+            match index.compare_exchange_weak(end_index, end, Ordering::Acquire, Ordering::Relaxed) {
+                // SAFETY: `end` is at most the buffer's length, and at least `len`.
+                Ok(_) => return Some(unsafe { this.at(end - len) }),
+                Err(current) => end_index = current,
+            }
+        }
+    }
+
+    #[inline]
+    unsafe extern "C" fn thread_safe_resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `thread_safe_allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use what is cut off; this is the thread-safe table.
+        unsafe { this.shared_set_len(memory, new_len) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn thread_safe_remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `thread_safe_allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: as in `thread_safe_resize`.
+        unsafe { this.shared_set_len(memory, new_len) }.then(|| this.whole(memory))
+    }
+
+    #[inline]
+    unsafe extern "C" fn thread_safe_free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `thread_safe_allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: this is a function of the thread-safe table.
+        let index = unsafe { this.shared_end_index() };
         let end_index = index.load(Ordering::Relaxed);
-        if self.is_last(memory, end_index) {
-            let end = end_index - memory.len();
+        if this.is_last(memory, end_index) {
+            let end = end_index - memory_len;
             let _ = index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
         }
     }
@@ -377,123 +519,4 @@ impl fmt::Debug for FixedBufferAllocator<'_> {
             .field("len", &self.len)
             .finish_non_exhaustive()
     }
-}
-
-// ---- the functions of the tables ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` or `thread_safe_allocator` took,
-/// whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s>(ctx: *mut ()) -> &'s FixedBufferAllocator<'s> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn fixed_buffer_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    unsafe { context(ctx) }.alloc(len, alignment)
-}
-
-#[inline]
-unsafe extern "C" fn fixed_buffer_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context(ctx).resize(block(memory, memory_len), new_len) }
-}
-
-#[inline]
-unsafe extern "C" fn fixed_buffer_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe {
-        let this = context(ctx);
-        if this.resize(block(memory, memory_len), new_len) { this.whole(memory) } else { ptr::null_mut() }
-    }
-}
-
-#[inline]
-unsafe extern "C" fn fixed_buffer_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context(ctx).free(block(memory, memory_len)) };
-}
-
-#[inline]
-unsafe extern "C" fn thread_safe_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    unsafe { context(ctx) }.shared_alloc(len, alignment)
-}
-
-#[inline]
-unsafe extern "C" fn thread_safe_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context(ctx).shared_resize(block(memory, memory_len), new_len) }
-}
-
-#[inline]
-unsafe extern "C" fn thread_safe_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe {
-        let this = context(ctx);
-        if this.shared_resize(block(memory, memory_len), new_len) {
-            this.whole(memory)
-        } else {
-            ptr::null_mut()
-        }
-    }
-}
-
-#[inline]
-unsafe extern "C" fn thread_safe_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context(ctx).shared_free(block(memory, memory_len)) };
 }

@@ -69,11 +69,11 @@ use core::ptr::NonNull;
 
 use super::arena::{ArenaAllocator, ResetMode};
 use crate::alignment::Alignment;
+use crate::allocator::ChildAllocator;
 use crate::error::Error;
 use crate::interface::set_undefined;
 use crate::return_address::return_address;
 use crate::slice::AlignedPtr;
-use crate::vtable::ChildAllocator;
 
 /// A pool of items of type `T` with their natural alignment, that may grow; see the [module](self).
 ///

@@ -63,7 +63,8 @@ use core::ptr::{self, NonNull};
 
 use super::{MAX_LEN, page_size, whole_block};
 use crate::alignment::Alignment;
-use crate::vtable::{SyncAllocator, VTable, block, nullable};
+use crate::allocator::SyncAllocator;
+use crate::vtable::{VTable, block};
 
 // What a system has to offer, three functions each. Sizes are multiples of the page size, above zero
 // and at most `isize::MAX`; alignments are valid.

@@ -22,7 +22,7 @@ use alloc::alloc as global;
 use core::alloc::{GlobalAlloc, Layout};
 
 use crate::adapters::FromGlobalAlloc;
-use crate::vtable::SyncAllocator;
+use crate::allocator::SyncAllocator;
 
 /// Rust's global allocator; see the [module](self).
 ///

@@ -100,7 +100,8 @@ pub use self::source::Sbrk;
 #[cfg(doc)]
 use super::FixedBufferAllocator;
 use crate::alignment::Alignment;
-use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable};
+use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::vtable::VTable;
 
 /// The unit in which a source grows, in bytes.
 const BIG_PAGE: usize = 64 * 1024;

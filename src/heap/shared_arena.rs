@@ -168,10 +168,11 @@ use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
+use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
 use crate::heap::ResetMode;
 use crate::return_address::return_address;
 use crate::sync::{AtomicPtr, Ordering};
-use crate::vtable::{Allocator, AllocatorState, SyncAllocator, VTable, block, nullable};
+use crate::vtable::{VTable, block};
 
 mod lists;
 mod node;

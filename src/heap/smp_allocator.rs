@@ -136,7 +136,8 @@ use self::local::{Local, Shared};
 use super::page_size::PAGE_SIZE_MAX;
 use super::{PageAllocator, page_size, whole_block};
 use crate::alignment::Alignment;
-use crate::vtable::{SyncAllocator, VTable, block, nullable};
+use crate::allocator::SyncAllocator;
+use crate::vtable::{VTable, block};
 
 /// A fast allocator for any number of threads; see the [module](self).
 ///

@@ -5,10 +5,10 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::return_address::return_address;
 use crate::testing::ledger::{Breach, Ledger};
 use crate::testing::strict::StrictConfig;
-use crate::vtable::Allocator;
 
 /// A live block. Its bytes are those of the pattern, from index `seed` on.
 #[derive(Debug)]

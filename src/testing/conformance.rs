@@ -11,11 +11,11 @@
 
 use core::ptr::NonNull;
 
+use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::heap::PAGE_SIZE_MIN;
 use crate::slice::{AlignedSlice, Allocation};
 use crate::testing::validation_allocator::validation_wrap;
-use crate::vtable::Allocator;
 
 /// Items, slices, growth, shrinking, and everything of length zero.
 ///

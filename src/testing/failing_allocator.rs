@@ -30,8 +30,9 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 use crate::testing::symbol;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+use crate::vtable::{VTable, block};
 
 /// When a [`FailingAllocator`] begins to fail. Zig's `FailingAllocator.Config`.
 ///

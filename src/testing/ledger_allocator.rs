@@ -31,9 +31,10 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 use crate::testing::ledger::{Breach, Ledger};
 use crate::testing::symbol::Symbol;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+use crate::vtable::{VTable, block};
 
 /// Passes every call on and aborts with a message when the caller, or the child, breaks the
 /// [contract](crate::VTable#the-contract-of-an-allocator).

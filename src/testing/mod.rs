@@ -60,7 +60,7 @@ pub use validation_allocator::{Reset, ValidationAllocator, validation_wrap};
 #[cfg(feature = "std")]
 pub use with_allocator::with_allocator;
 
-use crate::vtable::SyncAllocator;
+use crate::allocator::SyncAllocator;
 
 /// An allocator for tests of what must not allocate: it always fails.
 ///

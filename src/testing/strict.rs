@@ -23,9 +23,9 @@
 //! abort. Not in Zig.
 
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::return_address::return_address;
 use crate::testing::checked::{Checked, Random, at_log2};
-use crate::vtable::Allocator;
 
 /// How much [`test_allocator_strict_with`] asks for, and how much of it must be served.
 ///

@@ -25,8 +25,9 @@
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
+use crate::allocator::{Allocator, AllocatorState};
 use crate::heap::FixedBufferAllocator;
-use crate::vtable::{Allocator, AllocatorState, VTable, block, nullable};
+use crate::vtable::{VTable, block};
 
 /// Wraps an allocator and aborts with a message when a length is zero or a result is misaligned.
 ///

@@ -2,9 +2,9 @@
 
 use std::string::String;
 
+use crate::allocator::SyncAllocator;
 use crate::heap::PAGE_ALLOCATOR;
 use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
-use crate::vtable::SyncAllocator;
 
 /// Runs a test with an allocator of its own, and fails it if it leaks or makes another mistake.
 ///

@@ -70,7 +70,8 @@ use core::sync::atomic::AtomicU64 as Counter;
 use core::sync::atomic::AtomicUsize as Counter;
 
 use crate::alignment::Alignment;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, block, nullable};
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
+use crate::vtable::{VTable, block};
 
 /// What a [`Counter`] counts up to.
 #[cfg(target_has_atomic = "64")]

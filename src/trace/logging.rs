@@ -73,8 +73,9 @@ pub use sink::{FmtSink, Sink};
 
 use crate::alignment::Alignment;
 #[cfg(feature = "std")]
-use crate::vtable::SyncAllocator;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, VTable, block, nullable};
+use crate::allocator::SyncAllocator;
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::vtable::{VTable, block};
 
 /// Passes every call on to its child and writes it down; see the [module](self).
 ///

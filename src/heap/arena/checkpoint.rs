@@ -4,7 +4,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use super::{ArenaAllocator, NODE_SIZE, Node};
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 
 /// What an arena was at some moment, for [`ArenaAllocator::rewind`]: which node was the newest, and how
 /// much of it was in use.

@@ -142,8 +142,9 @@ pub use report::{Operation, Report, ReportKind, Trace};
 use state::{Locked, State};
 
 use crate::alignment::Alignment;
+use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
 use crate::return_address::return_address;
-use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, nullable};
+use crate::vtable::VTable;
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
 #[doc(alias = "std.heap.Check")]

@@ -11,8 +11,8 @@ use super::recent::{Freed, Recent, Unused};
 use super::report::{Call, Findings, ReportKind};
 use super::table::Table;
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::return_address::return_address;
-use crate::vtable::Allocator;
 
 /// A page in the table of pages.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use core::ptr::NonNull;
 
 use super::geometry::WORD;
 use crate::alignment::Alignment;
+use crate::allocator::Allocator;
 use crate::return_address::return_address;
-use crate::vtable::Allocator;
 
 /// A table of `T` and, if it is `TRAILING`, `trailing` words, by address.
 ///

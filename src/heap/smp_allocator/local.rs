@@ -9,7 +9,6 @@ use crossbeam::utils::CachePadded;
 use super::stack::{Entry, Stack};
 use super::{CARRIER_CLASS, CLASS_COUNT, SLAB_ALIGNMENT, SLAB_LEN, block_len};
 use crate::heap::PageAllocator;
-use crate::vtable::nullable;
 
 /// A free block: a link to the next one of its chain, or null.
 #[repr(C)]

@@ -1,0 +1,452 @@
+//! The handles: an allocator's state and its table, as a value.
+//!
+//! [`Allocator`] may be used by one thread; [`SyncAllocator`] is the same two words with the guarantee that any
+//! thread may call it, which Zig states in comments. [`AllocatorState`] is what hands out handles,
+//! [`ChildAllocator`] the two kinds of handle that a wrapper can be built over.
+//!
+//! The `raw_*` methods are the calls of the table, for those who implement allocators. The typed
+//! functions (`create`, `alloc`, `free` …) are in [`interface`](crate::interface).
+//!
+//! Ports the fields and the `raw*` functions of `std.mem.Allocator` of Zig 0.15.2, and `failing` of 0.16.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::ptr::{self, NonNull};
+
+use crate::alignment::Alignment;
+use crate::testing::symbol::Function;
+use crate::vtable::{self, VTable};
+
+/// Any allocator, as two words: its state and its functions.
+///
+/// A handle is `Copy`, as in Zig; copies are the same allocator. The lifetime `'a` is the borrow of
+/// the state: a handle to an arena cannot outlive the arena, nor can the arena be moved or reset
+/// while a handle exists. `Allocator` is neither `Send` nor `Sync`; use [`SyncAllocator`] across threads.
+///
+/// Allocating is safe and returns raw pointers, as in Zig. `free`, `resize` and `realloc` are `unsafe`: the caller
+/// must pass a live block of this allocator. [`interface`](crate::interface) has a table of every zero and empty
+/// case. Handles cannot be compared: the `ptr` of an allocator without state means nothing.
+///
+/// Ports `std.mem.Allocator` of Zig 0.15.2; in C it is
+/// `struct { void *ctx; const VTable *vtable; }`.
+///
+/// ```
+/// use zigalloc::{heap, Allocator, Error};
+///
+/// fn greeting<'a>(allocator: Allocator<'a>) -> Result<std::ptr::NonNull<[u8]>, Error> {
+///     allocator.dupe(b"hello")
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let arena = heap::ArenaAllocator::init(heap::PAGE_ALLOCATOR);
+/// let memory = greeting(arena.allocator())?;
+/// // SAFETY: the arena lives, and `dupe` has initialised every byte.
+/// assert_eq!(unsafe { memory.as_ref() }, b"hello");
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "std.mem.Allocator")]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Allocator<'a> {
+    ptr: *mut (),
+    vtable: &'static VTable,
+    state: PhantomData<&'a ()>,
+}
+
+/// An allocator that any thread may call: an [`Allocator`] that is `Send` and `Sync`.
+///
+/// It dereferences to an [`Allocator`], so all its functions are here too. What is thread-safe by
+/// itself (the page allocator, the C allocator, a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator))
+/// gives out this type, and what wraps one is `Send` because this is.
+///
+/// Not in Zig, where a comment says which allocators are thread-safe.
+///
+/// ```
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// let memory = PAGE_ALLOCATOR.create_with(1u32)?;
+/// let address = memory.addr();
+/// std::thread::spawn(move || {
+///     assert_eq!(PAGE_ALLOCATOR.create_with(2u32).is_ok(), address.get() > 0);
+/// })
+/// .join()
+/// .unwrap();
+/// unsafe { PAGE_ALLOCATOR.destroy(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct SyncAllocator<'a>(Allocator<'a>);
+
+// The C struct, word for word.
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(size_of::<Allocator<'_>>() == 2 * WORD && align_of::<Allocator<'_>>() == align_of::<usize>());
+    assert!(core::mem::offset_of!(Allocator<'_>, ptr) == 0);
+    assert!(core::mem::offset_of!(Allocator<'_>, vtable) == WORD);
+    assert!(size_of::<Option<Allocator<'_>>>() == 2 * WORD, "the table is never null");
+    assert!(size_of::<SyncAllocator<'_>>() == 2 * WORD);
+    assert!(size_of::<Option<SyncAllocator<'_>>>() == 2 * WORD);
+};
+
+impl<'a> Allocator<'a> {
+    /// An allocator that always fails. Allocating zero bytes succeeds, since that calls no allocator. It never
+    /// makes a block, so its other functions abort.
+    ///
+    /// Ports `std.mem.Allocator.failing`, which is new in Zig 0.16.
+    ///
+    /// ```
+    /// use zigalloc::Allocator;
+    ///
+    /// assert!(Allocator::FAILING.alloc::<u8>(123).is_err());
+    /// assert!(Allocator::FAILING.alloc::<u8>(0).is_ok());
+    /// ```
+    #[doc(alias = "failing")]
+    pub const FAILING: Allocator<'static> = SyncAllocator::FAILING.0;
+
+    /// A handle to an allocator whose state is a Rust value. This is what an allocator's `allocator` method calls; the
+    /// functions of its table get the state back with [`state`](crate::state).
+    ///
+    /// # Safety
+    ///
+    /// As [`from_raw_parts`](Self::from_raw_parts), with `ptr` as the address of `state`: `vtable`'s functions use it as a
+    /// shared `&T`.
+    ///
+    /// The example of [`VTable`] shows a whole allocator.
+    ///
+    /// ```
+    /// use zigalloc::{Allocator, VTable, no_alloc, no_free, no_remap, no_resize};
+    ///
+    /// const REFUSES: VTable = VTable { alloc: no_alloc, resize: no_resize, remap: no_remap, free: no_free };
+    /// let state = 7u8;
+    /// // SAFETY: the functions never read the state and never make a block.
+    /// let allocator = unsafe { Allocator::from_state(&state, &REFUSES) };
+    /// assert!(allocator.alloc::<u8>(1).is_err());
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn from_state<T>(state: &'a T, vtable: &'static VTable) -> Allocator<'a> {
+        // SAFETY: this function's own requirement.
+        unsafe { Allocator::from_raw_parts(ptr::from_ref(state).cast_mut().cast(), vtable) }
+    }
+
+    /// A handle from its two words: for allocators whose state is not a Rust value, or that have none.
+    ///
+    /// # Safety
+    ///
+    /// `vtable`'s functions, called with `ptr`, keep clauses 7 to 15 of the
+    /// [contract](VTable#the-contract-of-an-allocator) for all of the lifetime `'a`, as long as their callers keep
+    /// clauses 1 to 6. Code that makes handles to one state in several threads, or lets safe code do so, ensures
+    /// that they keep the [one-thread](VTable#one-thread) clause together.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> Allocator<'a> {
+        Allocator { ptr, vtable, state: PhantomData }
+    }
+
+    /// The state: the context argument of every call. It may be null or dangling; do not compare it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn ptr(self) -> *mut () {
+        self.ptr
+    }
+
+    /// The functions.
+    #[must_use]
+    #[inline(always)]
+    pub const fn vtable(self) -> &'static VTable {
+        self.vtable
+    }
+
+    /// Calls [`VTable::alloc`]. For those who implement allocators; programs call
+    /// [`alloc`](Self::alloc).
+    ///
+    /// `len` is in bytes. The result is `None` or aligned as requested. No memory is filled.
+    ///
+    /// # Safety
+    /// - `len` is not zero ([non-zero](VTable#non-zero)).
+    /// - No other thread is calling this allocator ([one-thread](VTable#one-thread)), unless the handle is from a
+    ///   [`SyncAllocator`].
+    ///
+    /// Ports `std.mem.Allocator.rawAlloc` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// // SAFETY: the length is not zero.
+    /// let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// assert!(Alignment::_8.check_ptr(ptr.as_ptr()));
+    /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
+    #[doc(alias = "rawAlloc")]
+    #[must_use = "a block without a pointer to it is never freed"]
+    #[inline(always)]
+    pub unsafe fn raw_alloc(self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        // SAFETY: `ptr` stands beside `vtable`; the other clauses are this function's own requirements.
+        unsafe { (self.vtable.alloc)(self.ptr, len, alignment, ret_addr) }
+    }
+
+    /// Calls [`VTable::resize`]: changes the length of a block in place, or returns false.
+    ///
+    /// # Safety
+    /// - `memory` and `alignment` match a live block of this allocator ([live-block](VTable#live-block)).
+    /// - `new_len` (bytes) is not zero ([non-zero](VTable#non-zero)).
+    /// - If the result is true and the block is shorter now, the bytes past it are not used
+    ///   ([dead-pointer](VTable#dead-pointer)).
+    /// - No other thread is calling this allocator, as for [`raw_alloc`](Self::raw_alloc).
+    ///
+    /// Ports `std.mem.Allocator.rawResize` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// // SAFETY: a live block of 100 bytes. One page is as good for 200.
+    /// assert!(unsafe { PAGE_ALLOCATOR.raw_resize(memory, Alignment::_8, 200, return_address()) });
+    /// let memory = NonNull::slice_from_raw_parts(ptr, 200);
+    /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
+    #[doc(alias = "rawResize")]
+    #[must_use = "if the result is false, the block has its old length"]
+    #[inline(always)]
+    pub unsafe fn raw_resize(
+        self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        let (ptr, len) = (memory.cast().as_ptr(), memory.len());
+        // SAFETY: as in `raw_alloc`.
+        unsafe { (self.vtable.resize)(self.ptr, ptr, len, alignment, new_len, ret_addr) }
+    }
+
+    /// Calls [`VTable::remap`]: changes the length of a block that may move, or returns `None`.
+    ///
+    /// # Safety
+    /// As [`raw_resize`](Self::raw_resize). If the result is `Some`, the old pointer is not used again.
+    ///
+    /// Ports `std.mem.Allocator.rawRemap` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// // SAFETY: a live block of 100 bytes. One page is as good for 200.
+    /// let moved = unsafe { PAGE_ALLOCATOR.raw_remap(memory, Alignment::_8, 200, return_address()) };
+    /// let memory = NonNull::slice_from_raw_parts(moved.unwrap(), 200);
+    /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
+    #[doc(alias = "rawRemap")]
+    #[must_use = "if the result is `Some`, the block has moved there and the old pointer is dead"]
+    #[inline(always)]
+    pub unsafe fn raw_remap(
+        self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let (ptr, len) = (memory.cast().as_ptr(), memory.len());
+        // SAFETY: as in `raw_alloc`.
+        unsafe { (self.vtable.remap)(self.ptr, ptr, len, alignment, new_len, ret_addr) }
+    }
+
+    /// Calls [`VTable::free`]: ends a block.
+    ///
+    /// # Safety
+    /// - `memory` and `alignment` match a live block of this allocator ([live-block](VTable#live-block)), which is not
+    ///   used afterwards ([dead-pointer](VTable#dead-pointer)).
+    /// - No other thread is calling this allocator, as for [`raw_alloc`](Self::raw_alloc).
+    ///
+    /// Ports `std.mem.Allocator.rawFree` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
+    /// # use std::ptr::NonNull;
+    /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
+    /// let memory = NonNull::slice_from_raw_parts(ptr, 100);
+    /// // SAFETY: a live block of 100 bytes, which nothing uses afterwards.
+    /// unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, return_address()) };
+    /// ```
+    #[doc(alias = "rawFree")]
+    #[inline(always)]
+    pub unsafe fn raw_free(self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
+        let (ptr, len) = (memory.cast().as_ptr(), memory.len());
+        // SAFETY: as in `raw_alloc`.
+        unsafe { (self.vtable.free)(self.ptr, ptr, len, alignment, ret_addr) }
+    }
+}
+
+impl<'a> SyncAllocator<'a> {
+    /// [`Allocator::FAILING`], which any thread may share.
+    pub const FAILING: SyncAllocator<'static> =
+        // SAFETY: `alloc` never makes a block, so the other functions are never called. None has state.
+        unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &vtable::FAILING) };
+
+    /// [`Allocator::from_state`] for a thread-safe allocator.
+    ///
+    /// # Safety
+    ///
+    /// As [`from_raw_parts`](Self::from_raw_parts), with `ptr` as the address of `state`.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn from_state<T>(state: &'a T, vtable: &'static VTable) -> SyncAllocator<'a> {
+        // SAFETY: this function's own requirement.
+        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(state).cast_mut().cast(), vtable) }
+    }
+
+    /// A thread-safe handle from its two words.
+    ///
+    /// # Safety
+    ///
+    /// As [`Allocator::from_raw_parts`], without the [one-thread](VTable#one-thread) clause: the functions may be called
+    /// from any thread, by several at once, and a block from one thread may be resized and freed by another.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> SyncAllocator<'a> {
+        // SAFETY: this function requires what `Allocator::from_raw_parts` does, and more.
+        SyncAllocator(unsafe { Allocator::from_raw_parts(ptr, vtable) })
+    }
+
+    /// Declares that an allocator is thread-safe, for handles from code that cannot say so by type.
+    ///
+    /// # Safety
+    ///
+    /// The functions of `allocator` may be called from any thread, by several at once, and a block from one thread
+    /// may be resized and freed by another.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn new_unchecked(allocator: Allocator<'a>) -> SyncAllocator<'a> {
+        SyncAllocator(allocator)
+    }
+
+    /// The same allocator as an [`Allocator`]; also by dereferencing and by `Into`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn get(self) -> Allocator<'a> {
+        self.0
+    }
+}
+
+// SAFETY: every constructor (`from_state`, `from_raw_parts`, `new_unchecked`) requires that any thread may call the
+// functions, so the handle can move to another thread.
+unsafe impl Send for SyncAllocator<'_> {}
+// SAFETY: as above; a shared reference gives out copies of the handle, and copies are equivalent.
+unsafe impl Sync for SyncAllocator<'_> {}
+
+impl<'a> Deref for SyncAllocator<'a> {
+    type Target = Allocator<'a>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Allocator<'a> {
+        &self.0
+    }
+}
+
+impl<'a> From<SyncAllocator<'a>> for Allocator<'a> {
+    #[inline(always)]
+    fn from(allocator: SyncAllocator<'a>) -> Allocator<'a> {
+        allocator.0
+    }
+}
+
+/// Shows the state's address and the table's `alloc` function, which tells the kind of allocator: with the
+/// feature `backtrace`, and if the program has symbols, by its name (`zigalloc::heap::arena::ArenaAllocator<C>::alloc`),
+/// else by its address. Finding the name takes time and memory of the global heap.
+///
+/// Comparing addresses instead would be wrong: the tables and functions of one kind exist several times in a
+/// program, and the compiler may merge functions that do the same.
+impl fmt::Debug for Allocator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.debug("Allocator", f)
+    }
+}
+
+/// As that of [`Allocator`].
+impl fmt::Debug for SyncAllocator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.debug("SyncAllocator", f)
+    }
+}
+
+impl Allocator<'_> {
+    fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let alloc = Function(self.vtable.alloc as *const ());
+        f.debug_struct(name).field("ptr", &self.ptr).field("alloc", &alloc).finish_non_exhaustive()
+    }
+}
+
+/// A type that hands out handles to an allocator that it owns or borrows: Zig's convention of a method
+/// `allocator()`, as a trait.
+///
+/// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator::new) and
+/// [`ValidationAllocator`](crate::testing::ValidationAllocator) take any such type.
+///
+/// # Safety
+///
+/// 1. The handle keeps the [contract](VTable#the-contract-of-an-allocator) for as long as `self` is
+///    borrowed.
+/// 2. If the type is `Send`: while `&mut self` is borrowed, and handles are made from that borrow alone, they are the
+///    only way to the state (it is owned by `self`, or belongs to an allocator that any thread may call at any
+///    time). The calls may then come from any thread, one at a time.
+/// 3. If the type is `Sync`: handles made in several threads may be used at once.
+/// 4. All handles made from one `self` are the same allocator ([copies](VTable#copies)) until `self` is changed by
+///    a call that borrows it exclusively.
+///
+/// A type that merely stores an `Allocator` keeps 2 and 3 by being neither `Send` nor `Sync`.
+pub unsafe trait AllocatorState {
+    /// A handle to this allocator, which borrows it.
+    fn allocator(&self) -> Allocator<'_>;
+}
+
+// SAFETY: the handle is its own; it is not `Send`.
+unsafe impl AllocatorState for Allocator<'_> {
+    #[inline(always)]
+    fn allocator(&self) -> Allocator<'_> {
+        *self
+    }
+}
+
+// SAFETY: the handle is its own, and any thread may call it at any time.
+unsafe impl AllocatorState for SyncAllocator<'_> {
+    #[inline(always)]
+    fn allocator(&self) -> Allocator<'_> {
+        self.0
+    }
+}
+
+/// The two kinds of handle that a wrapper can have as its child: [`Allocator`] and
+/// [`SyncAllocator`].
+///
+/// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle only so that it is
+/// `Send` exactly if the handle is. The trait is sealed.
+pub trait ChildAllocator: Copy + fmt::Debug + sealed::Sealed {
+    /// The handle as an [`Allocator`].
+    fn handle(&self) -> Allocator<'_>;
+}
+
+impl ChildAllocator for Allocator<'_> {
+    #[inline(always)]
+    fn handle(&self) -> Allocator<'_> {
+        *self
+    }
+}
+
+impl ChildAllocator for SyncAllocator<'_> {
+    #[inline(always)]
+    fn handle(&self) -> Allocator<'_> {
+        self.0
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Allocator<'_> {}
+    impl Sealed for super::SyncAllocator<'_> {}
+}

@@ -1,0 +1,126 @@
+//! The lock around an allocator, with a mutex of one's own.
+
+use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+
+use lock_api::{Mutex, MutexGuard, RawMutex};
+
+use super::{Lock, Locked};
+use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+
+/// Makes any allocator usable from any number of threads, with a mutex of your choice around each call.
+///
+/// It is [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) for programs without an operating system, and for those
+/// that have a lock of their own: any [`RawMutex`] of the crate `lock_api`, such as `spin::Mutex<()>`,
+/// `spin::mutex::TicketMutex<()>` or `parking_lot::RawMutex`.
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// use zigalloc::{LockedAllocator, heap::FixedBufferAllocator};
+///
+/// let mut buffer = [MaybeUninit::uninit(); 1000];
+/// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let locked = LockedAllocator::<spin::Mutex<()>>::new(&mut fixed_buffer);
+/// let allocator = locked.allocator();
+/// std::thread::scope(|scope| {
+///     for _ in 0..4 {
+///         scope.spawn(move || allocator.alloc::<u8>(250).unwrap().len());
+///     }
+/// });
+/// assert_eq!(fixed_buffer.end_index(), 1000);
+/// ```
+///
+/// # Which lock
+///
+/// | lock | waits by | mind |
+/// |---|---|---|
+/// | `spin::Mutex<()>` | spinning | Unfair. A thread that is preempted while it holds the lock keeps all others spinning. |
+/// | `spin::mutex::TicketMutex<()>` | spinning | Fair: first come, first served. The next in line may be asleep while everyone spins: with more threads than processors, for minutes. With an operating system, `TicketMutex<(), spin::relax::Yield>` (spin's feature `std`) lets it run. |
+/// | `parking_lot::RawMutex` | spinning briefly, then sleeping | It allocates: when more threads wait than ever before, its table of sleepers grows, from the **global** allocator. |
+///
+/// So with `parking_lot`, a `LockedAllocator` cannot be the `#[global_allocator]`, since allocating would wait for an
+/// allocation. Spin locks allocate nothing and [can](crate::adapters::GlobalAllocator::new).
+///
+/// An interrupt handler that allocates deadlocks with a spin lock that the interrupted code holds. There, use a lock
+/// that masks interrupts while it is held.
+///
+/// # What is required of the lock
+///
+/// `RawMutex` is an `unsafe` trait whose implementers guarantee mutual exclusion. It does not state that unlock
+/// happens-before the next lock; like `lock_api::Mutex`, this type relies on it. Nor does it require that a lock works
+/// across threads (a `Cell<bool>` can implement it), so a handle is made only if `R` is `Sync`, and the wrapper
+/// is `Send` only if `R` is. A lock whose guards must not be sent (`R::GuardMarker`) is fine: the guard lives within
+/// one call.
+///
+/// Not in Zig, whose `std.heap.ThreadSafeAllocator` has the mutex of `std.Thread`.
+#[doc(alias = "std.heap.ThreadSafeAllocator")]
+pub struct LockedAllocator<'c, R> {
+    locked: Locked<'c, Mutex<R, ()>>,
+}
+
+// Nothing unwinds out of a call, so a caught panic never shows a lock that is held or a child in mid-call.
+impl<R> UnwindSafe for LockedAllocator<'_, R> {}
+impl<R> RefUnwindSafe for LockedAllocator<'_, R> {}
+
+impl<'c, R: RawMutex> LockedAllocator<'c, R> {
+    /// Puts a lock around `child`, which cannot be reached in any other way while the wrapper lives.
+    ///
+    /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
+    #[inline]
+    pub fn new<A: AllocatorState + Send>(child: &'c mut A) -> LockedAllocator<'c, R> {
+        let child: &'c A = child;
+        // SAFETY: the child is borrowed exclusively for `'c` and this is its only handle, so by the second
+        // requirement of `AllocatorState` it may be called from any thread, one at a time.
+        unsafe { LockedAllocator::from_child(child.allocator()) }
+    }
+
+    /// Puts a lock around an allocator whose owner the compiler cannot see: one in a static, one that came over FFI, or
+    /// one of a program that is ported line by line.
+    ///
+    /// # Safety
+    ///
+    /// - `child`'s functions may be called from any thread, one at a time.
+    /// - While this wrapper or a handle to it is in use, nothing else calls them, neither through a copy of the
+    ///   handle nor through another wrapper, unless they are thread-safe by themselves.
+    #[must_use]
+    #[inline]
+    pub const unsafe fn from_child(child: Allocator<'c>) -> LockedAllocator<'c, R> {
+        LockedAllocator { locked: Locked { child_allocator: child, mutex: Mutex::new(()) } }
+    }
+
+    /// A handle for any number of threads.
+    #[inline]
+    pub const fn allocator(&self) -> SyncAllocator<'_>
+    where
+        R: Sync,
+    {
+        self.locked.allocator()
+    }
+}
+
+// SAFETY: 1. as `allocator` says. 2. and 3. Any thread may call the handle at any time, since `R` is `Sync`.
+unsafe impl<R: RawMutex + Sync> AllocatorState for LockedAllocator<'_, R> {
+    fn allocator(&self) -> Allocator<'_> {
+        LockedAllocator::allocator(self).get()
+    }
+}
+
+impl<R> fmt::Debug for LockedAllocator<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.locked.debug("LockedAllocator", f)
+    }
+}
+
+// SAFETY: `RawMutex` guarantees that the lock is held once at a time. That unlocking synchronises with the next lock is what
+// `lock_api::Mutex` relies on too, to lend its value to one holder after another.
+unsafe impl<R: RawMutex> Lock for Mutex<R, ()> {
+    type Guard<'g>
+        = MutexGuard<'g, R, ()>
+    where
+        R: 'g;
+
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, R, ()> {
+        Mutex::lock(self)
+    }
+}
