@@ -555,9 +555,9 @@ unsafe extern "C" fn arena_alloc<C: ChildAllocator>(
     len: usize,
     alignment: Alignment,
     _ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment))
+    unsafe { context::<C>(ctx) }.alloc(len, alignment)
 }
 
 #[inline]
@@ -581,9 +581,9 @@ unsafe extern "C" fn arena_remap<C: ChildAllocator>(
     _alignment: Alignment,
     new_len: usize,
     _ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clauses 1 and 3 of the contract.
-    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), new_len) })
+    unsafe { context::<C>(ctx).remap(block(memory, memory_len), new_len) }
 }
 
 #[inline]

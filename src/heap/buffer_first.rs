@@ -219,9 +219,9 @@ unsafe extern "C" fn buffer_first_alloc<C: ChildAllocator>(
     len: usize,
     alignment: Alignment,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clauses 1, 2 and 5 of the contract.
-    nullable(unsafe { context::<C>(ctx).alloc(len, alignment, ret_addr) })
+    unsafe { context::<C>(ctx).alloc(len, alignment, ret_addr) }
 }
 
 #[inline]
@@ -245,9 +245,9 @@ unsafe extern "C" fn buffer_first_remap<C: ChildAllocator>(
     alignment: Alignment,
     new_len: usize,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clauses 1 to 5 of the contract.
-    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
+    unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) }
 }
 
 #[inline]

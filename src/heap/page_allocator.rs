@@ -223,8 +223,8 @@ unsafe extern "C" fn page_alloc(
     len: usize,
     alignment: Alignment,
     _ret_addr: usize,
-) -> *mut u8 {
-    nullable(PageAllocator::map(len, alignment))
+) -> Option<NonNull<u8>> {
+    PageAllocator::map(len, alignment)
 }
 
 #[inline]
@@ -248,10 +248,10 @@ unsafe extern "C" fn page_remap(
     alignment: Alignment,
     new_len: usize,
     _ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     let may_move = alignment.to_byte_units() <= page_size();
     // SAFETY: clauses 3 and 4 of the contract.
-    nullable(unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, may_move) })
+    unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, may_move) }
 }
 
 #[inline]

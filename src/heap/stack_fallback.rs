@@ -289,9 +289,9 @@ unsafe extern "C" fn stack_fallback_alloc<const N: usize, C: ChildAllocator>(
     len: usize,
     alignment: Alignment,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clauses 1, 2 and 5 of the contract.
-    nullable(unsafe { context::<N, C>(ctx).alloc(len, alignment, ret_addr) })
+    unsafe { context::<N, C>(ctx).alloc(len, alignment, ret_addr) }
 }
 
 #[inline]
@@ -315,9 +315,9 @@ unsafe extern "C" fn stack_fallback_remap<const N: usize, C: ChildAllocator>(
     alignment: Alignment,
     new_len: usize,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clauses 1 to 5 of the contract.
-    nullable(unsafe { context::<N, C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
+    unsafe { context::<N, C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) }
 }
 
 #[inline]

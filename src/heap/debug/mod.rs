@@ -655,9 +655,9 @@ unsafe extern "C" fn debug_alloc<C: ChildAllocator>(
     len: usize,
     alignment: Alignment,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr))
+    unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr)
 }
 
 #[inline]
@@ -684,12 +684,12 @@ unsafe extern "C" fn debug_remap<C: ChildAllocator>(
     alignment: Alignment,
     new_len: usize,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clauses 1, 2 and 4 of the contract.
-    nullable(unsafe {
+    unsafe {
         let debug = context::<C>(ctx);
         debug.resize(Operation::Remap, memory.addr(), memory_len, alignment, new_len, ret_addr)
-    })
+    }
 }
 
 #[inline]
