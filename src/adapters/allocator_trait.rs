@@ -13,20 +13,20 @@ use crate::adapters::blocks;
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
 use crate::return_address::return_address;
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
 // ---- the trait, spoken by handles ----
 
-// SAFETY: what the trait asks for is in the contract of every handle.
+// SAFETY: what the trait requires is in the contract of every handle.
 // 1. Blocks stay valid until all copies of the handle are gone: what ends a block early needs the
-//    allocator's state exclusively (clause 11), and every copy, in whatever container, borrows it
+//    allocator's state exclusively (validity), and every copy, in whatever container, borrows it
 //    for `'a`. A container that is leaked gives its memory out for at most `'a`.
-// 2. Copies and moved handles are the same allocator (clause 13): two words, no state of their own.
+// 2. Copies and moved handles are the same allocator (copies): two words, no state of their own.
 // 3. Every live block can be passed to every method. The layout that "fits" it is exactly the one
 //    of the last `allocate`, `grow` or `shrink`, since the slices returned are no longer than it;
-//    so its size and alignment match (clause 3).
-// 4. A block's end is an address too (clause 7: no block is longer than an object may be); an empty
-//    one begins at or below the highest.
+//    so its size and alignment match (live-block).
+// 4. A block's end is an address too (new-block: no block is longer than an object may be); an empty
+//    one starts at or below the highest.
 // The methods are inlined, also without optimisation, so that their return address is the container's.
 unsafe impl api::Allocator for Allocator<'_> {
     #[inline(always)]
@@ -41,7 +41,7 @@ unsafe impl api::Allocator for Allocator<'_> {
 
     #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         unsafe { blocks::deallocate(*self, ptr, layout, return_address()) };
     }
 
@@ -58,7 +58,7 @@ unsafe impl api::Allocator for Allocator<'_> {
             new_layout.size(),
             old_layout.size()
         );
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         let memory = unsafe { blocks::reallocate(*self, ptr, old_layout, new_layout, return_address()) };
         memory.ok_or(api::AllocError)
     }
@@ -76,7 +76,7 @@ unsafe impl api::Allocator for Allocator<'_> {
             new_layout.size(),
             old_layout.size()
         );
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         let memory = unsafe { blocks::grow_zeroed(*self, ptr, old_layout, new_layout, return_address()) };
         memory.ok_or(api::AllocError)
     }
@@ -94,14 +94,13 @@ unsafe impl api::Allocator for Allocator<'_> {
             new_layout.size(),
             old_layout.size()
         );
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         let memory = unsafe { blocks::reallocate(*self, ptr, old_layout, new_layout, return_address()) };
         memory.ok_or(api::AllocError)
     }
 }
 
-// SAFETY: as for `Allocator`, which does everything. That the calls may come from any thread is the
-// promise of the handle's type.
+// SAFETY: as for `Allocator`, which does everything; the calls may come from any thread.
 unsafe impl api::Allocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
@@ -115,7 +114,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
 
     #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         unsafe { self.get().deallocate(ptr, layout) };
     }
 
@@ -126,7 +125,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         old_layout: Layout,
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         unsafe { self.get().grow(ptr, old_layout, new_layout) }
     }
 
@@ -137,7 +136,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         old_layout: Layout,
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         unsafe { self.get().grow_zeroed(ptr, old_layout, new_layout) }
     }
 
@@ -148,7 +147,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         old_layout: Layout,
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: the caller's promise is the same.
+        // SAFETY: this function's own requirements.
         unsafe { self.get().shrink(ptr, old_layout, new_layout) }
     }
 }
@@ -198,12 +197,8 @@ pub struct FromAllocator<A> {
 }
 
 impl<A: api::Allocator> FromAllocator<A> {
-    const VTABLE: VTable = VTable {
-        alloc: from_allocator_alloc::<A>,
-        resize: from_allocator_resize,
-        remap: from_allocator_remap::<A>,
-        free: from_allocator_free::<A>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Around an allocator, or around a reference to one.
     #[inline]
@@ -235,11 +230,10 @@ impl<A: api::Allocator> FromAllocator<A> {
     /// A handle for one thread.
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract. The trait promises that a block is valid until it is
-        // deallocated or the allocator is gone, and the handle borrows `self`, which holds the allocator
-        // (clause 11); that is also why there is always an `A` behind the context. (It does not promise
-        // clause 15; whatever is above a child keeps its blocks disjoint all the same.)
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract. By the trait's, a block is valid until it is deallocated or the
+        // allocator is gone, and the handle borrows `self`, which holds the allocator (validity). The trait does not
+        // exclude no-reentry; whatever is above a child keeps its blocks disjoint all the same.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// A handle for any number of threads.
@@ -248,10 +242,81 @@ impl<A: api::Allocator> FromAllocator<A> {
     where
         A: Sync,
     {
-        // SAFETY: as above, and an `A` that is `Sync` may be called by several threads at once. The trait
-        // takes every live block in every call; so a block may come back from another thread than it
-        // went to. (`&A` is an allocator that is `Send` then, and a `Vec<T, &A>` does just that.)
+        // SAFETY: as above, and an `A` that is `Sync` may be called by several threads at once. Every live block can be
+        // passed to every method, so a block may come back from another thread than it went to. (`&A` is then an
+        // allocator that is `Send`, and a `Vec<T, &A>` does just that.)
         unsafe { SyncAllocator::new_unchecked(self.allocator()) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let layout = blocks::requested(len, alignment)?;
+        this.allocator.allocate(layout).ok().map(NonNull::cast)
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        _ctx: *mut (),
+        _memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        new_len == memory_len
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let new_layout = blocks::requested(new_len, alignment)?;
+        // SAFETY: the length and alignment of a live block.
+        let old_layout = unsafe { blocks::live(memory_len, alignment) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // If the trait's functions fail, the block is as it was.
+        let resized = if new_len >= memory_len {
+            // SAFETY: a live block of this allocator; its layout, the last one requested, fits; the new one is not shorter.
+            unsafe { this.allocator.grow(memory.cast(), old_layout, new_layout) }
+        } else {
+            // SAFETY: the same, and the new layout is shorter.
+            unsafe { this.allocator.shrink(memory.cast(), old_layout, new_layout) }
+        };
+        resized.ok().map(NonNull::cast)
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the length and alignment of a live block.
+        let layout = unsafe { blocks::live(memory_len, alignment) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block of this allocator, not used afterwards, by our caller; its layout, the last one requested,
+        // fits.
+        unsafe { this.allocator.deallocate(memory.cast(), layout) };
     }
 }
 
@@ -270,97 +335,5 @@ impl<A> fmt::Debug for FromAllocator<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The allocator itself may have nothing to show, but its kind.
         f.debug_tuple("FromAllocator").field(&format_args!("{}", core::any::type_name::<A>())).finish()
-    }
-}
-
-#[inline]
-fn alloc(allocator: &impl api::Allocator, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-    let layout = blocks::requested(len, alignment)?;
-    allocator.allocate(layout).ok().map(NonNull::cast)
-}
-
-/// # Safety
-/// Clauses 2 to 4 of the contract.
-#[inline]
-unsafe fn remap(
-    allocator: &impl api::Allocator,
-    memory: NonNull<[u8]>,
-    alignment: Alignment,
-    new_len: usize,
-) -> Option<NonNull<u8>> {
-    let new_layout = blocks::requested(new_len, alignment)?;
-    // SAFETY: a live block of this allocator, from `alloc` or `remap`.
-    let old_layout = unsafe { blocks::live(memory.len(), alignment) };
-    // SAFETY: the layout fits the block: it is the one that was asked for last. The new one is not
-    // shorter, or not longer, as it must be.
-    let resized = unsafe {
-        if new_len >= memory.len() {
-            allocator.grow(memory.cast(), old_layout, new_layout)
-        } else {
-            allocator.shrink(memory.cast(), old_layout, new_layout)
-        }
-    };
-    // The trait leaves the block alone if it fails.
-    resized.ok().map(NonNull::cast)
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, A>(ctx: *mut ()) -> &'s A {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &(*ctx.cast_const().cast::<FromAllocator<A>>()).allocator }
-}
-
-#[inline]
-unsafe extern "C" fn from_allocator_alloc<A: api::Allocator>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    nullable(alloc(unsafe { context::<A>(ctx) }, len, alignment))
-}
-
-#[inline]
-unsafe extern "C" fn from_allocator_resize(
-    _ctx: *mut (),
-    _memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    new_len == memory_len
-}
-
-#[inline]
-unsafe extern "C" fn from_allocator_remap<A: api::Allocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 to 4 of the contract.
-    nullable(unsafe { remap(context::<A>(ctx), block(memory, memory_len), alignment, new_len) })
-}
-
-#[inline]
-unsafe extern "C" fn from_allocator_free<A: api::Allocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3 of the contract: the layout fits, it is the one that was asked for last.
-    unsafe {
-        let layout = blocks::live(memory_len, alignment);
-        context::<A>(ctx).deallocate(block(memory, memory_len).cast(), layout);
     }
 }

@@ -1,8 +1,7 @@
-//! What Rust's allocator traits ask for, as calls of the vtable. Written once, for all of them.
+//! The operations of Rust's allocator traits as calls of the vtable, once for all traits.
 //!
-//! The traits speak of a [`Layout`] that may be empty, change its alignment and is never checked; the
-//! vtable of a length above zero and an alignment that stays. What becomes of what is tabled in
-//! [`adapters`](super).
+//! The traits have a [`Layout`], which may be empty and may change its alignment; the vtable has a length above zero
+//! and an alignment that stays. [`adapters`](super) has a table of what becomes of what.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -11,9 +10,7 @@ use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::heap::MAX_LEN;
 
-/// A new block, or for size zero an aligned address with nothing behind it.
-///
-/// The caller has the handle in its thread (clause 5).
+/// A new block; for size zero, an aligned address without memory.
 #[inline]
 pub(super) fn allocate(allocator: Allocator<'_>, layout: Layout, ret_addr: usize) -> Option<NonNull<[u8]>> {
     let alignment = Alignment::from(layout);
@@ -21,8 +18,8 @@ pub(super) fn allocate(allocator: Allocator<'_>, layout: Layout, ret_addr: usize
         let highest = ptr::without_provenance_mut(alignment.backward(usize::MAX));
         return Some(NonNull::slice_from_raw_parts(NonNull::new(highest)?, 0));
     }
-    // SAFETY: the size is not zero (clause 2), and the handle is in its thread (clause 5): it is not
-    // `Send`, unless it was a `SyncAllocator`.
+    // SAFETY: the size is not zero. The handle is in the thread that may use it: it is not `Send`, unless it was a
+    // `SyncAllocator`.
     let memory = unsafe { allocator.raw_alloc(layout.size(), alignment, ret_addr) };
     Some(NonNull::slice_from_raw_parts(memory?, layout.size()))
 }
@@ -50,15 +47,15 @@ pub(super) unsafe fn deallocate(allocator: Allocator<'_>, ptr: NonNull<u8>, layo
         return;
     }
     let memory = NonNull::slice_from_raw_parts(ptr, layout.size());
-    // SAFETY: the caller's promise: a live block with matching length and alignment.
+    // SAFETY: a live block with matching length and alignment, not used afterwards, by our caller; one thread, as in
+    // `allocate`.
     unsafe { allocator.raw_free(memory, layout.into(), ret_addr) };
 }
 
 /// Makes a block longer or shorter; on failure it is as it was.
 ///
 /// # Safety
-/// `old_layout` fits the block at `ptr`, which is from this allocator. After success nothing uses
-/// `ptr`.
+/// `old_layout` fits the block at `ptr`, which is from this allocator. After success `ptr` is not used.
 #[inline]
 pub(super) unsafe fn reallocate(
     allocator: Allocator<'_>,
@@ -73,21 +70,21 @@ pub(super) unsafe fn reallocate(
     }
     if old_layout.align() == new_layout.align() && old_len != 0 && new_len != 0 {
         let memory = NonNull::slice_from_raw_parts(ptr, old_len);
-        // SAFETY: the caller's promise: a live block with matching length and alignment. Neither
-        // length is zero.
+        // SAFETY: a live block with matching length and alignment, by our caller. Neither length is zero. One thread,
+        // as in `allocate`.
         if let Some(memory) = unsafe { allocator.raw_remap(memory, old_layout.into(), new_len, ret_addr) } {
             return Some(NonNull::slice_from_raw_parts(memory, new_len));
         }
     }
     let memory = allocate(allocator, new_layout, ret_addr)?;
-    // SAFETY: both blocks are live and at least that long, and so apart (clause 7).
+    // SAFETY: both blocks are live and at least that long, and disjoint (new-block).
     unsafe { memory.cast::<u8>().copy_from_nonoverlapping(ptr, old_len.min(new_len)) };
-    // SAFETY: the caller's promise; the old block's content is in the new one.
+    // SAFETY: a live block, by our caller; its content is in the new one.
     unsafe { deallocate(allocator, ptr, old_layout, ret_addr) };
     Some(memory)
 }
 
-/// Makes a block longer, with zeros behind its old length; on failure it is as it was.
+/// Makes a block longer, with zeros after its old length; on failure it is as it was.
 ///
 /// # Safety
 /// As [`reallocate`], and the new size is not below the old one.
@@ -99,17 +96,19 @@ pub(super) unsafe fn grow_zeroed(
     new_layout: Layout,
     ret_addr: usize,
 ) -> Option<NonNull<[u8]>> {
-    // SAFETY: the caller's promise is the same.
-    let memory = unsafe { reallocate(allocator, ptr, old_layout, new_layout, ret_addr)? };
+    // SAFETY: this function's own requirements.
+    let memory = unsafe { reallocate(allocator, ptr, old_layout, new_layout, ret_addr) }?;
     let old_len = old_layout.size();
     // SAFETY: the block is `new_layout.size()` bytes long, at least the old size.
-    unsafe { memory.cast::<u8>().add(old_len).write_bytes(0, memory.len() - old_len) };
+    let rest = unsafe { memory.cast::<u8>().add(old_len) };
+    // SAFETY: from there on the block has that many bytes.
+    unsafe { rest.write_bytes(0, memory.len() - old_len) };
     Some(memory)
 }
 
-// ---- and the other way ----
+// ---- the vtable's arguments as layouts ----
 
-/// The layout of a block that is asked for, or `None` if there is no such layout.
+/// The layout of a requested block, or `None` if there is no such layout.
 #[inline]
 pub(super) fn requested(len: usize, alignment: Alignment) -> Option<Layout> {
     if !alignment.is_valid() || len > MAX_LEN {
@@ -118,7 +117,7 @@ pub(super) fn requested(len: usize, alignment: Alignment) -> Option<Layout> {
     alignment.to_layout(len).ok()
 }
 
-/// The layout of a block that there is.
+/// The layout of a live block.
 ///
 /// # Safety
 /// `len` and `alignment` are those of a live block for which [`requested`] was a layout.

@@ -33,7 +33,7 @@ use core::ptr::{self, NonNull};
 use super::blocks;
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, state};
 
 /// Any `GlobalAlloc`, seen as an allocator of this crate; see the [module](self).
 ///
@@ -55,12 +55,8 @@ pub struct FromGlobalAlloc<G> {
 }
 
 impl<G: GlobalAlloc> FromGlobalAlloc<G> {
-    const VTABLE: VTable = VTable {
-        alloc: from_global_alloc::<G>,
-        resize: from_global_resize,
-        remap: from_global_remap::<G>,
-        free: from_global_free::<G>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// The allocator, seen as this type.
     #[inline]
@@ -80,11 +76,10 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     /// A handle for one thread.
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because `GlobalAlloc` promises the same: blocks are
-        // disjoint, aligned, and valid until they are freed, as long as the allocator stays where it
-        // is. The handle borrows it (clause 11). (It does not promise clause 15; whatever is above a child
-        // keeps its blocks disjoint all the same.)
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because `GlobalAlloc` guarantees the same: blocks are disjoint,
+        // aligned, and valid until they are freed, as long as the allocator stays where it is, and the handle borrows
+        // it (validity). It does not exclude no-reentry; whatever is above a child keeps its blocks disjoint all the same.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// A handle for any number of threads.
@@ -98,42 +93,66 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
         unsafe { SyncAllocator::new_unchecked(self.allocator()) }
     }
 
-    /// # Safety
-    /// `len` is not zero.
     #[inline]
-    unsafe fn alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
-        match blocks::requested(len, alignment) {
-            // SAFETY: the layout's size is not zero, the caller says.
-            Some(layout) => unsafe { self.allocator.alloc(layout) },
-            None => ptr::null_mut(),
-        }
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let layout = blocks::requested(len, alignment)?;
+        // SAFETY: the layout's size is `len`, which is not zero, by our caller.
+        NonNull::new(unsafe { this.allocator.alloc(layout) })
     }
 
-    /// # Safety
-    /// `memory` and `alignment` match a live block, `new_len` is not zero.
     #[inline]
-    unsafe fn remap(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize) -> *mut u8 {
-        // `realloc` demands a new layout that is valid.
-        if blocks::requested(new_len, alignment).is_none() {
-            return ptr::null_mut();
-        }
-        // SAFETY: the block was allocated with this layout or reallocated to it (matching length
-        // and alignment); `new_len` is not zero and a valid size for the alignment.
-        unsafe {
-            let layout = blocks::live(memory.len(), alignment);
-            self.allocator.realloc(memory.cast().as_ptr(), layout, new_len)
-        }
+    unsafe extern "C" fn resize(
+        _ctx: *mut (),
+        _memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        new_len == memory_len
     }
 
-    /// # Safety
-    /// `memory` and `alignment` match a live block.
     #[inline]
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment) {
-        // SAFETY: the block was allocated with this layout or reallocated to it.
-        unsafe {
-            let layout = blocks::live(memory.len(), alignment);
-            self.allocator.dealloc(memory.cast().as_ptr(), layout);
-        }
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // `realloc` requires that the new layout exists.
+        blocks::requested(new_len, alignment)?;
+        // SAFETY: the length and alignment of a live block.
+        let layout = unsafe { blocks::live(memory_len, alignment) };
+        // SAFETY: a live block with that layout, by our caller; `new_len` is not zero, and a valid size for the
+        // alignment.
+        NonNull::new(unsafe { this.allocator.realloc(memory, layout, new_len) })
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the length and alignment of a live block.
+        let layout = unsafe { blocks::live(memory_len, alignment) };
+        // SAFETY: a live block with that layout, not used afterwards, by our caller.
+        unsafe { this.allocator.dealloc(memory, layout) };
     }
 }
 
@@ -151,62 +170,4 @@ impl<G> fmt::Debug for FromGlobalAlloc<G> {
         // The allocator itself may have nothing to show, but its kind.
         f.debug_tuple("FromGlobalAlloc").field(&format_args!("{}", core::any::type_name::<G>())).finish()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, G>(ctx: *mut ()) -> &'s FromGlobalAlloc<G> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn from_global_alloc<G: GlobalAlloc>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 and 2 of the contract.
-    unsafe { context::<G>(ctx).alloc(len, alignment) }
-}
-
-#[inline]
-unsafe extern "C" fn from_global_resize(
-    _ctx: *mut (),
-    _memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    new_len == memory_len
-}
-
-#[inline]
-unsafe extern "C" fn from_global_remap<G: GlobalAlloc>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 to 3 of the contract.
-    unsafe { context::<G>(ctx).remap(block(memory, memory_len), alignment, new_len) }
-}
-
-#[inline]
-unsafe extern "C" fn from_global_free<G: GlobalAlloc>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context::<G>(ctx).free(block(memory, memory_len), alignment) };
 }

@@ -167,19 +167,19 @@ const LEAST_ALIGNMENT: usize = if cfg!(any(
     2 * size_of::<usize>()
 };
 
-/// The layout of the block behind a layout: always the same one.
+/// The layout of the block that serves a request for `layout`. It depends on nothing else.
 #[inline]
 fn widened(layout: Layout) -> Result<Layout, LayoutError> {
     layout.align_to(LEAST_ALIGNMENT)
 }
 
-/// The same for a block that there is.
+/// [`widened`], for a live block.
 ///
 /// # Safety
-/// [`widened`] was a layout when the block was allocated or got its length.
+/// `layout` is that of a live block, so it was widened successfully when the block was allocated or reallocated.
 #[inline]
 unsafe fn live(layout: Layout) -> Layout {
-    // SAFETY: the caller's promise.
+    // SAFETY: it is `Ok`, by our caller.
     unsafe { widened(layout).unwrap_unchecked() }
 }
 
@@ -189,34 +189,39 @@ unsafe impl GlobalAlloc for GlobalAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Ok(layout) = widened(layout) else { return ptr::null_mut() };
-        // SAFETY: the size is not zero, the caller says.
-        nullable(unsafe { self.allocator.raw_alloc(layout.size(), layout.into(), 0) })
+        // SAFETY: the size is not zero, by our caller; the handle is a `SyncAllocator`.
+        let memory = unsafe { self.allocator.raw_alloc(layout.size(), layout.into(), 0) };
+        memory.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Ok(layout) = widened(layout) else { return ptr::null_mut() };
         let memory = blocks::allocate_zeroed(self.allocator.get(), layout, 0);
-        nullable(memory.map(NonNull::cast))
+        memory.map_or(ptr::null_mut(), |memory| memory.cast().as_ptr())
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: a live block with the layout that it was allocated or reallocated with.
-        unsafe { self.allocator.raw_free(block(ptr, layout.size()), live(layout).into(), 0) };
+        // SAFETY: the layout of a live block.
+        let layout = unsafe { live(layout) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(ptr, layout.size()) };
+        // SAFETY: a live block with that layout, not used afterwards, by our caller; the handle is a `SyncAllocator`.
+        unsafe { self.allocator.raw_free(memory, layout.into(), 0) };
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: a live block and its layout.
+        // SAFETY: the layout of a live block.
         let layout = unsafe { live(layout) };
         let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else {
             return ptr::null_mut();
         };
-        // SAFETY: a live block and its layout, so it is not null.
-        let memory = unsafe {
-            blocks::reallocate(self.allocator.get(), block(ptr, layout.size()).cast(), layout, new_layout, 0)
-        };
-        nullable(memory.map(NonNull::cast))
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { NonNull::new_unchecked(ptr) };
+        // SAFETY: a live block with that layout, not used after success, by our caller.
+        let memory = unsafe { blocks::reallocate(self.allocator.get(), memory, layout, new_layout, 0) };
+        memory.map_or(ptr::null_mut(), |memory| memory.cast().as_ptr())
     }
 }

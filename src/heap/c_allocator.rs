@@ -37,7 +37,7 @@
 //! - `RAW_C_ALLOCATOR` asks for as many bytes as the alignment has, if the request is shorter. C
 //!   allows `malloc` to align a single byte to nothing, and Zig warns of that.
 //! - A larger alignment than `max_align_t`'s is null; Zig asserts, and is undefined in fast modes.
-//!   Null is what the [contract](crate::VTable#the-contract-of-an-allocator) asks for (clause 12).
+//!   Null is what the [contract](crate::VTable#no-overflow) requires.
 //! - Under Miri, which does not know `malloc_usable_size`, blocks only shrink.
 //!
 //! Ports `c_allocator` and `raw_c_allocator` of `lib/std/heap.zig` of Zig 0.15.2. (In 0.16, the former
@@ -100,29 +100,83 @@ pub const RAW_C_ALLOCATOR: SyncAllocator<'static> = {
 struct CAllocator;
 
 impl CAllocator {
-    const VTABLE: VTable = VTable { alloc: c_alloc, resize: c_resize, remap: c_remap, free: c_free };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
+
+    /// Whether a block has room for `new_len` bytes where it is.
+    ///
+    /// # Safety
+    /// `memory` is a live block of this allocator.
+    #[inline]
+    unsafe fn has_room(memory: NonNull<[u8]>, new_len: usize) -> bool {
+        new_len <= memory.len()
+            // SAFETY: a live block, by our caller.
+            || new_len <= unsafe { os::usable_size(memory.cast()) }
+    }
 
     #[inline]
-    fn alloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    unsafe extern "C" fn alloc(
+        _ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
         if !alignment.is_valid() {
             return None;
         }
         // `posix_memalign` takes no alignment below a word.
         let alignment = alignment.max(Alignment::of::<usize>());
-        // What no C library can have is not asked of it: some have got the sum of both wrong.
+        // More than any C library can have is not requested: some compute the sum of both wrongly.
         if len > MAX_LEN || alignment.to_byte_units() > MAX_LEN - len {
             return None;
         }
         os::aligned_alloc(len, alignment)
     }
 
-    /// # Safety
-    /// `memory` is a live block of this allocator.
     #[inline]
-    unsafe fn resize(memory: NonNull<[u8]>, new_len: usize) -> bool {
-        new_len <= memory.len()
-            // SAFETY: a live block, the caller says.
-            || new_len <= unsafe { os::usable_size(memory.cast()) }
+    unsafe extern "C" fn resize(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller.
+        unsafe { Self::has_room(memory, new_len) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller.
+        let has_room = unsafe { Self::has_room(memory, new_len) };
+        // The C library keeps the address, so the memory counts as exposed.
+        has_room.then(|| whole_block(memory.cast()))
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, not used afterwards, by our caller.
+        unsafe { os::aligned_free(memory.cast()) };
     }
 }
 
@@ -134,10 +188,15 @@ const MAX_ALIGN: Alignment = Alignment::from_byte_units(2 * size_of::<usize>());
 
 impl RawCAllocator {
     const VTABLE: VTable =
-        VTable { alloc: raw_c_alloc, resize: no_resize, remap: raw_c_remap, free: raw_c_free };
+        VTable { alloc: Self::alloc, resize: no_resize, remap: Self::remap, free: Self::free };
 
     #[inline]
-    fn alloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    unsafe extern "C" fn alloc(
+        _ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
         if alignment > MAX_ALIGN || len > MAX_LEN {
             return None;
         }
@@ -145,19 +204,36 @@ impl RawCAllocator {
         NonNull::new(unsafe { libc::malloc(at_least(len, alignment)) }.cast())
     }
 
-    /// # Safety
-    /// `memory` is a live block of this allocator with this alignment, `new_len` is not zero.
     #[inline]
-    unsafe fn remap(memory: NonNull<u8>, alignment: Alignment, new_len: usize) -> Option<NonNull<u8>> {
+    unsafe extern "C" fn remap(
+        _ctx: *mut (),
+        memory: *mut u8,
+        _memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
         if new_len > MAX_LEN {
             return None;
         }
-        // SAFETY: a live block from `malloc` or `realloc`; the length is not zero.
-        NonNull::new(unsafe { libc::realloc(as_void(memory), at_least(new_len, alignment)) }.cast())
+        // SAFETY: a live block from `malloc` or `realloc`, by our caller; the length is not zero.
+        NonNull::new(unsafe { libc::realloc(memory.cast(), at_least(new_len, alignment)) }.cast())
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        _ctx: *mut (),
+        memory: *mut u8,
+        _memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: a live block from `malloc` or `realloc`, not used afterwards, by our caller.
+        unsafe { libc::free(memory.cast()) };
     }
 }
 
-/// The length to ask `malloc` for. Its memory is aligned for every object that fits into it, and an
+/// The length to request from `malloc`. Its memory is aligned for every object that fits into it, and an
 /// object with this alignment is at least this long.
 #[inline]
 fn at_least(len: usize, alignment: Alignment) -> usize {
@@ -167,86 +243,4 @@ fn at_least(len: usize, alignment: Alignment) -> usize {
 #[inline]
 fn as_void(memory: NonNull<u8>) -> *mut c_void {
     memory.as_ptr().cast()
-}
-
-// ---- the functions of the tables ----
-
-#[inline]
-unsafe extern "C" fn c_alloc(_ctx: *mut (), len: usize, alignment: Alignment, _ret_addr: usize) -> *mut u8 {
-    nullable(CAllocator::alloc(len, alignment))
-}
-
-#[inline]
-unsafe extern "C" fn c_resize(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clause 3 of the contract.
-    unsafe { CAllocator::resize(block(memory, memory_len), new_len) }
-}
-
-#[inline]
-unsafe extern "C" fn c_remap(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 3 of the contract.
-    let resized = unsafe { CAllocator::resize(block(memory, memory_len), new_len) };
-    // The C library keeps the address, so the memory counts as exposed.
-    if resized { whole_block(memory) } else { ptr::null_mut() }
-}
-
-#[inline]
-unsafe extern "C" fn c_free(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clause 3 of the contract: a live block.
-    unsafe { os::aligned_free(block(memory, memory_len).cast()) };
-}
-
-#[inline]
-unsafe extern "C" fn raw_c_alloc(
-    _ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    nullable(RawCAllocator::alloc(len, alignment))
-}
-
-#[inline]
-unsafe extern "C" fn raw_c_remap(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 2 and 3 of the contract.
-    nullable(unsafe { RawCAllocator::remap(block(memory, memory_len).cast(), alignment, new_len) })
-}
-
-#[inline]
-unsafe extern "C" fn raw_c_free(
-    _ctx: *mut (),
-    memory: *mut u8,
-    _memory_len: usize,
-    _alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clause 3 of the contract: a live block, which is from `malloc` or `realloc`.
-    unsafe { libc::free(memory.cast()) };
 }

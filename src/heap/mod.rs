@@ -19,6 +19,9 @@ pub mod shared_arena;
 pub mod smp_allocator;
 pub mod stack_fallback;
 
+#[cfg(feature = "std")]
+use core::ptr::{self, NonNull};
+
 pub use arena::{ArenaAllocator, ResetMode};
 pub use buffer_first::BufferFirstAllocator;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
@@ -49,13 +52,18 @@ pub use stack_fallback::{StackFallbackAllocator, stack_fallback};
 /// operating system says no; so there it is a gibibyte.
 pub(crate) const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
 
-/// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a
-/// block that the caller knows by a pointer that may reach less: one that was made from a reference, or
-/// that a `Box` has held. To the processor, that is nothing. It is for memory that comes from outside of
-/// Rust, where there is no pointer of this crate's own to begin from. Under Miri, whose strict mode has no exposed
-/// provenance and cannot be told from its other one, the pointer is used as it comes.
+/// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a block that the
+/// caller knows by a pointer with a narrower provenance: one that was made from a reference, or that a `Box` has
+/// held. It compiles to no instructions. It is for memory that comes from outside of Rust, where this crate keeps no
+/// pointer of its own to derive from. Under Miri, whose strict mode has no exposed provenance and cannot be told
+/// from its other one, the pointer is used as it comes.
 #[cfg(feature = "std")]
 #[inline(always)]
-fn whole_block(memory: *mut u8) -> *mut u8 {
-    if cfg!(miri) { memory } else { core::ptr::with_exposed_provenance_mut(memory.addr()) }
+fn whole_block(memory: NonNull<u8>) -> NonNull<u8> {
+    if cfg!(miri) {
+        return memory;
+    }
+    let whole = ptr::with_exposed_provenance_mut(memory.addr().get());
+    // SAFETY: the address of a block is not 0.
+    unsafe { NonNull::new_unchecked(whole) }
 }

@@ -195,7 +195,7 @@ impl PageAllocator {
         let (size, new_size) = (whole_pages(memory.len()), whole_pages(new_len));
         // Miri's back end is asked even then: it returns the pointer that reaches all of the pages.
         if new_size == size && !cfg!(miri) {
-            return NonNull::new(whole_block(memory.cast().as_ptr()));
+            return Some(whole_block(memory.cast()));
         }
         if new_size > MAX_LEN {
             return None;
@@ -204,7 +204,7 @@ impl PageAllocator {
         let memory = unsafe { os::remap(memory.cast(), size, new_size, may_move) }?;
         // The kernel's pointer, if it has made a new mapping; else the caller's.
         memory.as_ptr().expose_provenance();
-        NonNull::new(whole_block(memory.as_ptr()))
+        Some(whole_block(memory))
     }
 }
 

@@ -101,7 +101,7 @@ pub use self::source::Sbrk;
 use super::FixedBufferAllocator;
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
-use crate::vtable::VTable;
+use crate::vtable::{VTable, block, state};
 
 /// The unit in which a source grows, in bytes.
 const BIG_PAGE: usize = 64 * 1024;
@@ -145,17 +145,18 @@ const BIG_CLASS_COUNT: usize = (isize::MAX as usize / BIG_PAGE).ilog2() as usize
 #[doc(alias = "brk_allocator")]
 pub struct SbrkAllocator<S: Sbrk> {
     locked: AtomicBool,
-    state: UnsafeCell<State<S>>,
+    /// Used under the lock only.
+    lists: UnsafeCell<Lists<S>>,
 }
 
-// SAFETY: the source may be sent, and the lists are of memory that is nobody else's.
+// SAFETY: the source may be sent, and the lists are of memory that belongs to this allocator alone.
 unsafe impl<S: Sbrk> Send for SbrkAllocator<S> {}
-// SAFETY: as above, and the state is used under the lock only.
+// SAFETY: as above, and both are used under the lock only.
 unsafe impl<S: Sbrk> Sync for SbrkAllocator<S> {}
 
 impl<S: Sbrk> SbrkAllocator<S> {
     const VTABLE: VTable =
-        VTable { alloc: sbrk_alloc::<S>, resize: sbrk_resize, remap: sbrk_remap::<S>, free: sbrk_free::<S> };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An allocator that has nothing yet, and asks `source` for it.
     #[inline]
@@ -166,7 +167,7 @@ impl<S: Sbrk> SbrkAllocator<S> {
                 "Sbrk::SLAB_LEN must be a power of two of at most 64 KiB"
             );
         }
-        SbrkAllocator { locked: AtomicBool::new(false), state: UnsafeCell::new(State::new(source)) }
+        SbrkAllocator { locked: AtomicBool::new(false), lists: UnsafeCell::new(Lists::new(source)) }
     }
 
     /// A handle for any number of threads.
@@ -190,38 +191,38 @@ impl<S: Sbrk> SbrkAllocator<S> {
     /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: the functions keep the contract from any thread: they use the state under the lock, and a
-        // block that is handed out is in no list and in no rest of a big page. The handle borrows `self`.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract from any thread: they use the lists under the lock, and a
+        // block that is handed out is in no list and in no rest of a big page.
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// The source, once nothing is to be allocated any more. What it has given out stays given out, and
+    /// The source, when nothing is to be allocated any more. What it has given out stays given out, and
     /// what was free is lost.
     #[inline]
     pub fn into_source(self) -> S {
-        self.state.into_inner().source
+        self.lists.into_inner().source
     }
 
-    /// Calls `work` with the state, under the lock. A panic of the source aborts before it would leave the
+    /// Calls `work` with the lists, under the lock. A panic of the source aborts before it would leave the
     /// lock taken: the functions of the table do not unwind.
     #[inline]
-    fn with_state<R>(&self, work: impl FnOnce(&mut State<S>) -> R) -> R {
+    fn with_lists<R>(&self, work: impl FnOnce(&mut Lists<S>) -> R) -> R {
         while self.locked.swap(true, Ordering::Acquire) {
             self.wait();
         }
-        // SAFETY: this thread holds the lock, and `work` does not come back here (clause 15).
-        let result = work(unsafe { &mut *self.state.get() });
+        // SAFETY: this thread holds the lock, and `work` does not come back here: a `Sbrk` calls no allocator above it.
+        let result = work(unsafe { &mut *self.lists.get() });
         self.locked.store(false, Ordering::Release);
         result
     }
 
     /// The same if the lock is free. `work` must not panic.
-    fn try_with_state<R>(&self, work: impl FnOnce(&State<S>) -> R) -> Option<R> {
+    fn try_with_lists<R>(&self, work: impl FnOnce(&Lists<S>) -> R) -> Option<R> {
         if self.locked.swap(true, Ordering::Acquire) {
             return None;
         }
         // SAFETY: this thread holds the lock.
-        let result = work(unsafe { &*self.state.get() });
+        let result = work(unsafe { &*self.lists.get() });
         self.locked.store(false, Ordering::Release);
         Some(result)
     }
@@ -235,10 +236,84 @@ impl<S: Sbrk> SbrkAllocator<S> {
             core::hint::spin_loop();
         }
     }
+
+    /// Whether a block stays where it is with a new length. That depends on nothing but the lengths, so it takes no lock.
+    #[inline]
+    fn keeps_slot(memory_len: usize, alignment: Alignment, new_len: usize) -> bool {
+        Slot::of(need(memory_len, alignment)).is_some_and(|slot| slot.keeps(need(new_len, alignment)))
+    }
+
+    #[inline]
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // Nothing is aligned to more than a big page.
+        if len == 0 || u32::from(alignment.log2()) > BIG_PAGE.ilog2() {
+            return None;
+        }
+        let slot = Slot::of(need(len, alignment))?;
+        this.with_lists(|lists| lists.alloc(slot))
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        _ctx: *mut (),
+        _memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        Self::keeps_slot(memory_len, alignment, new_len)
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if !Self::keeps_slot(memory_len, alignment, new_len) {
+            return None;
+        }
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block is inside of what the source has given out.
+        Some(this.with_lists(|lists| unsafe { lists.source.whole(memory.cast()) }))
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // A block has a slot, or it would not exist.
+        let Some(slot) = Slot::of(need(memory_len, alignment)) else { return };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, not used afterwards, by our caller. Its length and alignment are those of `alloc`, or
+        // give the same slot, or a smaller one that is part of it.
+        this.with_lists(|lists| unsafe { lists.free(memory.cast(), slot) });
+    }
 }
 
 // SAFETY: 1. as `allocator` says. 2. The source and the lists are its own. 3. There is a lock. 4. There is
-// one state.
+// one source.
 unsafe impl<S: Sbrk> AllocatorState for SbrkAllocator<S> {
     fn allocator(&self) -> Allocator<'_> {
         SbrkAllocator::allocator(self).get()
@@ -250,7 +325,7 @@ unsafe impl<S: Sbrk> AllocatorState for SbrkAllocator<S> {
 impl<S: Sbrk> fmt::Debug for SbrkAllocator<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The lock is free again before anything is printed, since printing may allocate.
-        let taken = self.try_with_state(|state| state.taken);
+        let taken = self.try_with_lists(|lists| lists.taken);
         let mut debug = f.debug_struct("SbrkAllocator");
         debug.field("source", &format_args!("{}", core::any::type_name::<S>()));
         match taken {
@@ -320,39 +395,42 @@ impl Slot {
     /// # Safety
     /// `memory` is the address of a slot of this length.
     #[inline]
-    unsafe fn link(self, memory: *mut u8) -> *mut *mut u8 {
-        // SAFETY: the caller's promise; no slot is shorter than a link. The last word of a slot is aligned
-        // as a word, since the slot and its length are.
-        unsafe { memory.add(self.len() - LINK).cast() }
+    unsafe fn link(self, memory: NonNull<u8>) -> NonNull<Link> {
+        // SAFETY: the slot has that many bytes, and is at least as long as a link. Its last word is aligned, since the
+        // slot and its length are.
+        unsafe { memory.add(self.len() - LINK) }.cast()
     }
 }
 
-/// What is behind the lock.
-struct State<S> {
+/// The next free slot of a list.
+type Link = Option<NonNull<u8>>;
+
+/// The source, and the memory from it that is free.
+struct Lists<S> {
     source: S,
     /// How many bytes the source has given out.
     taken: usize,
     /// Where the class's next slot will be; at a multiple of `SLAB_LEN`, null included, there is none.
     next: [*mut u8; CLASS_COUNT],
-    /// The first free slot of each class, or null.
-    free: [*mut u8; CLASS_COUNT],
+    /// The first free slot of each class. A slot in a list belongs to the list alone.
+    free: [Link; CLASS_COUNT],
     /// The same for big pages.
-    big_free: [*mut u8; BIG_CLASS_COUNT],
+    big_free: [Link; BIG_CLASS_COUNT],
 }
 
-impl<S: Sbrk> State<S> {
-    const fn new(source: S) -> State<S> {
-        State {
+impl<S: Sbrk> Lists<S> {
+    const fn new(source: S) -> Lists<S> {
+        Lists {
             source,
             taken: 0,
             next: [ptr::null_mut(); CLASS_COUNT],
-            free: [ptr::null_mut(); CLASS_COUNT],
-            big_free: [ptr::null_mut(); BIG_CLASS_COUNT],
+            free: [None; CLASS_COUNT],
+            big_free: [None; BIG_CLASS_COUNT],
         }
     }
 
     #[inline]
-    fn list(&mut self, slot: Slot) -> &mut *mut u8 {
+    fn list(&mut self, slot: Slot) -> &mut Link {
         match slot {
             Slot::Small(class) => &mut self.free[class],
             Slot::Big(class) => &mut self.big_free[class],
@@ -360,13 +438,14 @@ impl<S: Sbrk> State<S> {
     }
 
     #[inline]
-    fn alloc(&mut self, slot: Slot) -> *mut u8 {
+    fn alloc(&mut self, slot: Slot) -> Option<NonNull<u8>> {
         let free = self.list(slot);
-        let memory = *free;
-        if !memory.is_null() {
-            // SAFETY: what is on the list is a free slot of this length, and nobody else writes to it.
-            *free = unsafe { slot.link(memory).read() };
-            return memory;
+        if let Some(memory) = *free {
+            // SAFETY: a slot of the list for this length.
+            let link = unsafe { slot.link(memory) };
+            // SAFETY: `free` has written the link, and a slot in a list belongs to the list alone.
+            *free = unsafe { link.read() };
+            return Some(memory);
         }
         match slot {
             Slot::Small(class) => self.cut(class),
@@ -375,121 +454,39 @@ impl<S: Sbrk> State<S> {
     }
 
     /// A slot that was never used.
-    fn cut(&mut self, class: usize) -> *mut u8 {
+    fn cut(&mut self, class: usize) -> Option<NonNull<u8>> {
         let mut memory = self.next[class];
         if memory.addr() % S::SLAB_LEN == 0 {
-            memory = self.alloc(Slot::Big(0));
-            if memory.is_null() {
-                return memory;
-            }
+            memory = self.alloc(Slot::Big(0))?.as_ptr();
         }
         // Inside the big page or at its end: that is a multiple of `SLAB_LEN`.
         self.next[class] = memory.wrapping_add(Slot::Small(class).len());
-        memory
+        NonNull::new(memory)
     }
 
-    fn grow(&mut self, bytes: usize) -> *mut u8 {
-        let Some(memory) = self.source.sbrk(bytes) else { return ptr::null_mut() };
+    fn grow(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+        let memory = self.source.sbrk(bytes)?;
         // Disjoint memory, so the sum is at most the address space.
         self.taken = self.taken.wrapping_add(bytes);
         debug_assert!(
             memory.addr().get() % BIG_PAGE == 0,
             "Sbrk::sbrk({bytes}) returned {memory:?}, which is not a multiple of 64 KiB"
         );
-        memory.as_ptr()
+        Some(memory)
     }
 
     /// # Safety
-    /// `memory` is the address of a slot of this length, which nothing uses afterwards.
+    /// `memory` is the address of a slot of this length, inside of what the source has given out. It is not used
+    /// afterwards.
     #[inline]
     unsafe fn free(&mut self, memory: NonNull<u8>, slot: Slot) {
-        // SAFETY: the slot is inside of what the source has given out.
-        let memory = unsafe { self.source.whole(memory) }.as_ptr();
+        // SAFETY: the slot is inside of what the source has given out, by our caller.
+        let memory = unsafe { self.source.whole(memory) };
+        // SAFETY: the address of a slot of this length, by our caller.
+        let link = unsafe { slot.link(memory) };
         let free = self.list(slot);
-        // SAFETY: the caller's promise, and the pointer reaches all of the slot.
-        unsafe { slot.link(memory).write(*free) };
-        *free = memory;
-    }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, S: Sbrk>(ctx: *mut ()) -> &'s SbrkAllocator<S> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-/// Whether a block keeps its place with a new length. That is nobody's state, so it takes no lock.
-#[inline]
-fn can_resize(memory_len: usize, alignment: Alignment, new_len: usize) -> bool {
-    Slot::of(need(memory_len, alignment)).is_some_and(|slot| slot.keeps(need(new_len, alignment)))
-}
-
-#[inline]
-unsafe extern "C" fn sbrk_alloc<S: Sbrk>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // Nothing is aligned to more than a big page.
-    if len == 0 || u32::from(alignment.log2()) > BIG_PAGE.ilog2() {
-        return ptr::null_mut();
-    }
-    let Some(slot) = Slot::of(need(len, alignment)) else { return ptr::null_mut() };
-    // SAFETY: clause 1 of the contract.
-    unsafe { context::<S>(ctx) }.with_state(|state| state.alloc(slot))
-}
-
-#[inline]
-unsafe extern "C" fn sbrk_resize(
-    _ctx: *mut (),
-    _memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    can_resize(memory_len, alignment, new_len)
-}
-
-#[inline]
-unsafe extern "C" fn sbrk_remap<S: Sbrk>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    if !can_resize(memory_len, alignment, new_len) {
-        return ptr::null_mut();
-    }
-    // SAFETY: clauses 1 and 3 of the contract: a block is not null, and is inside of what the source has
-    // given out.
-    unsafe {
-        let memory = NonNull::new_unchecked(memory);
-        context::<S>(ctx).with_state(|state| state.source.whole(memory)).as_ptr()
-    }
-}
-
-#[inline]
-unsafe extern "C" fn sbrk_free<S: Sbrk>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // A block has a slot, or it would not exist.
-    let Some(slot) = Slot::of(need(memory_len, alignment)) else { return };
-    // SAFETY: clauses 1, 3 and 4 of the contract: a block is not null, its length and alignment are those of
-    // `alloc`, or of a length that keeps the slot or is shorter; and it is free now.
-    unsafe {
-        let memory = NonNull::new_unchecked(memory);
-        context::<S>(ctx).with_state(|state| state.free(memory, slot));
+        // SAFETY: the pointer reaches all of the slot, which is ours now.
+        unsafe { link.write(*free) };
+        *free = Some(memory);
     }
 }

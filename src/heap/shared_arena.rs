@@ -172,7 +172,7 @@ use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
 use crate::heap::ResetMode;
 use crate::return_address::return_address;
 use crate::sync::{AtomicPtr, Ordering};
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
 mod lists;
 mod node;
@@ -251,12 +251,8 @@ fn reserve(first: Option<NodePtr>, len: usize, alignment: Alignment) -> Reserved
 }
 
 impl<'c> SharedArenaAllocator<'c> {
-    const VTABLE: VTable = VTable {
-        alloc: shared_arena_alloc,
-        resize: shared_arena_resize,
-        remap: shared_arena_remap,
-        free: shared_arena_free,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An empty arena. It asks the child for nothing until it is asked itself.
     #[must_use]
@@ -277,10 +273,10 @@ impl<'c> SharedArenaAllocator<'c> {
     /// A handle to this arena, for any number of threads.
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: the functions keep the contract from any thread: the essay's invariants show that
-        // blocks are disjoint parts of nodes, which are live blocks of the child. The handle borrows
-        // `self`, and what frees nodes needs `self` exclusively (clause 11).
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract from any thread: the essay's invariants show that blocks are
+        // disjoint parts of nodes, which are live blocks of the child. What frees nodes needs `self` exclusively,
+        // which the handle borrows (validity).
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     /// Frees all memory, as dropping the arena does.
@@ -300,7 +296,11 @@ impl<'c> SharedArenaAllocator<'c> {
     /// Not for several threads, so it needs the arena exclusively.
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&mut self) -> usize {
-        self.list_capacity(&self.state.used_list) + self.list_capacity(&self.state.free_list)
+        // SAFETY: the arena is borrowed exclusively.
+        let used = unsafe { self.nodes(&self.state.used_list) };
+        // SAFETY: the same.
+        let free = unsafe { self.nodes(&self.state.free_list) };
+        used.chain(free).map(NodePtr::capacity).sum()
     }
 
     /// Ends all blocks; what happens to the memory is the `mode`.
@@ -327,97 +327,113 @@ impl<'c> SharedArenaAllocator<'c> {
             ResetMode::RetainCapacity => usize::MAX,
             ResetMode::RetainWithLimit(limit) => limit,
         };
-        let used = self.list_capacity(&self.state.used_list).min(limit);
-        let free = self.list_capacity(&self.state.free_list).min(limit - used);
-        let used_kept = self.reset_list(&self.state.used_list, used);
-        let free_kept = self.reset_list(&self.state.free_list, free);
+        // SAFETY: the arena is borrowed exclusively.
+        let used: usize = unsafe { self.nodes(&self.state.used_list) }.map(NodePtr::capacity).sum();
+        // SAFETY: the same.
+        let free: usize = unsafe { self.nodes(&self.state.free_list) }.map(NodePtr::capacity).sum();
+        let used = used.min(limit);
+        let free = free.min(limit - used);
+        // SAFETY: the same, and the borrow has ended all blocks (validity).
+        let used_kept = unsafe { self.reset_list(&self.state.used_list, used) };
+        // SAFETY: the same.
+        let free_kept = unsafe { self.reset_list(&self.state.free_list, free) };
         used_kept && free_kept
     }
 
     // ---- with the arena borrowed exclusively ----
 
-    /// The nodes of a list. Only for callers that have the arena exclusively: they own all nodes.
-    fn nodes(&self, list: &AtomicPtr<Node>) -> Nodes {
+    /// The nodes of a list.
+    ///
+    /// # Safety
+    /// The arena is borrowed exclusively while the iterator is used, so that this thread owns all nodes.
+    unsafe fn nodes(&self, list: &AtomicPtr<Node>) -> Nodes {
         // SAFETY: invariant 1.
-        Nodes(unsafe { NodePtr::from_ptr(list.load(Ordering::Acquire)) })
+        let first = unsafe { NodePtr::from_ptr(list.load(Ordering::Acquire)) };
+        // SAFETY: this thread owns all nodes, by our caller.
+        unsafe { Nodes::new(first) }
     }
 
-    fn list_capacity(&self, list: &AtomicPtr<Node>) -> usize {
-        self.nodes(list).map(NodePtr::capacity).sum()
-    }
-
-    /// The same, after which the list is empty: while the child is called, and for good if that ends the
-    /// thread (see `drop`).
-    fn take_nodes(&self, list: &AtomicPtr<Node>) -> impl Iterator<Item = NodePtr> {
-        let nodes = self.nodes(list);
+    /// The nodes of a list, which is empty from then on: while the child is called, and for good if that ends the
+    /// thread (see `drop`). A node that the child was resizing then is left out.
+    ///
+    /// # Safety
+    /// As [`nodes`](Self::nodes).
+    unsafe fn take_nodes(&self, list: &AtomicPtr<Node>) -> impl Iterator<Item = NodePtr> {
+        // SAFETY: this function's own requirement.
+        let nodes = unsafe { self.nodes(list) };
         list.store(ptr::null_mut(), Ordering::Relaxed);
         nodes.filter(|node| !node.is_resizing())
     }
 
-    /// Gives a node back to the child. It must not be in a list any more.
-    fn free_node(&self, node: NodePtr) {
-        // SAFETY: a live block of the child with matching length and alignment, no longer in use.
+    /// Gives a node back to the child.
+    ///
+    /// # Safety
+    /// This thread owns the node (invariant 2), which has no live blocks. No copy of the pointer is used afterwards.
+    unsafe fn free_node(&self, node: NodePtr) {
+        // SAFETY: a live block of the child with matching length and alignment, not used afterwards; any thread may call
+        // the child.
         unsafe { self.child_allocator.raw_free(node.block(node.size()), NODE_ALIGNMENT, return_address()) };
     }
 
     /// Keeps the oldest node of a list, with room for `capacity` bytes, and frees the others. Returns
     /// false if the child refused; the node is then as large as it was.
-    fn reset_list(&self, list: &AtomicPtr<Node>, capacity: usize) -> bool {
-        let mut nodes = self.take_nodes(list);
+    ///
+    /// # Safety
+    /// The arena is borrowed exclusively, and no block of these nodes is live.
+    unsafe fn reset_list(&self, list: &AtomicPtr<Node>, capacity: usize) -> bool {
+        // SAFETY: the arena is borrowed exclusively.
+        let mut nodes = unsafe { self.take_nodes(list) };
         let Some(mut oldest) = nodes.next() else {
             return true;
         };
         for older in nodes {
-            self.free_node(oldest);
+            // SAFETY: this thread owns the node, which the iterator has returned; its blocks are dead.
+            unsafe { self.free_node(oldest) };
             oldest = older;
         }
         let size = (NODE_SIZE + capacity) & !1;
         if size == NODE_SIZE {
-            self.free_node(oldest);
+            // SAFETY: as above.
+            unsafe { self.free_node(oldest) };
             return true;
         }
         oldest.end_index.store(0, Ordering::Relaxed);
-        let (node, kept_all) = self.resize_empty(oldest, size);
+        // SAFETY: this thread owns the node, whose blocks are dead; `size` is even and above `NODE_SIZE`.
+        let (node, kept_all) = unsafe { self.resize_empty(oldest, size) };
         list.store(node.as_ptr(), Ordering::Relaxed);
         kept_all
     }
 
     /// Makes an empty node `size` bytes long, with another in its place if need be; false if that cannot be.
-    fn resize_empty(&self, oldest: NodePtr, size: usize) -> (NodePtr, bool) {
+    ///
+    /// # Safety
+    /// This thread owns the node (invariant 2), which has no live blocks, and uses the one that is returned instead.
+    /// `size` is even and above `NODE_SIZE`.
+    unsafe fn resize_empty(&self, oldest: NodePtr, size: usize) -> (NodePtr, bool) {
         let old_size = oldest.size();
         if old_size == size {
             return (oldest, true);
         }
         let child = self.child_allocator;
-        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero.
+        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; any thread may call
+        // the child.
         if unsafe { child.raw_resize(oldest.block(old_size), NODE_ALIGNMENT, size, return_address()) } {
-            oldest.set_size(size);
+            // SAFETY: the child's block has `size` bytes now, and this thread owns the node.
+            unsafe { oldest.set_size(size) };
             return (oldest, true);
         }
-        // SAFETY: `size` is not zero.
+        // SAFETY: `size` is not zero; any thread may call the child.
         let Some(memory) = (unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) }) else {
             return (oldest, false);
         };
         // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
         let node = unsafe { NodePtr::write_header(memory, size) };
-        self.free_node(oldest);
+        // SAFETY: this thread owns the old node, which has no live blocks and is not used afterwards.
+        unsafe { self.free_node(oldest) };
         (node, true)
     }
 
     // ---- with any number of threads ----
-
-    #[inline]
-    fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-        if len == 0 || !alignment.is_valid() {
-            return None;
-        }
-        let first = self.state.first_node();
-        match reserve(first, len, alignment) {
-            Reserved::Block(memory) => Some(memory),
-            Reserved::Lost => self.alloc_slow(first, true, len, alignment),
-            Reserved::Full => self.alloc_slow(first, false, len, alignment),
-        }
-    }
 
     /// What is left to do when `first`, the newest node, if there is one, has no room, or when the race
     /// for it was `lost`.
@@ -431,8 +447,8 @@ impl<'c> SharedArenaAllocator<'c> {
         len: usize,
         alignment: Alignment,
     ) -> Option<NonNull<u8>> {
-        // A new node that was overtaken by another thread's is kept for the next attempt, and for
-        // everybody if there is none.
+        // A new node that was overtaken by another thread's is kept for the next attempt, and goes to the free list
+        // if there is none.
         let mut spare = None;
         let mut backoff = Backoff::new();
         let mut reserved = if lost { Reserved::Lost } else { Reserved::Full };
@@ -443,7 +459,8 @@ impl<'c> SharedArenaAllocator<'c> {
                     backoff.wait();
                     first = self.state.first_node();
                 }
-                Reserved::Full => match self.make_room(first, len, alignment, &mut spare) {
+                // SAFETY: `spare` is as `make_room` left it: this thread's, and made for this block.
+                Reserved::Full => match unsafe { self.make_room(first, len, alignment, &mut spare) } {
                     Attempt::Block(memory) => break Some(memory),
                     Attempt::Again(node) => first = node,
                     Attempt::Refused => break None,
@@ -452,34 +469,33 @@ impl<'c> SharedArenaAllocator<'c> {
             reserved = reserve(first, len, alignment);
         };
         if let Some(node) = spare {
-            self.state.push_free(node, node);
+            // SAFETY: this thread owns the node.
+            unsafe { self.state.push_free(node, node) };
         }
         memory
     }
 
+    /// Changes the length of a block in place. The result is a pointer to the block, whose provenance is the node's if
+    /// it has grown: the caller's own may be narrower.
+    ///
+    /// # Safety
+    /// `memory` is a live block of this arena, and its bytes past `new_len` are not used again.
     #[inline]
-    fn resize(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
-        self.remap(memory, new_len).is_some()
-    }
-
-    /// The block's pointer, if it could be resized in place. The caller's own may reach no further than
-    /// the old length (a `Box` narrows its pointer), so that of a block that has grown is the node's.
-    #[inline]
-    fn remap(&self, memory: NonNull<[u8]>, new_len: usize) -> Option<NonNull<u8>> {
+    unsafe fn set_len(&self, memory: NonNull<[u8]>, new_len: usize) -> Option<NonNull<u8>> {
         let node = self.state.first_node()?;
         let end_index = node.end_index.load(Ordering::Relaxed);
         if !node.is_last(end_index, memory) {
             return (new_len <= memory.len()).then_some(memory.cast());
         }
-        // Where another thread has allocated behind the block meanwhile, an exchange fails. Growing then
-        // fails too; to shrink succeeds all the same, and the bytes stay unused until the reset.
+        // If another thread has allocated after the block since the load, an exchange fails. Growing then
+        // fails too; shrinking succeeds all the same, and the bytes stay unused until the reset.
         if new_len <= memory.len() {
             let end = end_index - (memory.len() - new_len);
             let _ = node.end_index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
             return Some(memory.cast());
         }
         let growth = new_len - memory.len();
-        // Saturating, because `end_index` can be behind the end, and the block in another node.
+        // Saturating, because `end_index` can be past the node's end, and the block in another node.
         let grown = growth <= node.capacity().saturating_sub(end_index)
             && node
                 .end_index
@@ -489,24 +505,92 @@ impl<'c> SharedArenaAllocator<'c> {
     }
 
     #[inline]
-    fn free(&self, memory: NonNull<[u8]>) {
-        let Some(node) = self.state.first_node() else {
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if len == 0 || !alignment.is_valid() {
+            return None;
+        }
+        let first = this.state.first_node();
+        match reserve(first, len, alignment) {
+            Reserved::Block(memory) => Some(memory),
+            Reserved::Lost => this.alloc_slow(first, true, len, alignment),
+            Reserved::Full => this.alloc_slow(first, false, len, alignment),
+        }
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        unsafe { this.set_len(memory, new_len) }.is_some()
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        unsafe { this.set_len(memory, new_len) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let Some(node) = this.state.first_node() else {
             return;
         };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
         let end_index = node.end_index.load(Ordering::Relaxed);
         if node.is_last(end_index, memory) {
-            let end = end_index - memory.len();
+            let end = end_index - memory_len;
             let _ = node.end_index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
         }
     }
 }
 
-/// An arena that is thread-local is dropped in the middle of a call of its child if the child ends the
-/// program (`std::process::exit`). A node that it was resizing is leaked: nobody knows how long it is.
+/// If the child exits the process in the middle of a call, a thread-local arena is dropped in the middle of that call.
+/// A node that was being resized then leaks, since its length is unknown.
 impl Drop for SharedArenaAllocator<'_> {
     fn drop(&mut self) {
         for list in [&self.state.used_list, &self.state.free_list] {
-            self.take_nodes(list).for_each(|node| self.free_node(node));
+            // SAFETY: the arena is borrowed exclusively.
+            for node in unsafe { self.take_nodes(list) } {
+                // SAFETY: this thread owns the node, which the iterator has returned; its blocks are dead (validity).
+                unsafe { self.free_node(node) };
+            }
         }
     }
 }
@@ -524,63 +608,4 @@ impl fmt::Debug for SharedArenaAllocator<'_> {
             .field("child_allocator", &self.child_allocator)
             .finish_non_exhaustive()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s>(ctx: *mut ()) -> &'s SharedArenaAllocator<'s> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn shared_arena_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context(ctx) }.alloc(len, alignment))
-}
-
-#[inline]
-unsafe extern "C" fn shared_arena_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context(ctx).resize(block(memory, memory_len), new_len) }
-}
-
-#[inline]
-unsafe extern "C" fn shared_arena_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 and 3 of the contract.
-    nullable(unsafe { context(ctx).remap(block(memory, memory_len), new_len) })
-}
-
-#[inline]
-unsafe extern "C" fn shared_arena_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3 of the contract.
-    unsafe { context(ctx).free(block(memory, memory_len)) };
 }

@@ -130,7 +130,7 @@ mod stack;
 mod tests;
 
 use core::cell::Cell;
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use self::local::{Local, Shared};
 use super::page_size::PAGE_SIZE_MAX;
@@ -186,7 +186,7 @@ const fn class_of(len: usize, alignment: Alignment) -> usize {
     (if bits > log2 { bits } else { log2 }) - MIN_CLASS
 }
 
-/// Blocks that nobody asks for. They carry chains of blocks of class 0, which are too short to be on a
+/// Blocks that are never handed out. They carry chains of blocks of class 0, which are too short to be on a
 /// [`stack`] themselves.
 const CARRIER_CLASS: usize = CLASS_COUNT;
 
@@ -270,23 +270,23 @@ fn with_local<R>(work: impl FnOnce(&Local) -> R) -> R {
 
 #[cold]
 #[inline(never)]
-fn alloc_slow(class: usize) -> *mut u8 {
+fn alloc_slow(class: usize) -> Option<NonNull<u8>> {
     with_local(|local| local.alloc(&SHARED, class))
 }
 
 /// # Safety
-/// As [`Local::free`].
+/// As [`Local::free`], for the chains of this thread.
 #[cold]
 #[inline(never)]
-unsafe fn free_slow(class: usize, memory: *mut u8) {
-    // SAFETY: the caller's promise.
+unsafe fn free_slow(class: usize, memory: NonNull<u8>) {
+    // SAFETY: a block of the class, by our caller; `with_local` passes open chains.
     with_local(|local| unsafe { local.free(&SHARED, class, memory) });
 }
 
 impl SmpAllocator {
     /// The functions of [`SMP_ALLOCATOR`]. They make no use of the context.
     pub const VTABLE: VTable =
-        VTable { alloc: smp_alloc, resize: smp_resize, remap: smp_remap, free: smp_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// How many bytes of slabs the process has mapped so far. Slabs are never unmapped. Large blocks
     /// are not counted. Not in Zig.
@@ -303,106 +303,106 @@ impl SmpAllocator {
         SHARED.slab_bytes()
     }
 
-    #[inline]
-    fn alloc(len: usize, alignment: Alignment) -> *mut u8 {
-        let class = class_of(len, alignment);
-        if class >= CLASS_COUNT {
-            return nullable(PageAllocator::map(len, alignment));
-        }
-        let memory = THREAD.with(|thread| thread.local.pop(class));
-        if memory.is_null() { alloc_slow(class) } else { memory }
-    }
-
+    /// `resize` and `remap`, which may move a large block.
+    ///
     /// # Safety
-    /// Clauses 3 and 4 of the contract, for a block that `alloc` returned.
+    /// `memory` and `alignment` match a live block. If the result is `Some`, the old pointer is not used, nor are
+    /// bytes past `new_len`.
     #[inline]
     unsafe fn realloc(
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        may_move: bool,
+    ) -> Option<NonNull<u8>> {
+        let class = class_of(memory.len(), alignment);
+        let new_class = class_of(new_len, alignment);
+        if class < CLASS_COUNT {
+            return (new_class == class).then(|| whole_block(memory.cast()));
+        }
+        if new_class < CLASS_COUNT {
+            // It would be freed as a small block.
+            return None;
+        }
+        let may_move = may_move && alignment.to_byte_units() <= page_size();
+        // SAFETY: a live block of this class is one of the page allocator's; what the caller may use afterwards is the
+        // same.
+        unsafe { PageAllocator::realloc(memory, new_len, may_move) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn alloc(
+        _ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let class = class_of(len, alignment);
+        if class >= CLASS_COUNT {
+            return PageAllocator::map(len, alignment);
+        }
+        THREAD.with(|thread| thread.local.pop(class)).or_else(|| alloc_slow(class))
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        _ctx: *mut (),
         memory: *mut u8,
         memory_len: usize,
         alignment: Alignment,
         new_len: usize,
-        may_move: bool,
-    ) -> *mut u8 {
-        let class = class_of(memory_len, alignment);
-        let new_class = class_of(new_len, alignment);
-        if class < CLASS_COUNT {
-            return if new_class == class { whole_block(memory) } else { ptr::null_mut() };
-        }
-        if new_class < CLASS_COUNT {
-            // It would be freed as a small block.
-            return ptr::null_mut();
-        }
-        let may_move = may_move && alignment.to_byte_units() <= page_size();
-        // SAFETY: a large block is one of the page allocator's.
-        nullable(unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, may_move) })
+        _ret_addr: usize,
+    ) -> bool {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use what is cut off; the block does not move.
+        unsafe { Self::realloc(memory, alignment, new_len, false) }.is_some()
     }
 
-    /// # Safety
-    /// Clauses 3 and 4 of the contract, for a block that `alloc` returned.
     #[inline]
-    unsafe fn free(memory: *mut u8, memory_len: usize, alignment: Alignment) {
+    unsafe extern "C" fn remap(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use the old pointer, nor what is cut off.
+        unsafe { Self::realloc(memory, alignment, new_len, true) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
         let class = class_of(memory_len, alignment);
         if class >= CLASS_COUNT {
-            // SAFETY: a large block is one of the page allocator's.
-            return unsafe { PageAllocator::unmap(block(memory, memory_len)) };
+            // SAFETY: a live block of this class is one of the page allocator's; it is not used afterwards, by our caller.
+            return unsafe { PageAllocator::unmap(memory) };
         }
+        let memory = memory.cast::<u8>();
         debug_assert!(
-            memory.addr() % block_len(class) == 0,
+            memory.addr().get() % block_len(class) == 0,
             "SmpAllocator: free({memory:?}) of {memory_len} bytes, aligned to {alignment}: blocks of that \
              length are at multiples of {} bytes",
             block_len(class)
         );
         let memory = whole_block(memory);
-        // SAFETY: the length and alignment are those of `alloc`, or of a length of the same class, so
-        // it is a block of the class; and it is free now.
-        if !THREAD.with(|thread| unsafe { thread.local.push(class, memory) }) {
-            // SAFETY: as above.
+        // SAFETY: a live block of the class, not used afterwards, by our caller: the length and alignment are those of
+        // `alloc`, or of a length of the same class.
+        let pushed = THREAD.with(|thread| unsafe { thread.local.push(class, memory) });
+        if !pushed {
+            // SAFETY: as above; it was not pushed.
             unsafe { free_slow(class, memory) };
         }
     }
-}
-
-// ---- the functions of the table ----
-
-#[inline]
-unsafe extern "C" fn smp_alloc(_ctx: *mut (), len: usize, alignment: Alignment, _ret_addr: usize) -> *mut u8 {
-    SmpAllocator::alloc(len, alignment)
-}
-
-#[inline]
-unsafe extern "C" fn smp_resize(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 3 and 4 of the contract.
-    !unsafe { SmpAllocator::realloc(memory, memory_len, alignment, new_len, false) }.is_null()
-}
-
-#[inline]
-unsafe extern "C" fn smp_remap(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 3 and 4 of the contract.
-    unsafe { SmpAllocator::realloc(memory, memory_len, alignment, new_len, true) }
-}
-
-#[inline]
-unsafe extern "C" fn smp_free(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clauses 3 and 4 of the contract.
-    unsafe { SmpAllocator::free(memory, memory_len, alignment) };
 }

@@ -27,12 +27,12 @@
 
 use core::cell::Cell;
 use core::fmt;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 use crate::testing::symbol;
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
 /// When a [`FailingAllocator`] begins to fail. Zig's `FailingAllocator.Config`.
 ///
@@ -141,12 +141,8 @@ pub struct FailingAllocator<C: ChildAllocator> {
 const STACK_ADDRESSES: usize = 16;
 
 impl<C: ChildAllocator> FailingAllocator<C> {
-    const VTABLE: VTable = VTable {
-        alloc: failing_alloc::<C>,
-        resize: failing_resize::<C>,
-        remap: failing_remap::<C>,
-        free: failing_free::<C>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An allocator that fails when `config` says.
     #[inline]
@@ -169,9 +165,8 @@ impl<C: ChildAllocator> FailingAllocator<C> {
     /// A handle to this allocator, for one thread.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does: they pass calls on, or
-        // refuse. The handle borrows `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because the child does: they pass calls on, or refuse.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// The child.
@@ -254,17 +249,93 @@ impl<C: ChildAllocator> FailingAllocator<C> {
     }
 
     #[inline]
-    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        if self.alloc_index.get() == self.fail_index.get() {
-            self.induce_failure(ret_addr);
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if this.alloc_index.get() == this.fail_index.get() {
+            this.induce_failure(ret_addr);
             return None;
         }
-        // SAFETY: the caller's promises are the child's.
-        let memory = unsafe { self.internal_allocator.handle().raw_alloc(len, alignment, ret_addr) }?;
-        add(&self.allocated_bytes, len);
-        add(&self.allocations, 1);
-        add(&self.alloc_index, 1);
+        let child = this.internal_allocator.handle();
+        // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
+        // `SyncAllocator`.
+        let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) }?;
+        add(&this.allocated_bytes, len);
+        add(&this.allocations, 1);
+        add(&this.alloc_index, 1);
         Some(memory)
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if this.resize_index.get() == this.resize_fail_index.get() {
+            return false;
+        }
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.internal_allocator.handle();
+        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+        let resized = unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
+        if resized {
+            this.count_resize(memory_len, new_len);
+        }
+        resized
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if this.resize_index.get() == this.resize_fail_index.get() {
+            return None;
+        }
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.internal_allocator.handle();
+        // SAFETY: as in `resize`.
+        let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) }?;
+        this.count_resize(memory_len, new_len);
+        Some(remapped)
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.internal_allocator.handle();
+        // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
+        unsafe { child.raw_free(memory, alignment, ret_addr) };
+        add(&this.deallocations, 1);
+        add(&this.freed_bytes, memory_len);
     }
 
     #[cold]
@@ -275,48 +346,6 @@ impl<C: ChildAllocator> FailingAllocator<C> {
         }
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
-    #[inline]
-    unsafe fn resize(
-        &self,
-        memory: NonNull<[u8]>,
-        alignment: Alignment,
-        new_len: usize,
-        ret_addr: usize,
-    ) -> bool {
-        if self.resize_index.get() == self.resize_fail_index.get() {
-            return false;
-        }
-        let child = self.internal_allocator.handle();
-        // SAFETY: the block is the child's.
-        let resized = unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
-        if resized {
-            self.count_resize(memory.len(), new_len);
-        }
-        resized
-    }
-
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
-    #[inline]
-    unsafe fn remap(
-        &self,
-        memory: NonNull<[u8]>,
-        alignment: Alignment,
-        new_len: usize,
-        ret_addr: usize,
-    ) -> Option<NonNull<u8>> {
-        if self.resize_index.get() == self.resize_fail_index.get() {
-            return None;
-        }
-        let child = self.internal_allocator.handle();
-        // SAFETY: the block is the child's.
-        let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) }?;
-        self.count_resize(memory.len(), new_len);
-        Some(remapped)
-    }
-
     #[inline]
     fn count_resize(&self, len: usize, new_len: usize) {
         if new_len < len {
@@ -325,16 +354,6 @@ impl<C: ChildAllocator> FailingAllocator<C> {
             add(&self.allocated_bytes, new_len - len);
         }
         add(&self.resize_index, 1);
-    }
-
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
-    #[inline]
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        // SAFETY: the block is the child's.
-        unsafe { self.internal_allocator.handle().raw_free(memory, alignment, ret_addr) };
-        add(&self.deallocations, 1);
-        add(&self.freed_bytes, memory.len());
     }
 }
 
@@ -362,63 +381,4 @@ impl<C: ChildAllocator> fmt::Debug for FailingAllocator<C> {
             .field("freed_bytes", &self.freed_bytes.get())
             .finish_non_exhaustive()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, C: ChildAllocator + 's>(ctx: *mut ()) -> &'s FailingAllocator<C> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn failing_alloc<C: ChildAllocator>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr))
-}
-
-#[inline]
-unsafe extern "C" fn failing_resize<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn failing_remap<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 to 4 of the contract.
-    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
-}
-
-#[inline]
-unsafe extern "C" fn failing_free<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }

@@ -28,13 +28,13 @@
 
 use core::cell::RefCell;
 use core::fmt;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 use crate::testing::ledger::{Breach, Ledger};
 use crate::testing::symbol::Symbol;
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
 /// Passes every call on and aborts with a message when the caller, or the child, breaks the
 /// [contract](crate::VTable#the-contract-of-an-allocator).
@@ -59,12 +59,8 @@ pub struct LedgerAllocator<C: ChildAllocator> {
 }
 
 impl<C: ChildAllocator> LedgerAllocator<C> {
-    const VTABLE: VTable = VTable {
-        alloc: ledger_alloc::<C>,
-        resize: ledger_resize::<C>,
-        remap: ledger_remap::<C>,
-        free: ledger_free::<C>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An allocator with an empty ledger.
     #[inline]
@@ -75,8 +71,8 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
     /// A handle to this allocator, for one thread.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does. The handle borrows `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because the child does.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// How many blocks are live.
@@ -109,85 +105,110 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         }
     }
 
-    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+    /// Checks a caller's block, and for resize and remap the new length, against the ledger.
+    fn check(
+        &self,
+        function: &str,
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: Option<usize>,
+        ret_addr: usize,
+    ) {
+        let caller = Symbol(ret_addr);
+        if let Err(breach) = self.ledger.borrow().check(memory.addr(), memory_len, alignment) {
+            panic!(
+                "LedgerAllocator: {function} of a block of {memory_len} bytes: {breach}; called by {caller}"
+            );
+        }
+        if new_len == Some(0) {
+            panic!("LedgerAllocator: {function} of {memory_len} to 0 bytes (clause 2), called by {caller}");
+        }
+    }
+
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
         assert!(len > 0, "LedgerAllocator: alloc of 0 bytes (clause 2), called by {}", Symbol(ret_addr));
-        // SAFETY: the length is not zero; the caller's other promises are the child's.
-        let memory = unsafe { self.child_allocator.handle().raw_alloc(len, alignment, ret_addr) }?;
-        self.ledger
+        let child = this.child_allocator.handle();
+        // SAFETY: `len` is not zero. Our caller is in the thread of the child's handle unless that is a `SyncAllocator`.
+        let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) }?;
+        this.ledger
             .borrow_mut()
             .insert(memory.addr().get(), len, alignment)
             .unwrap_or_else(|breach| child_fails(format_args!("alloc of {len} bytes"), breach));
         Some(memory)
     }
 
-    /// Checks a caller's block, and for resize and remap the new length, against the ledger.
-    fn check(
-        &self,
-        function: &str,
-        memory: NonNull<[u8]>,
-        alignment: Alignment,
-        new_len: Option<usize>,
-        ret_addr: usize,
-    ) {
-        let caller = Symbol(ret_addr);
-        let len = memory.len();
-        if let Err(breach) = self.ledger.borrow().check(memory.addr().get(), len, alignment) {
-            panic!("LedgerAllocator: {function} of a block of {len} bytes: {breach}; called by {caller}");
-        }
-        if new_len == Some(0) {
-            panic!("LedgerAllocator: {function} of {len} to 0 bytes (clause 2), called by {caller}");
-        }
-    }
-
-    /// # Safety
-    /// Clause 5 of the contract; clauses 2 to 4 are checked.
-    unsafe fn resize(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> bool {
-        self.check("resize", memory, alignment, Some(new_len), ret_addr);
-        // SAFETY: the ledger says that the block is live, and matches.
-        let resized =
-            unsafe { self.child_allocator.handle().raw_resize(memory, alignment, new_len, ret_addr) };
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.check("resize", memory, memory_len, alignment, Some(new_len), ret_addr);
+        // SAFETY: the ledger has a live block at this address, so it is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.child_allocator.handle();
+        // SAFETY: a live block of the child, by the ledger; `new_len` is not zero; one thread, as in `alloc`.
+        let resized = unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
         if resized {
-            self.ledger.borrow_mut().resize(memory.addr().get(), new_len).unwrap_or_else(|breach| {
-                child_fails(format_args!("resize of {} to {new_len} bytes", memory.len()), breach)
+            this.ledger.borrow_mut().resize(memory.addr().get(), new_len).unwrap_or_else(|breach| {
+                child_fails(format_args!("resize of {memory_len} to {new_len} bytes"), breach)
             });
         }
         resized
     }
 
-    /// # Safety
-    /// Clause 5 of the contract; clauses 2 to 4 are checked.
-    unsafe fn remap(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        self.check("remap", memory, alignment, Some(new_len), ret_addr);
-        // SAFETY: the ledger says that the block is live, and matches.
-        let remapped =
-            unsafe { self.child_allocator.handle().raw_remap(memory, alignment, new_len, ret_addr) }?;
-        let mut ledger = self.ledger.borrow_mut();
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.check("remap", memory, memory_len, alignment, Some(new_len), ret_addr);
+        // SAFETY: the ledger has a live block at this address, so it is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.child_allocator.handle();
+        // SAFETY: as in `resize`.
+        let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) }?;
+        let mut ledger = this.ledger.borrow_mut();
         ledger.remove(memory.addr().get());
         ledger.insert(remapped.addr().get(), new_len, alignment).unwrap_or_else(|breach| {
-            child_fails(format_args!("remap of {} to {new_len} bytes", memory.len()), breach)
+            child_fails(format_args!("remap of {memory_len} to {new_len} bytes"), breach)
         });
         Some(remapped)
     }
 
-    /// # Safety
-    /// Clause 5 of the contract; clauses 2 to 4 are checked.
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        self.check("free", memory, alignment, None, ret_addr);
-        self.ledger.borrow_mut().remove(memory.addr().get());
-        // SAFETY: the ledger said that the block is live, and matches.
-        unsafe { self.child_allocator.handle().raw_free(memory, alignment, ret_addr) };
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.check("free", memory, memory_len, alignment, None, ret_addr);
+        this.ledger.borrow_mut().remove(memory.addr());
+        // SAFETY: the ledger had a live block at this address, so it is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.child_allocator.handle();
+        // SAFETY: a live block of the child, by the ledger; one thread, as in `alloc`.
+        unsafe { child.raw_free(memory, alignment, ret_addr) };
     }
 }
 
@@ -211,63 +232,4 @@ impl<C: ChildAllocator> fmt::Debug for LedgerAllocator<C> {
             .field("live", &self.live())
             .finish_non_exhaustive()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, C: ChildAllocator + 's>(ctx: *mut ()) -> &'s LedgerAllocator<C> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn ledger_alloc<C: ChildAllocator>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr))
-}
-
-#[inline]
-unsafe extern "C" fn ledger_resize<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 and 5 of the contract.
-    unsafe { context::<C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn ledger_remap<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 and 5 of the contract.
-    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
-}
-
-#[inline]
-unsafe extern "C" fn ledger_free<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 5 of the contract.
-    unsafe { context::<C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }

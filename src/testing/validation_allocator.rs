@@ -22,12 +22,12 @@
 //!
 //! Ports `ValidationAllocator` and `validationWrap` of `lib/std/mem.zig` of Zig 0.15.2.
 
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState};
 use crate::heap::FixedBufferAllocator;
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
 /// Wraps an allocator and aborts with a message when a length is zero or a result is misaligned.
 ///
@@ -100,12 +100,8 @@ impl<T: AllocatorState + Reset> Reset for ValidationAllocator<T> {
 }
 
 impl<T: AllocatorState> ValidationAllocator<T> {
-    const VTABLE: VTable = VTable {
-        alloc: validation_alloc::<T>,
-        resize: validation_resize::<T>,
-        remap: validation_remap::<T>,
-        free: validation_free::<T>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// A wrapper around `underlying_allocator`.
     #[inline]
@@ -116,9 +112,8 @@ impl<T: AllocatorState> ValidationAllocator<T> {
     /// A handle to this allocator, for one thread.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the underlying allocator does. The handle
-        // borrows `self`, and with it the underlying allocator.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because the underlying allocator does.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// Resets the underlying allocator.
@@ -142,11 +137,30 @@ impl<T: AllocatorState> ValidationAllocator<T> {
         self.underlying_allocator.reset();
     }
 
+    /// Asserts what all functions but `alloc` assert.
     #[inline]
-    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+    fn check(function: &str, memory: NonNull<[u8]>) {
+        assert!(
+            !memory.is_empty(),
+            "ValidationAllocator: {function} of a block of 0 bytes at {:?}; the least is 1",
+            memory.cast::<u8>()
+        );
+    }
+
+    #[inline]
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
         assert!(len > 0, "ValidationAllocator: alloc of 0 bytes; the least is 1");
-        // SAFETY: the length is not zero; the caller's other promises are the underlying allocator's.
-        let memory = unsafe { self.underlying_allocator.allocator().raw_alloc(len, alignment, ret_addr) }?;
+        let underlying = this.underlying_allocator.allocator();
+        // SAFETY: `len` is not zero. `T` is `Send` and `Sync` exactly if `Self` is, so a thread that may call this may
+        // call that.
+        let memory = unsafe { underlying.raw_alloc(len, alignment, ret_addr) }?;
         assert!(
             alignment.check(memory.addr().get()),
             "ValidationAllocator: alloc of {len} bytes returned {memory:?}, which is not aligned to {} bytes",
@@ -155,51 +169,60 @@ impl<T: AllocatorState> ValidationAllocator<T> {
         Some(memory)
     }
 
-    /// The underlying allocator, after the check that all functions but `alloc` make.
     #[inline]
-    fn underlying_for(&self, function: &str, memory: NonNull<[u8]>) -> Allocator<'_> {
-        assert!(
-            !memory.is_empty(),
-            "ValidationAllocator: {function} of a block of 0 bytes at {:?}; the least is 1",
-            memory.cast::<u8>()
-        );
-        self.underlying_allocator.allocator()
-    }
-
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
-    #[inline]
-    unsafe fn resize(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> bool {
-        // SAFETY: the block is the underlying allocator's.
-        unsafe { self.underlying_for("resize", memory).raw_resize(memory, alignment, new_len, ret_addr) }
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        Self::check("resize", memory);
+        let underlying = this.underlying_allocator.allocator();
+        // SAFETY: a live block of that allocator, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+        unsafe { underlying.raw_resize(memory, alignment, new_len, ret_addr) }
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
     #[inline]
-    unsafe fn remap(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: the block is the underlying allocator's.
-        unsafe { self.underlying_for("remap", memory).raw_remap(memory, alignment, new_len, ret_addr) }
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        Self::check("remap", memory);
+        let underlying = this.underlying_allocator.allocator();
+        // SAFETY: as in `resize`.
+        unsafe { underlying.raw_remap(memory, alignment, new_len, ret_addr) }
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
     #[inline]
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        // SAFETY: the block is the underlying allocator's.
-        unsafe { self.underlying_for("free", memory).raw_free(memory, alignment, ret_addr) };
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        Self::check("free", memory);
+        let underlying = this.underlying_allocator.allocator();
+        // SAFETY: a live block of that allocator, not used afterwards, by our caller; one thread, as in `alloc`.
+        unsafe { underlying.raw_free(memory, alignment, ret_addr) };
     }
 }
 
@@ -209,63 +232,4 @@ unsafe impl<T: AllocatorState> AllocatorState for ValidationAllocator<T> {
     fn allocator(&self) -> Allocator<'_> {
         ValidationAllocator::allocator(self)
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, T: AllocatorState + 's>(ctx: *mut ()) -> &'s ValidationAllocator<T> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn validation_alloc<T: AllocatorState>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context::<T>(ctx) }.alloc(len, alignment, ret_addr))
-}
-
-#[inline]
-unsafe extern "C" fn validation_resize<T: AllocatorState>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<T>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn validation_remap<T: AllocatorState>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 to 4 of the contract.
-    nullable(unsafe { context::<T>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
-}
-
-#[inline]
-unsafe extern "C" fn validation_free<T: AllocatorState>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<T>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }

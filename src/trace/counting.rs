@@ -61,7 +61,7 @@
 //! [`allocator`]: CountingAllocator::allocator
 
 use core::fmt;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[cfg(target_has_atomic = "64")]
@@ -71,7 +71,7 @@ use core::sync::atomic::AtomicUsize as Counter;
 
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
 /// What a [`Counter`] counts up to.
 #[cfg(target_has_atomic = "64")]
@@ -140,12 +140,8 @@ impl<'c> CountingAllocator<SyncAllocator<'c>> {
 }
 
 impl<C: ChildAllocator> CountingAllocator<C> {
-    const VTABLE: VTable = VTable {
-        alloc: counting_alloc::<C>,
-        resize: counting_resize::<C>,
-        remap: counting_remap::<C>,
-        free: counting_free::<C>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An allocator that has counted nothing yet.
     #[inline]
@@ -166,8 +162,8 @@ impl<C: ChildAllocator> CountingAllocator<C> {
     }
 
     const fn handle(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does. The handle borrows `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because the child does.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// What has been counted up to now.
@@ -207,21 +203,7 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         self.live_bytes.fetch_sub(bytes, Relaxed);
     }
 
-    #[inline]
-    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        increment(&self.alloc_sizes[class(len)]);
-        // SAFETY: the caller's promises are the child's.
-        let memory = unsafe { self.child_allocator.handle().raw_alloc(len, alignment, ret_addr) };
-        if memory.is_some() {
-            self.total_bytes.fetch_add(len as Number, Relaxed);
-            self.begin_bytes(len);
-        } else {
-            increment(&self.alloc_refused);
-        }
-        memory
-    }
-
-    /// Counts around a call that changes a block's length, which says whether it has.
+    /// Counts around a call that changes a block's length; `done` tells whether the result says that it has.
     #[inline]
     fn change<R>(
         &self,
@@ -230,7 +212,7 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         call: impl FnOnce() -> R,
         done: impl Fn(&R) -> bool,
     ) -> R {
-        // What is given back ends before the call, since afterwards it may be another's.
+        // Bytes that are given back stop counting before the call: after it they may be another block's.
         let (less, more) = (len.saturating_sub(new_len), new_len.saturating_sub(len));
         if less > 0 {
             self.end_bytes(less);
@@ -247,56 +229,94 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         result
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
     #[inline]
-    unsafe fn resize(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        increment(&this.alloc_sizes[class(len)]);
+        let child = this.child_allocator.handle();
+        // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
+        // `SyncAllocator`.
+        let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) };
+        if memory.is_some() {
+            this.total_bytes.fetch_add(len as Number, Relaxed);
+            this.begin_bytes(len);
+        } else {
+            increment(&this.alloc_refused);
+        }
+        memory
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> bool {
-        increment(&self.resize_calls);
-        let child = self.child_allocator.handle();
-        // SAFETY: the block is the child's.
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        increment(&this.resize_calls);
+        let child = this.child_allocator.handle();
+        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let call = || unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
-        let resized = self.change(memory.len(), new_len, call, |resized| *resized);
+        let resized = this.change(memory_len, new_len, call, |resized| *resized);
         if !resized {
-            increment(&self.resize_refused);
+            increment(&this.resize_refused);
         }
         resized
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
     #[inline]
-    unsafe fn remap(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        increment(&self.remap_calls);
-        let child = self.child_allocator.handle();
-        // SAFETY: the block is the child's.
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        increment(&this.remap_calls);
+        let child = this.child_allocator.handle();
+        // SAFETY: as in `resize`.
         let call = || unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
-        let remapped = self.change(memory.len(), new_len, call, Option::is_some);
+        let remapped = this.change(memory_len, new_len, call, Option::is_some);
         if remapped.is_none() {
-            increment(&self.remap_refused);
+            increment(&this.remap_refused);
         }
         remapped
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
     #[inline]
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        increment(&self.free_calls);
-        self.end_bytes(memory.len());
-        // SAFETY: the block is the child's.
-        unsafe { self.child_allocator.handle().raw_free(memory, alignment, ret_addr) };
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        increment(&this.free_calls);
+        this.end_bytes(memory_len);
+        let child = this.child_allocator.handle();
+        // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
+        unsafe { child.raw_free(memory, alignment, ret_addr) };
     }
 }
 
@@ -460,63 +480,4 @@ impl<C: ChildAllocator> fmt::Debug for CountingAllocator<C> {
             .field("counts", &self.snapshot())
             .finish()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `handle` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, C: ChildAllocator + 's>(ctx: *mut ()) -> &'s CountingAllocator<C> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn counting_alloc<C: ChildAllocator>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr))
-}
-
-#[inline]
-unsafe extern "C" fn counting_resize<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn counting_remap<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 to 4 of the contract.
-    nullable(unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
-}
-
-#[inline]
-unsafe extern "C" fn counting_free<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }

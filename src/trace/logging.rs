@@ -60,7 +60,7 @@ mod exclusive;
 mod sink;
 
 use core::fmt;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use call::LoggedCall;
@@ -75,7 +75,7 @@ use crate::alignment::Alignment;
 #[cfg(feature = "std")]
 use crate::allocator::SyncAllocator;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
 /// Passes every call on to its child and writes it down; see the [module](self).
 ///
@@ -142,12 +142,8 @@ impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
 }
 
 impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
-    const VTABLE: VTable = VTable {
-        alloc: logging_alloc::<C, S>,
-        resize: logging_resize::<C, S>,
-        remap: logging_remap::<C, S>,
-        free: logging_free::<C, S>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An allocator that writes its calls to `sink`.
     #[doc(alias = "logToWriterAllocator")]
@@ -157,8 +153,8 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
     }
 
     const fn handle(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does. The handle borrows `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because the child does.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// How many calls have no line: the sink failed, or made the call itself.
@@ -178,10 +174,10 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
         self.sink.into_inner()
     }
 
-    /// Calls the child, and writes the line that tells of it.
+    /// Calls the child, and writes the line for that call.
     fn log<R>(&self, call: impl FnOnce() -> R, line: impl FnOnce(&R) -> LoggedCall) -> R {
-        // Before the call, so that the lines are in the order of calls. There is none if it is the sink
-        // that calls.
+        // Taken before the call, so that the lines are in the order of the calls. `None` if the sink itself
+        // is calling.
         let sink = self.sink.enter();
         let result = call();
         let written = sink.ok_or(fmt::Error).and_then(|mut sink| sink.write(&line(&result)));
@@ -191,46 +187,60 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
         result
     }
 
-    fn alloc(&self, len: usize, alignment: Alignment, return_address: usize) -> Option<NonNull<u8>> {
-        let child = self.child_allocator.handle();
-        self.log(
-            // SAFETY: the caller's promises are the child's.
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        return_address: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let child = this.child_allocator.handle();
+        this.log(
+            // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
+            // `SyncAllocator`.
             || unsafe { child.raw_alloc(len, alignment, return_address) },
             |memory| LoggedCall::Alloc { len, alignment, return_address, result: address_of(memory) },
         )
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
-    unsafe fn resize(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         return_address: usize,
     ) -> bool {
-        let child = self.child_allocator.handle();
-        let (address, len) = (memory.addr().get(), memory.len());
-        self.log(
-            // SAFETY: the block is the child's.
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.child_allocator.handle();
+        let (address, len) = (memory.addr().get(), memory_len);
+        this.log(
+            // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
             || unsafe { child.raw_resize(memory, alignment, new_len, return_address) },
             |&result| LoggedCall::Resize { address, len, alignment, new_len, return_address, result },
         )
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
-    unsafe fn remap(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         return_address: usize,
     ) -> Option<NonNull<u8>> {
-        let child = self.child_allocator.handle();
-        let (address, len) = (memory.addr().get(), memory.len());
-        self.log(
-            // SAFETY: the block is the child's.
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.child_allocator.handle();
+        let (address, len) = (memory.addr().get(), memory_len);
+        this.log(
+            // SAFETY: as in `resize`.
             || unsafe { child.raw_remap(memory, alignment, new_len, return_address) },
             |moved| {
                 let result = address_of(moved);
@@ -239,13 +249,21 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
         )
     }
 
-    /// # Safety
-    /// Clauses 2 to 4 of the contract.
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, return_address: usize) {
-        let child = self.child_allocator.handle();
-        let (address, len) = (memory.addr().get(), memory.len());
-        self.log(
-            // SAFETY: the block is the child's.
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        return_address: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let child = this.child_allocator.handle();
+        let (address, len) = (memory.addr().get(), memory_len);
+        this.log(
+            // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
             || unsafe { child.raw_free(memory, alignment, return_address) },
             |()| LoggedCall::Free { address, len, alignment, return_address },
         );
@@ -271,59 +289,4 @@ impl<C: ChildAllocator, S: Sink> fmt::Debug for LoggingAllocator<C, S> {
             .field("lost_lines", &self.lost_lines())
             .finish_non_exhaustive()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `handle` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, C: ChildAllocator + 's, S: Sink + 's>(ctx: *mut ()) -> &'s LoggingAllocator<C, S> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-unsafe extern "C" fn logging_alloc<C: ChildAllocator, S: Sink>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    nullable(unsafe { context::<C, S>(ctx) }.alloc(len, alignment, ret_addr))
-}
-
-unsafe extern "C" fn logging_resize<C: ChildAllocator, S: Sink>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<C, S>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-unsafe extern "C" fn logging_remap<C: ChildAllocator, S: Sink>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 to 4 of the contract.
-    nullable(unsafe { context::<C, S>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) })
-}
-
-unsafe extern "C" fn logging_free<C: ChildAllocator, S: Sink>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 to 4 of the contract.
-    unsafe { context::<C, S>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }

@@ -28,14 +28,16 @@ pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<
     // SAFETY: `malloc` has no preconditions.
     let raw = NonNull::new(unsafe { libc::malloc(raw_len) })?.cast::<u8>();
     // The compiler knows what `malloc` is and how long its blocks are. It must not conclude that
-    // nobody may use the bytes beyond, which `usable_size` allows.
+    // the bytes after them are never used, since `usable_size` allows that.
     let raw: NonNull<u8> = black_box(raw);
     let padding =
         HEADER_SIZE + (raw.addr().get().wrapping_add(HEADER_SIZE).wrapping_neg() & alignment.mask());
     // SAFETY: the padding is at most the mask and the header, which is inside the raw block.
     let memory = unsafe { raw.add(padding) };
-    // SAFETY: the word before `memory` is inside the raw block, and aligned because `memory` is.
-    unsafe { memory.cast::<Header>().sub(1).write(raw) };
+    // SAFETY: the padding has room for the header before `memory`.
+    let header = unsafe { memory.cast::<Header>().sub(1) };
+    // SAFETY: a word of the raw block, aligned because `memory` is.
+    unsafe { header.write(raw) };
     Some(memory)
 }
 
@@ -43,16 +45,20 @@ pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<
 /// `memory` is a live block of [`aligned_alloc`].
 #[inline]
 unsafe fn raw(memory: NonNull<u8>) -> NonNull<u8> {
-    // SAFETY: `aligned_alloc` has written the word before the block, and blocks do not overlap.
-    unsafe { memory.cast::<Header>().sub(1).read() }
+    // SAFETY: the word before the block is inside the raw block.
+    let header = unsafe { memory.cast::<Header>().sub(1) };
+    // SAFETY: `aligned_alloc` has written it, and blocks do not overlap.
+    unsafe { header.read() }
 }
 
 /// # Safety
 /// `memory` is a live block of [`aligned_alloc`].
 #[inline]
 pub(super) unsafe fn aligned_free(memory: NonNull<u8>) {
+    // SAFETY: a live block, by our caller.
+    let raw = unsafe { raw(memory) };
     // SAFETY: the address is from `malloc`, and freed once, with its block.
-    unsafe { libc::free(as_void(raw(memory))) };
+    unsafe { libc::free(as_void(raw)) };
 }
 
 /// How many bytes of the block may be used; 0 if the C library does not tell.
@@ -61,16 +67,18 @@ pub(super) unsafe fn aligned_free(memory: NonNull<u8>) {
 /// `memory` is a live block of [`aligned_alloc`].
 #[inline]
 pub(super) unsafe fn usable_size(memory: NonNull<u8>) -> usize {
-    // SAFETY: a live block, the caller says.
+    // SAFETY: a live block, by our caller.
     let raw = unsafe { raw(memory) };
     let padding = memory.addr().get() - raw.addr().get();
     // SAFETY: `raw` is a live block from `malloc`.
     unsafe { raw_size(raw) }.saturating_sub(padding)
 }
 
+/// # Safety
+/// `raw` is a live block from `malloc`.
 #[cfg(windows)]
 unsafe fn raw_size(raw: NonNull<u8>) -> usize {
-    // SAFETY: a live block from `malloc`, the caller says.
+    // SAFETY: a live block from `malloc`, by our caller.
     unsafe { libc::_msize(as_void(raw)) }
 }
 
@@ -89,14 +97,15 @@ mod tests {
                 let memory = aligned_alloc(len, alignment).unwrap();
                 assert!(alignment.check_ptr(memory.as_ptr()));
                 // SAFETY: a live block of `len` bytes.
-                unsafe {
-                    memory.write_bytes(0xA5, len);
-                    let size = usable_size(memory);
-                    assert!(size >= len || cfg!(miri), "{size} of {len}");
-                    // All of it can be written without harm to the C library's own data.
-                    memory.write_bytes(0x5A, size);
-                    aligned_free(memory);
-                }
+                unsafe { memory.write_bytes(0xA5, len) };
+                // SAFETY: the same.
+                let size = unsafe { usable_size(memory) };
+                assert!(size >= len || cfg!(miri), "{size} of {len}");
+                // All of it can be written without harm to the C library's own data.
+                // SAFETY: the C library says that the block has `size` bytes.
+                unsafe { memory.write_bytes(0x5A, size) };
+                // SAFETY: the block is not used afterwards.
+                unsafe { aligned_free(memory) };
             }
         }
     }

@@ -29,7 +29,10 @@ use libc::malloc_usable_size;
 use libc::malloc_size as malloc_usable_size;
 
 mod unknown {
-    /// A block has no bytes of which its caller does not know.
+    /// No more bytes than its caller requested.
+    ///
+    /// # Safety
+    /// Safe for any argument; `unsafe` because the C library's function is.
     #[allow(dead_code)]
     pub(super) unsafe fn malloc_usable_size(_memory: *mut super::c_void) -> usize {
         0
@@ -54,7 +57,7 @@ pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<
 /// `memory` is a live block of [`aligned_alloc`].
 #[inline]
 pub(super) unsafe fn aligned_free(memory: NonNull<u8>) {
-    // SAFETY: C frees with `free` what `posix_memalign` returned.
+    // SAFETY: a live block of `posix_memalign`, by our caller, which C frees with `free`.
     unsafe { libc::free(as_void(memory)) };
 }
 
@@ -64,6 +67,6 @@ pub(super) unsafe fn aligned_free(memory: NonNull<u8>) {
 /// `memory` is a live block of [`aligned_alloc`], or of `malloc`.
 #[inline]
 pub(super) unsafe fn usable_size(memory: NonNull<u8>) -> usize {
-    // SAFETY: a live block, the caller says.
+    // SAFETY: a live block, by our caller.
     unsafe { malloc_usable_size(as_void(memory)) }
 }

@@ -43,24 +43,28 @@ impl ProcessBreak {
 }
 
 /// Moves the break up, and returns where it was.
-fn move_break(bytes: usize) -> Option<*mut u8> {
+///
+/// # Safety
+/// No other thread moves the break at the same time, which holds while a [`ProcessBreak`] exists.
+unsafe fn move_break(bytes: usize) -> Option<*mut u8> {
     let bytes = libc::intptr_t::try_from(bytes).ok()?;
-    // SAFETY: the break is moved up, if at all. Whoever made a `ProcessBreak` has promised that nobody else
-    // does so at the same time.
+    // SAFETY: the break is moved up, if at all, and by no other thread at the same time, by our caller.
     let old = unsafe { libc::sbrk(bytes) };
     (old.addr() != usize::MAX).then_some(old.cast())
 }
 
-// SAFETY: 1. What lies between the old break and the new one is nobody's, and stays as `new` says. 2. The
-// padding sees to it. 3. What `sbrk` returns is exposed. 4. No allocator is called.
+// SAFETY: 1. What lies between the old break and the new one is used by nothing else, and stays, by the requirements of
+// `new`. 2. The padding ensures it. 3. What `sbrk` returns is exposed. 4. No allocator is called.
 unsafe impl Sbrk for ProcessBreak {
     const SLAB_LEN: usize = BIG_PAGE;
 
     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
-        let now = move_break(0)?;
+        // SAFETY: a `ProcessBreak` exists.
+        let now = unsafe { move_break(0) }?;
         // After the first time that is 0, unless somebody else has moved the break.
         let padding = now.addr().wrapping_neg() % BIG_PAGE;
-        let old = move_break(padding.checked_add(bytes)?)?;
+        // SAFETY: as above.
+        let old = unsafe { move_break(padding.checked_add(bytes)?) }?;
         if old != now {
             return None;
         }

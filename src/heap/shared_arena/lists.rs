@@ -16,10 +16,18 @@ impl State {
         unsafe { NodePtr::from_ptr(self.used_list.load(Ordering::Acquire)) }
     }
 
-    /// Puts a node that this thread owns on the used list, for good, if `first` is still its head.
+    /// Puts a node on the used list, for good, if `first` is still its head.
     /// Otherwise the head is the error, and the node remains this thread's.
-    pub(super) fn push_used(&self, first: Option<NodePtr>, node: NodePtr) -> Result<(), Option<NodePtr>> {
-        node.next.set(first);
+    ///
+    /// # Safety
+    /// This thread owns the node (invariant 2), and uses it as any other thread does after success.
+    pub(super) unsafe fn push_used(
+        &self,
+        first: Option<NodePtr>,
+        node: NodePtr,
+    ) -> Result<(), Option<NodePtr>> {
+        // SAFETY: this thread owns the node, by our caller.
+        unsafe { node.set_next(first) };
         // A spurious failure would throw away a node that fits, so this is the strong form.
         self.used_list
             .compare_exchange(list_ptr(first), node.as_ptr(), Ordering::Release, Ordering::Acquire)
@@ -34,13 +42,19 @@ impl State {
         unsafe { NodePtr::from_ptr(self.free_list.swap(ptr::null_mut(), Ordering::Acquire)) }
     }
 
-    /// Gives the nodes from `first` to `last`, which this thread owns, to everybody.
-    pub(super) fn push_free(&self, first: NodePtr, last: NodePtr) {
+    /// Puts the nodes from `first` to `last` on the free list.
+    ///
+    /// # Safety
+    /// This thread owns them (invariant 2), and does not use them afterwards. Each is linked to the next; `last` need not
+    /// be linked.
+    pub(super) unsafe fn push_free(&self, first: NodePtr, last: NodePtr) {
         // The guess is that there are no others: this thread has mostly just stolen them all.
         let mut head = ptr::null_mut();
         loop {
             // SAFETY: invariant 1. The node is not looked at, so nothing has to be acquired.
-            last.next.set(unsafe { NodePtr::from_ptr(head) });
+            let below = unsafe { NodePtr::from_ptr(head) };
+            // SAFETY: this thread owns the node until the exchange succeeds.
+            unsafe { last.set_next(below) };
             let exchanged = self.free_list.compare_exchange_weak(
                 head,
                 first.as_ptr(),

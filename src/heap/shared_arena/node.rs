@@ -15,11 +15,11 @@ pub(super) struct Node {
     /// The block's length in bytes, header included, always even. Bit 0 is 1 while a thread has the
     /// exclusive right to ask the child for more (invariant 4).
     size: AtomicUsize,
-    /// Where the next block begins behind the header. It can be larger than the node (a request that
+    /// Where the next block starts after the header. It can be larger than the node (a request that
     /// does not fit moves it too), but not larger than `MAX_END_INDEX` (invariant 6).
     pub(super) end_index: AtomicUsize,
-    /// The node below in the list. Only the owner of the node touches it (invariant 2).
-    pub(super) next: Cell<Option<NodePtr>>,
+    /// The node below in the list. Only the owner of the node accesses it (invariant 2).
+    next: Cell<Option<NodePtr>>,
 }
 
 pub(super) const NODE_SIZE: usize = size_of::<Node>();
@@ -33,9 +33,9 @@ pub(super) const MAX_END_INDEX: usize = isize::MAX as usize - NODE_SIZE - 1;
 /// Bit 0 of [`Node::size`].
 const RESIZING: usize = 1;
 
-/// A pointer to a node: whoever has one may use the header.
+/// A pointer to a node, with which the header may be used.
 ///
-/// Invariant 1: it is the pointer that the child returned for a block which begins with a header,
+/// Invariant 1: it is the pointer that the child returned for a block which starts with a header,
 /// and the block is live.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
@@ -46,8 +46,7 @@ impl Deref for NodePtr {
 
     #[inline(always)]
     fn deref(&self) -> &Node {
-        // SAFETY: invariant 1. No part of the header is ever written except through its cells, and
-        // no block that is handed out overlaps it.
+        // SAFETY: invariant 1. The header is only written through its cells, and no block that is handed out overlaps it.
         unsafe { self.0.as_ref() }
     }
 }
@@ -66,7 +65,7 @@ impl NodePtr {
         let node = memory.cast::<Node>();
         let header =
             Node { size: AtomicUsize::new(size), end_index: AtomicUsize::new(0), next: Cell::new(None) };
-        // SAFETY: the caller's promise: the block has room for a header and is ours alone.
+        // SAFETY: a new block with room for a header, aligned for it, by our caller.
         unsafe { node.write(header) };
         NodePtr(node)
     }
@@ -98,14 +97,35 @@ impl NodePtr {
         self.size.load(Ordering::Acquire) & !RESIZING
     }
 
-    /// How many bytes are behind the header.
+    /// How many bytes follow the header.
     #[inline]
     pub(super) fn capacity(self) -> usize {
         self.size() - NODE_SIZE
     }
 
-    /// Sets the length of a node that this thread owns, or has the right to resize, which ends with it.
-    pub(super) fn set_size(self, size: usize) {
+    /// The node below in its list.
+    ///
+    /// # Safety
+    /// This thread owns the node (invariant 2).
+    #[inline]
+    pub(super) unsafe fn next(self) -> Option<NodePtr> {
+        self.next.get()
+    }
+
+    /// Links the node to the one below it.
+    ///
+    /// # Safety
+    /// This thread owns the node (invariant 2).
+    #[inline]
+    pub(super) unsafe fn set_next(self, next: Option<NodePtr>) {
+        self.next.set(next);
+    }
+
+    /// Sets the length of the node in bytes, which ends the right to resize it.
+    ///
+    /// # Safety
+    /// This thread owns the node or has that right (invariant 4), and the child's block has `size` bytes, an even number.
+    pub(super) unsafe fn set_size(self, size: usize) {
         debug_assert!(size & RESIZING == 0, "SharedArenaAllocator: a node has {size} bytes");
         // A store would do. But loom does not know that an update which another thread has made since
         // `begin_resize` cannot come after it, and what is modelled should be what runs.
@@ -124,8 +144,7 @@ impl NodePtr {
         self.size.load(Ordering::Relaxed) & RESIZING != 0
     }
 
-    /// Where a block would begin and end behind the header, if there were no end to the node but
-    /// `MAX_END_INDEX`.
+    /// Where a block would start and end, counted from the end of the header, if the node ended at `MAX_END_INDEX`.
     #[inline]
     pub(super) fn place(self, end_index: usize, len: usize, alignment: Alignment) -> Option<(usize, usize)> {
         // Modulo the address space, since `end_index` is not bounded by the node.
@@ -136,7 +155,7 @@ impl NodePtr {
         (end <= MAX_END_INDEX).then_some((start, end))
     }
 
-    /// The address that is `start` bytes behind the header.
+    /// The address `start` bytes after the header.
     ///
     /// # Safety
     /// `start` is at most the node's capacity.
@@ -146,10 +165,10 @@ impl NodePtr {
         unsafe { self.0.cast::<u8>().add(NODE_SIZE + start) }
     }
 
-    /// Takes `len` bytes behind `end_index`, if the node has them.
+    /// Takes `len` bytes after `end_index`, if the node has them.
     ///
     /// `end_index` moves even if not, as in Zig, except for a length that no node can have. It does not
-    /// move if another thread has moved it meanwhile.
+    /// move if another thread has moved it in between.
     #[inline]
     pub(super) fn reserve(self, len: usize, alignment: Alignment) -> Reserved {
         let capacity = self.capacity();
@@ -158,7 +177,7 @@ impl NodePtr {
             return Reserved::Full;
         };
         // Acquires what other threads have freed. Only this operation can make the bytes ours. The strong
-        // form: a failure shall mean that there is another thread, since it makes this one wait.
+        // form, so that a failure means that there is another thread, since it makes this one wait.
         match self.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed) {
             Err(_) => Reserved::Lost,
             // SAFETY: a node never shrinks while it is shared, so it still has `end` bytes.
@@ -167,8 +186,8 @@ impl NodePtr {
         }
     }
 
-    /// Whether the block ends where the next one in this node would begin. Of addresses alone: the
-    /// block may be in another node, and `end_index` behind the end of this one.
+    /// Whether the block ends where the next one in this node would start. This compares addresses alone: the
+    /// block may be in another node, and `end_index` past the end of this one.
     #[inline]
     pub(super) fn is_last(self, end_index: usize, memory: NonNull<[u8]>) -> bool {
         let end = self.0.addr().get().wrapping_add(NODE_SIZE).wrapping_add(end_index);
@@ -226,14 +245,23 @@ pub(super) fn size_for(end: usize) -> usize {
 }
 
 /// The nodes of a list, newest first. Each may be freed once it has been returned.
-pub(super) struct Nodes(pub(super) Option<NodePtr>);
+pub(super) struct Nodes(Option<NodePtr>);
+
+impl Nodes {
+    /// # Safety
+    /// This thread owns `first` and the nodes below it, until the iterator has returned them (invariant 2).
+    pub(super) unsafe fn new(first: Option<NodePtr>) -> Nodes {
+        Nodes(first)
+    }
+}
 
 impl Iterator for Nodes {
     type Item = NodePtr;
 
     fn next(&mut self) -> Option<NodePtr> {
         let node = self.0?;
-        self.0 = node.next.get();
+        // SAFETY: this thread owns the node, by the requirement of `new`.
+        self.0 = unsafe { node.next() };
         Some(node)
     }
 }

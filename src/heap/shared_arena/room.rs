@@ -9,10 +9,10 @@ use crate::alignment::Alignment;
 use crate::return_address::return_address;
 use crate::sync::Ordering;
 
-/// What an attempt to find room has led to.
+/// The result of an attempt to find room.
 pub(super) enum Attempt {
     Block(NonNull<u8>),
-    /// Another thread has changed something meanwhile: start again, at this node.
+    /// Another thread has changed something in between: start again, at this node.
     Again(Option<NodePtr>),
     /// No room here; try elsewhere.
     Refused,
@@ -28,8 +28,11 @@ impl Attempt {
 }
 
 impl SharedArenaAllocator<'_> {
-    /// Looks for room elsewhere than behind the `end_index` of `first`: 2 to 4 in the essay.
-    pub(super) fn make_room(
+    /// Looks for room elsewhere than after the `end_index` of `first`: 2 to 4 in the essay.
+    ///
+    /// # Safety
+    /// `spare` is `None`, or a node that this thread owns and that has room for the block.
+    pub(super) unsafe fn make_room(
         &self,
         first: Option<NodePtr>,
         len: usize,
@@ -39,7 +42,8 @@ impl SharedArenaAllocator<'_> {
         let previous = first.map_or(0, NodePtr::capacity);
         self.grow(first, len, alignment)
             .or_else(|| self.alloc_from_free_node(first, len, alignment))
-            .or_else(|| self.alloc_from_new_node(first, previous, spare, len, alignment))
+            // SAFETY: as our caller says of `spare`.
+            .or_else(|| unsafe { self.alloc_from_new_node(first, previous, spare, len, alignment) })
     }
 
     /// Asks the child to enlarge the newest node. Only one thread can do that at a time; the others go
@@ -51,13 +55,18 @@ impl SharedArenaAllocator<'_> {
         let Some(size) = node.begin_resize() else {
             return Attempt::Refused;
         };
-        let (new_size, attempt) = self.grow_exclusively(node, size, len, alignment);
-        node.set_size(new_size);
+        // SAFETY: this thread has the right to resize the node, whose length is `size`.
+        let (new_size, attempt) = unsafe { self.grow_exclusively(node, size, len, alignment) };
+        // SAFETY: the same, and `new_size` is the length that the child's block has now.
+        unsafe { node.set_size(new_size) };
         attempt
     }
 
-    /// The node's new size, and what came of it.
-    fn grow_exclusively(
+    /// The node's new size in bytes, and the result of the attempt.
+    ///
+    /// # Safety
+    /// This thread has the right to resize the node (invariant 4), and `size` is the node's length in bytes.
+    unsafe fn grow_exclusively(
         &self,
         node: NodePtr,
         size: usize,
@@ -70,11 +79,11 @@ impl SharedArenaAllocator<'_> {
         };
         let new_size = size_for(end);
         if new_size <= size {
-            // Another thread has freed or shrunk a block meanwhile; nodes never shrink.
+            // Another thread has freed or shrunk a block in between; nodes never shrink.
             return (size, Attempt::Again(Some(node)));
         }
         // SAFETY: a live block of the child with matching length and alignment, which no other thread
-        // resizes (invariant 4).
+        // resizes, by our caller; any thread may call the child.
         let resized = unsafe {
             self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
         };
@@ -86,13 +95,13 @@ impl SharedArenaAllocator<'_> {
         if exchanged.is_err() {
             return (new_size, Attempt::Refused);
         }
-        // SAFETY: the block has `new_size` bytes, which is enough for `end` behind the header.
+        // SAFETY: the block has `new_size` bytes, which is enough for `end` after the header.
         (new_size, Attempt::Block(unsafe { node.at(start) }))
     }
 
     /// Takes the free node that fits best, enlarged if need be, and puts it before `first`.
     ///
-    /// The thread owns the whole free list meanwhile; others find none. Since nobody takes a single
+    /// The thread owns the whole free list during that; others find none. Since no thread takes a single
     /// node, no stale `next` can come back.
     fn alloc_from_free_node(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
         let Some(first_free) = self.state.steal_free_list() else {
@@ -101,7 +110,8 @@ impl SharedArenaAllocator<'_> {
         let mut best = None;
         let mut best_lack = usize::MAX;
         let mut previous = None;
-        for node in Nodes(Some(first_free)) {
+        // SAFETY: this thread owns the stolen nodes.
+        for node in unsafe { Nodes::new(Some(first_free)) } {
             let end = node.place(0, len, alignment).map_or(usize::MAX, |(_, end)| end);
             let lack = end.saturating_sub(node.capacity());
             if lack < best_lack {
@@ -111,46 +121,58 @@ impl SharedArenaAllocator<'_> {
         }
         let last_free = previous.unwrap_or(first_free);
         let taken = best.and_then(|(previous, node)| {
-            let memory = self.take_free_node(node, len, alignment)?;
+            // SAFETY: one of the stolen nodes.
+            let memory = unsafe { self.take_free_node(node, len, alignment) }?;
             Some((previous, node, memory))
         });
         let Some((previous, node, memory)) = taken else {
-            self.state.push_free(first_free, last_free);
+            // SAFETY: the stolen nodes, linked as they were.
+            unsafe { self.state.push_free(first_free, last_free) };
             return Attempt::Refused;
         };
-        let below = node.next.get();
-        if let Err(head) = self.state.push_used(first, node) {
-            node.next.set(below);
-            self.state.push_free(first_free, last_free);
+        // SAFETY: one of the stolen nodes.
+        let below = unsafe { node.next() };
+        // SAFETY: the same.
+        if let Err(head) = unsafe { self.state.push_used(first, node) } {
+            // SAFETY: it is still this thread's.
+            unsafe { node.set_next(below) };
+            // SAFETY: the stolen nodes, linked as they were.
+            unsafe { self.state.push_free(first_free, last_free) };
             return Attempt::Again(head);
         }
-        // The node is everybody's now. The rest of the list goes back without it.
+        // The node is shared now. The rest of the list goes back without it.
         if let Some(previous) = previous {
-            previous.next.set(below);
+            // SAFETY: one of the stolen nodes, and not the one that is shared.
+            unsafe { previous.set_next(below) };
         }
         let rest_first = if node == first_free { below } else { Some(first_free) };
         let rest_last = if node == last_free { previous } else { Some(last_free) };
         if let (Some(rest_first), Some(rest_last)) = (rest_first, rest_last) {
-            self.state.push_free(rest_first, rest_last);
+            // SAFETY: the stolen nodes without the one that is shared, linked.
+            unsafe { self.state.push_free(rest_first, rest_last) };
         }
         Attempt::Block(memory)
     }
 
-    /// Makes a free node, which this thread owns, begin with a block; `None` if it cannot be made large
-    /// enough.
-    fn take_free_node(&self, node: NodePtr, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    /// Makes a free node start with a block; `None` if it cannot be made large enough.
+    ///
+    /// # Safety
+    /// This thread owns the node (invariant 2), which has no live blocks.
+    unsafe fn take_free_node(&self, node: NodePtr, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
         let (start, end) = node.place(0, len, alignment)?;
         let size = node.size();
         if end > size - NODE_SIZE {
             let new_size = size_for(end);
-            // SAFETY: a live block of the child with matching length and alignment, owned by this thread.
+            // SAFETY: a live block of the child with matching length and alignment, owned by this thread; any thread may
+            // call the child.
             let resized = unsafe {
                 self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
             };
             if !resized {
                 return None;
             }
-            node.set_size(new_size);
+            // SAFETY: the child's block has `new_size` bytes now, and this thread owns the node.
+            unsafe { node.set_size(new_size) };
         }
         node.end_index.store(end, Ordering::Relaxed);
         // SAFETY: the node has room for `end` bytes.
@@ -159,7 +181,10 @@ impl SharedArenaAllocator<'_> {
 
     /// Takes a new node from the child, or the spare one from an earlier attempt, and puts it before
     /// `first`, which had a capacity of `previous` bytes.
-    fn alloc_from_new_node(
+    ///
+    /// # Safety
+    /// As [`make_room`](Self::make_room).
+    unsafe fn alloc_from_new_node(
         &self,
         first: Option<NodePtr>,
         previous: usize,
@@ -175,7 +200,8 @@ impl SharedArenaAllocator<'_> {
             return Attempt::Refused;
         };
         node.end_index.store(end, Ordering::Relaxed);
-        if let Err(head) = self.state.push_used(first, node) {
+        // SAFETY: this thread owns the node: it is new, or the spare one.
+        if let Err(head) = unsafe { self.state.push_used(first, node) } {
             return Attempt::Again(head);
         }
         *spare = None;
@@ -183,12 +209,12 @@ impl SharedArenaAllocator<'_> {
         Attempt::Block(unsafe { node.at(start) })
     }
 
-    /// A new node with room for a block behind a previous node of `previous` bytes.
+    /// A new node, which this thread owns, with room for a block after a previous node of `previous` bytes.
     fn create_node(&self, previous: usize, len: usize, alignment: Alignment) -> Option<NodePtr> {
         let request = len.checked_add(alignment.to_byte_units())?;
         let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
         let size = wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)?;
-        // SAFETY: `size` is not zero.
+        // SAFETY: `size` is not zero; any thread may call the child.
         let memory = unsafe { self.child_allocator.raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
         // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
         Some(unsafe { NodePtr::write_header(memory, size) })

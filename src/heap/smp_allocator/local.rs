@@ -1,7 +1,7 @@
 //! The free blocks of one thread, and of all.
 
 use core::cell::Cell;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
@@ -10,11 +10,14 @@ use super::stack::{Entry, Stack};
 use super::{CARRIER_CLASS, CLASS_COUNT, SLAB_ALIGNMENT, SLAB_LEN, block_len};
 use crate::heap::PageAllocator;
 
-/// A free block: a link to the next one of its chain, or null.
+/// A free block: a link to the next one of its chain.
 #[repr(C)]
 pub(super) struct Block {
-    next: *mut Block,
+    next: Chain,
 }
+
+/// A chain of free blocks of one class, by its first, or none.
+type Chain = Option<NonNull<Block>>;
 
 /// How many blocks of a class are a batch: the contents of a slab, but not too many.
 const fn batch_len(class: usize) -> usize {
@@ -23,7 +26,7 @@ const fn batch_len(class: usize) -> usize {
 }
 
 /// How many fresh blocks are chained at once. Not more than a page of them, since chaining writes to
-/// them, and memory that nobody asked for should not be touched.
+/// them, and memory that was not requested should not be touched.
 const fn chunk_len(class: usize) -> usize {
     let per_page = 4096 / block_len(class);
     if per_page == 0 {
@@ -86,17 +89,15 @@ impl Shared {
         self.slabs.load(Ordering::Relaxed) * SLAB_LEN
     }
 
-    /// Null if there is no memory.
-    fn map_slab(&self) -> *mut u8 {
+    /// A new slab, or `None` if there is no memory.
+    fn map_slab(&self) -> Option<NonNull<u8>> {
         #[cfg(test)]
         if self.exhausted.load(Ordering::Relaxed) {
-            return ptr::null_mut();
+            return None;
         }
-        let slab = nullable(PageAllocator::map(SLAB_LEN, SLAB_ALIGNMENT));
-        if !slab.is_null() {
-            self.slabs.fetch_add(1, Ordering::Relaxed);
-        }
-        slab
+        let slab = PageAllocator::map(SLAB_LEN, SLAB_ALIGNMENT)?;
+        self.slabs.fetch_add(1, Ordering::Relaxed);
+        Some(slab)
     }
 
     /// Locks a class's depot, as a thread does that disappears in the middle of a call.
@@ -114,16 +115,16 @@ pub(super) struct Local {
     bins: [Bin; BIN_COUNT],
 }
 
-/// The free blocks of one class. In a chain are free blocks of the class, which nobody else has.
+/// The free blocks of one class. Those in its chains and the rest of a slab belong to this bin alone.
 struct Bin {
-    loaded: Cell<*mut Block>,
+    loaded: Cell<Chain>,
     /// How many blocks `free` may put in front of `loaded`. With the number of blocks in it, that is a
     /// batch at most. It is less where a chain was taken that could have been shorter than a batch:
-    /// nobody counts.
+    /// blocks are not counted.
     room: Cell<usize>,
-    spare: Cell<*mut Block>,
-    /// The rest of a slab, which nobody else has; or, where its address is a multiple of the length of
-    /// a slab, the end of one or null, and there is no rest.
+    spare: Cell<Chain>,
+    /// The rest of a slab; or, where its address is a multiple of the length of a slab, the end of one or
+    /// null, and there is no rest.
     fresh: Cell<*mut u8>,
 }
 
@@ -132,9 +133,9 @@ impl Local {
         Local {
             bins: [const {
                 Bin {
-                    loaded: Cell::new(ptr::null_mut()),
+                    loaded: Cell::new(None),
                     room: Cell::new(0),
-                    spare: Cell::new(ptr::null_mut()),
+                    spare: Cell::new(None),
                     fresh: Cell::new(ptr::null_mut()),
                 }
             }; BIN_COUNT],
@@ -154,68 +155,56 @@ impl Local {
         // these, blocks of class 0, two batches as a rule, are lost.
         for (class, bin) in self.bins.iter().enumerate() {
             bin.room.set(0);
-            for chain in [take_chain(&bin.spare), take_chain(&bin.loaded)] {
-                if !chain.is_null() {
-                    self.give(shared, class, chain);
-                }
+            for chain in [bin.spare.take(), bin.loaded.take()].into_iter().flatten() {
+                // SAFETY: a chain of this class, which is in no cell any more.
+                unsafe { self.give(shared, class, chain) };
             }
-            let fresh = bin.fresh.replace(ptr::null_mut());
-            if fresh.addr() % SLAB_LEN != 0 {
-                // SAFETY: it is ours, and at least a chunk.
-                unsafe { shared.depots[class].fresh.push(fresh.cast()) };
+            if let Some(rest) = rest_of_slab(bin.fresh.replace(ptr::null_mut())) {
+                // SAFETY: the rest of a slab is at least a chunk, and in no cell any more.
+                unsafe { shared.depots[class].fresh.push(rest.cast()) };
             }
         }
     }
 
-    /// Takes the first block of `loaded`, or null.
+    /// Takes the first block of `loaded`, if there is one.
     #[inline(always)]
-    pub(super) fn pop(&self, class: usize) -> *mut u8 {
+    pub(super) fn pop(&self, class: usize) -> Option<NonNull<u8>> {
         let bin = &self.bins[class];
-        let block = bin.loaded.get();
-        if !block.is_null() {
-            // SAFETY: what is in a chain is a free block, and ours.
-            bin.loaded.set(unsafe { (*block).next });
-            bin.room.set(bin.room.get() + 1);
-        }
-        block.cast()
+        let block = bin.loaded.get()?;
+        // SAFETY: what is in a chain is a free block, which holds its link, and this thread's.
+        bin.loaded.set(unsafe { block.read() }.next);
+        bin.room.set(bin.room.get() + 1);
+        Some(block.cast())
     }
 
     /// Puts a block in front of `loaded`, or returns false if there is no room.
     ///
     /// # Safety
-    /// As [`free`](Self::free).
+    /// `memory` is a block of the class. If the result is true, it is not used afterwards.
     #[inline(always)]
-    pub(super) unsafe fn push(&self, class: usize, memory: *mut u8) -> bool {
+    pub(super) unsafe fn push(&self, class: usize, memory: NonNull<u8>) -> bool {
         let bin = &self.bins[class];
         let room = bin.room.get();
         if room == 0 {
             return false;
         }
-        let block: *mut Block = memory.cast();
-        // SAFETY: the caller gives us the block, which is at least a word, and aligned to its length.
+        let block = memory.cast::<Block>();
+        // SAFETY: the block is ours now. It is at least a word, and aligned to its length.
         unsafe { block.write(Block { next: bin.loaded.get() }) };
-        bin.loaded.set(block);
+        bin.loaded.set(Some(block));
         bin.room.set(room - 1);
         true
     }
 
-    /// Takes a block, from wherever there is one. Null if there is no memory.
-    pub(super) fn alloc(&self, shared: &Shared, class: usize) -> *mut u8 {
+    /// Takes a block, from wherever there is one. `None` if there is no memory.
+    pub(super) fn alloc(&self, shared: &Shared, class: usize) -> Option<NonNull<u8>> {
         let bin = &self.bins[class];
-        if bin.loaded.get().is_null() {
-            let spare = take_chain(&bin.spare);
-            let (chain, room) = if !spare.is_null() {
-                (spare, 0)
-            } else {
-                match self.take(shared, class) {
-                    batch if !batch.is_null() => (batch, 0),
-                    _ => (self.cut(shared, class), batch_len(class) - chunk_len(class)),
-                }
+        if bin.loaded.get().is_none() {
+            let (chain, room) = match bin.spare.take().or_else(|| self.take(shared, class)) {
+                Some(batch) => (batch, 0),
+                None => (self.cut(shared, class)?, batch_len(class) - chunk_len(class)),
             };
-            if chain.is_null() {
-                return ptr::null_mut();
-            }
-            bin.loaded.set(chain);
+            bin.loaded.set(Some(chain));
             bin.room.set(room);
         }
         self.pop(class)
@@ -224,85 +213,79 @@ impl Local {
     /// Puts a block in front of `loaded`, after making room if there is none.
     ///
     /// # Safety
-    /// `memory` is a block of the class, and the caller gives it away. `self` is open.
-    pub(super) unsafe fn free(&self, shared: &Shared, class: usize, memory: *mut u8) {
+    /// `memory` is a block of the class, and not used afterwards. `self` is open.
+    pub(super) unsafe fn free(&self, shared: &Shared, class: usize, memory: NonNull<u8>) {
         let bin = &self.bins[class];
         if bin.room.get() == 0 {
-            let spare = take_chain(&bin.spare);
-            if spare.is_null() || self.give(shared, class, spare) {
-                bin.spare.set(take_chain(&bin.loaded));
-            } else {
-                // No memory for a carrier: both chains stay, and `loaded` becomes longer.
-                bin.spare.set(spare);
+            match bin.spare.take() {
+                // SAFETY: a chain of this class, which is in no cell any more.
+                Some(spare) if !unsafe { self.give(shared, class, spare) } => {
+                    // No memory for a carrier: both chains stay, and `loaded` becomes longer.
+                    bin.spare.set(Some(spare));
+                }
+                _ => bin.spare.set(bin.loaded.take()),
             }
             bin.room.set(batch_len(class));
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: a block of the class, not used afterwards, by our caller.
         let pushed = unsafe { self.push(class, memory) };
         debug_assert!(pushed, "SmpAllocator: there is room now");
     }
 
-    /// Gives a chain, which is ours and not empty, to the depot. False if there is no memory to do so.
-    fn give(&self, shared: &Shared, class: usize, chain: *mut Block) -> bool {
-        let entry: *mut Entry = if has_room_for_entry(class) {
+    /// Gives a chain to the depot. False if there is no memory to do so.
+    ///
+    /// # Safety
+    /// `chain` consists of free blocks of the class. If the result is true, they are not used afterwards.
+    unsafe fn give(&self, shared: &Shared, class: usize, chain: NonNull<Block>) -> bool {
+        let entry: NonNull<Entry> = if has_room_for_entry(class) {
             chain.cast()
         } else {
-            let carrier: *mut Entry = self.alloc(shared, CARRIER_CLASS).cast();
-            if carrier.is_null() {
-                return false;
-            }
-            // SAFETY: a block of its class has room for an entry.
-            unsafe { (&raw mut (*carrier).block.next).write(chain) };
-            carrier
+            let Some(carrier) = self.alloc(shared, CARRIER_CLASS) else { return false };
+            // SAFETY: the carrier is ours, and a block of its class has room for an entry, which starts with a block.
+            unsafe { carrier.cast::<Block>().write(Block { next: Some(chain) }) };
+            carrier.cast()
         };
-        // SAFETY: the entry is ours, the chain hangs on it, and both are given away here.
+        // SAFETY: the first block of the chain, or a carrier; either has room for an entry, and is not used until it is
+        // popped.
         unsafe { shared.depots[class].batches.push(entry) };
         true
     }
 
-    /// Takes a chain from the depot, or null.
-    fn take(&self, shared: &Shared, class: usize) -> *mut Block {
-        let entry = shared.depots[class].batches.pop();
-        if has_room_for_entry(class) || entry.is_null() {
-            return entry.cast();
+    /// Takes a chain from the depot, if there is one.
+    fn take(&self, shared: &Shared, class: usize) -> Chain {
+        let entry = shared.depots[class].batches.pop()?;
+        if has_room_for_entry(class) {
+            return Some(entry.cast());
         }
-        // SAFETY: `give` has put the chain there, and the entry is ours now. It is a block of its class.
-        unsafe {
-            let chain = (*entry).block.next;
-            self.free(shared, CARRIER_CLASS, entry.cast());
-            chain
-        }
+        // SAFETY: `give` has written the chain there, and the entry is ours now.
+        let carried = unsafe { entry.cast::<Block>().read() };
+        // SAFETY: a block of the carriers' class, not used afterwards; `self` is open.
+        unsafe { self.free(shared, CARRIER_CLASS, entry.cast()) };
+        carried.next
     }
 
-    /// A chain of fresh blocks, in the order of their addresses. Null if there is no memory.
-    fn cut(&self, shared: &Shared, class: usize) -> *mut Block {
+    /// A chain of fresh blocks, in the order of their addresses. `None` if there is no memory.
+    fn cut(&self, shared: &Shared, class: usize) -> Chain {
         let bin = &self.bins[class];
-        let mut fresh = bin.fresh.get();
-        if fresh.addr() % SLAB_LEN == 0 {
-            fresh = shared.depots[class].fresh.pop().cast();
-            if fresh.is_null() {
-                fresh = shared.map_slab();
-            }
-            if fresh.is_null() {
-                return fresh.cast();
-            }
-        }
+        let first = rest_of_slab(bin.fresh.get())
+            .or_else(|| shared.depots[class].fresh.pop().map(NonNull::cast))
+            .or_else(|| shared.map_slab())?;
         let (len, count) = (block_len(class), chunk_len(class));
-        let first: *mut Block = fresh.cast();
+        let mut fresh = first;
         for i in 1..=count {
             // SAFETY: the rest of a slab has at least `count` blocks, so the sum is in it or its end.
             let end = unsafe { fresh.add(len) };
-            let next = if i < count { end.cast() } else { ptr::null_mut() };
+            let next = (i < count).then(|| end.cast());
             // SAFETY: the block is ours, at least a word, and aligned to its length.
             unsafe { fresh.cast::<Block>().write(Block { next }) };
             fresh = end;
         }
-        bin.fresh.set(fresh);
-        first
+        bin.fresh.set(fresh.as_ptr());
+        Some(first.cast())
     }
 }
 
-/// What was in the cell, which is empty afterwards.
-fn take_chain(cell: &Cell<*mut Block>) -> *mut Block {
-    cell.replace(ptr::null_mut())
+/// The rest of a slab, if there is one: see [`Bin::fresh`].
+fn rest_of_slab(fresh: *mut u8) -> Option<NonNull<u8>> {
+    NonNull::new(fresh).filter(|fresh| fresh.addr().get() % SLAB_LEN != 0)
 }

@@ -1,13 +1,13 @@
 //! A stack that all threads share, made of the memory that is on it.
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::thread;
 
 use super::local::Block;
 
-/// What is on a stack: the first two words of free memory. It is a block that begins a chain, or the
-/// fresh rest of a slab (whose `block` means nothing), or what carries a chain of blocks that are
+/// What is on a stack: the first two words of free memory. It is a block that starts a chain, or the
+/// unused rest of a slab (whose `block` means nothing), or what carries a chain of blocks that are
 /// too short for it.
 #[repr(C)]
 pub(super) struct Entry {
@@ -15,14 +15,14 @@ pub(super) struct Entry {
     below: *mut Entry,
 }
 
-/// A last-in-first-out stack. Anyone may push at any time, without waiting; one thread at a time pops.
+/// A last-in-first-out stack. Any thread may push at any time, without waiting; one thread at a time pops.
 ///
 /// Popping reads what lies below the top, and then makes that the new top if the old one is still
-/// there. It could be *again* there, on top of something else, if others had popped and pushed
-/// meanwhile (this is called ABA). Since only one thread pops at a time, what is on the stack stays
-/// on it, and the question does not arise.
+/// there. It could be there *again*, on top of something else, if other threads had popped and pushed
+/// in between (the ABA problem). Since only one thread pops at a time, what is on the stack stays
+/// on it, and the problem does not arise.
 ///
-/// The orders of memory: pushing releases and popping acquires, so whoever gets a block sees its
+/// Memory orderings: pushing releases and popping acquires, so a thread that gets a block sees its
 /// last user's accesses as past. Every change of `top` is a read-modify-write, so that holds for
 /// entries further down too.
 pub(super) struct Stack {
@@ -40,13 +40,16 @@ impl Stack {
     }
 
     /// # Safety
-    /// `entry` points to at least `size_of::<Entry>()` bytes, aligned to a word. Nothing uses them
+    /// `entry` points to at least `size_of::<Entry>()` bytes, aligned to a word. They are not used
     /// until they are popped.
-    pub(super) unsafe fn push(&self, entry: *mut Entry) {
+    pub(super) unsafe fn push(&self, entry: NonNull<Entry>) {
+        let entry = entry.as_ptr();
+        // SAFETY: the bytes of an entry, by our caller.
+        let below = unsafe { &raw mut (*entry).below };
         let mut top = self.top.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the caller's promise.
-            unsafe { (&raw mut (*entry).below).write(top) };
+            // SAFETY: a field of the entry, which is ours until it is on the stack.
+            unsafe { below.write(top) };
             match self.top.compare_exchange_weak(top, entry, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => top = now,
@@ -54,23 +57,23 @@ impl Stack {
         }
     }
 
-    /// Takes the top entry, or null if there is none, or if others have been popping all the time.
-    pub(super) fn pop(&self) -> *mut Entry {
+    /// Takes the top entry; `None` if there is none, or if other threads have been popping all the time.
+    pub(super) fn pop(&self) -> Option<NonNull<Entry>> {
         if self.top.load(Ordering::Relaxed).is_null() || !self.begin_popping() {
-            return ptr::null_mut();
+            return None;
         }
         let mut top = self.top.load(Ordering::Acquire);
         while !top.is_null() {
-            // SAFETY: what is on the stack stays on it as long as we are the ones who pop, so this is
-            // the memory that `push` was given, and acquiring `top` has made its write visible.
-            let below = unsafe { (&raw const (*top).below).read() };
+            // SAFETY: what is on the stack stays on it while this thread has the right to pop, so `top` is an entry
+            // that was passed to `push`, and acquiring it has made the write of `below` visible.
+            let below = unsafe { (*top).below };
             match self.top.compare_exchange_weak(top, below, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(now) => top = now,
             }
         }
         self.popping.store(false, Ordering::Release);
-        top
+        NonNull::new(top)
     }
 
     fn begin_popping(&self) -> bool {
