@@ -12,13 +12,13 @@
 
 #![cfg(loom)]
 
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use zigalloc::heap::{ResetMode, SharedArenaAllocator};
-use zigalloc::{Alignment, SyncAllocator, VTable};
+use zigalloc::{Alignment, SyncAllocator, VTable, state};
 
 const WORD: usize = 8;
 const WORDS: usize = 256;
@@ -47,7 +47,7 @@ unsafe impl Sync for Child {}
 
 impl Child {
     const VTABLE: VTable =
-        VTable { alloc: child_alloc, resize: child_resize, remap: zigalloc::no_remap, free: child_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: zigalloc::no_remap, free: Self::free };
 
     fn new(grants: Grants) -> Child {
         Child {
@@ -61,7 +61,7 @@ impl Child {
 
     fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: blocks are disjoint parts of the memory; any thread may call.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     fn start(&self) -> *mut u8 {
@@ -93,48 +93,49 @@ impl Child {
         }
         claimed
     }
-}
 
-unsafe extern "C" fn child_alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { &*ctx.cast_const().cast::<Child>() };
-    loop {
-        let end = this.end.load(Ordering::Relaxed);
-        if end + len > WORDS * WORD || end > 0 && this.grants == Grants::GrowthOnly {
-            return ptr::null_mut();
-        }
-        if this.claim(end, end + len.next_multiple_of(WORD)) {
-            this.blocks.lock().expect("no panic").push((end, len));
-            // SAFETY: within the memory.
-            return unsafe { this.start().add(end) };
+    unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        loop {
+            let end = this.end.load(Ordering::Relaxed);
+            if end + len > WORDS * WORD || end > 0 && this.grants == Grants::GrowthOnly {
+                return None;
+            }
+            if this.claim(end, end + len.next_multiple_of(WORD)) {
+                this.blocks.lock().expect("no panic").push((end, len));
+                // SAFETY: within the memory.
+                return NonNull::new(unsafe { this.start().add(end) });
+            }
         }
     }
-}
 
-unsafe extern "C" fn child_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    _: Alignment,
-    new_len: usize,
-    _: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    let this = unsafe { &*ctx.cast_const().cast::<Child>() };
-    let offset = memory.addr() - this.start().addr();
-    let (end, new_end) = ((offset + len).next_multiple_of(WORD), (offset + new_len).next_multiple_of(WORD));
-    this.replace((offset, len), Some(len));
-    let granted = this.grants != Grants::NewBlocks && this.claim(end, new_end);
-    if granted {
-        this.replace((offset, len), Some(new_len));
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        _: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let offset = memory.addr() - this.start().addr();
+        let (end, new_end) =
+            ((offset + len).next_multiple_of(WORD), (offset + new_len).next_multiple_of(WORD));
+        this.replace((offset, len), Some(len));
+        let granted = this.grants != Grants::NewBlocks && this.claim(end, new_end);
+        if granted {
+            this.replace((offset, len), Some(new_len));
+        }
+        granted
     }
-    granted
-}
 
-unsafe extern "C" fn child_free(ctx: *mut (), memory: *mut u8, len: usize, _: Alignment, _: usize) {
-    // SAFETY: clause 1.
-    let this = unsafe { &*ctx.cast_const().cast::<Child>() };
-    this.replace((memory.addr() - this.start().addr(), len), None);
+    unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, _: Alignment, _: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.replace((memory.addr() - this.start().addr(), len), None);
+    }
 }
 
 /// The arena and its child, as every thread sees them.

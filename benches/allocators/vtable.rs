@@ -3,11 +3,11 @@
 
 use std::alloc::Layout;
 use std::hint::black_box;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use allocator_api2_02::alloc::{AllocError, Allocator as RustAllocator};
 use criterion::Criterion;
-use zigalloc::{Alignment, Allocator, VTable, no_free, no_remap, no_resize};
+use zigalloc::{Alignment, Allocator, VTable, no_free, no_remap, no_resize, state};
 
 use crate::pairs::{Pairs, time};
 
@@ -15,22 +15,22 @@ use crate::pairs::{Pairs, time};
 struct Same(NonNull<u64>);
 
 impl Same {
-    const VTABLE: VTable = VTable { alloc: same_alloc, resize: no_resize, remap: no_remap, free: no_free };
+    const VTABLE: VTable = VTable { alloc: Self::alloc, resize: no_resize, remap: no_remap, free: no_free };
 
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: no block is ever used.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
-}
 
-unsafe extern "C" fn same_alloc(
-    ctx: *mut (),
-    _len: usize,
-    _alignment: Alignment,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: the address that `allocator` took.
-    unsafe { (*ctx.cast_const().cast::<Same>()).0.as_ptr().cast() }
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        _len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        Some(unsafe { state::<Self>(ctx) }.0.cast())
+    }
 }
 
 // SAFETY: no block is ever used.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
-use zigalloc::{Alignment, Allocator, AllocatorState, VTable};
+use zigalloc::{Alignment, Allocator, AllocatorState, VTable, block, state};
 
 /// How often each function of the table was called, in its order.
 type Calls = [usize; 4];
@@ -23,12 +23,8 @@ pub(crate) struct CallSites<A: AllocatorState> {
 }
 
 impl<A: AllocatorState> CallSites<A> {
-    const VTABLE: VTable = VTable {
-        alloc: sites_alloc::<A>,
-        resize: sites_resize::<A>,
-        remap: sites_remap::<A>,
-        free: sites_free::<A>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     pub(crate) fn new(underlying: A) -> CallSites<A> {
         CallSites { underlying, refused: None, by_return_address: RefCell::default() }
@@ -47,22 +43,82 @@ impl<A: AllocatorState> CallSites<A> {
         total
     }
 
-    /// # Safety
-    /// `ctx` is that of a handle to a live `CallSites`.
-    unsafe fn called<'a>(ctx: *mut (), function: usize, ret_addr: usize) -> &'a CallSites<A> {
-        // SAFETY: the caller's promise; it is used by shared references only.
-        let this = unsafe { &*ctx.cast_const().cast::<CallSites<A>>() };
-        this.by_return_address.borrow_mut().entry(ret_addr).or_default()[function] += 1;
-        this
+    /// Counts a call, and returns the allocator to pass it on to.
+    fn called(&self, function: usize, ret_addr: usize) -> Allocator<'_> {
+        self.by_return_address.borrow_mut().entry(ret_addr).or_default()[function] += 1;
+        self.underlying.allocator()
+    }
+
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let underlying = this.called(ALLOC, ret_addr);
+        if this.refused.is_some_and(|n| this.total()[ALLOC] == n + 1) {
+            return None;
+        }
+        // SAFETY: `len` is not zero, by our caller, whose thread is the one that `underlying` is for.
+        unsafe { underlying.raw_alloc(len, alignment, ret_addr) }
+    }
+
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block of that allocator, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+        unsafe { this.called(RESIZE, ret_addr).raw_resize(memory, alignment, new_len, ret_addr) }
+    }
+
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: as in `resize`.
+        unsafe { this.called(REMAP, ret_addr).raw_remap(memory, alignment, new_len, ret_addr) }
+    }
+
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block of that allocator, not used afterwards, by our caller; one thread, as in `alloc`.
+        unsafe { this.called(FREE, ret_addr).raw_free(memory, alignment, ret_addr) };
     }
 }
 
-// SAFETY: the state, and the allocator under it, are reached through `self` only. The functions pass
+// SAFETY: the state, and the allocator below it, are reached through `self` only. The functions pass
 // everything on, so the contract is kept if the allocator below keeps it.
 unsafe impl<A: AllocatorState> AllocatorState for CallSites<A> {
     fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: as above; the handle borrows `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: as above.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }
 
@@ -99,72 +155,4 @@ fn place(address: usize) -> String {
         }
     });
     text
-}
-
-unsafe extern "C" fn sites_alloc<A: AllocatorState>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1: the context is that of the handle. All else is the caller's promise.
-    let this = unsafe { CallSites::<A>::called(ctx, ALLOC, ret_addr) };
-    if this.refused.is_some_and(|n| this.total()[ALLOC] == n + 1) {
-        return ptr::null_mut();
-    }
-    // SAFETY: as above.
-    let memory = unsafe { this.underlying.allocator().raw_alloc(len, alignment, ret_addr) };
-    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn sites_resize<A: AllocatorState>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: as in `sites_alloc`.
-    unsafe {
-        let child = CallSites::<A>::called(ctx, RESIZE, ret_addr).underlying.allocator();
-        child.raw_resize(block(memory, memory_len), alignment, new_len, ret_addr)
-    }
-}
-
-unsafe extern "C" fn sites_remap<A: AllocatorState>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: as in `sites_alloc`.
-    let memory = unsafe {
-        let child = CallSites::<A>::called(ctx, REMAP, ret_addr).underlying.allocator();
-        child.raw_remap(block(memory, memory_len), alignment, new_len, ret_addr)
-    };
-    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn sites_free<A: AllocatorState>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: as in `sites_alloc`.
-    unsafe {
-        let child = CallSites::<A>::called(ctx, FREE, ret_addr).underlying.allocator();
-        child.raw_free(block(memory, memory_len), alignment, ret_addr);
-    }
-}
-
-/// # Safety
-/// `memory` is not null, as clause 3 says of a block.
-unsafe fn block(memory: *mut u8, memory_len: usize) -> NonNull<[u8]> {
-    // SAFETY: the caller's promise.
-    NonNull::slice_from_raw_parts(unsafe { NonNull::new_unchecked(memory) }, memory_len)
 }

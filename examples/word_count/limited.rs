@@ -1,12 +1,12 @@
 //! An allocator written from scratch: it refuses memory beyond a limit.
 //!
-//! This is the shape of every allocator: the state, a method that gives out a handle to it, the
-//! table, and four C functions that find the state again.
+//! This is the form of every allocator: the state, a table, a method that hands out both as a handle, and the four
+//! functions of the table, each of which gets the state back with `state`.
 
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use zigalloc::{Alignment, SyncAllocator, VTable};
+use zigalloc::{Alignment, SyncAllocator, VTable, block, state};
 
 /// Passes calls on to its child, as long as all live blocks together are within the limit.
 ///
@@ -20,19 +20,19 @@ pub(crate) struct Limited<'c> {
 
 impl<'c> Limited<'c> {
     const VTABLE: VTable =
-        VTable { alloc: limited_alloc, resize: limited_resize, remap: limited_remap, free: limited_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     pub(crate) fn new(child: SyncAllocator<'c>, limit: usize) -> Limited<'c> {
         Limited { child, left: AtomicUsize::new(limit) }
     }
 
     pub(crate) fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: the child keeps the contract, and the functions below pass its results on, or
-        // refuse, which is always allowed. The handle borrows `self`.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract from any thread, because the child does: they pass its results on,
+        // or refuse, which is always allowed.
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// Takes so many bytes, and gives them back if the child, which is asked then, has refused.
+    /// Counts `bytes` as given out while `ask` calls the child, and afterwards if that was successful.
     fn take<R>(&self, bytes: usize, ask: impl FnOnce() -> Option<R>) -> Option<R> {
         self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).ok()?;
         let served = ask();
@@ -46,7 +46,7 @@ impl<'c> Limited<'c> {
         self.left.fetch_add(bytes, Relaxed);
     }
 
-    /// As `take`, for a block that shall have `new_len` bytes instead of `len`.
+    /// The same for a block whose length is to change from `len` to `new_len` bytes.
     fn change<R>(&self, len: usize, new_len: usize, ask: impl FnOnce() -> Option<R>) -> Option<R> {
         let served = self.take(new_len.saturating_sub(len), ask);
         if served.is_some() {
@@ -54,75 +54,66 @@ impl<'c> Limited<'c> {
         }
         served
     }
-}
 
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-unsafe fn context<'s>(ctx: *mut ()) -> &'s Limited<'s> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: `len` is not zero, by our caller; any thread may call the child.
+        this.take(len, || unsafe { this.child.raw_alloc(len, alignment, ret_addr) })
+    }
 
-/// # Safety
-/// Clause 3 of the contract: `memory` is that of a block, so not null.
-unsafe fn block(memory: *mut u8, memory_len: usize) -> NonNull<[u8]> {
-    // SAFETY: the caller's promise.
-    NonNull::slice_from_raw_parts(unsafe { NonNull::new_unchecked(memory) }, memory_len)
-}
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; any thread may call the child.
+        let resize = || unsafe { this.child.raw_resize(memory, alignment, new_len, ret_addr) };
+        this.change(memory_len, new_len, || resize().then_some(())).is_some()
+    }
 
-unsafe extern "C" fn limited_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1 of the contract.
-    let this = unsafe { context(ctx) };
-    // SAFETY: what the caller has promised us is what the child asks for. So it is below.
-    let memory = this.take(len, || unsafe { this.child.raw_alloc(len, alignment, ret_addr) });
-    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: as in `resize`.
+        let remap = || unsafe { this.child.raw_remap(memory, alignment, new_len, ret_addr) };
+        this.change(memory_len, new_len, remap)
+    }
 
-unsafe extern "C" fn limited_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 and 3 of the contract.
-    let (this, memory) = unsafe { (context(ctx), block(memory, memory_len)) };
-    // SAFETY: clauses 2 to 4 are the caller's promises.
-    let ask = || unsafe { this.child.raw_resize(memory, alignment, new_len, ret_addr) }.then_some(());
-    this.change(memory_len, new_len, ask).is_some()
-}
-
-unsafe extern "C" fn limited_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 and 3 of the contract.
-    let (this, memory) = unsafe { (context(ctx), block(memory, memory_len)) };
-    // SAFETY: clauses 2 to 4 are the caller's promises.
-    let ask = || unsafe { this.child.raw_remap(memory, alignment, new_len, ret_addr) };
-    this.change(memory_len, new_len, ask).map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn limited_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3 of the contract.
-    let (this, memory) = unsafe { (context(ctx), block(memory, memory_len)) };
-    // SAFETY: clauses 2 to 4 are the caller's promises.
-    unsafe { this.child.raw_free(memory, alignment, ret_addr) };
-    this.give_back(memory_len);
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block of the child, not used afterwards, by our caller; any thread may call the child.
+        unsafe { this.child.raw_free(memory, alignment, ret_addr) };
+        this.give_back(memory_len);
+    }
 }

@@ -284,11 +284,11 @@ impl<A: api::Allocator> FromAllocator<A> {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
         let new_layout = blocks::requested(new_len, alignment)?;
         // SAFETY: the length and alignment of a live block.
         let old_layout = unsafe { blocks::live(memory_len, alignment) };
-        // SAFETY: the address of a live block is not null.
-        let memory = unsafe { block(memory, memory_len) };
         // If the trait's functions fail, the block is as it was.
         let resized = if new_len >= memory_len {
             // SAFETY: a live block of this allocator; its layout, the last one requested, fits; the new one is not shorter.

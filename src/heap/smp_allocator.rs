@@ -303,33 +303,6 @@ impl SmpAllocator {
         SHARED.slab_bytes()
     }
 
-    /// `resize` and `remap`, which may move a large block.
-    ///
-    /// # Safety
-    /// `memory` and `alignment` match a live block. If the result is `Some`, the old pointer is not used, nor are
-    /// bytes past `new_len`.
-    #[inline]
-    unsafe fn realloc(
-        memory: NonNull<[u8]>,
-        alignment: Alignment,
-        new_len: usize,
-        may_move: bool,
-    ) -> Option<NonNull<u8>> {
-        let class = class_of(memory.len(), alignment);
-        let new_class = class_of(new_len, alignment);
-        if class < CLASS_COUNT {
-            return (new_class == class).then(|| whole_block(memory.cast()));
-        }
-        if new_class < CLASS_COUNT {
-            // It would be freed as a small block.
-            return None;
-        }
-        let may_move = may_move && alignment.to_byte_units() <= page_size();
-        // SAFETY: a live block of this class is one of the page allocator's; what the caller may use afterwards is the
-        // same.
-        unsafe { PageAllocator::realloc(memory, new_len, may_move) }
-    }
-
     #[inline]
     unsafe extern "C" fn alloc(
         _ctx: *mut (),
@@ -355,8 +328,13 @@ impl SmpAllocator {
     ) -> bool {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block, by our caller, who does not use what is cut off; the block does not move.
-        unsafe { Self::realloc(memory, alignment, new_len, false) }.is_some()
+        let (class, new_class) = (class_of(memory_len, alignment), class_of(new_len, alignment));
+        if class < CLASS_COUNT || new_class < CLASS_COUNT {
+            // `free` knows the class by the length alone.
+            return class == new_class;
+        }
+        // SAFETY: a live block of this class is one of the page allocator's; what is cut off is not used, by our caller.
+        unsafe { PageAllocator::realloc(memory, new_len, false) }.is_some()
     }
 
     #[inline]
@@ -370,8 +348,16 @@ impl SmpAllocator {
     ) -> Option<NonNull<u8>> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block, by our caller, who does not use the old pointer, nor what is cut off.
-        unsafe { Self::realloc(memory, alignment, new_len, true) }
+        let (class, new_class) = (class_of(memory_len, alignment), class_of(new_len, alignment));
+        if class < CLASS_COUNT {
+            return (class == new_class).then(|| whole_block(memory.cast()));
+        }
+        if new_class < CLASS_COUNT {
+            return None;
+        }
+        let may_move = alignment.to_byte_units() <= page_size();
+        // SAFETY: as in `resize`; the old pointer is not used either.
+        unsafe { PageAllocator::realloc(memory, new_len, may_move) }
     }
 
     #[inline]

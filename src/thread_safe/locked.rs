@@ -58,6 +58,12 @@ pub struct LockedAllocator<'c, R> {
     locked: Locked<'c, Mutex<R, ()>>,
 }
 
+// Stated here, since the lock's own implementations also require that `R` is a `RawMutex`.
+// SAFETY: the lock may be sent, and the child may be called from any thread.
+unsafe impl<R: Send> Send for LockedAllocator<'_, R> {}
+// SAFETY: the child is called under the lock only, which any thread may take.
+unsafe impl<R: Sync> Sync for LockedAllocator<'_, R> {}
+
 // Nothing unwinds out of a call, so a caught panic never shows a lock that is held or a child in mid-call.
 impl<R> UnwindSafe for LockedAllocator<'_, R> {}
 impl<R> RefUnwindSafe for LockedAllocator<'_, R> {}

@@ -371,7 +371,7 @@ fn round_trip() {
 fn use_from_c(allocator: Allocator<'_>) -> NonNull<[u8]> {
     // SAFETY: the length is not zero.
     let memory = unsafe { (allocator.vtable().alloc)(allocator.ptr(), 40, Alignment::_8, 0) };
-    let memory = slice(NonNull::new(memory).unwrap(), 40);
+    let memory = slice(memory.unwrap(), 40);
     // SAFETY: a new block.
     unsafe { memory.cast::<u8>().write_bytes(9, 40) };
     memory

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use rstest::rstest;
 use zigalloc::heap::{
@@ -19,7 +19,7 @@ use zigalloc::testing::{
     test_allocator_strict_with, test_handles_strict, validation_wrap,
 };
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggedCall, LoggingAllocator, Sink};
-use zigalloc::{Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable, state};
 
 // ---- the allocators ----
 
@@ -533,7 +533,7 @@ struct Broken<'b> {
 
 impl<'b> Broken<'b> {
     const VTABLE: VTable =
-        VTable { alloc: broken_alloc, resize: broken_resize, remap: broken_remap, free: broken_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     fn new(fault: Fault, buffer: &'b mut [MaybeUninit<u8>]) -> Broken<'b> {
         // Odd, so that whoever aligns offsets is misaligned.
@@ -546,7 +546,7 @@ impl<'b> Broken<'b> {
 
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: that the contract is broken is the point; the memory is valid all the same.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     fn at(&self, offset: usize) -> *mut u8 {
@@ -591,25 +591,39 @@ impl<'b> Broken<'b> {
         Some(start)
     }
 
-    fn alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
-        match self.place(len, alignment) {
-            Some(start) => self.at(start),
-            None => {
-                self.refused.set(true);
-                ptr::null_mut()
-            }
-        }
-    }
-
     fn is_last(&self, memory: *mut u8, len: usize) -> bool {
         memory.addr() + len == self.buffer.addr().get() + self.end.get()
     }
 
-    fn resize(&self, memory: *mut u8, len: usize, new_len: usize) -> bool {
-        // Writes to the block's begin: a byte that no pattern of the kit has there twice in a row.
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let start = this.place(len, alignment);
+        if start.is_none() {
+            this.refused.set(true);
+        }
+        NonNull::new(this.at(start?))
+    }
+
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        _: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // Writes to the block's start: a byte that no pattern of the kit has there twice in a row.
         // SAFETY: a live block has at least one byte, which the kit has written.
         let spoil = || unsafe { memory.write(!memory.read()) };
-        match self.fault {
+        match this.fault {
             Fault::ResizeAlwaysSaysTrue if new_len < 1 << 30 => return true,
             Fault::ResizeSaysTrueToHugeLengths if new_len > 1 << 30 => return true,
             Fault::ResizeSaysTrueAndForgets => spoil(),
@@ -618,20 +632,20 @@ impl<'b> Broken<'b> {
                 return false;
             }
             Fault::ResizeSaysFalseAndShrinks => {
-                if self.is_last(memory, len) && new_len < len {
-                    self.end.set(self.end.get() - (len - new_len));
+                if this.is_last(memory, len) && new_len < len {
+                    this.end.set(this.end.get() - (len - new_len));
                 }
                 return false;
             }
             _ => {}
         }
-        if !self.is_last(memory, len) {
+        if !this.is_last(memory, len) {
             return new_len <= len;
         }
-        let start = self.end.get() - len;
+        let start = this.end.get() - len;
         match start.checked_add(new_len) {
-            Some(end) if end <= self.len => {
-                self.end.set(end);
+            Some(end) if end <= this.len => {
+                this.end.set(end);
                 true
             }
             _ => false,
@@ -639,21 +653,30 @@ impl<'b> Broken<'b> {
     }
 
     /// Always moves.
-    fn remap(&self, memory: *mut u8, len: usize, alignment: Alignment, new_len: usize) -> *mut u8 {
-        if self.fault == Fault::RemapSaysNullAndFrees && self.is_last(memory, len) {
-            self.end.set(self.end.get() - len);
-            return ptr::null_mut();
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if this.fault == Fault::RemapSaysNullAndFrees && this.is_last(memory, len) {
+            this.end.set(this.end.get() - len);
+            return None;
         }
-        let asked = match self.fault {
+        let requested = match this.fault {
             Fault::RemapMisaligns => Alignment::_1,
             _ => alignment,
         };
-        let Some(start) = self.place(new_len, asked) else { return ptr::null_mut() };
-        let (new, kept) = (self.at(start), len.min(new_len));
+        let start = this.place(new_len, requested)?;
+        let (new, kept) = (this.at(start), len.min(new_len));
         // SAFETY: both blocks are in the buffer and have at least `kept` bytes. They do not overlap,
         // since the new one is behind all others; `copy` would even allow it.
         unsafe {
-            match self.fault {
+            match this.fault {
                 Fault::RemapForgets => new.write_bytes(0, new_len),
                 Fault::RemapShiftsByOne if kept > 2 => {
                     new.write(0);
@@ -666,62 +689,25 @@ impl<'b> Broken<'b> {
                 _ => new.copy_from(memory, kept),
             }
         }
-        new
+        NonNull::new(new)
     }
 
-    fn free(&self, memory: *mut u8, len: usize) {
-        let offset = memory.addr() - self.buffer.addr().get();
-        match self.fault {
+    unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, _: Alignment, _: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let offset = memory.addr() - this.buffer.addr().get();
+        match this.fault {
             // A "free list" whose link is behind the block.
-            Fault::FreeWrites if offset + len < self.end.get() => {
-                let behind = self.at(offset + len);
+            Fault::FreeWrites if offset + len < this.end.get() => {
+                let behind = this.at(offset + len);
                 // SAFETY: in the used part of the buffer. It may be padding, so it is not read.
                 unsafe { behind.write(0xF5) };
             }
-            Fault::HandsOutFreedMiddle => self.end.set(self.end.get().min(offset)),
-            _ if self.is_last(memory, len) => self.end.set(offset),
+            Fault::HandsOutFreedMiddle => this.end.set(this.end.get().min(offset)),
+            _ if this.is_last(memory, len) => this.end.set(offset),
             _ => {}
         }
     }
-}
-
-unsafe fn broken<'s>(ctx: *mut ()) -> &'s Broken<'s> {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-unsafe extern "C" fn broken_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { broken(ctx) }.alloc(len, alignment)
-}
-
-unsafe extern "C" fn broken_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    _: Alignment,
-    new_len: usize,
-    _: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    unsafe { broken(ctx) }.resize(memory, len, new_len)
-}
-
-unsafe extern "C" fn broken_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { broken(ctx) }.remap(memory, len, alignment, new_len)
-}
-
-unsafe extern "C" fn broken_free(ctx: *mut (), memory: *mut u8, len: usize, _: Alignment, _: usize) {
-    // SAFETY: clause 1.
-    unsafe { broken(ctx) }.free(memory, len);
 }
 
 /// The message of the panic that the strict kit ends with.
@@ -813,15 +799,15 @@ fn lost_content_is_caught() {
 fn an_allocator_that_always_over_aligns_is_caught() {
     /// 32 of the largest pages that any supported machine has.
     const OVER_ALIGNMENT: usize = (32 * 64) << 10;
-    unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> *mut u8 {
-        // SAFETY: clause 1.
-        unsafe { broken(ctx) }.alloc(len, Alignment::from_byte_units(OVER_ALIGNMENT))
+    unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, ra: usize) -> Option<NonNull<u8>> {
+        // SAFETY: passed on as it came, but for the alignment.
+        unsafe { Broken::alloc(ctx, len, Alignment::from_byte_units(OVER_ALIGNMENT), ra) }
     }
     let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(41 * OVER_ALIGNMENT);
     let over = Broken::new(Fault::None, &mut buffer);
     const VTABLE: VTable = VTable { alloc, ..Broken::VTABLE };
     // SAFETY: as `Broken`, with another alignment.
-    let allocator = unsafe { Allocator::from_raw_parts(ptr::from_ref(&over).cast_mut().cast(), &VTABLE) };
+    let allocator = unsafe { Allocator::from_state(&over, &VTABLE) };
     let message = caught(|| test_allocator_aligned_shrink(allocator)).unwrap();
     assert!(message.contains("39 blocks in a row are aligned to "), "{message}");
 }

@@ -13,11 +13,11 @@ mod with_allocator;
 mod zig;
 
 use std::cell::RefCell;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use zigalloc::heap::DebugConfig;
 use zigalloc::heap::debug::{Report, ReportKind};
-use zigalloc::{Alignment, Allocator, VTable};
+use zigalloc::{Alignment, Allocator, VTable, state};
 
 thread_local! {
     static REPORTS: RefCell<Vec<Report>> = const { RefCell::new(Vec::new()) };
@@ -97,49 +97,54 @@ struct Moves<'c>(Allocator<'c>);
 
 impl Moves<'_> {
     const VTABLE: VTable =
-        VTable { alloc: moves_alloc, resize: zigalloc::no_resize, remap: moves_remap, free: moves_free };
+        VTable { alloc: Self::alloc, resize: zigalloc::no_resize, remap: Self::remap, free: Self::free };
 
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract, as the child does.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
-}
 
-unsafe fn moves<'s>(ctx: *mut ()) -> Allocator<'s> {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast::<Moves<'_>>() }.0
-}
-
-unsafe extern "C" fn moves_alloc(ctx: *mut (), len: usize, alignment: Alignment, ret_addr: usize) -> *mut u8 {
-    // SAFETY: the caller's promises are the child's.
-    let memory = unsafe { moves(ctx).raw_alloc(len, alignment, ret_addr) };
-    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn moves_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: the caller's promises are the child's; both blocks have as many bytes as are copied.
-    unsafe {
-        let Some(new) = moves(ctx).raw_alloc(new_len, alignment, ret_addr) else { return ptr::null_mut() };
-        new.as_ptr().copy_from_nonoverlapping(memory, len.min(new_len));
-        moves_free(ctx, memory, len, alignment, ret_addr);
-        new.as_ptr()
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: `len` is not zero, by our caller; one thread.
+        unsafe { this.0.raw_alloc(len, alignment, ret_addr) }
     }
-}
 
-unsafe extern "C" fn moves_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: the caller's promises are the child's.
-    unsafe { moves(ctx).raw_free(block(NonNull::new_unchecked(memory), len), alignment, ret_addr) };
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `new_len` is not zero, by our caller.
+        let new = unsafe { Self::alloc(ctx, new_len, alignment, ret_addr) }?;
+        // SAFETY: both blocks are live and have as many bytes.
+        unsafe { new.as_ptr().copy_from_nonoverlapping(memory, len.min(new_len)) };
+        // SAFETY: a live block, which is not used afterwards, by our caller.
+        unsafe { Self::free(ctx, memory, len, alignment, ret_addr) };
+        Some(new)
+    }
+
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { zigalloc::block(memory, len) };
+        // SAFETY: a live block of the child, by our caller; one thread.
+        unsafe { this.0.raw_free(memory, alignment, ret_addr) };
+    }
 }

@@ -96,9 +96,9 @@ const WATCHFUL: zigalloc::VTable = {
     fn look() {
         assert!(HOLDS.get(), "the child is called without the lock");
     }
-    unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
+    unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
         look();
-        std::ptr::null_mut()
+        None
     }
     unsafe extern "C" fn resize(_: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize, _: usize) -> bool {
         look();
@@ -111,9 +111,9 @@ const WATCHFUL: zigalloc::VTable = {
         _: Alignment,
         _: usize,
         _: usize,
-    ) -> *mut u8 {
+    ) -> Option<NonNull<u8>> {
         look();
-        std::ptr::null_mut()
+        None
     }
     unsafe extern "C" fn free(_: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize) {
         look();
@@ -309,7 +309,7 @@ fn it_stacks() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn a_child_that_panics_aborts() {
-    unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
+    unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
         panic!("the child panics")
     }
     const VTABLE: zigalloc::VTable = zigalloc::VTable {

@@ -14,7 +14,7 @@ use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::{
-    Alignment, Allocation, Allocator, AllocatorState, SyncAllocator, ThreadSafeAllocator, VTable,
+    Alignment, Allocation, Allocator, AllocatorState, SyncAllocator, ThreadSafeAllocator, VTable, state,
 };
 
 use crate::util::{
@@ -191,12 +191,8 @@ pub struct Doorkeeper {
 }
 
 impl Doorkeeper {
-    const VTABLE: VTable = VTable {
-        alloc: doorkeeper_alloc,
-        resize: doorkeeper_resize,
-        remap: doorkeeper_remap,
-        free: doorkeeper_free,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     fn stay(&self) {
         let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
@@ -208,56 +204,51 @@ impl Doorkeeper {
         }
         self.inside.fetch_sub(1, Ordering::SeqCst);
     }
+
+    unsafe extern "C" fn alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        unsafe { state::<Self>(ctx) }.stay();
+        None
+    }
+
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        _: *mut u8,
+        _: usize,
+        _: Alignment,
+        _: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        unsafe { state::<Self>(ctx) }.stay();
+        false
+    }
+
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        _: *mut u8,
+        _: usize,
+        _: Alignment,
+        _: usize,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        unsafe { state::<Self>(ctx) }.stay();
+        None
+    }
+
+    unsafe extern "C" fn free(ctx: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        unsafe { state::<Self>(ctx) }.stay();
+    }
 }
 
 // SAFETY: 1. `alloc` always fails, so there is no block. 2. The state is atomic and its own.
 unsafe impl AllocatorState for Doorkeeper {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
-}
-
-unsafe fn doorkeeper<'s>(ctx: *mut ()) -> &'s Doorkeeper {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-unsafe extern "C" fn doorkeeper_alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { doorkeeper(ctx) }.stay();
-    ptr::null_mut()
-}
-
-unsafe extern "C" fn doorkeeper_resize(
-    ctx: *mut (),
-    _: *mut u8,
-    _: usize,
-    _: Alignment,
-    _: usize,
-    _: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    unsafe { doorkeeper(ctx) }.stay();
-    false
-}
-
-unsafe extern "C" fn doorkeeper_remap(
-    ctx: *mut (),
-    _: *mut u8,
-    _: usize,
-    _: Alignment,
-    _: usize,
-    _: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { doorkeeper(ctx) }.stay();
-    ptr::null_mut()
-}
-
-unsafe extern "C" fn doorkeeper_free(ctx: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize) {
-    // SAFETY: clause 1.
-    unsafe { doorkeeper(ctx) }.stay();
 }
 
 /// Calls one of the four functions through a handle. The block never existed; the child does not look.
@@ -306,21 +297,29 @@ struct Gate {
     calls: Cell<usize>,
 }
 
+impl Gate {
+    const VTABLE: VTable = VTable {
+        alloc: Self::alloc,
+        resize: zigalloc::no_resize,
+        remap: zigalloc::no_remap,
+        free: zigalloc::no_free,
+    };
+
+    unsafe extern "C" fn alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.calls.set(this.calls.get() + 1);
+        this.entered.send(()).unwrap();
+        this.leave.recv().unwrap();
+        None
+    }
+}
+
 // SAFETY: 1. `alloc` always fails, so there is no block. 2. The state is its own.
 unsafe impl AllocatorState for Gate {
     fn allocator(&self) -> Allocator<'_> {
-        unsafe extern "C" fn alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
-            // SAFETY: clause 1: the address below.
-            let gate = unsafe { &*ctx.cast_const().cast::<Gate>() };
-            gate.calls.set(gate.calls.get() + 1);
-            gate.entered.send(()).unwrap();
-            gate.leave.recv().unwrap();
-            ptr::null_mut()
-        }
-        const VTABLE: VTable =
-            VTable { alloc, resize: zigalloc::no_resize, remap: zigalloc::no_remap, free: zigalloc::no_free };
         // SAFETY: as above.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }
 
@@ -355,7 +354,7 @@ fn others_wait(#[values(0, 1, 2, 3)] function: usize) {
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn a_child_that_panics_aborts() {
     const VTABLE: VTable = {
-        unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
+        unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
             panic!("the child panics in function 0")
         }
         unsafe extern "C" fn resize(
@@ -375,7 +374,7 @@ fn a_child_that_panics_aborts() {
             _: Alignment,
             _: usize,
             _: usize,
-        ) -> *mut u8 {
+        ) -> Option<NonNull<u8>> {
             panic!("the child panics in function 2")
         }
         unsafe extern "C" fn free(_: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize) {
@@ -445,38 +444,72 @@ pub struct Racy {
 
 impl Racy {
     const VTABLE: VTable =
-        VTable { alloc: racy_alloc, resize: racy_resize, remap: racy_remap, free: racy_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     pub fn new(slots: usize) -> Racy {
         let slots = (0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
         Racy { slots, fresh: Cell::new(0), free: Cell::new(None), live: Cell::new(0) }
     }
 
-    fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
         if len > size_of::<Slot>() || alignment > Alignment::of::<Slot>() {
             return None;
         }
-        let slot = match self.free.get() {
+        let slot = match this.free.get() {
             Some(slot) => {
-                // SAFETY: a free slot begins with the next one.
-                self.free.set(unsafe { slot.cast().read() });
+                // SAFETY: a free slot starts with the next one.
+                this.free.set(unsafe { slot.cast().read() });
                 slot
             }
             None => {
-                let slot = self.slots.get(self.fresh.get())?;
-                self.fresh.set(self.fresh.get() + 1);
+                let slot = this.slots.get(this.fresh.get())?;
+                this.fresh.set(this.fresh.get() + 1);
                 NonNull::new(slot.get()).unwrap().cast()
             }
         };
-        self.live.set(self.live.get() + 1);
+        this.live.set(this.live.get() + 1);
         Some(slot.cast())
     }
 
-    fn free(&self, memory: NonNull<u8>) {
-        let slot = memory.cast::<Slot>();
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        _: *mut u8,
+        _: usize,
+        _: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        unsafe { state::<Self>(ctx) }.live.get() > 0 && new_len <= size_of::<Slot>()
+    }
+
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: passed on as it came.
+        let resized = unsafe { Self::resize(ctx, memory, len, alignment, new_len, ret_addr) };
+        if resized { NonNull::new(memory) } else { None }
+    }
+
+    unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, _: usize, _: Alignment, _: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let slot = NonNull::new(memory).unwrap().cast::<Slot>();
         // SAFETY: the block is a slot, and no longer in use.
-        unsafe { slot.cast().write(self.free.replace(Some(slot))) };
-        self.live.set(self.live.get() - 1);
+        unsafe { slot.cast().write(this.free.replace(Some(slot))) };
+        this.live.set(this.live.get() - 1);
     }
 }
 
@@ -487,50 +520,8 @@ unsafe impl Send for Racy {}
 unsafe impl AllocatorState for Racy {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
-}
-
-unsafe fn racy<'s>(ctx: *mut ()) -> &'s Racy {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-unsafe extern "C" fn racy_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { racy(ctx) }.alloc(len, alignment).map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn racy_resize(
-    ctx: *mut (),
-    _: *mut u8,
-    _: usize,
-    _: Alignment,
-    new_len: usize,
-    _: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    unsafe { racy(ctx) }.live.get() > 0 && new_len <= size_of::<Slot>()
-}
-
-unsafe extern "C" fn racy_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: passed on as it came.
-    match unsafe { racy_resize(ctx, memory, len, alignment, new_len, ret_addr) } {
-        true => memory,
-        false => ptr::null_mut(),
-    }
-}
-
-unsafe extern "C" fn racy_free(ctx: *mut (), memory: *mut u8, _: usize, _: Alignment, _: usize) {
-    // SAFETY: clauses 1 and 3.
-    unsafe { racy(ctx) }.free(NonNull::new(memory).unwrap());
 }
 
 /// Runs a random program in each of many threads.

@@ -4,9 +4,9 @@
 
 use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
-use zigalloc::{Alignment, Allocator, AllocatorState, VTable};
+use zigalloc::{Alignment, Allocator, AllocatorState, VTable, state};
 
 /// One call of a vtable function, with its result. Lengths are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Recorder<'c> {
 
 impl<'c> Recorder<'c> {
     const VTABLE: VTable =
-        VTable { alloc: recorder_alloc, resize: recorder_resize, remap: recorder_remap, free: recorder_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     pub fn new(child: impl Into<Allocator<'c>>) -> Recorder<'c> {
         Recorder {
@@ -78,12 +78,92 @@ impl<'c> Recorder<'c> {
 
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions pass everything on, or refuse.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// The calls since the last `take`.
     pub fn take(&self) -> Vec<Call> {
         self.calls.take()
+    }
+
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let result = match this.refuse_alloc.get() {
+            true => None,
+            // SAFETY: the length is what our caller passed; the handles stay in one thread.
+            false => unsafe { this.child_allocator.raw_alloc(len, alignment, ret_addr) },
+        };
+        let address = result.map(|memory| memory.addr().get());
+        this.calls.borrow_mut().push(Call::Alloc { len, alignment, ret_addr, result: address });
+        result
+    }
+
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let result = !this.refuse_resize.get()
+            // SAFETY: a live block of the child, by our caller; one thread.
+            && unsafe { this.child_allocator.raw_resize(block(memory, len), alignment, new_len, ret_addr) };
+        let address = memory.addr();
+        this.calls.borrow_mut().push(Call::Resize { address, len, alignment, new_len, ret_addr, result });
+        result
+    }
+
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let address = memory.addr();
+        let result = match this.refuse_resize.get() {
+            true => None,
+            // SAFETY: a live block of the child, by our caller; one thread.
+            false => unsafe {
+                this.child_allocator.raw_remap(block(memory, len), alignment, new_len, ret_addr)
+            },
+        };
+        let moved = result.map(|memory| memory.addr().get());
+        this.calls.borrow_mut().push(Call::Remap {
+            address,
+            len,
+            alignment,
+            new_len,
+            ret_addr,
+            result: moved,
+        });
+        result
+    }
+
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.calls.borrow_mut().push(Call::Free { address: memory.addr(), len, alignment, ret_addr });
+        // SAFETY: a live block of the child, by our caller; one thread.
+        unsafe { this.child_allocator.raw_free(block(memory, len), alignment, ret_addr) };
     }
 }
 
@@ -94,84 +174,9 @@ unsafe impl AllocatorState for Recorder<'_> {
     }
 }
 
-unsafe fn recorder<'s>(ctx: *mut ()) -> &'s Recorder<'s> {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-fn block(memory: *mut u8, len: usize) -> NonNull<[u8]> {
+/// A block from a function's arguments. Unlike [`zigalloc::block`], it notices a null.
+pub fn block(memory: *mut u8, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::new(memory).expect("a block is never null"), len)
-}
-
-unsafe extern "C" fn recorder_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { recorder(ctx) };
-    let result = match this.refuse_alloc.get() {
-        true => None,
-        // SAFETY: the caller's promises are the child's.
-        false => unsafe { this.child_allocator.raw_alloc(len, alignment, ret_addr) },
-    };
-    let address = result.map(|memory| memory.addr().get());
-    this.calls.borrow_mut().push(Call::Alloc { len, alignment, ret_addr, result: address });
-    result.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn recorder_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    let this = unsafe { recorder(ctx) };
-    let result = !this.refuse_resize.get()
-        // SAFETY: the caller's promises are the child's.
-        && unsafe { this.child_allocator.raw_resize(block(memory, len), alignment, new_len, ret_addr) };
-    let address = memory.addr();
-    this.calls.borrow_mut().push(Call::Resize { address, len, alignment, new_len, ret_addr, result });
-    result
-}
-
-unsafe extern "C" fn recorder_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { recorder(ctx) };
-    let address = memory.addr();
-    let result = match this.refuse_resize.get() {
-        true => None,
-        // SAFETY: the caller's promises are the child's.
-        false => unsafe { this.child_allocator.raw_remap(block(memory, len), alignment, new_len, ret_addr) },
-    };
-    let moved = result.map(|memory| memory.addr().get());
-    this.calls.borrow_mut().push(Call::Remap { address, len, alignment, new_len, ret_addr, result: moved });
-    result.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn recorder_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clause 1.
-    let this = unsafe { recorder(ctx) };
-    this.calls.borrow_mut().push(Call::Free { address: memory.addr(), len, alignment, ret_addr });
-    // SAFETY: the caller's promises are the child's.
-    unsafe { this.child_allocator.raw_free(block(memory, len), alignment, ret_addr) };
 }
 
 /// Calls in one line, as tables of expected calls write them: `alloc 51 @0`, `alloc 51 null`,
@@ -215,7 +220,7 @@ pub struct Bump {
 
 impl Bump {
     const VTABLE: VTable =
-        VTable { alloc: bump_alloc, resize: bump_resize, remap: bump_remap, free: bump_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// `len` bytes of memory, of which the first `start` are never used.
     pub fn new(start: usize, len: usize) -> Bump {
@@ -235,7 +240,7 @@ impl Bump {
 
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: blocks are disjoint parts of memory that lives as long as `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// Where offsets count from.
@@ -253,19 +258,6 @@ impl Bump {
         self.refused_request.get() == Some(request)
     }
 
-    fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-        assert!(len > 0, "a length of 0 reached an allocator");
-        if self.refuses() || !alignment.is_valid() {
-            return None;
-        }
-        let start = alignment.forward_checked(self.base() + self.end.get())? - self.base();
-        let end = start.checked_add(len).filter(|&end| end <= self.layout.size())?;
-        self.end.set(end);
-        self.live.borrow_mut().push((start, len, alignment));
-        // SAFETY: `start` is below the size.
-        Some(unsafe { self.base.add(start) })
-    }
-
     /// The place of a live block in the list, which must have exactly this length and alignment.
     fn find(&self, memory: NonNull<[u8]>, alignment: Alignment) -> usize {
         let block = (memory.addr().get().wrapping_sub(self.base()), memory.len(), alignment);
@@ -275,7 +267,7 @@ impl Bump {
         })
     }
 
-    fn resize(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize) -> bool {
+    fn set_len(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize) -> bool {
         assert!(new_len > 0, "a length of 0 reached an allocator");
         let index = self.find(memory, alignment);
         let (start, len, _) = self.live.borrow()[index];
@@ -287,6 +279,64 @@ impl Bump {
         self.end.set(start + new_len);
         self.live.borrow_mut()[index].1 = new_len;
         true
+    }
+
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        assert!(len > 0, "a length of 0 reached an allocator");
+        if this.refuses() || !alignment.is_valid() {
+            return None;
+        }
+        let start = alignment.forward_checked(this.base() + this.end.get())? - this.base();
+        let end = start.checked_add(len).filter(|&end| end <= this.layout.size())?;
+        this.end.set(end);
+        this.live.borrow_mut().push((start, len, alignment));
+        // SAFETY: `start` is below the size.
+        Some(unsafe { this.base.add(start) })
+    }
+
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        unsafe { state::<Self>(ctx) }.set_len(block(memory, len), alignment, new_len)
+    }
+
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let memory = block(memory, len);
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        unsafe { state::<Self>(ctx) }.set_len(memory, alignment, new_len).then_some(memory.cast())
+    }
+
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let index = this.find(block(memory, len), alignment);
+        this.live.borrow_mut().remove(index);
     }
 }
 
@@ -302,56 +352,6 @@ unsafe impl AllocatorState for Bump {
     fn allocator(&self) -> Allocator<'_> {
         Bump::allocator(self)
     }
-}
-
-unsafe fn bump<'s>(ctx: *mut ()) -> &'s Bump {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-unsafe extern "C" fn bump_alloc(ctx: *mut (), len: usize, alignment: Alignment, _ret_addr: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { bump(ctx) }.alloc(len, alignment).map_or(ptr::null_mut(), NonNull::as_ptr)
-}
-
-unsafe extern "C" fn bump_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    unsafe { bump(ctx) }.resize(block(memory, len), alignment, new_len)
-}
-
-unsafe extern "C" fn bump_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    match unsafe { bump(ctx) }.resize(block(memory, len), alignment, new_len) {
-        true => memory,
-        false => ptr::null_mut(),
-    }
-}
-
-unsafe extern "C" fn bump_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clause 1.
-    let this = unsafe { bump(ctx) };
-    let index = this.find(block(memory, len), alignment);
-    this.live.borrow_mut().remove(index);
 }
 
 /// How many seeds of `all` a test of random programs takes. Miri gets one: its programs are short, and take long.

@@ -47,8 +47,8 @@ fn bytes(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
 
 /// Whatever is asked of it, the answer is the address 64 + 1.
 fn odd_allocator() -> Allocator<'static> {
-    unsafe extern "C" fn odd(_: *mut (), _: usize, _: Alignment, _: usize) -> *mut u8 {
-        std::ptr::without_provenance_mut(65)
+    unsafe extern "C" fn odd(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+        NonNull::new(std::ptr::without_provenance_mut(65))
     }
     const VTABLE: zigalloc::VTable = zigalloc::VTable {
         alloc: odd,

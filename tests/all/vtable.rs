@@ -9,7 +9,7 @@ use rstest::rstest;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator};
 use zigalloc::{
     Alignment, Allocation, Allocator, AllocatorState, ChildAllocator, Error, SyncAllocator, VTable, no_alloc,
-    no_free, no_remap, no_resize,
+    no_free, no_remap, no_resize, state,
 };
 
 use crate::util::{Recorder, alignment_from_c, alone, assert_aborted, run_alone};
@@ -38,73 +38,68 @@ struct Listener {
 
 impl Listener {
     const VTABLE: VTable =
-        VTable { alloc: listener_alloc, resize: listener_resize, remap: listener_remap, free: listener_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the pointers that it answers are never used for anything.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    fn answer(&self) -> *mut u8 {
-        ptr::without_provenance_mut(self.pointer.get())
+    fn answer(&self) -> Option<NonNull<u8>> {
+        NonNull::new(ptr::without_provenance_mut(self.pointer.get()))
     }
-}
 
-unsafe fn listener<'s>(ctx: *mut ()) -> &'s Listener {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.heard.borrow_mut().push(Heard::Alloc(len, alignment, ret_addr));
+        this.answer()
+    }
 
-unsafe extern "C" fn listener_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { listener(ctx) };
-    this.heard.borrow_mut().push(Heard::Alloc(len, alignment, ret_addr));
-    this.answer()
-}
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.heard.borrow_mut().push(Heard::Resize(memory.addr(), len, alignment, new_len, ret_addr));
+        this.boolean.get()
+    }
 
-unsafe extern "C" fn listener_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    let this = unsafe { listener(ctx) };
-    this.heard.borrow_mut().push(Heard::Resize(memory.addr(), len, alignment, new_len, ret_addr));
-    this.boolean.get()
-}
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.heard.borrow_mut().push(Heard::Remap(memory.addr(), len, alignment, new_len, ret_addr));
+        this.answer()
+    }
 
-unsafe extern "C" fn listener_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { listener(ctx) };
-    this.heard.borrow_mut().push(Heard::Remap(memory.addr(), len, alignment, new_len, ret_addr));
-    this.answer()
-}
-
-unsafe extern "C" fn listener_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clause 1.
-    let this = unsafe { listener(ctx) };
-    this.heard.borrow_mut().push(Heard::Free(memory.addr(), len, alignment, ret_addr));
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.heard.borrow_mut().push(Heard::Free(memory.addr(), len, alignment, ret_addr));
+    }
 }
 
 fn slice_at(address: usize, len: usize) -> NonNull<[u8]> {
@@ -128,7 +123,7 @@ fn raw_calls_pass_unchanged(len: usize, log2: u8, ret_addr: usize) {
     for (pointer, boolean) in [(0, false), (0x2000, true)] {
         listener.pointer.set(pointer);
         listener.boolean.set(boolean);
-        let answer = NonNull::new(listener.answer());
+        let answer = listener.answer();
         // SAFETY: the listener allows anything.
         unsafe {
             assert_eq!(a.raw_alloc(len, alignment, ret_addr), answer);
@@ -341,9 +336,9 @@ fn stock_entries(#[values(0, 1, MAX)] number: usize, #[values(0, 255)] log2: u8)
     let alignment = alignment_from_c(log2);
     // SAFETY: these are safe for any arguments.
     unsafe {
-        assert!(no_alloc(ctx, number, alignment, number).is_null());
+        assert!(no_alloc(ctx, number, alignment, number).is_none());
         assert!(!no_resize(ctx, memory, number, alignment, number, number));
-        assert!(no_remap(ctx, memory, number, alignment, number, number).is_null());
+        assert!(no_remap(ctx, memory, number, alignment, number, number).is_none());
         no_free(ctx, memory, number, alignment, number);
     }
 }
@@ -381,7 +376,9 @@ fn failing() {
 #[test]
 fn failing_aborts() {
     let name = "vtable::failing_aborts";
-    let message = |operation| format!("Allocator::FAILING was asked to {operation} 16 bytes at 0x1000; it");
+    let message = |operation| {
+        format!("Allocator::FAILING: {operation} of a block it never allocated (16 bytes at 0x1000)")
+    };
     if let Some(operation) = alone() {
         // SAFETY: none; the test is that the process ends here.
         unsafe {
@@ -490,7 +487,7 @@ fn handles_are_constants() {
     const TABLE: &VTable = Allocator::FAILING.vtable();
     assert!(ALLOCATOR.alloc::<u8>(1).is_err() && PTR.is_null());
     // SAFETY: `no_alloc` takes anything.
-    assert!(unsafe { (TABLE.alloc)(PTR, 1, Alignment::_1, 0) }.is_null());
+    assert!(unsafe { (TABLE.alloc)(PTR, 1, Alignment::_1, 0) }.is_none());
 }
 
 #[test]
@@ -516,7 +513,7 @@ fn debug_names_the_kind() {
     let page = format!("{PAGE_ALLOCATOR:?}");
     let failing = format!("{:?}", Allocator::FAILING);
     if cfg!(all(feature = "backtrace", any(target_os = "linux", windows), not(miri))) {
-        assert!(arena.contains("arena_alloc"), "{arena}");
+        assert!(arena.contains("ArenaAllocator"), "{arena}");
         assert!(page.contains("page_alloc"), "{page}");
         assert!(failing.contains("no_alloc"), "{failing}");
     } else {

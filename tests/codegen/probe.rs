@@ -3,11 +3,11 @@
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR};
-use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable, state};
 
 // ---- the allocator is an argument ----
 
@@ -152,31 +152,47 @@ unsafe impl Sync for One {}
 
 static ONE: One = One { block: UnsafeCell::new([0; 64]), is_used: AtomicBool::new(false) };
 
-const VTABLE: VTable =
-    VTable { alloc: one_alloc, resize: zigalloc::no_resize, remap: zigalloc::no_remap, free: one_free };
+impl One {
+    const VTABLE: VTable = VTable {
+        alloc: Self::alloc,
+        resize: zigalloc::no_resize,
+        remap: zigalloc::no_remap,
+        free: Self::free,
+    };
 
-// SAFETY: there is one block, whose address is a multiple of 1.
-const ONE_ALLOCATOR: SyncAllocator<'static> =
-    unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &VTABLE) };
-
-unsafe extern "C" fn one_alloc(_: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
-    if len > 64 || alignment > Alignment::_1 || ONE.is_used.swap(true, Ordering::Acquire) {
-        return ptr::null_mut();
+    const fn allocator(&self) -> SyncAllocator<'_> {
+        // SAFETY: there is one block, whose address is a multiple of 1; whoever has set `is_used` has it.
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
-    ONE.block.get().cast()
-}
 
-unsafe extern "C" fn one_free(_: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize) {
-    ONE.is_used.store(false, Ordering::Release);
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if len > 64 || alignment > Alignment::_1 || this.is_used.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        NonNull::new(this.block.get().cast())
+    }
+
+    unsafe extern "C" fn free(ctx: *mut (), _: *mut u8, _: usize, _: Alignment, _: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.is_used.store(false, Ordering::Release);
+    }
 }
 
 #[unsafe(no_mangle)]
 pub extern "C" fn known_own_alloc(n: usize) -> Option<NonNull<u8>> {
-    ONE_ALLOCATOR.alloc::<u8>(n).ok().map(NonNull::cast)
+    ONE.allocator().alloc::<u8>(n).ok().map(NonNull::cast)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn known_own_free(memory: NonNull<u8>, n: usize) {
     // SAFETY: the caller's promise.
-    unsafe { ONE_ALLOCATOR.free(NonNull::slice_from_raw_parts(memory, n)) }
+    unsafe { ONE.allocator().free(NonNull::slice_from_raw_parts(memory, n)) }
 }

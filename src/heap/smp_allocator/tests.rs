@@ -1,5 +1,6 @@
 //! Tests with depots of their own, where every address and every slab can be foretold.
 
+use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
@@ -47,7 +48,7 @@ fn open() -> (&'static Shared, Local) {
     (shared, local)
 }
 
-fn free(shared: &Shared, local: &Local, class: usize, memory: *mut u8) {
+fn free(shared: &Shared, local: &Local, class: usize, memory: NonNull<u8>) {
     // SAFETY: the tests free blocks that `alloc` has returned, of the same class, once.
     unsafe { local.free(shared, class, memory) };
 }
@@ -118,8 +119,8 @@ fn offsets_are_those_of_zig() {
     let mut blocks = Vec::new();
     for (len, alignment, offset) in requests {
         let class = class_of(len, Alignment::from_byte_units(alignment));
-        let memory = local.alloc(shared, class);
-        assert_eq!(memory.addr() % SLAB_LEN, offset, "{len} bytes aligned to {alignment}");
+        let memory = local.alloc(shared, class).unwrap();
+        assert_eq!(memory.addr().get() % SLAB_LEN, offset, "{len} bytes aligned to {alignment}");
         blocks.push((class, memory));
     }
     assert_eq!(shared.slab_bytes(), 4 * SLAB_LEN, "one for 8, one for 16, two for three of 32768 bytes");
@@ -139,7 +140,7 @@ fn offsets_are_those_of_zig() {
 fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usize, #[case] most: usize) {
     let (shared, local) = open();
     let mut model = Model::default();
-    let mut live: Vec<(usize, *mut u8)> = Vec::new();
+    let mut live: Vec<(usize, NonNull<u8>)> = Vec::new();
     let mut random = seed;
     let mut next = |below: usize| {
         random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -152,13 +153,12 @@ fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usiz
             target = next(most + 1);
         } else if live.len() < target {
             let class = next(classes);
-            let memory = local.alloc(shared, class);
-            assert!(!memory.is_null());
-            model.check_alloc(class, memory.addr());
+            let memory = local.alloc(shared, class).unwrap();
+            model.check_alloc(class, memory.addr().get());
             live.push((class, memory));
         } else {
             let (class, memory) = live.swap_remove(next(live.len()));
-            model.freed[class].push(memory.addr());
+            model.freed[class].push(memory.addr().get());
             free(shared, &local, class, memory);
         }
     }
@@ -181,12 +181,12 @@ const MANY: usize = if cfg!(miri) { 600 } else { 1000 };
 #[case(CLASS_COUNT - 1, 20)]
 fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count: usize) {
     let (shared, local) = open();
-    let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class)).collect();
+    let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class).unwrap()).collect();
     for &memory in &blocks {
         free(shared, &local, class, memory);
     }
     for &memory in blocks.iter().rev() {
-        assert_eq!(local.alloc(shared, class), memory);
+        assert_eq!(local.alloc(shared, class).unwrap(), memory);
     }
     for &memory in &blocks {
         free(shared, &local, class, memory);
@@ -211,9 +211,8 @@ fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usiz
     // Under Miri just enough for batches to go around.
     let rounds = if cfg!(miri) { 4 * batch + 10 } else { 100_000 } / live;
     for _ in 0..rounds {
-        let blocks: Vec<_> = (0..live).map(|_| producer.alloc(shared, class)).collect();
+        let blocks: Vec<_> = (0..live).map(|_| producer.alloc(shared, class).unwrap()).collect();
         for memory in blocks {
-            assert!(!memory.is_null());
             free(shared, &consumer, class, memory);
         }
     }
@@ -231,7 +230,7 @@ fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usiz
 #[rstest]
 fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)] class: usize) {
     let (shared, first) = open();
-    let memory = first.alloc(shared, class);
+    let memory = first.alloc(shared, class).unwrap();
     free(shared, &first, class, memory);
     first.close(shared);
     let slabs = shared.slab_bytes();
@@ -241,7 +240,7 @@ fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)]
         local.open();
         // In each round another number of blocks, up to all there are.
         let count = 1 + round * 7 % per_slab;
-        let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class)).collect();
+        let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class).unwrap()).collect();
         for memory in blocks {
             free(shared, &local, class, memory);
         }
@@ -255,14 +254,14 @@ fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)]
 #[test]
 fn a_closed_local_has_neither_blocks_nor_room() {
     let (shared, local) = open();
-    let kept: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class)).collect();
-    let freed: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class)).collect();
+    let kept: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class).unwrap()).collect();
+    let freed: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class).unwrap()).collect();
     for (class, &memory) in freed.iter().enumerate() {
         free(shared, &local, class, memory);
     }
     local.close(shared);
     for (class, &memory) in kept.iter().enumerate() {
-        assert!(local.pop(class).is_null());
+        assert!(local.pop(class).is_none());
         // SAFETY: a live block of the class.
         assert!(!unsafe { local.push(class, memory) });
     }
@@ -277,23 +276,21 @@ fn a_closed_local_has_neither_blocks_nor_room() {
 #[rstest]
 fn no_memory_loses_no_block(#[values(6, 9, CLASS_COUNT - 1)] class: usize) {
     let (shared, local) = open();
-    let mut blocks = vec![local.alloc(shared, class)];
+    let mut blocks = vec![local.alloc(shared, class).unwrap()];
     shared.exhausted.store(true, Ordering::Relaxed);
-    assert!(local.alloc(shared, 1).is_null(), "there has been no slab of that class");
-    let rest = std::iter::repeat_with(|| local.alloc(shared, class)).take_while(|memory| !memory.is_null());
-    blocks.extend(rest);
+    assert!(local.alloc(shared, 1).is_none(), "there has been no slab of that class");
+    blocks.extend(std::iter::from_fn(|| local.alloc(shared, class)));
     assert_eq!(blocks.len(), SLAB_LEN / block_len(class));
     for &memory in &blocks {
         free(shared, &local, class, memory);
     }
     for &memory in blocks.iter().rev() {
-        assert_eq!(local.alloc(shared, class), memory);
+        assert_eq!(local.alloc(shared, class).unwrap(), memory);
     }
-    assert!(local.alloc(shared, class).is_null());
+    assert!(local.alloc(shared, class).is_none());
     shared.exhausted.store(false, Ordering::Relaxed);
-    blocks.push(local.alloc(shared, class));
+    blocks.push(local.alloc(shared, class).unwrap());
     for memory in blocks {
-        assert!(!memory.is_null());
         free(shared, &local, class, memory);
     }
     local.close(shared);
@@ -303,13 +300,13 @@ fn no_memory_loses_no_block(#[values(6, 9, CLASS_COUNT - 1)] class: usize) {
 #[test]
 fn no_memory_for_carriers_loses_no_block() {
     let (shared, local) = open();
-    let blocks: Vec<_> = (0..MANY).map(|_| local.alloc(shared, 0)).collect();
+    let blocks: Vec<_> = (0..MANY).map(|_| local.alloc(shared, 0).unwrap()).collect();
     shared.exhausted.store(true, Ordering::Relaxed);
     for &memory in &blocks {
         free(shared, &local, 0, memory);
     }
     for &memory in blocks.iter().rev() {
-        assert_eq!(local.alloc(shared, 0), memory);
+        assert_eq!(local.alloc(shared, 0).unwrap(), memory);
     }
     shared.exhausted.store(false, Ordering::Relaxed);
     for &memory in &blocks {
@@ -325,8 +322,7 @@ fn nobody_waits_for_a_thread_that_has_disappeared(#[values(0, 4)] class: usize) 
     let (shared, local) = open();
     shared.abandon(class);
     for _ in 0..2 {
-        let blocks: Vec<_> = (0..700).map(|_| local.alloc(shared, class)).collect();
-        assert!(blocks.iter().all(|memory| !memory.is_null()));
+        let blocks: Vec<_> = (0..700).map(|_| local.alloc(shared, class).unwrap()).collect();
         for memory in blocks {
             free(shared, &local, class, memory);
         }
@@ -351,8 +347,8 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
             scope.spawn(move || {
                 let local = Local::new();
                 local.open();
-                let check_and_free = |(block, tag): (usize, usize), memory: *mut u8| {
-                    assert_eq!(memory.addr(), block);
+                let check_and_free = |(block, tag): (usize, usize), memory: NonNull<u8>| {
+                    assert_eq!(memory.addr().get(), block);
                     // SAFETY: the block is live, and a word was written to it.
                     assert_eq!(unsafe { memory.cast::<usize>().read() }, tag);
                     free(shared, &local, class, memory);
@@ -363,7 +359,7 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
                     let count = if round % 40 == 1 { burst } else { 1 };
                     let mut mine = Vec::with_capacity(count);
                     for i in 0..count {
-                        let memory = local.alloc(shared, class);
+                        let memory = local.alloc(shared, class).unwrap();
                         let tag = (round * burst + i) * THREADS + id;
                         // SAFETY: a new block is at least a word.
                         unsafe { memory.cast::<usize>().write(tag) };
@@ -375,16 +371,16 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
                         mine.push((memory.0, memory.1));
                     }
                     for (memory, tag) in mine {
-                        check_and_free((memory.addr(), tag), memory);
+                        check_and_free((memory.addr().get(), tag), memory);
                     }
                     while let Ok(Sent(memory, tag)) = receiver.try_recv() {
-                        check_and_free((memory.addr(), tag), memory);
+                        check_and_free((memory.addr().get(), tag), memory);
                     }
                 }
                 drop(next);
                 start.wait();
                 while let Ok(Sent(memory, tag)) = receiver.try_recv() {
-                    check_and_free((memory.addr(), tag), memory);
+                    check_and_free((memory.addr().get(), tag), memory);
                 }
                 local.close(shared);
             });
@@ -398,23 +394,23 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
 #[rstest]
 fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) {
     let (shared, first) = open();
-    let blocks: Vec<_> = (0..3).map(|_| Sent(first.alloc(shared, class), 0)).collect();
+    let blocks: Vec<_> = (0..3).map(|_| Sent(first.alloc(shared, class).unwrap(), 0)).collect();
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 for _ in 0..3 {
                     let local = Local::new();
                     local.open();
-                    let (a, b) = (local.alloc(shared, class), local.alloc(shared, class));
+                    let (a, b) = (local.alloc(shared, class).unwrap(), local.alloc(shared, class).unwrap());
                     assert!(a != b);
                     for memory in [a, b] {
                         // SAFETY: a new block is at least a word.
-                        unsafe { memory.cast::<usize>().write(memory.addr()) };
+                        unsafe { memory.cast::<usize>().write(memory.addr().get()) };
                     }
                     thread::yield_now();
                     for memory in [a, b] {
                         // SAFETY: as above; it was written before.
-                        assert_eq!(unsafe { memory.cast::<usize>().read() }, memory.addr());
+                        assert_eq!(unsafe { memory.cast::<usize>().read() }, memory.addr().get());
                         free(shared, &local, class, memory);
                     }
                     local.close(shared);
@@ -434,7 +430,7 @@ fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) 
 }
 
 /// A block on its way to another thread, with the word in it.
-struct Sent(*mut u8, usize);
+struct Sent(NonNull<u8>, usize);
 
 // SAFETY: a live block may be freed by any thread.
 unsafe impl Send for Sent {}

@@ -200,7 +200,7 @@ fn null() {
             (table.free)(ctx, nothing, 10, align(1), 1);
             (table.free)(ctx, nothing, 0, align(1), 1);
             assert!(!(table.resize)(ctx, nothing, 10, align(1), 11, 1));
-            assert!((table.remap)(ctx, nothing, LARGE, align(1), 11, 1).is_null());
+            assert!((table.remap)(ctx, nothing, LARGE, align(1), 11, 1).is_none());
         }
         let reports = reports();
         assert_eq!(reports.len(), 4);

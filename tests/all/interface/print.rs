@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use rstest::rstest;
-use zigalloc::{Alignment, Allocator, Error, VTable};
+use zigalloc::{Alignment, Allocator, Error, VTable, block, state};
 
 use super::{Watch, watched};
 use crate::alignment::panic_of;
@@ -131,47 +131,44 @@ struct Refusing<'c, 'w> {
 
 impl Refusing<'_, '_> {
     const VTABLE: VTable = VTable {
-        alloc: refusing_alloc,
+        alloc: Self::alloc,
         resize: zigalloc::no_resize,
         remap: zigalloc::no_remap,
-        free: refusing_free,
+        free: Self::free,
     };
 
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions pass everything on, or refuse.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
-}
 
-unsafe extern "C" fn refusing_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { &*ctx.cast_const().cast::<Refusing<'_, '_>>() };
-    let Some(left) = this.left.get().checked_sub(1) else {
-        return ptr::null_mut();
-    };
-    this.left.set(left);
-    // SAFETY: the caller's promises are the child's.
-    let memory = unsafe { this.watch.recorder.allocator().raw_alloc(len, alignment, ret_addr) };
-    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let left = this.left.get().checked_sub(1)?;
+        this.left.set(left);
+        // SAFETY: `len` is not zero, by our caller; one thread.
+        unsafe { this.watch.recorder.allocator().raw_alloc(len, alignment, ret_addr) }
+    }
 
-unsafe extern "C" fn refusing_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3.
-    unsafe {
-        let this = &*ctx.cast_const().cast::<Refusing<'_, '_>>();
-        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
-        this.watch.recorder.allocator().raw_free(memory, alignment, ret_addr);
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, len) };
+        // SAFETY: a live block of the child, by our caller; one thread.
+        unsafe { this.watch.recorder.allocator().raw_free(memory, alignment, ret_addr) };
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Alignment, Allocation, Allocator, NoSentinel, VTable};
+use zigalloc::{Alignment, Allocation, Allocator, NoSentinel, VTable, block, state};
 
 use super::print::Pieces;
 
@@ -17,16 +17,12 @@ struct Snapshots<'c> {
 }
 
 impl Snapshots<'_> {
-    const VTABLE: VTable = VTable {
-        alloc: snapshots_alloc,
-        resize: snapshots_resize,
-        remap: snapshots_remap,
-        free: snapshots_free,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions pass everything on, or refuse.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// The bytes of the only block that was freed since the last call.
@@ -35,73 +31,76 @@ impl Snapshots<'_> {
         assert_eq!(freed.len(), 1);
         freed.remove(0)
     }
-}
 
-unsafe fn snapshots<'s>(ctx: *mut ()) -> &'s Snapshots<'s> {
-    // SAFETY: clause 1: the address that `allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: `len` is not zero, by our caller; one thread.
+        let memory = unsafe { this.child_allocator.raw_alloc(len, alignment, ret_addr) }.unwrap();
+        // SAFETY: new memory of this length.
+        unsafe { memory.write_bytes(0x11, len) };
+        Some(memory)
+    }
 
-unsafe extern "C" fn snapshots_alloc(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1; the caller's promises are the child's.
-    let memory = unsafe { snapshots(ctx).child_allocator.raw_alloc(len, alignment, ret_addr) }.unwrap();
-    // SAFETY: new memory of this length.
-    unsafe { memory.write_bytes(0x11, len) };
-    memory.as_ptr()
-}
-
-unsafe extern "C" fn snapshots_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 and 3.
-    unsafe {
-        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
-        let resized = snapshots(ctx).child_allocator.raw_resize(memory, alignment, new_len, ret_addr);
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let block = unsafe { block(memory, len) };
+        // SAFETY: a live block of the child, by our caller; one thread.
+        let resized = unsafe { this.child_allocator.raw_resize(block, alignment, new_len, ret_addr) };
         if resized && new_len > len {
-            memory.cast::<u8>().add(len).write_bytes(0x11, new_len - len);
+            // SAFETY: the block has `new_len` bytes now.
+            let grown = unsafe { memory.add(len) };
+            // SAFETY: the same.
+            unsafe { grown.write_bytes(0x11, new_len - len) };
         }
         resized
     }
-}
 
-unsafe extern "C" fn snapshots_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clauses 1 and 3.
-    let remapped = unsafe {
-        !snapshots(ctx).refuse_remap.get() && snapshots_resize(ctx, memory, len, alignment, new_len, ret_addr)
-    };
-    if remapped { memory } else { ptr::null_mut() }
-}
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let remapped = !this.refuse_remap.get()
+            // SAFETY: passed on as it came.
+            && unsafe { Self::resize(ctx, memory, len, alignment, new_len, ret_addr) };
+        if remapped { NonNull::new(memory) } else { None }
+    }
 
-unsafe extern "C" fn snapshots_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 3. All bytes are initialised, since `alloc` and `resize` do that.
-    unsafe {
-        let this = snapshots(ctx);
-        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
-        this.freed.borrow_mut().push(memory.as_ref().to_vec());
-        this.child_allocator.raw_free(memory, alignment, ret_addr);
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, len) };
+        // SAFETY: a live block, whose bytes `alloc` and `resize` have initialised.
+        this.freed.borrow_mut().push(unsafe { memory.as_ref() }.to_vec());
+        // SAFETY: a live block of the child, by our caller; one thread.
+        unsafe { this.child_allocator.raw_free(memory, alignment, ret_addr) };
     }
 }
 

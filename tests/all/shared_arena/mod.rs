@@ -6,7 +6,7 @@ mod threads;
 mod vectors;
 
 use std::mem::MaybeUninit;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rstest::rstest;
@@ -14,7 +14,7 @@ use static_assertions::{assert_eq_size, assert_impl_all};
 use zigalloc::heap::shared_arena::State;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
 use zigalloc::testing::{self, LedgerAllocator, StrictConfig};
-use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable, state};
 
 use vectors::ScriptedChild;
 
@@ -232,7 +232,7 @@ struct TwoHalves<'b> {
 
 impl TwoHalves<'_> {
     const VTABLE: VTable = VTable {
-        alloc: two_halves_alloc,
+        alloc: Self::alloc,
         resize: zigalloc::no_resize,
         remap: zigalloc::no_remap,
         free: zigalloc::no_free,
@@ -240,19 +240,24 @@ impl TwoHalves<'_> {
 
     fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: both halves keep the contract, and nothing is given back.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
-}
 
-unsafe extern "C" fn two_halves_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { &*ctx.cast_const().cast::<TwoHalves<'_>>() };
-    if this.refuse.load(Ordering::Relaxed) {
-        return ptr::null_mut();
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if this.refuse.load(Ordering::Relaxed) {
+            return None;
+        }
+        let turn = this.turn.fetch_add(1, Ordering::Relaxed).min(1);
+        // SAFETY: `len` is not zero, by our caller.
+        unsafe { this.handles[turn].raw_alloc(len, alignment, 0) }
     }
-    let turn = this.turn.fetch_add(1, Ordering::Relaxed).min(1);
-    // SAFETY: the caller's promises.
-    unsafe { this.handles[turn].raw_alloc(len, alignment, 0) }.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// TR-71: with small requests between, each failed one makes the next node half as large again. The other

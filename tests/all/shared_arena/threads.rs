@@ -8,7 +8,7 @@ use std::thread;
 use rstest::rstest;
 use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
 use zigalloc::testing::LedgerAllocator;
-use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable, state};
 
 use super::{Random, align, alloc, assert_disjoint};
 
@@ -20,12 +20,8 @@ struct SpuriousFailures<'b> {
 }
 
 impl<'b> SpuriousFailures<'b> {
-    const VTABLE: VTable = VTable {
-        alloc: spurious_alloc,
-        resize: spurious_resize,
-        remap: zigalloc::no_remap,
-        free: spurious_free,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: zigalloc::no_remap, free: Self::free };
 
     fn new(child_allocator: SyncAllocator<'b>, random: &mut Random) -> SpuriousFailures<'b> {
         let failures = std::array::from_fn(|_| random.range(0, 10) == 0);
@@ -34,57 +30,50 @@ impl<'b> SpuriousFailures<'b> {
 
     fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions pass everything on, or refuse.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     fn fails(&self) -> bool {
         self.failures[self.index.fetch_add(1, Ordering::Relaxed) % 256]
     }
-}
 
-unsafe fn spurious<'s>(ctx: *mut ()) -> &'s SpuriousFailures<'s> {
-    // SAFETY: clause 1.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-unsafe extern "C" fn spurious_alloc(ctx: *mut (), len: usize, alignment: Alignment, ra: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { spurious(ctx) };
-    if this.fails() {
-        return ptr::null_mut();
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ra: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        if this.fails() {
+            return None;
+        }
+        // SAFETY: `len` is not zero, by our caller.
+        unsafe { this.child_allocator.raw_alloc(len, alignment, ra) }
     }
-    // SAFETY: the caller's promises.
-    let memory = unsafe { this.child_allocator.raw_alloc(len, alignment, ra) };
-    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
 
-unsafe extern "C" fn spurious_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ra: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    let this = unsafe { spurious(ctx) };
-    let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
-    // SAFETY: the caller's promises.
-    !this.fails() && unsafe { this.child_allocator.raw_resize(memory, alignment, new_len, ra) }
-}
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ra: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
+        // SAFETY: a live block of the child, by our caller.
+        !this.fails() && unsafe { this.child_allocator.raw_resize(memory, alignment, new_len, ra) }
+    }
 
-unsafe extern "C" fn spurious_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    ra: usize,
-) {
-    // SAFETY: clause 1.
-    let this = unsafe { spurious(ctx) };
-    let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
-    // SAFETY: the caller's promises.
-    unsafe { this.child_allocator.raw_free(memory, alignment, ra) };
+    unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, ra: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let memory = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len);
+        // SAFETY: a live block of the child, by our caller.
+        unsafe { this.child_allocator.raw_free(memory, alignment, ra) };
+    }
 }
 
 /// A block, and what should be in it.
@@ -331,15 +320,15 @@ unsafe impl Sync for WritingChild {}
 
 impl WritingChild {
     const VTABLE: VTable = VTable {
-        alloc: writing_alloc,
-        resize: writing_resize,
+        alloc: Self::alloc,
+        resize: Self::resize,
         remap: zigalloc::no_remap,
         free: zigalloc::no_free,
     };
 
     fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: blocks are disjoint parts of the memory; any thread may call.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     fn claim(&self, from: usize, to: usize) -> bool {
@@ -352,33 +341,33 @@ impl WritingChild {
         }
         claimed
     }
-}
 
-unsafe extern "C" fn writing_alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { &*ctx.cast_const().cast::<WritingChild>() };
-    loop {
-        let end = this.end.load(Ordering::Relaxed);
-        if len > size_of_val(&this.memory) - end {
-            return ptr::null_mut();
-        }
-        if this.claim(end, end + len) {
-            // SAFETY: within the memory.
-            return unsafe { this.memory.get().cast::<u8>().add(end) };
+    unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        loop {
+            let end = this.end.load(Ordering::Relaxed);
+            if len > size_of_val(&this.memory) - end {
+                return None;
+            }
+            if this.claim(end, end + len) {
+                // SAFETY: within the memory.
+                return NonNull::new(unsafe { this.memory.get().cast::<u8>().add(end) });
+            }
         }
     }
-}
 
-unsafe extern "C" fn writing_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    _: Alignment,
-    new_len: usize,
-    _: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    let this = unsafe { &*ctx.cast_const().cast::<WritingChild>() };
-    let offset = memory.addr() - this.memory.get().addr();
-    this.claim(offset + len.next_multiple_of(8), offset + new_len)
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        _: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let offset = memory.addr() - this.memory.get().addr();
+        this.claim(offset + len.next_multiple_of(8), offset + new_len)
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::alloc::Layout;
 use std::fmt::Write as _;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::thread;
 
 use zigalloc::heap::{ResetMode, SharedArenaAllocator};
-use zigalloc::{Alignment, SyncAllocator, VTable};
+use zigalloc::{Alignment, SyncAllocator, VTable, state};
 
 use super::alloc;
 
@@ -42,12 +42,8 @@ impl ScriptedChild {
         Ok(layout) => layout,
         Err(_) => panic!(),
     };
-    const VTABLE: VTable = VTable {
-        alloc: scripted_alloc,
-        resize: scripted_resize,
-        remap: zigalloc::no_remap,
-        free: scripted_free,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: zigalloc::no_remap, free: Self::free };
 
     pub(super) fn new(grant_resize: bool) -> ScriptedChild {
         // SAFETY: the size is not zero.
@@ -65,7 +61,7 @@ impl ScriptedChild {
 
     pub(super) fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: blocks are disjoint parts of the memory; any thread may call.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     fn offset(&self, address: usize) -> usize {
@@ -83,6 +79,64 @@ impl ScriptedChild {
             self.write(&line);
         }
     }
+
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        assert_eq!(alignment, Alignment::of::<usize>());
+        let before = this.script.lock().unwrap().before.take();
+        this.run(before);
+        let mut script = this.script.lock().unwrap();
+        let offset = script.end;
+        if script.refuse_alloc || len > MEMORY - offset {
+            writeln!(script.log, "  alloc {len} null").unwrap();
+            return None;
+        }
+        script.end = offset + len.next_multiple_of(8);
+        writeln!(script.log, "  alloc {len} @{offset}").unwrap();
+        let after = script.after.take();
+        drop(script);
+        this.run(after);
+        // SAFETY: checked above.
+        Some(unsafe { this.memory.add(offset) })
+    }
+
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        assert_eq!(alignment, Alignment::of::<usize>());
+        let offset = this.offset(memory.addr());
+        let mut script = this.script.lock().unwrap();
+        let is_last = offset + len.next_multiple_of(8) == script.end;
+        let granted = script.grant_resize && is_last && new_len <= MEMORY - offset;
+        if granted {
+            script.end = offset + new_len.next_multiple_of(8);
+        }
+        writeln!(script.log, "  resize {len}->{new_len} @{offset} {granted}").unwrap();
+        let after = script.after.take();
+        drop(script);
+        this.run(after);
+        granted
+    }
+
+    unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, _: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        assert_eq!(alignment, Alignment::of::<usize>());
+        this.write(&format!("  free {len} @{}", this.offset(memory.addr())));
+    }
 }
 
 impl Drop for ScriptedChild {
@@ -90,70 +144,6 @@ impl Drop for ScriptedChild {
         // SAFETY: the block that `new` allocated.
         unsafe { std::alloc::dealloc(self.memory.as_ptr(), Self::LAYOUT) };
     }
-}
-
-unsafe fn scripted<'s>(ctx: *mut ()) -> &'s ScriptedChild {
-    // SAFETY: clause 1.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-unsafe extern "C" fn scripted_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { scripted(ctx) };
-    assert_eq!(alignment, Alignment::of::<usize>());
-    let before = this.script.lock().unwrap().before.take();
-    this.run(before);
-    let mut script = this.script.lock().unwrap();
-    let offset = script.end;
-    if script.refuse_alloc || len > MEMORY - offset {
-        writeln!(script.log, "  alloc {len} null").unwrap();
-        return ptr::null_mut();
-    }
-    script.end = offset + len.next_multiple_of(8);
-    writeln!(script.log, "  alloc {len} @{offset}").unwrap();
-    let after = script.after.take();
-    drop(script);
-    this.run(after);
-    // SAFETY: checked above.
-    unsafe { this.memory.as_ptr().add(offset) }
-}
-
-unsafe extern "C" fn scripted_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    let this = unsafe { scripted(ctx) };
-    assert_eq!(alignment, Alignment::of::<usize>());
-    let offset = this.offset(memory.addr());
-    let mut script = this.script.lock().unwrap();
-    let is_last = offset + len.next_multiple_of(8) == script.end;
-    let granted = script.grant_resize && is_last && new_len <= MEMORY - offset;
-    if granted {
-        script.end = offset + new_len.next_multiple_of(8);
-    }
-    writeln!(script.log, "  resize {len}->{new_len} @{offset} {granted}").unwrap();
-    let after = script.after.take();
-    drop(script);
-    this.run(after);
-    granted
-}
-
-unsafe extern "C" fn scripted_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    _: usize,
-) {
-    // SAFETY: clause 1.
-    let this = unsafe { scripted(ctx) };
-    assert_eq!(alignment, Alignment::of::<usize>());
-    this.write(&format!("  free {len} @{}", this.offset(memory.addr())));
 }
 
 /// An arena over a scripted child, and what is done to it, which is written down too.

@@ -6,13 +6,13 @@ use std::alloc::{Layout, handle_alloc_error};
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, Write as _};
 use std::mem::MaybeUninit;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolAligned,
     MemoryPoolExtra, ResetMode,
 };
-use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable};
+use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable, state};
 
 /// All memory is in here, and addresses are printed as offsets from its begin. As large and as aligned as on the
 /// other side.
@@ -46,12 +46,12 @@ struct Child {
 
 impl Child {
     const VTABLE: VTable =
-        VTable { alloc: child_alloc, resize: child_resize, remap: child_remap, free: child_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// There is one thread, so it may be called what an arena for many asks for.
     fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract: blocks are disjoint parts of the area. One thread calls them.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     fn percent(&self) -> usize {
@@ -67,20 +67,6 @@ impl Child {
         memory.addr() - self.area.addr().get()
     }
 
-    fn alloc(&self, len: usize, alignment: Alignment) -> *mut u8 {
-        let log2 = alignment.log2();
-        let refused = self.percent() < self.fails;
-        let start = alignment.forward(self.end.get());
-        if refused || len > AREA_SIZE || start > AREA_SIZE - len {
-            say!(" A {len}:{log2}=null");
-            return ptr::null_mut();
-        }
-        self.end.set(start + len);
-        say!(" A {len}:{log2}={start}");
-        // SAFETY: the block ends within the area.
-        unsafe { self.area.as_ptr().add(start) }
-    }
-
     fn resizes(&self, name: char, memory: *mut u8, len: usize, alignment: Alignment, new_len: usize) -> bool {
         let granted = self.percent() < self.grants;
         let start = self.offset(memory);
@@ -93,61 +79,69 @@ impl Child {
         done
     }
 
-    fn free(&self, memory: *mut u8, len: usize, alignment: Alignment) {
-        let start = self.offset(memory);
-        if start + len == self.end.get() {
-            self.end.set(start);
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let log2 = alignment.log2();
+        let refused = this.percent() < this.fails;
+        let start = alignment.forward(this.end.get());
+        if refused || len > AREA_SIZE || start > AREA_SIZE - len {
+            say!(" A {len}:{log2}=null");
+            return None;
         }
-        say!(" F {start}+{len}:{}", alignment.log2());
+        this.end.set(start + len);
+        say!(" A {len}:{log2}={start}");
+        // SAFETY: the block ends within the area.
+        Some(unsafe { this.area.add(start) })
     }
-}
 
-/// # Safety
-/// Clause 1 of the contract.
-unsafe fn child<'s>(ctx: *mut ()) -> &'s Child {
-    // SAFETY: `ctx` is the address that `Child::allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.resizes('R', memory, memory_len, alignment, new_len)
+    }
 
-unsafe extern "C" fn child_alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { child(ctx) }.alloc(len, alignment)
-}
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let done = this.resizes('M', memory, memory_len, alignment, new_len);
+        if done { NonNull::new(memory) } else { None }
+    }
 
-unsafe extern "C" fn child_resize(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    unsafe { child(ctx) }.resizes('R', memory, memory_len, alignment, new_len)
-}
-
-unsafe extern "C" fn child_remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    let done = unsafe { child(ctx) }.resizes('M', memory, memory_len, alignment, new_len);
-    if done { memory } else { ptr::null_mut() }
-}
-
-unsafe extern "C" fn child_free(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    _: usize,
-) {
-    // SAFETY: clause 1.
-    unsafe { child(ctx) }.free(memory, memory_len, alignment);
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let start = this.offset(memory);
+        if start + memory_len == this.end.get() {
+            this.end.set(start);
+        }
+        say!(" F {start}+{memory_len}:{}", alignment.log2());
+    }
 }
 
 /// The words of a line.

@@ -8,6 +8,7 @@ use zigalloc::heap::{
 };
 use zigalloc::{
     Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable, no_remap, no_resize,
+    state,
 };
 
 pub(crate) trait Subject {
@@ -198,10 +199,10 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Pool<T, ALI
         _len: usize,
         _alignment: Alignment,
         _ret_addr: usize,
-    ) -> *mut u8 {
-        // SAFETY: `with` passes the address of a pool that lives.
-        let pool = unsafe { &*ctx.cast_const().cast::<Self>() };
-        pool.0.create().map_or(std::ptr::null_mut(), |item| item.as_ptr().cast())
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `with` passes the address of a pool that it borrows.
+        let this = unsafe { state::<Self>(ctx) };
+        this.0.create().ok().map(NonNull::cast)
     }
 
     unsafe extern "C" fn free(
@@ -211,8 +212,12 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Pool<T, ALI
         _alignment: Alignment,
         _ret_addr: usize,
     ) {
-        // SAFETY: as above, and the block is an item, which nobody uses.
-        unsafe { (*ctx.cast_const().cast::<Self>()).0.destroy(NonNull::new_unchecked(memory.cast())) };
+        // SAFETY: `with` passes the address of a pool that it borrows.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of an item is not null.
+        let item = unsafe { NonNull::new_unchecked(memory.cast()) };
+        // SAFETY: an item of this pool, not used afterwards, by our caller.
+        unsafe { this.0.destroy(item) };
     }
 }
 
@@ -220,7 +225,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Subject for
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
         // SAFETY: the steps do with a block what one may do with an item, which is shorter: nothing but to resize it,
         // in vain, and to free it.
-        f(unsafe { Allocator::from_raw_parts(std::ptr::from_mut(self).cast(), &Self::VTABLE) })
+        f(unsafe { Allocator::from_state(self, &Self::VTABLE) })
     }
 
     fn reset(&mut self, mode: ResetMode) -> Option<bool> {
