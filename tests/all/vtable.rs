@@ -513,7 +513,7 @@ fn debug_names_the_kind() {
     let page = format!("{PAGE_ALLOCATOR:?}");
     let failing = format!("{:?}", Allocator::FAILING);
     if cfg!(all(feature = "backtrace", any(target_os = "linux", windows), not(miri))) {
-        assert!(arena.contains("ArenaAllocator"), "{arena}");
+        assert!(arena.contains("arena_alloc"), "{arena}");
         assert!(page.contains("page_alloc"), "{page}");
         assert!(failing.contains("no_alloc"), "{failing}");
     } else {
