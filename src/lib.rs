@@ -110,7 +110,6 @@ pub mod testing;
 pub mod thread_safe;
 pub mod trace;
 pub mod vtable;
-mod writer;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
 pub use error::Error;
