@@ -20,6 +20,31 @@
 //! would be wrong: a reference that is passed to a function must stay valid until the function returns, and `free`
 //! ends the memory before that.
 //!
+//! So a type can be written down:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use zigalloc::{AlignedSlice, Allocator, Error, SentinelSlice, heap};
+//!
+//! /// Zig: `name: [:0]u8`, `line: []align(64) u8`.
+//! struct Entry {
+//!     name: SentinelSlice<u8>,
+//!     line: AlignedSlice<u8, 64>,
+//! }
+//!
+//! fn entry(gpa: Allocator<'_>, name: &[u8]) -> Result<Entry, Error> {
+//!     let name = gpa.dupe_z(name)?;
+//!     let line = gpa.aligned_alloc(100).inspect_err(|_| unsafe { gpa.free(name) })?;
+//!     Ok(Entry { name, line })
+//! }
+//!
+//! let Entry { name, line } = entry(*heap::PAGE_ALLOCATOR, b"zig")?;
+//! assert_eq!((name.len(), line.len(), line.as_ptr().addr() % 64), (3, 100, 0));
+//! unsafe { heap::PAGE_ALLOCATOR.free(name) };
+//! unsafe { heap::PAGE_ALLOCATOR.free(line) };
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! An alignment parameter counts bytes, as in Zig's `align(64)`. 0 stands for Zig's `null`: the
 //! element's natural alignment. An alignment below the natural one is allowed; then elements are
 //! read and written with `read_unaligned` and `write_unaligned`.
