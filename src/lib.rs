@@ -58,9 +58,9 @@
 //!
 //! - To **port Zig code**: the names are Zig's in snake case, and searching this documentation for
 //!   a Zig name (`rawAlloc`, `page_allocator`) finds its counterpart. [`interface`] has a table of every empty and zero
-//!   case; `docs/differences.md` lists each deliberate difference.
+//!   case; [`guide::differences`] lists each deliberate difference.
 //! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations, the contract that
-//!   both sides keep, and an allocator from scratch.
+//!   both sides keep, and an allocator from scratch; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
 //! - To **learn**: each file of [`heap`] explains one allocator. [`heap::fixed_buffer`] is the
 //!   simplest, [`heap::arena`] the most used, [`thread_safe`] shows how allocators wrap each other.
 //! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check of
@@ -82,7 +82,7 @@
 //! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which the containers of hashbrown and others take; and allocators that implement it become handles |
 //! | `allocator-api2-04` | | the same for version 0.4, which is another trait |
 //! | `nightly` | | the same for `core::alloc::Allocator`, which the nightly compiler's `Vec` and `Box` take |
-//! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
+//! | `capi` | | the functions of `include/zigalloc.h`; see [`guide::c`] |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //! | `lock_api` | | `LockedAllocator`: a lock of your choice around an allocator; needs no operating system |
 //! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
@@ -116,6 +116,9 @@ pub mod alignment;
 #[doc(hidden)]
 pub mod capi;
 mod error;
+// The pages exist in the documentation and its tests only.
+#[cfg(any(doc, all(doctest, feature = "std", feature = "allocator-api2")))]
+pub mod guide;
 pub mod heap;
 pub mod interface;
 #[cfg(feature = "lock_api")]
@@ -141,8 +144,3 @@ pub use thread_safe::ThreadSafeAllocator;
 pub use vtable::{
     Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, no_alloc, no_free, no_remap, no_resize,
 };
-
-/// Compiles the page's Rust code as tests.
-#[cfg(all(doctest, feature = "std"))]
-#[doc = include_str!("../docs/ffi.md")]
-struct Examples;
