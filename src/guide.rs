@@ -18,6 +18,10 @@ pub mod zig {}
 #[doc = include_str!("../docs/adapters.md")]
 pub mod adapters {}
 
+/// Measurements, with the command for each: `docs/performance.md`.
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
+
 /// Every deliberate difference from Zig 0.15.2: `docs/differences.md`.
 #[doc = include_str!("../docs/differences.md")]
 pub mod differences {}
