@@ -1,9 +1,8 @@
 //! The alignment of a block, stored as its base-2 logarithm.
 //!
 //! Two units are in use wherever memory is aligned: bytes (1, 2, 4, 8 …) and the logarithm of
-//! bytes (0, 1, 2, 3 …). A bare integer does not say which of the two it is, and interfaces that
-//! pass bare integers get it wrong sooner or later. So the vtable passes this newtype: one byte,
-//! the logarithm, and every way in or out names its unit.
+//! bytes (0, 1, 2, 3 …). A bare integer does not say which of the two it is, and callers eventually confuse
+//! them. So the vtable passes this newtype: one byte, the logarithm, and every conversion names its unit.
 //!
 //! ```text
 //!   log2      0   1   2   3    4    5    6  …  63
@@ -21,11 +20,10 @@ use core::fmt;
 ///
 /// `#[repr(transparent)]` over the `uint8_t alignment_log2` of the C interface. Values built by
 /// safe code are at most [`Alignment::MAX`]; a C program can pass any byte, and the allocators of
-/// this crate answer a byte beyond `MAX` with null (see [`is_valid`](Self::is_valid)).
+/// this crate return null for one above `MAX` (see [`is_valid`](Self::is_valid)).
 ///
-/// There is no `From<usize>`: 6 could mean 64 bytes or no alignment at all. And there is no niche:
-/// an `Option<Alignment>` takes two bytes, because a type with forbidden bit patterns could not be
-/// received from C, where every `uint8_t` may arrive.
+/// There is no `From<usize>`: 6 could mean 64 bytes or an invalid alignment. And there is no niche: an
+/// `Option<Alignment>` takes two bytes, because C may pass any `uint8_t`.
 ///
 /// ```
 /// use zigalloc::Alignment;
@@ -62,7 +60,7 @@ pub enum CompareOperator {
     Neq,
 }
 
-/// Why a number is not an alignment.
+/// Why a number is not a valid alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum AlignmentError {
@@ -123,8 +121,7 @@ impl Alignment {
         Alignment::from_byte_units_in("Alignment::from_byte_units", bytes)
     }
 
-    /// [`from_byte_units`](Self::from_byte_units) in a function that the program called, whose name a
-    /// panic then has.
+    /// [`from_byte_units`](Self::from_byte_units) for a public function, which a panic names.
     #[inline(always)]
     #[track_caller]
     pub(crate) const fn from_byte_units_in(function: &str, bytes: usize) -> Alignment {
@@ -220,8 +217,8 @@ impl Alignment {
 
     /// False only for a value that a C program passed and that no `usize` can express.
     ///
-    /// Allocators check it where an alignment arrives from outside, so that a wrong byte is an
-    /// answer of "no memory" and never a shift by more bits than a word has.
+    /// Allocators check it where an alignment arrives from outside, so that an invalid byte yields null and never a shift
+    /// by more bits than a word has.
     #[must_use]
     #[inline(always)]
     pub const fn is_valid(self) -> bool {
@@ -295,8 +292,8 @@ impl Alignment {
     /// The smallest aligned address that is not below `address`.
     ///
     /// # Panics
-    /// If there is none, because it would be beyond the last address. Zig detects this in its safe
-    /// modes only. [`forward_checked`](Self::forward_checked) returns `None` instead.
+    /// If it would be above `usize::MAX`, which Zig detects in its safe modes only.
+    /// [`forward_checked`](Self::forward_checked) returns `None` instead.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -310,7 +307,7 @@ impl Alignment {
         self.forward_in("Alignment::forward", address)
     }
 
-    /// [`forward`](Self::forward) in a function that the program called, whose name a panic then has.
+    /// [`forward`](Self::forward) for a public function, which a panic names.
     #[inline(always)]
     #[track_caller]
     pub(crate) const fn forward_in(self, function: &str, address: usize) -> usize {
@@ -354,8 +351,7 @@ impl Alignment {
         address.trailing_zeros() >= self.0 as u32
     }
 
-    /// [`forward`](Self::forward) for a pointer, which keeps its provenance. Not in Zig, whose
-    /// pointers have none to lose.
+    /// [`forward`](Self::forward) for a pointer, which keeps its provenance. Not in Zig.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
@@ -462,8 +458,7 @@ pub(crate) const fn panic_none_left(function: &str, alignment: usize, address: u
         .panic()
 }
 
-/// The text of a panic, put together by hand: a panic in a `const fn` can print a finished `&str` and
-/// nothing else.
+/// A panic message, built by hand: a `const fn` can only panic with a finished `&str`.
 pub(crate) struct Message {
     bytes: [u8; Message::CAPACITY],
     len: usize,

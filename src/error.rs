@@ -15,7 +15,7 @@
 #[doc(alias = "MemoryPoolError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
-    /// The allocator has no memory left for this request, or the request was too large for any.
+    /// The allocator cannot serve this request, or the request is larger than any allocator could serve.
     #[error("out of memory")]
     OutOfMemory,
 }

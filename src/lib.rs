@@ -1,6 +1,6 @@
-//! Zig's allocator interface as an explicit C-ABI vtable, and Zig's `std.heap` behind it.
+//! Zig's allocator interface for Rust: an explicit, C-compatible vtable, and the allocators of Zig's `std.heap`.
 //!
-//! An [`Allocator`] is two words: a pointer to some allocator's state, and a pointer to a table of
+//! An [`Allocator`] is two words: a pointer to an allocator's state, and a pointer to a table of
 //! four C functions, `alloc`, `resize`, `remap` and `free`. It is a value, not a type parameter: a
 //! function that takes one works with every allocator, is compiled once, and can be called from C
 //! and Zig, which read the same two words.
@@ -31,54 +31,74 @@
 //! # }
 //! ```
 //!
-//! # Where to begin
+//! # The trip of one call
+//!
+//! What happens in the fourth line, from the typed call to the operating system. Each allocator is a row; the only
+//! thing that it knows of the next one is its two words.
+//!
+//! ```text
+//!  allocator.alloc::<u8>(100)                     interface/slices.rs   100 elements of 1 byte: 100 bytes, alignment 2^0
+//!      │                                                                takes the caller's address; null becomes Error
+//!      ▼
+//!  raw_alloc(100, 2^0, ret_addr)                  allocator.rs          (vtable.alloc)(ptr, …): one indirect call
+//!      │
+//!      ▼
+//!  ThreadSafeAllocator's alloc(ctx, 100, 2^0, …)  thread_safe.rs        state::<Self>(ctx); locks the mutex
+//!      │  child_allocator.raw_alloc                                     same arguments, same return address
+//!      ▼
+//!  ArenaAllocator's alloc(ctx, 100, 2^0, …)       heap/arena.rs         room in the newest node? bump end_index, done
+//!      │  child_allocator.raw_alloc                                     no: a new node, half as large again
+//!      ▼
+//!  PageAllocator's alloc(ctx, 199, 2^3, …)        heap/page_allocator/  rounds up to pages; mmap
+//! ```
+//!
+//! [`VTable`] has the contract that each of these calls keeps, and an allocator from scratch.
+//!
+//! # Where to start
 //!
 //! - To **port Zig code**: the names are Zig's in snake case, and searching this documentation for
-//!   a Zig name (`rawAlloc`, `page_allocator`) finds its counterpart. [`interface`] explains the
-//!   functions and tables every empty and zero case; `docs/differences.md` lists what is different on
-//!   purpose.
+//!   a Zig name (`rawAlloc`, `page_allocator`) finds its counterpart. [`interface`] has a table of every empty and zero
+//!   case; [`guide::differences`] lists each deliberate difference.
 //! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations, the contract that
-//!   both sides keep, and an allocator written from scratch.
+//!   both sides keep, and an allocator from scratch; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
 //! - To **learn**: each file of [`heap`] explains one allocator. [`heap::fixed_buffer`] is the
 //!   simplest, [`heap::arena`] the most used, [`thread_safe`] shows how allocators wrap each other.
 //! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check of
 //!   every place where memory can run out, and the conformance kit for your own allocator.
-//! - To **see** what a program asks of its allocator: [`trace`] counts the calls, or writes them down.
+//! - To **see** what a program asks of its allocator: [`trace`] counts the calls, or logs them.
 //!
-//! # Safety in two sentences
+//! # Safety
 //!
-//! Allocating is safe; giving memory back, and using it, is `unsafe`, as raw pointers always are. A
-//! handle borrows its allocator, so that a handle to a dead, moved or reset arena does not compile,
-//! and [`SyncAllocator`] says in its type what Zig says in comments: any thread may call it.
+//! Allocating is safe. `free`, `resize` and `realloc` are `unsafe`: the caller must pass a live block of this allocator. A
+//! handle borrows its allocator, so a handle to a dropped, moved or reset arena does not compile. [`SyncAllocator`]
+//! states in its type what Zig states in comments: any thread may call it.
 //!
 //! # Features
 //!
 //! | feature | | what it adds |
 //! |---|---|---|
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
-//! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep books on the global heap |
-//! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which hashbrown's and others' containers take; and allocators that implement it become handles |
+//! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep records on the global heap |
+//! | `allocator-api2` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which the containers of hashbrown and others take; and allocators that implement it become handles |
 //! | `allocator-api2-04` | | the same for version 0.4, which is another trait |
 //! | `nightly` | | the same for `core::alloc::Allocator`, which the nightly compiler's `Vec` and `Box` take |
-//! | `capi` | | the functions of `include/zigalloc.h`; see `docs/c.md` |
+//! | `capi` | | the functions of `include/zigalloc.h`; see [`guide::c`] |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //! | `lock_api` | | `LockedAllocator`: a lock of your choice around an allocator; needs no operating system |
 //! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
 //!
-//! `backtrace` and `capi` turn `std` on. Without features the crate is `no_std`, and everything is there but what the
-//! table names: the interface, the fixed buffer alone and with a fallback, both arenas, the memory pools,
-//! `SbrkAllocator`, [`adapters`] of `GlobalAlloc`, [`mem`], [`trace`], and of [`testing`] what keeps no books. The target
-//! needs atomic compare-and-swap of a word, which a Cortex-M0 and RV32I lack.
+//! `backtrace` and `capi` turn `std` on. Without features the crate is `no_std` and has everything that the table does
+//! not name: the interface, the fixed buffer alone and with a fallback, both arenas, the memory pools,
+//! `SbrkAllocator`, [`adapters`] of `GlobalAlloc`, [`mem`], [`trace`], and what of [`testing`] keeps no records. The
+//! target needs atomic compare-and-swap of a word, which a Cortex-M0 and RV32I lack.
 //! `examples/firmware` in the repository is such a program.
-//!
-//! [`prelude`] has the names that most programs use, for `use zigalloc::prelude::*`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 // What needs a feature says so on docs.rs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
-// Without features, and on other systems, not everything is there that is spoken of.
+// Without features, and on other systems, some items that the documentation links to do not exist.
 #![cfg_attr(
     not(all(feature = "std", target_os = "linux", target_env = "gnu")),
     allow(rustdoc::broken_intra_doc_links)
@@ -97,10 +117,12 @@ pub mod allocator;
 #[doc(hidden)]
 pub mod capi;
 mod error;
+// The pages exist in the documentation and its tests only.
+#[cfg(any(doc, all(doctest, feature = "std", feature = "allocator-api2")))]
+pub mod guide;
 pub mod heap;
 pub mod interface;
 pub mod mem;
-pub mod prelude;
 mod return_address;
 pub mod slice;
 mod sync;
@@ -109,7 +131,6 @@ pub mod testing;
 pub mod thread_safe;
 pub mod trace;
 pub mod vtable;
-mod writer;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
 pub use allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
@@ -121,8 +142,3 @@ pub use thread_safe::LockedAllocator;
 #[cfg(feature = "std")]
 pub use thread_safe::ThreadSafeAllocator;
 pub use vtable::{VTable, block, no_alloc, no_free, no_remap, no_resize, state};
-
-/// What this page has in Rust is compiled as tests.
-#[cfg(all(doctest, feature = "std"))]
-#[doc = include_str!("../docs/ffi.md")]
-struct Examples;

@@ -241,10 +241,10 @@ pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
     Some(ptr.wrapping_add(offset_to(ptr, alignment)?))
 }
 
-/// The aligned tail of `bytes`: its begin moves up to a multiple of `ALIGN` (bytes; 0 is 1), its end
+/// The aligned tail of `bytes`: its start moves up to a multiple of `ALIGN` (bytes; 0 is 1), its end
 /// stays.
 ///
-/// `None` if the begin would pass the end, or the end is beyond `usize::MAX` (Zig panics there); a begin
+/// `None` if the start would pass the end, or the end is above `usize::MAX` (Zig panics there); a start
 /// at the end is an empty slice.
 ///
 /// Ports `alignInBytes`.
@@ -321,8 +321,7 @@ pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
 
 /// The bytes of one item.
 ///
-/// The pointer says nothing about what is there: where the item has padding, its bytes are
-/// uninitialised.
+/// Where the item has padding, its bytes are uninitialised.
 ///
 /// Ports `asBytes`, which returns a pointer to an array.
 ///
@@ -330,7 +329,7 @@ pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
 /// use std::ptr::NonNull;
 /// let mut number = 0x01020304u32;
 /// let bytes = zigalloc::mem::as_bytes(NonNull::from(&mut number));
-/// // SAFETY: the four bytes of `number`, which nothing else uses meanwhile.
+/// // SAFETY: the four bytes of `number`, which nothing else uses.
 /// assert_eq!(unsafe { bytes.as_ref() }, 0x01020304u32.to_ne_bytes());
 /// ```
 #[must_use]
@@ -360,7 +359,7 @@ pub fn slice_as_bytes<A: Allocation>(slice: A) -> NonNull<[u8]> {
     bytes_of("slice_as_bytes", slice)
 }
 
-/// [`slice_as_bytes`] in the function that the program called, whose name a panic then has.
+/// [`slice_as_bytes`] for a public function, which a panic names.
 #[track_caller]
 fn bytes_of<A: Allocation>(function: &str, slice: A) -> NonNull<[u8]> {
     let (count, size) = (slice.item_count(), size_of::<A::Item>());

@@ -1,20 +1,19 @@
 //! Where a call came from, as an address: Zig's `@returnAddress()`.
 
-/// An address inside the function that this call is inlined into, or 0 where it cannot be had.
+/// An address inside the function that this call is inlined into, or 0 where it is not available.
 ///
-/// Zig's allocator functions take the address of their caller, so that a debug allocator can say
+/// Zig's allocator functions take the address of their caller, so that a debug allocator can report
 /// which line leaked. Rust has no `@returnAddress()`. But this function is always inlined, and so
 /// are the typed methods of [`Allocator`](crate::Allocator) that call it; reading the program
 /// counter here gives an address in the *user's* function, whose debug information names the
 /// user's line. It costs one instruction.
 ///
-/// As a true return address it is that of the instruction *behind* the one that stands for the
-/// call. Whoever looks up the line subtracts one, as `backtrace::resolve` and Zig's debug
-/// information do.
+/// Like a true return address it is the address of the *next* instruction. Subtract one to look up the line, as
+/// `backtrace::resolve` and Zig's debug information do.
 ///
 /// Every call site has its own address, with one exception: in an optimised build the two branches of
-/// an `if` that begin with such a call may share it. Then the address is in the right function, but
-/// the line may be that of the other branch.
+/// an `if` that start with such a call may share it. The function is then right, but the line may be the other
+/// branch's.
 ///
 /// The address is known on x86-64, aarch64 and riscv64; elsewhere, and under Miri, the result is 0,
 /// which means "not provided" throughout the interface.
@@ -30,9 +29,8 @@
 #[must_use]
 #[inline(always)]
 pub fn return_address() -> usize {
-    // The assembly is not marked `pure`: LLVM may merge two pure statements with equal inputs, and
-    // did, so that two call sites got one address. What it does still is to move a statement that
-    // both branches of an `if` begin with in front of it.
+    // Not marked `pure`: LLVM merges two pure statements with equal inputs, which gave two call sites one address.
+    // It still hoists a statement that both branches of an `if` start with.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         let address: usize;

@@ -1,9 +1,9 @@
-//! The shapes in which memory is handed out, and what `free` must know of each.
+//! The pointer types that allocation returns, and what `free` must know of each.
 //!
 //! In Zig, `free(memory: anytype)` reads from the *type* of `memory` how much was allocated: the
 //! element's size, an alignment that may differ from the natural one (`[]align(64) u8`), and
-//! whether a sentinel stands behind the last element (`[:0]u8`). Rust's slice types say only the
-//! first, so the other two get types of their own:
+//! whether a sentinel follows the last element (`[:0]u8`). Rust's slice types state only the
+//! first, so the other two have types of their own:
 //!
 //! | Zig | here | made by |
 //! |---|---|---|
@@ -17,8 +17,33 @@
 //! | (none) | `NonNull<str>` | `dupe_str` |
 //!
 //! All are raw pointers: `Copy`, without lifetime, over memory that may be uninitialised. References
-//! would be wrong, because a reference that is passed to a function must stay valid until the
-//! function returns, and `free` ends the memory before it does.
+//! would be wrong: a reference that is passed to a function must stay valid until the function returns, and `free`
+//! ends the memory before that.
+//!
+//! So a type can be written down:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use zigalloc::{AlignedSlice, Allocator, Error, SentinelSlice, heap};
+//!
+//! /// Zig: `name: [:0]u8`, `line: []align(64) u8`.
+//! struct Entry {
+//!     name: SentinelSlice<u8>,
+//!     line: AlignedSlice<u8, 64>,
+//! }
+//!
+//! fn entry(gpa: Allocator<'_>, name: &[u8]) -> Result<Entry, Error> {
+//!     let name = gpa.dupe_z(name)?;
+//!     let line = gpa.aligned_alloc(100).inspect_err(|_| unsafe { gpa.free(name) })?;
+//!     Ok(Entry { name, line })
+//! }
+//!
+//! let Entry { name, line } = entry(*heap::PAGE_ALLOCATOR, b"zig")?;
+//! assert_eq!((name.len(), line.len(), line.as_ptr().addr() % 64), (3, 100, 0));
+//! unsafe { heap::PAGE_ALLOCATOR.free(name) };
+//! unsafe { heap::PAGE_ALLOCATOR.free(line) };
+//! # Ok::<(), Error>(())
+//! ```
 //!
 //! An alignment parameter counts bytes, as in Zig's `align(64)`. 0 stands for Zig's `null`: the
 //! element's natural alignment. An alignment below the natural one is allowed; then elements are
@@ -49,7 +74,7 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// What is not a power of two does not compile:
+/// An `ALIGN` that is not a power of two does not compile:
 ///
 /// ```compile_fail,E0080
 /// # use zigalloc::Allocator;
@@ -59,11 +84,10 @@ pub struct AlignedSlice<T, const ALIGN: usize> {
     slice: NonNull<[T]>,
 }
 
-/// A slice with one more element behind its last: Zig's `[:s]T`, or `[:s]align(ALIGN) T`.
+/// A slice that is followed by a sentinel: Zig's `[:s]T`, or `[:s]align(ALIGN) T`.
 ///
-/// The length does not count the sentinel; the block does. That is why this is a type: freed as a
-/// plain slice, the block would be an element longer than what is freed. Zig knows the sentinel's
-/// value from the type, this type reads it from memory.
+/// The block includes the sentinel but `len` does not, so freeing the plain slice would pass the wrong length. In Zig the
+/// sentinel's value is part of the type; here it is in memory only.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;
@@ -90,8 +114,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// The alignment of the block, which `free` passes on.
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
-    /// From a pointer to the first element and the number of elements. Building one is safe; what
-    /// it is used for (`free`, dereferencing) is not.
+    /// From a pointer to the first element and the number of elements. Making one is safe; freeing or dereferencing it
+    /// is not.
     #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
@@ -119,8 +143,7 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
         self.slice.as_ptr().cast()
     }
 
-    /// The same memory without the alignment. Freed as this, the block would be freed with the
-    /// wrong alignment.
+    /// The same memory without the alignment. Do not free the block as this: the alignment would be wrong.
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
@@ -132,8 +155,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// The alignment of the block, which `free` passes on.
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
-    /// From a pointer to the first element and the number of elements before the sentinel. Building
-    /// one is safe; what it is used for (`free`, dereferencing) is not.
+    /// From a pointer to the first element and the number of elements before the sentinel. Making one is safe; freeing
+    /// or dereferencing it is not.
     #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
@@ -154,22 +177,21 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
         self.slice.is_empty()
     }
 
-    /// The first element's address; what a C function wants of a string.
+    /// The first element's address, which a C function takes for a string.
     #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
         self.slice.as_ptr().cast()
     }
 
-    /// The sentinel's address: one element behind the last.
+    /// The sentinel's address: one element past the last.
     #[must_use]
     #[inline(always)]
     pub const fn sentinel_ptr(self) -> *mut T {
         self.as_ptr().wrapping_add(self.len())
     }
 
-    /// The elements before the sentinel. Freed as this, the block would be freed with a length that
-    /// is one element short.
+    /// The elements before the sentinel. Do not free the block as this: its length would be one element short.
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
@@ -181,7 +203,7 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
     /// The alignment of the block, which `destroy` passes on.
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
-    /// From a pointer. Building one is safe; what it is used for (`destroy`, dereferencing) is not.
+    /// From a pointer. Making one is safe; destroying or dereferencing it is not.
     #[must_use]
     #[inline(always)]
     pub const fn new(ptr: NonNull<T>) -> Self {
@@ -195,8 +217,7 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
         self.ptr.as_ptr()
     }
 
-    /// The same memory without the alignment. Destroyed as this, the block would be freed with the
-    /// wrong alignment.
+    /// The same memory without the alignment. Do not destroy the item as this: the alignment would be wrong.
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<T> {
@@ -215,7 +236,7 @@ pub trait Allocation: Copy + sealed::Sealed {
     type Resized: Allocation<Item = Self::Item>;
     /// The alignment that the block was allocated with.
     const ALIGNMENT: Alignment;
-    /// How many elements the block has behind `len`: 1 with a sentinel, else 0.
+    /// How many elements the block has after `len`: 1 with a sentinel, else 0.
     const SENTINEL: usize;
 
     /// The first element's address.
@@ -225,8 +246,8 @@ pub trait Allocation: Copy + sealed::Sealed {
     /// A slice at `ptr`.
     fn resized(ptr: NonNull<Self::Item>, len: usize) -> Self::Resized;
 
-    /// The same address with another length, for after a `resize` that returned true: Zig's
-    /// `slice[0..n]`, or `slice.len = n`.
+    /// The same address with another length, to use after a `resize` that returned true: Zig's `slice[0..n]`, or
+    /// `slice.len = n`.
     ///
     /// ```
     /// use zigalloc::{heap::ArenaAllocator, heap::PAGE_ALLOCATOR, Allocation};
@@ -240,13 +261,13 @@ pub trait Allocation: Copy + sealed::Sealed {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
-    #[must_use = "the allocation itself keeps its length"]
+    #[must_use = "this returns a slice and does not change `self`"]
     fn with_len(self, len: usize) -> Self::Resized {
         Self::resized(self.as_non_null_ptr(), len)
     }
 
-    /// The bytes of the block, with the sentinel: what the vtable's functions are given. Never
-    /// overflows for a live block; elements without size have no bytes.
+    /// The bytes of the block, sentinel included, as the vtable's functions take them. Never overflows for a live
+    /// block; elements without size have no bytes.
     #[inline(always)]
     fn bytes(self) -> NonNull<[u8]> {
         let len = (self.item_count().wrapping_add(Self::SENTINEL)).wrapping_mul(size_of::<Self::Item>());
@@ -391,7 +412,7 @@ impl<T, const ALIGN: usize> SingleItem for AlignedPtr<T, ALIGN> {
 pub trait OptionalSentinel<T, const ALIGN: usize>: sealed::Sealed {
     /// The slice that is returned.
     type Slice;
-    /// How many elements the block has behind those asked for: 0 or 1.
+    /// How many elements the block has after those requested: 0 or 1.
     const COUNT: usize;
     /// Makes the slice, and writes the sentinel if there is one.
     ///
@@ -404,7 +425,7 @@ pub trait OptionalSentinel<T, const ALIGN: usize>: sealed::Sealed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSentinel;
 
-/// A value that is written behind the last element: the slice is a [`SentinelSlice`].
+/// A value that is written after the last element: the slice is a [`SentinelSlice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sentinel<T>(pub T);
 
@@ -425,7 +446,7 @@ impl<T, const ALIGN: usize> OptionalSentinel<T, ALIGN> for Sentinel<T> {
     #[inline(always)]
     unsafe fn finish(self, ptr: NonNull<T>, len: usize) -> SentinelSlice<T, ALIGN> {
         let slice = SentinelSlice::from_raw_parts(ptr, len);
-        // SAFETY: the caller has room for `len + 1` elements; `ALIGN` may be less than natural.
+        // SAFETY: there is room for `len + 1` elements, by our caller. Unaligned, since `ALIGN` may be below natural.
         unsafe { slice.sentinel_ptr().write_unaligned(self.0) };
         slice
     }
@@ -443,7 +464,7 @@ mod sealed {
     impl<T> Sealed for super::Sentinel<T> {}
 }
 
-// By hand, because a derive would ask `T: Copy` and `T: Debug` of what is only a pointer.
+// By hand, because a derive would require `T: Copy` and `T: Debug` of what is only a pointer.
 impl<T, const ALIGN: usize> Clone for AlignedSlice<T, ALIGN> {
     fn clone(&self) -> Self {
         *self

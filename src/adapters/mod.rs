@@ -65,8 +65,3 @@ pub mod global_allocator;
 
 pub use from_global_alloc::FromGlobalAlloc;
 pub use global_allocator::GlobalAllocator;
-
-/// Its examples are run as tests.
-#[cfg(all(doctest, feature = "std", feature = "allocator-api2"))]
-#[doc = include_str!("../../docs/adapters.md")]
-struct Examples;

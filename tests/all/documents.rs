@@ -40,3 +40,29 @@ fn what_the_readme_shows_is_an_example() {
     let shown: Vec<_> = shown.lines().take_while(|line| *line != "```").collect();
     assert_eq!(shown, example);
 }
+
+/// The front page draws the trip of one call; its figures are those of the program beside it.
+#[test]
+#[cfg(all(feature = "std", target_pointer_width = "64"))]
+#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+fn the_trip_of_a_call_has_the_figures_of_its_program() {
+    use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    use zigalloc::{Alignment, ThreadSafeAllocator};
+
+    use crate::util::{Call, Recorder};
+
+    let pages = Recorder::new(*PAGE_ALLOCATOR);
+    let arena = ArenaAllocator::init(pages.allocator());
+    // SAFETY: one thread, and only the wrapper calls the arena.
+    let thread_safe_arena = unsafe { ThreadSafeAllocator::from_child(arena.allocator()) };
+    thread_safe_arena.allocator().alloc::<u8>(100).unwrap();
+    let calls = pages.take();
+    let [Call::Alloc { len, alignment, .. }] = calls[..] else { panic!("{calls:?}") };
+    assert_eq!(alignment, Alignment::_8);
+    let read =
+        |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    assert!(read("src/lib.rs").contains(&format!("PageAllocator's alloc(ctx, {len}, 2^3, …)")), "{len}");
+    for file in ["interface/slices.rs", "thread_safe.rs", "heap/arena.rs"] {
+        assert!(read("src/lib.rs").contains(file) && !read(&format!("src/{file}")).is_empty());
+    }
+}

@@ -9,14 +9,14 @@ use std::path::Path;
 const NAMES: &[(&str, &[&str], &str)] = &[
     (
         "std.mem.Allocator",
-        &["error.rs", "vtable.rs", "allocator.rs", "interface.rs"],
+        &["error.rs", "vtable.rs", "allocator.rs", "interface/"],
         "Error VTable noResize noRemap noFree rawAlloc rawResize rawRemap rawFree create destroy alloc \
          allocWithOptions allocWithOptionsRetAddr allocSentinel alignedAlloc allocAdvancedWithRetAddr resize \
          remap realloc reallocAdvanced free dupe dupeZ",
     ),
     (
         "std.mem.Allocator",
-        &["error.rs", "vtable.rs", "allocator.rs", "interface.rs"],
+        &["error.rs", "vtable.rs", "allocator.rs", "interface/"],
         "noAlloc failing alignedCreate dupeSentinel print printSentinel",
     ),
     (

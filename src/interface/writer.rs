@@ -1,17 +1,16 @@
-//! The growing buffer behind [`Allocator::print`](crate::Allocator::print).
+//! The growing buffer of [`Allocator::print`](crate::Allocator::print).
 //!
-//! It talks to the raw functions, so nothing is filled with 0xAA, and it grows by half, plus a cache
-//! line, of what is needed, as Zig 0.17.1's `std.Io.Writer.Allocating` does. Zig begins with as many
-//! bytes as the format string has; `fmt::Arguments` does not tell that number unless there is nothing
-//! to format, so otherwise the first piece of text decides.
+//! It uses the raw functions, so nothing is filled with 0xAA, and it grows to one and a half times the needed length
+//! plus a cache line, as Zig 0.17.1's `std.Io.Writer.Allocating` does. Zig starts with the length of the format string;
+//! `fmt::Arguments` does not reveal it unless there is nothing to format, so here the first piece of text decides.
 
 use core::fmt;
 use core::ptr::NonNull;
 
+use super::highest;
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::error::Error;
-use crate::interface::highest;
 use crate::slice::SentinelSlice;
 
 /// What growing adds: Zig's `std.atomic.cache_line`.
@@ -57,7 +56,7 @@ impl<'a> AllocatingWriter<'a> {
             writer.set_capacity(text.len())?;
         }
         let result = fmt::write(&mut writer, args);
-        // First, because a Display implementation may ignore the error: then text is missing.
+        // Checked first: a Display implementation may have ignored the error, and then text is missing.
         if writer.out_of_memory {
             return Err(Error::OutOfMemory);
         }
@@ -87,7 +86,7 @@ impl<'a> AllocatingWriter<'a> {
         Ok(SentinelSlice::from_raw_parts(self.take_buffer().cast(), len))
     }
 
-    /// The buffer, which then has an owner and is not freed with the writer.
+    /// Moves the buffer out, so that it is not freed with the writer.
     fn take_buffer(&mut self) -> NonNull<[u8]> {
         let buffer = self.buffer;
         self.buffer = NonNull::slice_from_raw_parts(buffer.cast(), 0);
@@ -140,7 +139,7 @@ impl fmt::Write for AllocatingWriter<'_> {
                 return Err(fmt::Error);
             }
         }
-        // SAFETY: `end + text.len()` is at most the buffer's length; the buffer is ours alone.
+        // SAFETY: `end + text.len()` is at most the buffer's length; nothing else points into the buffer.
         unsafe {
             self.buffer
                 .cast::<u8>()
@@ -156,7 +155,7 @@ impl fmt::Write for AllocatingWriter<'_> {
 impl Drop for AllocatingWriter<'_> {
     fn drop(&mut self) {
         if !self.buffer.is_empty() {
-            // SAFETY: the buffer is a live block with alignment 1, and nobody took it.
+            // SAFETY: the buffer is a live block with alignment 1, not used afterwards.
             unsafe { self.allocator.raw_free(self.buffer, Alignment::_1, self.return_address) };
         }
     }

@@ -18,6 +18,7 @@ use crate::util::{Call, Recorder, alignment_from_c};
 
 mod print;
 mod undefined;
+mod zero_cases;
 
 const MAX: usize = usize::MAX;
 

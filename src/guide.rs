@@ -1,0 +1,27 @@
+//! The pages of `docs/`, to read beside the reference.
+//!
+//! Their Rust code is compiled, and run where it can run.
+
+/// Passing an allocator to a Zig library: `docs/ffi.md`.
+#[doc = include_str!("../docs/ffi.md")]
+pub mod ffi {}
+
+/// The C library: `docs/c.md`.
+#[doc = include_str!("../docs/c.md")]
+pub mod c {}
+
+/// The Zig package: `docs/zig.md`.
+#[doc = include_str!("../docs/zig.md")]
+pub mod zig {}
+
+/// Containers, global allocators, and allocators of other crates: `docs/adapters.md`.
+#[doc = include_str!("../docs/adapters.md")]
+pub mod adapters {}
+
+/// Measurements, with the command for each: `docs/performance.md`.
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
+
+/// Every deliberate difference from Zig 0.15.2: `docs/differences.md`.
+#[doc = include_str!("../docs/differences.md")]
+pub mod differences {}

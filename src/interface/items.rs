@@ -1,0 +1,119 @@
+//! Memory for one item.
+
+use core::ptr::NonNull;
+
+use super::highest;
+use crate::alignment::Alignment;
+use crate::allocator::Allocator;
+use crate::error::Error;
+use crate::return_address::return_address;
+use crate::slice::{AlignedPtr, SingleItem};
+
+impl Allocator<'_> {
+    /// Allocates memory for one `T`, uninitialised. [`destroy`](Self::destroy) frees it.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]. A type without size never fails.
+    ///
+    /// Ports `create` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let number = PAGE_ALLOCATOR.create::<u64>()?;
+    /// unsafe { number.write(42) };
+    /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline(always)]
+    pub fn create<T>(self) -> Result<NonNull<T>, Error> {
+        let ptr = self.create_advanced_with_ret_addr::<T, 0>(return_address())?;
+        Ok(ptr.as_non_null())
+    }
+
+    /// Allocates memory for one `T` with an alignment in bytes, which may be above or below the natural one.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `alignedCreate` of Zig 0.17.1.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let line = PAGE_ALLOCATOR.aligned_create::<[u8; 10], 64>()?;
+    /// assert_eq!(line.as_ptr().addr() % 64, 0);
+    /// unsafe { PAGE_ALLOCATOR.destroy(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[doc(alias = "alignedCreate")]
+    #[inline(always)]
+    pub fn aligned_create<T, const ALIGN: usize>(self) -> Result<AlignedPtr<T, ALIGN>, Error> {
+        self.create_advanced_with_ret_addr(return_address())
+    }
+
+    /// [`aligned_create`](Self::aligned_create) with the return address to report.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `createAdvancedWithRetAddr` of Zig 0.17.1.
+    #[doc(alias = "createAdvancedWithRetAddr")]
+    #[inline(always)]
+    pub fn create_advanced_with_ret_addr<T, const ALIGN: usize>(
+        self,
+        return_address: usize,
+    ) -> Result<AlignedPtr<T, ALIGN>, Error> {
+        let alignment = AlignedPtr::<T, ALIGN>::ALIGNMENT;
+        if size_of::<T>() == 0 {
+            return Ok(AlignedPtr::new(highest(alignment.max(Alignment::of::<T>()))));
+        }
+        let memory = self.alloc_bytes_aligned(alignment, size_of::<T>(), return_address)?;
+        Ok(AlignedPtr::new(memory.cast()))
+    }
+
+    /// Allocates memory for a value and moves it there. Not in Zig.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the value is then dropped.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let number = PAGE_ALLOCATOR.create_with(42)?;
+    /// assert_eq!(unsafe { number.read() }, 42);
+    /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline(always)]
+    pub fn create_with<T>(self, value: T) -> Result<NonNull<T>, Error> {
+        let ptr = self.create_advanced_with_ret_addr::<T, 0>(return_address())?.as_non_null();
+        // SAFETY: new memory for a `T`, or a well-aligned address for a type without size.
+        unsafe { ptr.write(value) };
+        Ok(ptr)
+    }
+
+    /// Frees what [`create`](Self::create) or [`aligned_create`](Self::aligned_create) returned. Does not drop the value.
+    ///
+    /// # Safety
+    /// - `ptr` is a [live block](crate::VTable#live-block) of this allocator, or points to a type without size.
+    /// - It has the type that it was created with, alignment included.
+    /// - It is not used afterwards.
+    ///
+    /// Ports `destroy` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let number = PAGE_ALLOCATOR.create_with(42)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline(always)]
+    pub unsafe fn destroy<P: SingleItem>(self, ptr: P) {
+        let memory = NonNull::slice_from_raw_parts(ptr.as_non_null_ptr().cast(), size_of::<P::Item>());
+        if memory.is_empty() {
+            return;
+        }
+        // SAFETY: a live block with matching length and alignment, not used afterwards, by our caller. The handle is
+        // used by this thread alone, or is thread-safe, since `Allocator` is not `Send`.
+        unsafe { self.raw_free(memory, P::ALIGNMENT, return_address()) };
+    }
+}

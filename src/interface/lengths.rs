@@ -1,0 +1,172 @@
+//! Changing the length of a slice.
+
+use super::{highest, set_undefined};
+use crate::allocator::Allocator;
+use crate::error::Error;
+use crate::return_address::return_address;
+use crate::slice::Allocation;
+
+impl Allocator<'_> {
+    /// Changes the number of elements without moving them, or returns false and changes nothing.
+    ///
+    /// `new_len` is in elements; 0 frees the memory. New elements are uninitialised. The pointer that you hold keeps its
+    /// old length; take [`with_len`](Allocation::with_len) afterwards. The allocator is passed a length that includes the
+    /// sentinel (in Zig since 0.16); `new_len` does not include one, and none is written.
+    ///
+    /// # Safety
+    /// - `allocation` is a [live block](crate::VTable#live-block) of this allocator, or has no bytes.
+    /// - Its type, alignment and sentinel included, is that of the last successful call that returned it, and its
+    ///   length the one that call asked for.
+    /// - After true, nothing beyond `new_len` elements is used, and the block has no sentinel any more.
+    ///
+    /// Ports `resize` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, Allocation};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let memory = arena.allocator().alloc::<u8>(10)?;
+    /// assert!(unsafe { arena.allocator().resize(memory, 20) }, "the last block of an arena can grow");
+    /// let memory = memory.with_len(20);
+    /// # let _ = memory;
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[must_use = "if the result is false, the block has its old length"]
+    #[inline(always)]
+    pub unsafe fn resize<A: Allocation>(self, allocation: A, new_len: usize) -> bool {
+        if new_len == 0 {
+            // SAFETY: `free` requires the same, and a block of no elements is not used.
+            unsafe { self.free_with_ret_addr(allocation, return_address()) };
+            return true;
+        }
+        if allocation.item_count() == 0 {
+            return false;
+        }
+        if size_of::<A::Item>() == 0 {
+            return true;
+        }
+        let Some(new_len_bytes) = size_of::<A::Item>().checked_mul(new_len) else {
+            return false;
+        };
+        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. One thread, or a
+        // thread-safe handle: `Allocator` is not `Send`.
+        unsafe { self.raw_resize(allocation.bytes(), A::ALIGNMENT, new_len_bytes, return_address()) }
+    }
+
+    /// Changes the number of elements and may move them, or returns `None` and changes nothing.
+    ///
+    /// `None` means that the allocator has no better way than to allocate, copy and free. Do that yourself when you
+    /// need not copy every element; otherwise use [`realloc`](Self::realloc). `new_len` is in elements; 0 frees
+    /// the memory. The result has no sentinel.
+    ///
+    /// # Safety
+    /// As [`resize`](Self::resize). After `Some`, the old slice is not used.
+    ///
+    /// Ports `remap` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let mut memory = PAGE_ALLOCATOR.alloc::<u8>(10)?;
+    /// // A page has room for 2000 bytes, so the page allocator changes nothing.
+    /// memory = unsafe { PAGE_ALLOCATOR.remap(memory, 2000) }.unwrap();
+    /// assert_eq!(memory.len(), 2000);
+    /// unsafe { PAGE_ALLOCATOR.free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[must_use = "if the result is `Some`, the block may have moved and the old pointer is dead"]
+    #[inline(always)]
+    pub unsafe fn remap<A: Allocation>(self, allocation: A, new_len: usize) -> Option<A::Resized> {
+        if new_len == 0 {
+            // SAFETY: `free` requires the same, and a block of no elements is not used.
+            unsafe { self.free_with_ret_addr(allocation, return_address()) };
+            return Some(allocation.with_len(0));
+        }
+        if allocation.item_count() == 0 {
+            return None;
+        }
+        if size_of::<A::Item>() == 0 {
+            return Some(allocation.with_len(new_len));
+        }
+        let new_len_bytes = size_of::<A::Item>().checked_mul(new_len)?;
+        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. One thread, or a
+        // thread-safe handle: `Allocator` is not `Send`.
+        let memory =
+            unsafe { self.raw_remap(allocation.bytes(), A::ALIGNMENT, new_len_bytes, return_address()) }?;
+        Some(A::resized(memory.cast(), new_len))
+    }
+
+    /// Changes the number of elements by `remap` if that succeeds, and otherwise allocates, copies and frees.
+    ///
+    /// `new_n` is in elements; 0 frees the memory. An empty slice becomes a new allocation. New elements are
+    /// uninitialised. Shrinking can fail too. The result has no sentinel.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the old slice is unchanged and still live.
+    ///
+    /// # Safety
+    /// As [`resize`](Self::resize). After `Ok`, the old slice is not used.
+    ///
+    /// Ports `realloc` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let mut memory = PAGE_ALLOCATOR.dupe(&[1, 2, 3])?;
+    /// memory = unsafe { PAGE_ALLOCATOR.realloc(memory, 10_000) }?;
+    /// assert_eq!(unsafe { &memory.as_ref()[..3] }, [1, 2, 3]);
+    /// unsafe { PAGE_ALLOCATOR.free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[inline(always)]
+    pub unsafe fn realloc<A: Allocation>(self, old_mem: A, new_n: usize) -> Result<A::Resized, Error> {
+        // SAFETY: this function's own requirements.
+        unsafe { self.realloc_advanced(old_mem, new_n, return_address()) }
+    }
+
+    /// [`realloc`](Self::realloc) with the return address to report.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the old slice is unchanged and still live.
+    ///
+    /// # Safety
+    /// As [`realloc`](Self::realloc).
+    ///
+    /// Ports `reallocAdvanced` of Zig 0.15.2.
+    #[doc(alias = "reallocAdvanced")]
+    #[inline]
+    pub unsafe fn realloc_advanced<A: Allocation>(
+        self,
+        old_mem: A,
+        new_n: usize,
+        return_address: usize,
+    ) -> Result<A::Resized, Error> {
+        if size_of::<A::Item>() == 0 {
+            return Ok(old_mem.with_len(new_n));
+        }
+        let old_bytes = old_mem.bytes();
+        let byte_count = size_of::<A::Item>().checked_mul(new_n).ok_or(Error::OutOfMemory)?;
+        if old_bytes.is_empty() {
+            let memory = self.alloc_bytes_aligned(A::ALIGNMENT, byte_count, return_address)?;
+            return Ok(A::resized(memory.cast(), new_n));
+        }
+        if new_n == 0 {
+            // SAFETY: `free` requires the same, and a block of no elements is not used.
+            unsafe { self.free_with_ret_addr(old_mem, return_address) };
+            return Ok(A::resized(highest(A::ALIGNMENT), 0));
+        }
+        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. One thread, or a
+        // thread-safe handle: `Allocator` is not `Send`.
+        if let Some(memory) = unsafe { self.raw_remap(old_bytes, A::ALIGNMENT, byte_count, return_address) } {
+            return Ok(A::resized(memory.cast(), new_n));
+        }
+        // SAFETY: the length is not zero; threads as above.
+        let memory =
+            unsafe { self.raw_alloc(byte_count, A::ALIGNMENT, return_address) }.ok_or(Error::OutOfMemory)?;
+        let copy_len = byte_count.min(old_bytes.len());
+        // SAFETY: both blocks have at least `copy_len` bytes, and a new block does not overlap a live one.
+        unsafe { memory.copy_from_nonoverlapping(old_bytes.cast(), copy_len) };
+        // SAFETY: the old block is live, since `remap` has changed nothing, and is not used afterwards.
+        unsafe { set_undefined(old_bytes) };
+        // SAFETY: as above, with matching length and alignment.
+        unsafe { self.raw_free(old_bytes, A::ALIGNMENT, return_address) };
+        Ok(A::resized(memory.cast(), new_n))
+    }
+}

@@ -1,0 +1,162 @@
+//! Each row of the table of empty and zero cases in the documentation of `zigalloc::interface`.
+//!
+//! Where no block is needed, the allocator refuses all memory and aborts if anything else is asked of it.
+
+use std::mem::MaybeUninit;
+
+use zigalloc::heap::FixedBufferAllocator;
+use zigalloc::{Allocator, Error};
+
+const REFUSES: Allocator<'static> = Allocator::FAILING;
+
+/// Runs `test` over a fixed buffer of 64 bytes, which are all free again afterwards.
+fn with_buffer(test: impl FnOnce(Allocator<'_>)) {
+    let mut buffer = [MaybeUninit::uninit(); 64];
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    test(fixed_buffer.allocator());
+    assert_eq!(fixed_buffer.end_index(), 0, "a block was not freed");
+}
+
+/// Row 1.
+#[test]
+fn create_without_size_returns_highest_aligned_address() {
+    assert_eq!(REFUSES.create::<()>().unwrap().addr().get(), usize::MAX);
+    assert_eq!(REFUSES.create::<[u64; 0]>().unwrap().addr().get(), usize::MAX - 7);
+}
+
+/// Row 2.
+#[test]
+fn alloc_of_no_bytes_returns_highest_aligned_address() {
+    let none = REFUSES.alloc::<u32>(0).unwrap();
+    assert_eq!((none.addr().get(), none.len()), (usize::MAX - 3, 0));
+    assert_eq!(REFUSES.alloc::<()>(usize::MAX).unwrap().len(), usize::MAX);
+}
+
+/// Row 3.
+#[test]
+fn dupe_of_empty_slice_returns_highest_aligned_address() {
+    let copy = REFUSES.dupe::<u8>(b"").unwrap();
+    assert_eq!((copy.addr().get(), copy.len()), (usize::MAX, 0));
+}
+
+/// Row 4. An allocator that was called would abort.
+#[test]
+fn free_of_no_bytes_calls_nothing() {
+    let (slice, item) = (REFUSES.alloc::<u32>(0).unwrap(), REFUSES.create::<()>().unwrap());
+    // SAFETY: neither has bytes.
+    unsafe { REFUSES.free(slice) };
+    // SAFETY: as above.
+    unsafe { REFUSES.destroy(item) };
+}
+
+/// Row 5.
+#[test]
+fn resize_to_zero_frees() {
+    with_buffer(|allocator| {
+        let memory = allocator.alloc::<u32>(10).unwrap();
+        // SAFETY: a live block, not used afterwards.
+        assert!(unsafe { allocator.resize(memory, 0) });
+    });
+}
+
+/// Row 6.
+#[test]
+fn remap_to_zero_frees_and_keeps_the_address() {
+    with_buffer(|allocator| {
+        let memory = allocator.alloc::<u32>(10).unwrap();
+        // SAFETY: a live block, not used afterwards.
+        let empty = unsafe { allocator.remap(memory, 0) }.unwrap();
+        assert_eq!((empty.len(), empty.addr()), (0, memory.addr()));
+    });
+}
+
+/// Row 7.
+#[test]
+fn realloc_to_zero_frees_and_returns_highest_aligned_address() {
+    with_buffer(|allocator| {
+        let memory = allocator.alloc::<u32>(10).unwrap();
+        // SAFETY: a live block, not used afterwards.
+        let empty = unsafe { allocator.realloc(memory, 0) }.unwrap();
+        assert_eq!((empty.len(), empty.addr().get()), (0, usize::MAX - 3));
+    });
+}
+
+/// Row 8.
+#[test]
+fn resize_of_empty_slice_is_false() {
+    // SAFETY: the slice has no bytes.
+    assert!(!unsafe { REFUSES.resize(REFUSES.alloc::<u32>(0).unwrap(), 1) });
+}
+
+/// Row 9.
+#[test]
+fn remap_of_empty_slice_is_none() {
+    // SAFETY: the slice has no bytes.
+    assert!(unsafe { REFUSES.remap(REFUSES.alloc::<u32>(0).unwrap(), 1) }.is_none());
+}
+
+/// Row 10.
+#[test]
+fn realloc_of_empty_slice_allocates() {
+    with_buffer(|allocator| {
+        let empty = allocator.alloc::<u32>(0).unwrap();
+        // SAFETY: the slice has no bytes.
+        let memory = unsafe { allocator.realloc(empty, 5) }.unwrap();
+        assert_eq!(memory.len(), 5);
+        // SAFETY: a live block, not used afterwards.
+        unsafe { allocator.free(memory) };
+    });
+}
+
+/// Row 11.
+#[test]
+fn empty_slices_stay_empty() {
+    let empty = REFUSES.alloc::<u32>(0).unwrap();
+    // SAFETY: the slice has no bytes, here and below.
+    assert!(unsafe { REFUSES.resize(empty, 0) });
+    // SAFETY: as above.
+    assert_eq!(unsafe { REFUSES.remap(empty, 0) }.unwrap().len(), 0);
+    // SAFETY: as above.
+    assert_eq!(unsafe { REFUSES.realloc(empty, 0) }.unwrap().len(), 0);
+}
+
+/// Row 12.
+#[test]
+fn elements_without_size_have_any_length() {
+    let units = REFUSES.alloc::<()>(10).unwrap();
+    // SAFETY: the slice has no bytes, here and below.
+    assert!(unsafe { REFUSES.resize(units, 200) });
+    // SAFETY: as above.
+    assert_eq!(unsafe { REFUSES.remap(units, 200) }.unwrap().len(), 200);
+    // SAFETY: as above.
+    assert_eq!(unsafe { REFUSES.realloc(units, 200) }.unwrap().len(), 200);
+}
+
+/// Row 13.
+#[test]
+fn empty_slice_with_sentinel_is_a_block_of_one() {
+    let mut buffer = [MaybeUninit::uninit(); 8];
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let empty = fixed_buffer.allocator().alloc_sentinel(0, b'!').unwrap();
+    assert_eq!((empty.len(), fixed_buffer.end_index()), (0, 1));
+    // SAFETY: a live block, not used afterwards.
+    unsafe { fixed_buffer.allocator().free(empty) };
+    assert_eq!(fixed_buffer.end_index(), 0);
+}
+
+/// Row 14.
+#[test]
+fn byte_count_that_overflows_is_refused() {
+    with_buffer(|allocator| {
+        assert_eq!(allocator.alloc::<u32>(usize::MAX).unwrap_err(), Error::OutOfMemory);
+        let memory = allocator.alloc::<u32>(1).unwrap();
+        // SAFETY: a live block, here and below; nothing changes it.
+        assert!(!unsafe { allocator.resize(memory, usize::MAX) });
+        // SAFETY: as above.
+        assert!(unsafe { allocator.remap(memory, usize::MAX) }.is_none());
+        // SAFETY: as above.
+        assert_eq!(unsafe { allocator.realloc(memory, usize::MAX) }.unwrap_err(), Error::OutOfMemory);
+        // SAFETY: as above, not used afterwards.
+        unsafe { allocator.free(memory) };
+    });
+}
