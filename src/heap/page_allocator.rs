@@ -96,6 +96,8 @@ use global as os;
 #[allow(dead_code)]
 mod big_pages;
 #[allow(dead_code)]
+mod deferred;
+#[allow(dead_code)]
 mod global;
 
 /// The page allocator; see the [module](self).
@@ -265,6 +267,9 @@ unsafe extern "C" fn page_free(
     unsafe { PageAllocator::unmap(block(memory, memory_len)) };
 }
 
+#[cfg(all(test, target_os = "linux", not(miri)))]
+#[path = "page_allocator/refusal_tests.rs"]
+mod refusal_tests;
 #[cfg(test)]
 #[path = "page_allocator/tests.rs"]
 mod tests;

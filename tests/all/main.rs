@@ -30,6 +30,7 @@ mod memory_pool;
 #[cfg(feature = "std")]
 mod out_of_memory;
 mod page_allocator;
+mod page_limits;
 #[cfg(feature = "std")]
 mod panic_place;
 #[cfg(feature = "std")]
