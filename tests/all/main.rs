@@ -20,6 +20,7 @@ mod counting;
 mod debug_allocator;
 mod documents;
 mod failing;
+mod fallback_in_buffer;
 mod fixed_buffer;
 mod interface;
 #[cfg(all(feature = "std", feature = "lock_api"))]
