@@ -189,18 +189,44 @@ unsafe fn discard(memory: NonNull<u8>, size: usize) {
         // SAFETY: the caller's promise.
         unsafe { libc::madvise(memory.as_ptr().cast(), size, advice) == 0 }
     };
-    // On Linux the memory is gone when this returns. Pages that are locked (`mlockall`) are refused, unless told so.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        /// Since Linux 5.18.
-        const MADV_DONTNEED_LOCKED: c_int = 24;
-        let _ = advise(libc::MADV_DONTNEED) || advise(MADV_DONTNEED_LOCKED);
-    }
-    // Elsewhere that only tells the kernel what is not needed soon, and what is in the pages is kept. This lets it
-    // take the memory whenever it wants some.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    advise(libc::MADV_FREE);
+    let _ = ADVICE.iter().any(|advice| advise(*advice));
 }
+
+/// What makes the kernel take the memory of pages; what comes first is tried first.
+///
+/// On Linux the memory is gone when `madvise` returns. Pages that are locked (`mlockall`) are refused unless it is
+/// told so, which it can be since Linux 5.18.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ADVICE: &[c_int] = {
+    const MADV_DONTNEED_LOCKED: c_int = 24;
+    &[libc::MADV_DONTNEED, MADV_DONTNEED_LOCKED]
+};
+/// Here `MADV_DONTNEED` keeps what is in the pages. This lets the kernel take the memory whenever it wants some.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "solaris",
+    target_os = "illumos",
+    target_os = "haiku",
+))]
+const ADVICE: &[c_int] = &[libc::MADV_FREE];
+/// This crate knows of no such advice here. The memory stays until the pages are unmapped.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "solaris",
+    target_os = "illumos",
+    target_os = "haiku",
+)))]
+const ADVICE: &[c_int] = &[];
 
 /// The kernel grows, shrinks and moves mappings by itself, without touching their content.
 ///
