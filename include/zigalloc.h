@@ -98,7 +98,9 @@ const char *zigalloc_version(void);
 
 /* ---- allocators without state; nothing to create or destroy ---- */
 
-zigalloc_allocator zigalloc_page_allocator(void);    /* whole pages of the operating system */
+/* Whole pages of the operating system. At its limit of mappings (Linux: vm.max_map_count), freed pages give their
+ * memory back at once and their addresses later. */
+zigalloc_allocator zigalloc_page_allocator(void);
 zigalloc_allocator zigalloc_c_allocator(void);       /* malloc's memory, any alignment; free() may free it on Unix */
 zigalloc_allocator zigalloc_raw_c_allocator(void);   /* malloc, realloc and free; NULL above malloc's alignment */
 zigalloc_allocator zigalloc_smp_allocator(void);     /* fast, for many threads */
@@ -154,6 +156,9 @@ void zigalloc_fixed_buffer_destroy(zigalloc_fixed_buffer *fixed_buffer);
 
 typedef struct zigalloc_buffer_first zigalloc_buffer_first;
 
+/* Whose a block is, is told by its address. `child` may have its own memory from this allocator: a block of it that
+ * begins in the buffer goes back to it at once, and the request is refused. If its `remap` moves a block into the
+ * buffer, the process aborts. `buffer` may be a block of `child`, as long as it is not freed before the destroy. */
 zigalloc_buffer_first *zigalloc_buffer_first_create(zigalloc_allocator state, void *buffer, size_t len,
                                                     zigalloc_allocator child);
 zigalloc_allocator zigalloc_buffer_first_allocator(zigalloc_buffer_first *buffer_first);

@@ -86,7 +86,8 @@ impl GlobalAllocator {
     /// [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR): at least a page and a system call for every block.
     /// That is slow, and finds bugs: memory that was freed is not there any more.
     ///
-    /// A system has a limit of mappings (65,530 for a process on Linux, by default).
+    /// A system has a limit of mappings (65,530 for a process on Linux, by default). Where that is reached, freed
+    /// memory goes back, and its addresses [later](crate::heap::page_allocator#when-the-system-refuses).
     ///
     /// Where pages are not the operating system's, this is the [`System`](std::alloc::System) allocator too.
     #[cfg(feature = "std")]

@@ -22,8 +22,13 @@
 //!
 //! # What it assumes of its fallback
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator): so none of its blocks is in the buffer. It is
-//! given the caller's arguments as they are, return address included.
+//! The [contract](crate::VTable#the-contract-of-an-allocator). It is given the caller's arguments as they are,
+//! return address included.
+//!
+//! A fallback may even get its own memory from this allocator, as an arena over it does. What such a fallback hands out
+//! can begin in the buffer, and then its address says that it is the buffer's: `free` would go to the wrong one. So a
+//! block of the fallback that begins in the buffer goes back to the fallback at once, and the request is refused. If
+//! the fallback's `remap` moves a block into the buffer, there is no way back, and the process aborts.
 //!
 //! # Threads
 //!
@@ -31,7 +36,8 @@
 //!
 //! # Differences from Zig
 //!
-//! Those of the [fixed buffer](super::fixed_buffer).
+//! Those of the [fixed buffer](super::fixed_buffer). And Zig hands out a block of the fallback that begins in the
+//! buffer, and frees it to the buffer.
 //!
 //! Ports `lib/std/heap/BufferFirstAllocator.zig` of Zig 0.17.1. Up to 0.16 Zig had
 //! [`StackFallbackAllocator`](super::StackFallbackAllocator) instead, whose buffer is a part of it.
@@ -115,10 +121,53 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
         self.fixed_buffer_allocator.reset();
     }
 
-    /// Whether the block is in the buffer. None of the fallback's is.
+    /// Whether the block begins in the buffer. No block of the fallback that was handed out does.
     #[inline]
     fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
         self.fixed_buffer_allocator.owns_ptr(memory.as_ptr().cast())
+    }
+
+    /// A block of the fallback. Its address must not say that it is the buffer's.
+    ///
+    /// # Safety
+    /// Clauses 2 and 5 of the contract.
+    #[inline]
+    unsafe fn alloc_outside(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        let fallback = self.fallback_allocator.handle();
+        // SAFETY: the caller's promises.
+        let memory = unsafe { fallback.raw_alloc(len, alignment, ret_addr) }?;
+        let block = NonNull::slice_from_raw_parts(memory, len);
+        if self.is_inside(block) {
+            // SAFETY: a new block of the fallback, which nothing has used.
+            unsafe { fallback.raw_free(block, alignment, ret_addr) };
+            return None;
+        }
+        Some(memory)
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract, for a block of the fallback.
+    #[inline]
+    unsafe fn remap_outside(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let fallback = self.fallback_allocator.handle();
+        // SAFETY: the caller's promises.
+        let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
+        // The old block is gone, so it is too late to refuse.
+        assert!(
+            !self.is_inside(NonNull::slice_from_raw_parts(moved, new_len)),
+            "BufferFirstAllocator: the fallback's remap moved a block of {} bytes from {:?} to {moved:?}, into the \
+             buffer of {} bytes",
+            memory.len(),
+            memory.cast::<u8>(),
+            self.fixed_buffer_allocator.buffer().len()
+        );
+        Some(moved)
     }
 
     /// # Safety
@@ -128,7 +177,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
         // SAFETY: the caller's promises.
         let inside = unsafe { self.fixed_buffer_allocator.allocator().raw_alloc(len, alignment, ret_addr) };
         // SAFETY: as above.
-        inside.or_else(|| unsafe { self.fallback_allocator.handle().raw_alloc(len, alignment, ret_addr) })
+        inside.or_else(|| unsafe { self.alloc_outside(len, alignment, ret_addr) })
     }
 
     /// # Safety
@@ -166,7 +215,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
             if self.is_inside(memory) {
                 self.fixed_buffer_allocator.allocator().raw_remap(memory, alignment, new_len, ret_addr)
             } else {
-                self.fallback_allocator.handle().raw_remap(memory, alignment, new_len, ret_addr)
+                self.remap_outside(memory, alignment, new_len, ret_addr)
             }
         }
     }

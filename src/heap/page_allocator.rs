@@ -8,7 +8,7 @@
 //!
 //! A block may change its length for nothing within its last page. Freed pages go back to the system
 //! at once, and using them again is a fault, not silent damage (except on WebAssembly, whose memory
-//! only grows).
+//! only grows, and where the system [refuses](#when-the-system-refuses)).
 //!
 //! Pages fresh from the system are zero, and `alloc` does not fill them. The
 //! [contract](crate::VTable#the-contract-of-an-allocator) does not promise that, though: it is not
@@ -28,6 +28,11 @@
 //!    unmapped                 unmapped
 //! ```
 //!
+//! Of head and tail only the addresses are used. But they are mapped like the block, as in Zig, and a system may refuse
+//! as much memory as the alignment would be. On Unix they are then mapped without access, which takes no memory, and
+//! the block is made writable when it has been cut out. So 4 KiB can be aligned to 2^46 bytes where addresses have 47
+//! bits. (On Windows they are only reserved in any case.)
+//!
 //! What happens then is the system's business, and each has its module:
 //!
 //! | system | grows in place | moves | a shorter block |
@@ -38,8 +43,23 @@
 //! | WebAssembly | within the power of two that it has | no | within that power of two only |
 //! | Miri, others | no | yes, by copying | keeps its pages until it is freed |
 //!
-//! There is no state but a process-wide guess of where the next mapping could go; the context is
-//! null and never used.
+//! There is no state but a process-wide guess of where the next mapping could go, and a list of what the system
+//! did not unmap; the context is null and never used.
+//!
+//! # When the system refuses
+//!
+//! Linux lets a process have 65,530 mappings by default (`vm.max_map_count`). To unmap pages in the middle of one
+//! makes two of it, and is refused if that is one too many: when every second of 200,000 neighbouring pages is freed,
+//! the last third is. A block is freed or shortened all the same:
+//!
+//! - Its memory goes back at once (`madvise`). On Linux it is gone; other Unix systems take it when they want some.
+//! - Its addresses stay mapped for a while, so that using them is no fault. They are written down, in one of every
+//!   255 pages that are refused. Each later call that unmaps pages tries two of them again, and a call that cannot
+//!   map tries 64 and maps again. So when there is room for mappings, all come back.
+//!
+//! `cargo test --test all page_limits -- --nocapture` does so with 163,825 pages of 4 KiB, and shows what is resident.
+//!
+//! On Windows, memory whose addresses are not released is decommitted, or else offered to the system (`MEM_RESET`).
 //!
 //! # Threads
 //!
@@ -50,6 +70,8 @@
 //! - `remap` does not move a block whose alignment is above a page, since the system would keep the
 //!   alignment of a page only. (Zig 0.16 refuses to resize such blocks at all.)
 //! - The guess (`next_mmap_addr_hint`) is private, as it is since Zig 0.16.
+//! - Zig ignores that the system refuses to unmap, so that the memory is lost, and does not shorten a block then.
+//! - Zig maps what aligns a block readable and writable, and is refused where the system does not have so much memory.
 //! - Lengths beyond `isize::MAX` bytes are null everywhere. Rust has no longer objects.
 //! - A program cannot replace this allocator by declaring another in its root file.
 //! - On WebAssembly a block has whole pages of 64 KiB, as on other systems, and alignments above that
@@ -96,6 +118,8 @@ use global as os;
 // Where a system has its own, only the tests below use these.
 #[allow(dead_code)]
 mod big_pages;
+#[allow(dead_code)]
+mod deferred;
 #[allow(dead_code)]
 mod global;
 
@@ -162,13 +186,14 @@ impl PageAllocator {
     /// Unmaps all pages of a block.
     ///
     /// Should the system refuse (Linux does so if a process has too many mappings to split another),
-    /// the pages stay mapped and unused.
+    /// the memory goes back, and the addresses [later](self#when-the-system-refuses).
     ///
     /// Ports `PageAllocator.unmap` of Zig 0.15.2.
     ///
     /// # Safety
     /// `memory` is a live block of [`map`](Self::map) or of [`PAGE_ALLOCATOR`] with matching length
-    /// (bytes), or with another length that has as many pages. Nothing uses it afterwards.
+    /// (bytes), or with another length that has as many pages. Its pages are writable, as `map` makes them. Nothing
+    /// uses it afterwards.
     #[inline]
     pub unsafe fn unmap(memory: NonNull<[u8]>) {
         // SAFETY: these are the pages of the block, the caller says.
@@ -266,6 +291,9 @@ unsafe extern "C" fn page_free(
     unsafe { PageAllocator::unmap(block(memory, memory_len)) };
 }
 
+#[cfg(all(test, target_os = "linux", not(miri)))]
+#[path = "page_allocator/refusal_tests.rs"]
+mod refusal_tests;
 #[cfg(test)]
 #[path = "page_allocator/tests.rs"]
 mod tests;

@@ -21,8 +21,9 @@
 //!
 //! # What it assumes of its fallback
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). It is given the caller's arguments as they are,
-//! return address included.
+//! What a [`BufferFirstAllocator`](super::buffer_first#what-it-assumes-of-its-fallback) does: the contract. A block of
+//! the fallback that begins in the buffer goes back at once, and the request is refused; a `remap` of the fallback that
+//! moves a block into the buffer aborts.
 //!
 //! # Threads
 //!
@@ -185,10 +186,53 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
         result
     }
 
-    /// Whether the block is in the buffer. None of the fallback's is.
+    /// Whether the block begins in the buffer. No block of the fallback that was handed out does.
     #[inline]
     fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
         self.owns_ptr(memory.as_ptr().cast())
+    }
+
+    /// A block of the fallback. Its address must not say that it is the buffer's.
+    ///
+    /// # Safety
+    /// Clauses 2 and 5 of the contract.
+    #[inline]
+    unsafe fn alloc_outside(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        let fallback = self.fallback_allocator.handle();
+        // SAFETY: the caller's promises.
+        let memory = unsafe { fallback.raw_alloc(len, alignment, ret_addr) }?;
+        let block = NonNull::slice_from_raw_parts(memory, len);
+        if self.is_inside(block) {
+            // SAFETY: a new block of the fallback, which nothing has used.
+            unsafe { fallback.raw_free(block, alignment, ret_addr) };
+            return None;
+        }
+        Some(memory)
+    }
+
+    /// # Safety
+    /// Clauses 2 to 5 of the contract, for a block of the fallback.
+    #[inline]
+    unsafe fn remap_outside(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let fallback = self.fallback_allocator.handle();
+        // SAFETY: the caller's promises.
+        let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
+        // The old block is gone, so it is too late to refuse.
+        assert!(
+            !self.is_inside(NonNull::slice_from_raw_parts(moved, new_len)),
+            "StackFallbackAllocator: the fallback's remap moved a block of {} bytes from {:?} to {moved:?}, into the \
+             buffer of {} bytes",
+            memory.len(),
+            memory.cast::<u8>(),
+            N
+        );
+        Some(moved)
     }
 
     /// # Safety
@@ -198,7 +242,7 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
         // SAFETY: the caller's promises.
         let inside = self.with_fixed_buffer(|buffer| unsafe { buffer.raw_alloc(len, alignment, ret_addr) });
         // SAFETY: as above.
-        inside.or_else(|| unsafe { self.fallback_allocator.handle().raw_alloc(len, alignment, ret_addr) })
+        inside.or_else(|| unsafe { self.alloc_outside(len, alignment, ret_addr) })
     }
 
     /// # Safety
@@ -237,7 +281,7 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
             self.with_fixed_buffer(|buffer| unsafe { buffer.raw_remap(memory, alignment, new_len, ret_addr) })
         } else {
             // SAFETY: a block of the fallback.
-            unsafe { self.fallback_allocator.handle().raw_remap(memory, alignment, new_len, ret_addr) }
+            unsafe { self.remap_outside(memory, alignment, new_len, ret_addr) }
         }
     }
 

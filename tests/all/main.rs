@@ -20,6 +20,7 @@ mod counting;
 mod debug_allocator;
 mod documents;
 mod failing;
+mod fallback_in_buffer;
 mod fixed_buffer;
 mod interface;
 #[cfg(all(feature = "std", feature = "lock_api"))]
@@ -30,6 +31,7 @@ mod memory_pool;
 #[cfg(feature = "std")]
 mod out_of_memory;
 mod page_allocator;
+mod page_limits;
 #[cfg(feature = "std")]
 mod panic_place;
 #[cfg(feature = "std")]

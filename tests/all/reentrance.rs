@@ -37,7 +37,7 @@ thread_local! {
 
 /// For ever: safe code can only make such a circle of references that way. What a static refers to is no
 /// leak for Miri.
-fn leak<T>(value: T) -> &'static mut T {
+pub(crate) fn leak<T>(value: T) -> &'static mut T {
     static KEPT: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
     let value = Box::into_raw(Box::new(value));
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(AtomicPtr::new(value.cast()));

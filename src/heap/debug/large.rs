@@ -37,6 +37,13 @@ impl Locked<'_> {
         // SAFETY: the length is not zero.
         let memory = unsafe { self.child.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
+        if self.is_in_page(memory) {
+            // By its address it would be a small block. A child that has its own memory from this allocator can
+            // do that.
+            // SAFETY: a new block of the child, which nothing has used.
+            unsafe { self.child.raw_free(block, alignment, ret_addr) };
+            return None;
+        }
         let serial = self.state.next_serial();
         let index = self.enter(Large { memory: block, alignment, freed: false, serial });
         self.set_large_trace(index, Event::Allocation, site.stored(self.geometry.frames));
@@ -131,6 +138,10 @@ impl Locked<'_> {
     /// Adds a live block, for which there is room, and returns its index.
     fn enter(&mut self, large: Large) -> usize {
         let address = large.memory.addr().get();
+        assert!(
+            !self.is_in_page(large.memory.cast()),
+            "DebugAllocator: the child's remap moved a block to {address:#x}, in a page of small blocks"
+        );
         if let Some(index) = self.state.large.find(address) {
             // The child uses the memory of a freed block again, of which metadata was retained.
             assert!(

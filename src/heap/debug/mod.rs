@@ -78,7 +78,9 @@
 //! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory
 //! need not be zero. A small block costs no call of the child as long as there is a slot; when there
 //! is none, a page is asked for with the return address of this allocator's own code. Calls for large
-//! blocks are passed on with the caller's.
+//! blocks are passed on with the caller's. A child may have its own memory from this allocator: a large block of it
+//! that begins in a page goes back to it at once, and the request is refused. If its `remap` moves a block there, the
+//! process aborts.
 //!
 //! # Threads
 //!

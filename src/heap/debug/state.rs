@@ -164,6 +164,11 @@ impl<'d> Locked<'d> {
         Some(self.bucket(memory, class))
     }
 
+    /// Whether a block with this address would be taken for a small one.
+    pub(super) fn is_in_page(&self, memory: NonNull<u8>) -> bool {
+        self.state.pages.lookup(memory.addr().get() & !(self.geometry.page_size - 1)).is_some()
+    }
+
     /// A page of the table: the head of a class, or what an intact page has a link to.
     pub(super) fn bucket(&self, page: NonNull<u8>, class: usize) -> Bucket<'d> {
         // SAFETY: 1. A page of the table, which is where links are looked up when it is asked whether a

@@ -13,15 +13,9 @@ struct BackEnd {
     remap: unsafe fn(NonNull<u8>, usize, usize, bool) -> Option<NonNull<u8>>,
 }
 
-const OS: BackEnd = BackEnd { name: "os", map: os::map, unmap: os_unmap, remap: os::remap };
+const OS: BackEnd = BackEnd { name: "os", map: os::map, unmap: os::unmap, remap: os::remap };
 const GLOBAL: BackEnd =
     BackEnd { name: "global", map: global::map, unmap: global::unmap, remap: global::remap };
-
-/// Some systems say whether it worked.
-unsafe fn os_unmap(memory: NonNull<u8>, size: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { os::unmap(memory, size) };
-}
 
 /// Writes other numbers to each page, or checks them.
 unsafe fn pages(memory: NonNull<u8>, size: usize) -> impl Iterator<Item = (NonNull<usize>, usize)> {

@@ -1,9 +1,10 @@
 //! Pages from `mmap`.
 
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use super::deferred::Shared;
 use crate::alignment::Alignment;
 use crate::heap::page_size;
 
@@ -17,43 +18,91 @@ use libc::{MREMAP_MAYMOVE, mremap};
 /// do, so there is no order to keep; a thread that loses the race to store drops its guess.
 static NEXT_MMAP_ADDR_HINT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
-pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-    // What can be lost in front, as `mmap` aligns to a page: 0 if that is enough.
-    let slack = alignment.to_byte_units().saturating_sub(page_size());
-    let hint = NEXT_MMAP_ADDR_HINT.load(Ordering::Relaxed);
-    let mapping = mmap(hint, size.checked_add(slack)?)?;
+/// What could not be unmapped.
+static DEFERRED: Shared = Shared::new();
 
-    let head = mapping.addr().get().wrapping_neg() & alignment.mask();
-    let tail = slack - head;
-    // SAFETY: `head` is at most `slack`: both are multiples of the page size below the alignment.
-    // So `memory` and the `size` bytes from there are inside the mapping.
-    let memory = unsafe { mapping.add(head) };
-    if head != 0 {
-        // SAFETY: pages of the new mapping, of which nobody knows.
-        unsafe { unmap(mapping, head) };
-    }
-    if tail != 0 {
-        // SAFETY: as above; they begin behind the block.
-        unsafe { unmap(memory.add(size), tail) };
-    }
+/// How many deferred ranges are tried again when pages have been unmapped. One would keep up, as each mapping that
+/// is gone makes room for one; with two the list becomes shorter even if every second one is refused.
+const RETRIES: usize = 2;
+
+/// How many are tried again when the kernel refuses to map: it may be for the number of mappings.
+const RETRIES_FOR_ROOM: usize = 64;
+
+pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let hint = NEXT_MMAP_ADDR_HINT.load(Ordering::Relaxed);
+    let map = || {
+        map_writable(hint, size, alignment).or_else(|| {
+            // What is only mapped to be cut off needs no memory, but the kernel has refused it as if it did.
+            let is_all_used = alignment.to_byte_units() <= page_size();
+            if is_all_used { None } else { map_reserved(hint, size, alignment) }
+        })
+    };
+    let memory = map().or_else(|| if retry_deferred(RETRIES_FOR_ROOM) { map() } else { None })?;
     let next = memory.as_ptr().wrapping_add(size);
     let _ = NEXT_MMAP_ADDR_HINT.compare_exchange(hint, next, Ordering::Relaxed, Ordering::Relaxed);
     Some(memory)
 }
 
-fn mmap(hint: *mut u8, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: without MAP_FIXED the kernel takes addresses that nobody uses, whatever the hint.
-    let memory = unsafe {
-        libc::mmap(
-            hint.cast(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANON,
-            -1,
-            0,
-        )
-    };
-    mapped(memory)
+/// Maps as much as an aligned block can need, and cuts the block out of it. This is Zig's way.
+fn map_writable(hint: *mut u8, size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let (head, memory, tail) = map_around(hint, size, alignment, WRITABLE)?;
+    // SAFETY: pages of the new mapping, of which nothing else knows, before and after the block.
+    unsafe {
+        unmap_some(head);
+        unmap_some(tail);
+    }
+    Some(memory)
+}
+
+/// The same in two steps, for an alignment that is so large that the kernel does not promise memory for all that
+/// is mapped: takes addresses only, cuts, and makes the block writable. Addresses without access are not
+/// accounted for, so `MAP_NORESERVE` is not needed; it would exempt the block too.
+pub(super) fn map_reserved(hint: *mut u8, size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let (head, memory, tail) = map_around(hint, size, alignment, libc::PROT_NONE)?;
+    for (start, size) in [head, tail] {
+        if size != 0 {
+            // SAFETY: as in `map_writable`. If it is refused, addresses stay taken that have no memory. (They cannot
+            // be deferred, as nothing can be written there.)
+            unsafe { munmap(start, size) };
+        }
+    }
+    // SAFETY: pages of the new mapping, of which nothing else knows.
+    let is_writable = unsafe { libc::mprotect(memory.as_ptr().cast(), size, WRITABLE) == 0 };
+    if !is_writable {
+        // SAFETY: as above. If it is refused, it is as with `head`.
+        unsafe { munmap(memory, size) };
+        return None;
+    }
+    Some(memory)
+}
+
+const WRITABLE: c_int = libc::PROT_READ | libc::PROT_WRITE;
+
+/// Whole pages: where they begin, and how many bytes they are.
+type Pages = (NonNull<u8>, usize);
+
+/// A new mapping with `size` bytes in it that are aligned: what is before them, where they begin, and what is
+/// after them.
+fn map_around(
+    hint: *mut u8,
+    size: usize,
+    alignment: Alignment,
+    protection: c_int,
+) -> Option<(Pages, NonNull<u8>, Pages)> {
+    // What can be lost in front, as `mmap` aligns to a page: 0 if that is enough.
+    let slack = alignment.to_byte_units().saturating_sub(page_size());
+    let total = size.checked_add(slack)?;
+    // SAFETY: without MAP_FIXED the kernel takes addresses that are free, whatever the hint.
+    let mapping = mapped(unsafe {
+        libc::mmap(hint.cast(), total, protection, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0)
+    })?;
+    let head = mapping.addr().get().wrapping_neg() & alignment.mask();
+    // SAFETY: `head` is at most `slack`: both are multiples of the page size below the alignment.
+    // So `memory` and the `size` bytes from there are inside the mapping.
+    unsafe {
+        let memory = mapping.add(head);
+        Some(((mapping, head), memory, (memory.add(size), slack - head)))
+    }
 }
 
 /// A result of `mmap` or `mremap`.
@@ -61,15 +110,123 @@ fn mapped(memory: *mut c_void) -> Option<NonNull<u8>> {
     if memory == libc::MAP_FAILED { None } else { NonNull::new(memory.cast()) }
 }
 
+/// Unmaps pages. If the kernel refuses, their memory goes back, and their addresses when there is room.
+///
+/// # Safety
+/// Whole pages of writable mappings made here, which nothing uses afterwards.
+pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
+    // SAFETY: the caller's promise; what could not be unmapped is given away.
+    unsafe {
+        if munmap(memory, size) {
+            retry_deferred(RETRIES);
+        } else {
+            discard(memory, size);
+            DEFERRED.push(memory, size);
+        }
+    }
+}
+
+/// [`unmap`], for what may be nothing.
+///
+/// # Safety
+/// As [`unmap`].
+unsafe fn unmap_some((start, size): Pages) {
+    if size != 0 {
+        // SAFETY: the caller's promise.
+        unsafe { unmap(start, size) };
+    }
+}
+
+/// Tries again to unmap what was refused, up to so many ranges. Whether one has been unmapped.
+pub(super) fn retry_deferred(limit: usize) -> bool {
+    let mut has_unmapped = false;
+    if DEFERRED.is_empty() {
+        return false;
+    }
+    for _ in 0..limit {
+        let Some((memory, size)) = DEFERRED.pop() else { break };
+        // SAFETY: what was deferred is still mapped, and ours.
+        unsafe {
+            if munmap(memory, size) {
+                has_unmapped = true;
+            } else {
+                // The first page may have been written to, by the list.
+                discard(memory, page_size());
+                DEFERRED.push(memory, size);
+            }
+        }
+    }
+    has_unmapped
+}
+
 /// Says whether it worked. It fails if the pages lie in the middle of a mapping and the process has as
 /// many mappings as it may have; then they stay mapped, and nothing has changed.
 ///
 /// # Safety
 /// Whole pages of mappings made here, which nothing uses afterwards.
-pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) -> bool {
+unsafe fn munmap(memory: NonNull<u8>, size: usize) -> bool {
+    #[cfg(test)]
+    if REFUSES_TO_UNMAP.get() {
+        return false;
+    }
     // SAFETY: the caller's promise.
     unsafe { libc::munmap(memory.as_ptr().cast(), size) == 0 }
 }
+
+#[cfg(test)]
+std::thread_local! {
+    /// Whether to pretend that there are as many mappings as there may be, in this thread.
+    pub(super) static REFUSES_TO_UNMAP: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
+/// Gives the memory of pages back that stay mapped. What is in them is lost, at once or later. It splits no mapping,
+/// so the limit of these does not matter.
+///
+/// # Safety
+/// Whole pages of mappings made here, whose content is not used afterwards.
+unsafe fn discard(memory: NonNull<u8>, size: usize) {
+    let advise = |advice: c_int| {
+        // SAFETY: the caller's promise.
+        unsafe { libc::madvise(memory.as_ptr().cast(), size, advice) == 0 }
+    };
+    let _ = ADVICE.iter().any(|advice| advise(*advice));
+}
+
+/// What makes the kernel take the memory of pages; what comes first is tried first.
+///
+/// On Linux the memory is gone when `madvise` returns. Pages that are locked (`mlockall`) are refused unless it is
+/// told so, which it can be since Linux 5.18.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ADVICE: &[c_int] = {
+    const MADV_DONTNEED_LOCKED: c_int = 24;
+    &[libc::MADV_DONTNEED, MADV_DONTNEED_LOCKED]
+};
+/// Here `MADV_DONTNEED` keeps what is in the pages. This lets the kernel take the memory whenever it wants some.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "solaris",
+    target_os = "illumos",
+    target_os = "haiku",
+))]
+const ADVICE: &[c_int] = &[libc::MADV_FREE];
+/// This crate knows of no such advice here. The memory stays until the pages are unmapped.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "solaris",
+    target_os = "illumos",
+    target_os = "haiku",
+)))]
+const ADVICE: &[c_int] = &[];
 
 /// The kernel grows, shrinks and moves mappings by itself, without touching their content.
 ///
@@ -84,7 +241,14 @@ pub(super) unsafe fn remap(
 ) -> Option<NonNull<u8>> {
     let flags = if may_move { MREMAP_MAYMOVE } else { 0 };
     // SAFETY: the pages are the block's. The kernel takes no addresses that are in use.
-    mapped(unsafe { mremap(memory.as_ptr().cast(), size, new_size, flags) })
+    let remapped = mapped(unsafe { mremap(memory.as_ptr().cast(), size, new_size, flags) });
+    if remapped.is_none() && new_size < size {
+        // To shorten is to unmap, and refused for the same reason.
+        // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
+        unsafe { unmap(memory.add(new_size), size - new_size) };
+        return Some(memory);
+    }
+    remapped
 }
 
 /// # Safety
@@ -110,9 +274,12 @@ pub(super) unsafe fn remap_by_unmapping(
     size: usize,
     new_size: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: the pages behind `new_size` are the block's, and nothing uses them afterwards.
-    let done = new_size < size && unsafe { unmap(memory.add(new_size), size - new_size) };
-    done.then_some(memory)
+    if new_size >= size {
+        return None;
+    }
+    // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
+    unsafe { unmap(memory.add(new_size), size - new_size) };
+    Some(memory)
 }
 
 /// What the libc crate has for Linux and forgets for Android.

@@ -7,8 +7,8 @@
 use core::ptr::{self, NonNull};
 
 use windows_sys::Win32::System::Memory::{
-    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, PAGE_NOACCESS, PAGE_READWRITE, VirtualAlloc,
-    VirtualFree,
+    MEM_COMMIT, MEM_DECOMMIT, MEM_RELEASE, MEM_RESERVE, MEM_RESET, PAGE_NOACCESS, PAGE_READWRITE,
+    VirtualAlloc, VirtualFree,
 };
 
 use crate::alignment::Alignment;
@@ -52,9 +52,27 @@ fn commit(address: *mut u8, size: usize) -> Option<NonNull<u8>> {
 
 /// # Safety
 /// All pages of a reservation made here, which nothing uses afterwards.
-pub(super) unsafe fn unmap(memory: NonNull<u8>, _size: usize) {
+pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     // SAFETY: the caller's promise. A size of 0 means all of the reservation.
-    unsafe { VirtualFree(memory.as_ptr().cast(), 0, MEM_RELEASE) };
+    unsafe {
+        if VirtualFree(memory.as_ptr().cast(), 0, MEM_RELEASE) == 0 {
+            discard(memory, size);
+        }
+    }
+}
+
+/// Gives the memory of pages back whose addresses stay reserved. Should that be refused too, the system may take
+/// the memory without saving what is in it.
+///
+/// # Safety
+/// Committed pages of a reservation made here, at least one, which nothing uses afterwards.
+unsafe fn discard(memory: NonNull<u8>, size: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if VirtualFree(memory.as_ptr().cast(), size, MEM_DECOMMIT) == 0 {
+            VirtualAlloc(memory.as_ptr().cast(), size, MEM_RESET, PAGE_NOACCESS);
+        }
+    }
 }
 
 /// # Safety
@@ -68,8 +86,9 @@ pub(super) unsafe fn remap(
     if new_size > size {
         return None;
     }
-    // SAFETY: the pages behind `new_size` are the block's, and nothing uses them afterwards. Should it
-    // fail, they stay committed, which harms nobody.
-    unsafe { VirtualFree(memory.add(new_size).as_ptr().cast(), size - new_size, MEM_DECOMMIT) };
+    if new_size < size {
+        // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
+        unsafe { discard(memory.add(new_size), size - new_size) };
+    }
     Some(memory)
 }

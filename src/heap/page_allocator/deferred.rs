@@ -1,0 +1,298 @@
+//! Ranges of pages that the system refused to unmap, to be tried again later.
+//!
+//! Linux lets a process have so many mappings (`vm.max_map_count`, 65,530 by default). To unmap pages in the
+//! middle of a mapping makes two of it, and at the limit that is refused. Their memory can be given back all
+//! the same, but the addresses stay mapped, and count as a mapping of their own once their neighbours are
+//! gone. So they are written down here, and unmapped when there is room.
+//!
+//! There is no allocator to take memory from, so the list is inside the ranges. The first page of one has
+//! room for the addresses and lengths of some hundred others, whose own memory stays with the system:
+//!
+//! ```text
+//!   first ──▶ ┌──────┬──────┬─────┬─────────┬─────────┬──
+//!             │ next │ size │ len │ range 0 │ range 1 │ …     the first page of a range: a node
+//!             └──┬───┴──────┴─────┴────┬────┴────┬────┴──
+//!                ▼                     ▼         ▼
+//!             another node             pages without memory
+//! ```
+//!
+//! So of ranges of 4 KiB each, one in 255 keeps its page.
+//!
+//! The list of the process has a lock that is held for a few instructions, and never while the system is called.
+//! A thread that does not get it soon goes on without: a range is then not written down. It has no memory, but its
+//! addresses are lost. That happens if the thread with the lock does not get a processor, or in a child process that
+//! was forked just then.
+
+use core::cell::UnsafeCell;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::heap::PAGE_SIZE_MIN;
+
+/// Pages that belong to the list.
+#[derive(Clone, Copy)]
+struct Range {
+    memory: NonNull<u8>,
+    /// Bytes.
+    size: usize,
+}
+
+/// What a node has before its ranges.
+struct Header {
+    next: Option<NonNull<Node>>,
+    /// The length of the range that the node is the beginning of, in bytes.
+    size: usize,
+    /// How many ranges are initialised.
+    len: usize,
+}
+
+/// How many ranges a node has room for.
+const CAPACITY: usize = (PAGE_SIZE_MIN - size_of::<Header>()) / size_of::<Range>();
+
+#[repr(C)]
+struct Node {
+    header: Header,
+    ranges: [Range; CAPACITY],
+}
+
+const _: () =
+    assert!(size_of::<Node>() <= PAGE_SIZE_MIN && align_of::<Node>() <= PAGE_SIZE_MIN && CAPACITY > 1);
+
+/// The list. Its ranges are mapped, writable, and used by nothing else.
+pub(super) struct Deferred {
+    first: Option<NonNull<Node>>,
+    /// Where in a node the next range is taken from. It moves on with each, so that one that cannot be unmapped
+    /// yet is not in the way of the others.
+    turn: usize,
+}
+
+// SAFETY: what the list points to is its own, and pages belong to no thread.
+unsafe impl Send for Deferred {}
+
+impl Deferred {
+    pub(super) const fn new() -> Deferred {
+        Deferred { first: None, turn: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Adds a range. It writes to the first page of one range in [`CAPACITY`] + 1, and to no other.
+    ///
+    /// # Safety
+    /// `size` bytes of whole pages, aligned to a page, that are writable and given away.
+    pub(super) unsafe fn push(&mut self, memory: NonNull<u8>, size: usize) {
+        if let Some(node) = self.first {
+            // SAFETY: a node of the list.
+            let header = unsafe { &mut (*node.as_ptr()).header };
+            if header.len < CAPACITY {
+                let index = header.len;
+                header.len += 1;
+                // SAFETY: the index is below the capacity.
+                unsafe { range(node, index).write(Range { memory, size }) };
+                return;
+            }
+        }
+        let node = memory.cast::<Node>();
+        // SAFETY: a page has room for a node, and is aligned for it. Only the header is written.
+        unsafe { (&raw mut (*node.as_ptr()).header).write(Header { next: self.first, size, len: 0 }) };
+        self.first = Some(node);
+    }
+
+    /// Removes a range, which is the caller's then. A node goes after all of its ranges.
+    pub(super) fn pop(&mut self) -> Option<(NonNull<u8>, usize)> {
+        let node = self.first?;
+        // SAFETY: a node of the list.
+        let header = unsafe { &mut (*node.as_ptr()).header };
+        if header.len == 0 {
+            let Header { next, size, .. } = *header;
+            self.first = next;
+            return Some((node.cast(), size));
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let index = self.turn % header.len;
+        header.len -= 1;
+        // SAFETY: both indexes are of initialised ranges; the last one takes the place of the other.
+        unsafe {
+            let Range { memory, size } = range(node, index).read();
+            range(node, index).write(range(node, header.len).read());
+            Some((memory, size))
+        }
+    }
+}
+
+/// The place of a range.
+///
+/// # Safety
+/// `node` is one, and `index` is below [`CAPACITY`].
+unsafe fn range(node: NonNull<Node>, index: usize) -> NonNull<Range> {
+    // SAFETY: the caller's promise. No reference is made to what may be uninitialised.
+    unsafe { NonNull::new_unchecked(ptr::addr_of_mut!((*node.as_ptr()).ranges).cast::<Range>().add(index)) }
+}
+
+/// The list of the process.
+pub(super) struct Shared {
+    locked: AtomicBool,
+    /// Whether a look at the list is worth the lock. It may be out of date.
+    is_empty: AtomicBool,
+    list: UnsafeCell<Deferred>,
+}
+
+// SAFETY: the list is used under the lock only, and may be sent.
+unsafe impl Sync for Shared {}
+
+/// How often a thread tries to take the lock, and lets others run in between.
+const ATTEMPTS: u32 = 16;
+
+impl Shared {
+    pub(super) const fn new() -> Shared {
+        Shared {
+            locked: AtomicBool::new(false),
+            is_empty: AtomicBool::new(true),
+            list: UnsafeCell::new(Deferred::new()),
+        }
+    }
+
+    /// Whether there was nothing to be had lately: one load, for the calls that find it so.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty.load(Ordering::Relaxed)
+    }
+
+    /// Adds a range, or forgets it if the lock is not to be had.
+    ///
+    /// # Safety
+    /// As [`Deferred::push`].
+    pub(super) unsafe fn push(&self, memory: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promise.
+        self.with(|list| unsafe { list.push(memory, size) });
+    }
+
+    /// Removes a range, which is the caller's then. `None` if there is none, or the lock is not to be had.
+    pub(super) fn pop(&self) -> Option<(NonNull<u8>, usize)> {
+        self.with(Deferred::pop)?
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Deferred) -> R) -> Option<R> {
+        let mut attempts = 0;
+        while self.locked.swap(true, Ordering::Acquire) {
+            attempts += 1;
+            if attempts == ATTEMPTS {
+                return None;
+            }
+            thread::yield_now();
+        }
+        // SAFETY: this thread has the lock, and `work` does not come back here.
+        let list = unsafe { &mut *self.list.get() };
+        let result = work(list);
+        self.is_empty.store(list.is_empty(), Ordering::Relaxed);
+        self.locked.store(false, Ordering::Release);
+        Some(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::{Layout, alloc, dealloc};
+    use std::collections::BTreeMap;
+    use std::vec::Vec;
+
+    use super::*;
+
+    const PAGE: Layout = match Layout::from_size_align(PAGE_SIZE_MIN, PAGE_SIZE_MIN) {
+        Ok(layout) => layout,
+        Err(_) => unreachable!(),
+    };
+
+    /// Pages of the heap, filled with their number.
+    fn pages(count: usize) -> Vec<NonNull<u8>> {
+        let page = |n| {
+            // SAFETY: the size is not zero; the page is as long as is written.
+            unsafe {
+                let page = NonNull::new(alloc(PAGE)).unwrap();
+                page.write_bytes(n as u8, PAGE_SIZE_MIN);
+                page
+            }
+        };
+        (0..count).map(page).collect()
+    }
+
+    /// Whether nothing has been written to a page of `pages`.
+    fn is_untouched(page: NonNull<u8>, n: usize) -> bool {
+        // SAFETY: all of the page is initialised.
+        (0..PAGE_SIZE_MIN).all(|i| unsafe { page.add(i).read() } == n as u8)
+    }
+
+    /// As many as have room behind two nodes and a half come back, each once and with its own length, and only
+    /// three of them have been written to.
+    #[test]
+    fn deferred_ranges_come_back_once() {
+        let count = 2 * (CAPACITY + 1) + CAPACITY / 2;
+        let pages = pages(count);
+        let mut list = Deferred::new();
+        assert!(list.is_empty() && list.pop().is_none());
+        for (n, page) in pages.iter().enumerate() {
+            // SAFETY: a page of the test, which uses it no more. (The length is only handed through.)
+            unsafe { list.push(*page, PAGE_SIZE_MIN * (n + 1)) };
+        }
+        let nodes = (0..count).filter(|n| n % (CAPACITY + 1) == 0).collect::<Vec<_>>();
+        assert_eq!(nodes.len(), 3);
+        let sample = if cfg!(miri) { 97 } else { 1 };
+        for n in (0..count).filter(|n| n % (CAPACITY + 1) != 0).step_by(sample) {
+            assert!(is_untouched(pages[n], n), "page {n}");
+        }
+        let mut expected: BTreeMap<_, _> =
+            pages.iter().enumerate().map(|(n, page)| (*page, PAGE_SIZE_MIN * (n + 1))).collect();
+        while let Some((page, size)) = list.pop() {
+            assert_eq!(expected.remove(&page), Some(size));
+        }
+        assert!(expected.is_empty() && list.is_empty());
+        // SAFETY: pages of the heap, freed once.
+        pages.into_iter().for_each(|page| unsafe { dealloc(page.as_ptr(), PAGE) });
+    }
+
+    /// Nobody waits for a thread that has the lock and does not go on; nothing is written to the range then.
+    #[test]
+    fn deferred_range_is_forgotten_if_the_lock_is_held() {
+        let page = pages(1)[0];
+        let shared = Shared::new();
+        shared.locked.store(true, Ordering::Relaxed);
+        // SAFETY: a page of the test, which only reads it.
+        unsafe { shared.push(page, PAGE_SIZE_MIN) };
+        assert!(shared.is_empty() && shared.pop().is_none());
+        assert!(is_untouched(page, 0));
+        shared.locked.store(false, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { shared.push(page, PAGE_SIZE_MIN) };
+        assert!(!shared.is_empty());
+        assert_eq!(shared.pop(), Some((page, PAGE_SIZE_MIN)));
+        assert!(shared.is_empty() && shared.pop().is_none());
+        // SAFETY: a page of the heap, freed once.
+        unsafe { dealloc(page.as_ptr(), PAGE) };
+    }
+
+    /// A range that is put back each time does not keep the others from being taken.
+    #[test]
+    fn deferred_range_that_stays_is_not_in_the_way() {
+        let pages = pages(10);
+        let stubborn = pages[9];
+        let mut list = Deferred::new();
+        // SAFETY: pages of the test, which uses them no more.
+        pages.iter().for_each(|page| unsafe { list.push(*page, PAGE_SIZE_MIN) });
+        let mut taken = 0;
+        for _ in 0..30 {
+            match list.pop() {
+                // SAFETY: as above.
+                Some((page, size)) if page == stubborn => unsafe { list.push(page, size) },
+                Some(_) => taken += 1,
+                None => break,
+            }
+        }
+        // The node, which is the first page, comes after all of its ranges.
+        assert_eq!(taken, 8);
+        // SAFETY: pages of the heap, freed once.
+        pages.into_iter().for_each(|page| unsafe { dealloc(page.as_ptr(), PAGE) });
+    }
+}

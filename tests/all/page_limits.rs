@@ -1,0 +1,125 @@
+//! The page allocator where the system is at a limit: of mappings, or of memory. What is measured is that of a whole
+//! process, so each test runs in one of its own.
+
+#![cfg(all(target_os = "linux", not(miri)))]
+
+use std::fs::read_to_string;
+use std::ptr::NonNull;
+
+use rstest::rstest;
+use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR, page_size};
+use zigalloc::{Alignment, Allocator};
+
+use crate::util::{alone, in_emulator, run_alone};
+
+/// Runs the test of that name in a process of its own; false in that process.
+#[must_use]
+fn runs_alone(name: &str) -> bool {
+    if alone().is_some() {
+        return false;
+    }
+    let output = run_alone(&format!("page_limits::{name}"), "alone");
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).contains("1 passed"), "no test is called {name}");
+    eprint!("{}", text(&output.stderr));
+    true
+}
+
+/// A line of `/proc/self/status`, in KiB.
+fn status(name: &str) -> usize {
+    let text = read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn mappings() -> usize {
+    read_to_string("/proc/self/maps").unwrap().lines().count()
+}
+
+/// Many more blocks than there may be mappings: every second one is freed, which leaves each of the others in a
+/// mapping of its own, until there are too many of these and the kernel refuses. Then the rest is freed.
+#[test]
+fn pages_come_back_above_the_limit_of_mappings() {
+    if in_emulator("qemu") || runs_alone("pages_come_back_above_the_limit_of_mappings") {
+        return;
+    }
+    let limit: usize = read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
+    if limit > 70_000 {
+        eprintln!(
+            "skipped: with {limit} mappings, this would take gigabytes (src/heap has a test that pretends)"
+        );
+        return;
+    }
+    let (count, kib) = (limit * 5 / 2, page_size() / 1024);
+    let (maps, resident, mapped) = (mappings(), status("VmRSS"), status("VmSize"));
+    let mut blocks: Vec<NonNull<[u8]>> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let memory = PAGE_ALLOCATOR.alloc::<u8>(page_size()).unwrap();
+        // SAFETY: a live block.
+        unsafe { memory.cast::<u8>().write(1) };
+        blocks.push(memory);
+    }
+    assert!(status("VmRSS") > resident + count * kib);
+    // SAFETY: each block is freed once.
+    blocks.iter().step_by(2).for_each(|memory| unsafe { PAGE_ALLOCATOR.free(*memory) });
+    let refused = (status("VmSize") - mapped - size_of_val(&blocks[..]) / 1024) / kib - count / 2;
+    assert!(refused > limit / 8, "the kernel has refused {refused} times");
+    // The other half, one page in 255 of what was refused, and the vector.
+    let half = status("VmRSS") - resident;
+    let expected = count / 2 * kib + refused * kib / 255 + size_of_val(&blocks[..]) / 1024;
+    assert!(half < expected + 2048, "{half} KiB are resident, not {expected}");
+
+    // There is memory even so, for the deferred ones make room.
+    let another = PAGE_ALLOCATOR.alloc::<u8>(1 << 20).unwrap();
+    // SAFETY: each block is freed once.
+    unsafe {
+        another.cast::<u8>().write_bytes(1, 1 << 20);
+        PAGE_ALLOCATOR.free(another);
+        blocks.iter().skip(1).step_by(2).for_each(|memory| PAGE_ALLOCATOR.free(*memory));
+    }
+    let all = status("VmRSS") - resident;
+    let mapped = status("VmSize") - mapped;
+    let expected = size_of_val(&blocks[..]) / 1024 + 1024;
+    assert!(all < expected + 1024, "{all} KiB are resident, not {expected}");
+    assert!(mapped < expected, "{mapped} KiB are mapped, not {expected}");
+    let maps = mappings() - maps;
+    assert!(maps < 10, "{maps} mappings are left");
+    eprintln!("{count} pages, {refused} refused; resident: {half} KiB after half, {all} KiB after all");
+}
+
+/// A page of memory can have any alignment that addresses have, and takes no more than that page. On x86-64 user
+/// addresses have 47 bits, so a multiple of 2^46 is the last that there is.
+#[cfg(target_pointer_width = "64")]
+#[rstest]
+#[case::page(1)]
+#[case::smp(2)]
+#[case::debug(3)]
+fn alignment_takes_no_memory(#[case] number: usize) {
+    let name = ["page", "smp", "debug"][number - 1];
+    if in_emulator("qemu") || runs_alone(&format!("alignment_takes_no_memory::case_{number}_{name}")) {
+        return;
+    }
+    let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+    let allocator: Allocator<'_> = [*PAGE_ALLOCATOR, *SMP_ALLOCATOR, *debug.allocator()][number - 1];
+    let before = status("VmSize");
+    for log2 in [30, 36, 40, 43, 46, 47, 48, 62, 63] {
+        let alignment = Alignment::from_log2(log2).unwrap();
+        // SAFETY: the length is not zero.
+        let memory = unsafe { allocator.raw_alloc(page_size(), alignment, 0) };
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(memory.is_some(), log2 < 47, "2^{log2}");
+        }
+        let Some(memory) = memory else { continue };
+        assert!(alignment.check_ptr(memory.as_ptr()));
+        // The debug allocator has a table too.
+        let mapped = status("VmSize") - before;
+        assert!((page_size() / 1024..1024).contains(&mapped), "{mapped} KiB for a block aligned to 2^{log2}");
+        // SAFETY: a live block, freed once.
+        unsafe {
+            memory.write_bytes(1, page_size());
+            allocator.raw_free(NonNull::slice_from_raw_parts(memory, page_size()), alignment, 0);
+        }
+    }
+    assert!(status("VmSize") - before < 1024);
+}
