@@ -198,7 +198,8 @@ typedef struct zigalloc_pool zigalloc_pool;
 
 /* NULL also if there is no such alignment; in a library with debug assertions, that ends the program. */
 zigalloc_pool *zigalloc_pool_create(zigalloc_allocator child, size_t item_size, uint8_t alignment_log2);
-/* Makes `count` items in advance. False: there is memory for fewer, and those that were made are kept. */
+/* Makes `count` items in advance. False: there is memory for fewer, and those that were made are kept. From 1 GiB of
+ * items on, the child is first asked for a third of that in one piece; if it refuses, none are made. */
 bool zigalloc_pool_preheat(zigalloc_pool *pool, size_t count);
 void *zigalloc_pool_alloc(zigalloc_pool *pool);
 void zigalloc_pool_free(zigalloc_pool *pool, void *item);

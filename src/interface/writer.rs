@@ -1,8 +1,9 @@
 //! The growing buffer of [`Allocator::print`](crate::Allocator::print).
 //!
 //! It uses the raw functions, so nothing is filled with 0xAA, and it grows to one and a half times the needed length
-//! plus a cache line, as Zig 0.17.1's `std.Io.Writer.Allocating` does. Zig starts with the length of the format string;
-//! `fmt::Arguments` does not reveal it unless there is nothing to format, so here the first piece of text decides.
+//! plus a cache line, as Zig 0.17.1's `std.Io.Writer.Allocating` does. If that is refused, it grows to the needed
+//! length, where Zig fails. Zig starts with the length of the format string; `fmt::Arguments` does not reveal it unless
+//! there is nothing to format, so here the first piece of text decides.
 
 use core::fmt;
 use core::ptr::NonNull;
@@ -132,9 +133,11 @@ impl fmt::Write for AllocatingWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if text.len() > self.buffer.len() - self.end {
             // A `str` is at most half the address space, and so is the buffer: no overflow.
-            let needed = self.end + text.len() + 1;
+            let end = self.end + text.len();
+            let needed = end + 1;
             let capacity = needed.saturating_add(needed / 2).saturating_add(CACHE_LINE);
-            if self.set_capacity(capacity).is_err() {
+            // If there is no memory for more, what is needed now will do.
+            if self.set_capacity(capacity).or_else(|_| self.set_capacity(end)).is_err() {
                 self.out_of_memory = true;
                 return Err(fmt::Error);
             }

@@ -158,14 +158,17 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         this.check("resize", memory, memory_len, alignment, Some(new_len), ret_addr);
         // SAFETY: the ledger has a live block at this address, so it is not null.
         let memory = unsafe { block(memory, memory_len) };
+        let enter = |len: usize| {
+            this.ledger.borrow_mut().resize(memory.addr().get(), len).unwrap_or_else(|breach| {
+                child_fails(format_args!("resize of {memory_len} to {new_len} bytes"), breach)
+            });
+        };
+        // What the child gets back leaves the ledger before the child is called, since the call may not return.
+        enter(memory_len.min(new_len));
         let child = this.child_allocator.handle();
         // SAFETY: a live block of the child, by the ledger; `new_len` is not zero; one thread, as in `alloc`.
         let resized = unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
-        if resized {
-            this.ledger.borrow_mut().resize(memory.addr().get(), new_len).unwrap_or_else(|breach| {
-                child_fails(format_args!("resize of {memory_len} to {new_len} bytes"), breach)
-            });
-        }
+        enter(if resized { new_len } else { memory_len });
         resized
     }
 
@@ -182,15 +185,16 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         this.check("remap", memory, memory_len, alignment, Some(new_len), ret_addr);
         // SAFETY: the ledger has a live block at this address, so it is not null.
         let memory = unsafe { block(memory, memory_len) };
+        // The block may be gone when the child is called, since the call may not return.
+        this.ledger.borrow_mut().remove(memory.addr().get());
         let child = this.child_allocator.handle();
         // SAFETY: as in `resize`.
-        let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) }?;
-        let mut ledger = this.ledger.borrow_mut();
-        ledger.remove(memory.addr().get());
-        ledger.insert(remapped.addr().get(), new_len, alignment).unwrap_or_else(|breach| {
-            child_fails(format_args!("remap of {memory_len} to {new_len} bytes"), breach)
-        });
-        Some(remapped)
+        let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
+        let live = remapped.map_or(memory, |remapped| NonNull::slice_from_raw_parts(remapped, new_len));
+        this.ledger.borrow_mut().insert(live.addr().get(), live.len(), alignment).unwrap_or_else(
+            |breach| child_fails(format_args!("remap of {memory_len} to {new_len} bytes"), breach),
+        );
+        remapped
     }
 
     unsafe extern "C" fn free(

@@ -19,6 +19,8 @@ mod conformance;
 mod counting;
 mod debug_allocator;
 mod documents;
+#[cfg(feature = "std")]
+mod exits;
 mod failing;
 mod fallback_in_buffer;
 mod fixed_buffer;
@@ -43,6 +45,7 @@ mod shared_arena;
 mod smp_allocator;
 mod stack_fallback;
 mod thread_safe;
+mod tight_memory;
 mod util;
 mod validation;
 mod vtable;
