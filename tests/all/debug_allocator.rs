@@ -7,6 +7,7 @@ mod layout;
 mod leaks;
 mod misuse;
 mod options;
+mod owed;
 mod plain;
 mod threads;
 mod with_allocator;

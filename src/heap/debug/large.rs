@@ -13,13 +13,34 @@ use crate::alignment::Alignment;
 pub(super) struct Large {
     pub(super) memory: NonNull<[u8]>,
     pub(super) alignment: Alignment,
-    /// It is remembered only, since metadata is retained.
-    pub(super) freed: bool,
+    pub(super) status: Status,
     /// Younger blocks have a higher number.
     pub(super) serial: usize,
 }
 
+/// Whether a block of the table is live, and whether its memory is still a block of the child's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// Live, here and in the child.
+    Live,
+    /// Freed here and remembered, as metadata is retained. It is still live in the child, because of
+    /// [`never_unmap`](super::DebugConfig::never_unmap), and the child gets it back in the end.
+    Kept,
+    /// Freed here and remembered. The child's block has ended too, in its `free` or by a `remap` that moved
+    /// it, or it is in quarantine, which then owns it. The child may have given its address out again.
+    Gone,
+}
+
 impl Large {
+    /// Whether the child still has to get this memory back, and nothing but the table remembers it.
+    pub(super) fn is_owed(&self) -> bool {
+        self.status != Status::Gone
+    }
+
+    pub(super) fn is_freed(&self) -> bool {
+        self.status != Status::Live
+    }
+
     pub(super) fn unused(self) -> Unused {
         Unused { memory: self.memory, alignment: self.alignment, is_page: false }
     }
@@ -45,7 +66,7 @@ impl Locked<'_> {
             return None;
         }
         let serial = self.state.next_serial();
-        let index = self.enter(Large { memory: block, alignment, freed: false, serial });
+        let index = self.enter(Large { memory: block, alignment, status: Status::Live, serial });
         self.set_large_trace(index, Event::Allocation, site.stored(self.geometry.frames));
         Some(memory)
     }
@@ -89,7 +110,8 @@ impl Locked<'_> {
             index
         } else {
             let allocation = self.large_trace(index, Event::Allocation);
-            let freed = self.forget(index, site);
+            // The child's `remap` has ended the old block: nothing is owed, whatever `never_unmap` says.
+            let freed = self.forget(index, Status::Gone, site);
             self.bury(freed, None, ret_addr);
             let index = self.enter(new);
             self.set_large_trace(index, Event::Allocation, allocation.stored(self.geometry.frames));
@@ -106,8 +128,9 @@ impl Locked<'_> {
     pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings<'_>, ret_addr: usize) {
         let Some(large) = self.live_large(index, findings) else { return };
         self.uncount(large.memory.len());
-        let freed = self.forget(index, findings.call.site);
-        let unused = (!self.config.never_unmap).then(|| large.unused());
+        let status = if self.config.never_unmap { Status::Kept } else { Status::Gone };
+        let freed = self.forget(index, status, findings.call.site);
+        let unused = (status == Status::Gone).then(|| large.unused());
         self.bury(freed, unused, ret_addr);
     }
 
@@ -115,7 +138,7 @@ impl Locked<'_> {
     /// result is `None`.
     fn live_large(&self, index: usize, findings: &mut Findings<'_>) -> Option<Large> {
         let large = self.state.large.get(index);
-        if large.freed {
+        if large.is_freed() {
             self.describe_large(index, large, findings.add(ReportKind::DoubleFree));
             findings.report().first_free = self.large_trace(index, Event::Free);
             return None;
@@ -143,9 +166,9 @@ impl Locked<'_> {
             "DebugAllocator: the child's remap moved a block to {address:#x}, in a page of small blocks"
         );
         if let Some(index) = self.state.large.find(address) {
-            // The child uses the memory of a freed block again, of which metadata was retained.
+            // The child uses the memory of a block again that it has had back, of which metadata was retained.
             assert!(
-                self.state.large.get(index).freed,
+                !self.state.large.get(index).is_owed(),
                 "DebugAllocator: the child returned {address:#x}, where a block of it is live (clause 7)"
             );
             self.state.large.remove(index);
@@ -154,12 +177,12 @@ impl Locked<'_> {
     }
 
     /// Marks a block's entry as freed if metadata is retained, otherwise removes it.
-    fn forget(&mut self, index: usize, site: Site<'_>) -> Freed {
+    fn forget(&mut self, index: usize, status: Status, site: Site<'_>) -> Freed {
         let large = self.state.large.get(index);
         let Large { memory, alignment, .. } = large;
         let allocation = self.large_trace(index, Event::Allocation);
         if self.config.retain_metadata {
-            self.state.large.set(index, Large { freed: true, ..large });
+            self.state.large.set(index, Large { status, ..large });
             self.set_large_trace(index, Event::Free, site.stored(self.geometry.frames));
         } else {
             self.state.large.remove(index);
@@ -209,7 +232,7 @@ mod tests {
         let memory = NonNull::slice_from_raw_parts(NonNull::dangling(), 100);
         // SAFETY: always this child.
         unsafe { table.reserve(*PAGE_ALLOCATOR) }.unwrap();
-        let index = table.insert(8, Large { memory, alignment: Alignment::_1, freed: false, serial: 1 });
+        let index = table.insert(8, Large { memory, alignment: Alignment::_1, status: Status::Live, serial: 1 });
         assert_eq!(table.words(index).len(), words);
         // SAFETY: as above.
         unsafe { table.release(*PAGE_ALLOCATOR) };

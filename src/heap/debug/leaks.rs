@@ -149,8 +149,9 @@ impl<'d> Locked<'d> {
         let mut oldest = [(0, 0); STEP];
         let mut len = 0;
         for index in self.state.large.indexes().filter(|&index| self.state.large.is_taken(index)) {
-            let Large { serial, freed, .. } = self.state.large.get(index);
-            if freed || serial <= search.large || serial > search.last {
+            let large = self.state.large.get(index);
+            let serial = large.serial;
+            if large.is_freed() || serial <= search.large || serial > search.last {
                 continue;
             }
             let place = oldest[..len].partition_point(|&(older, _)| older < serial);

@@ -26,8 +26,8 @@ pub(super) struct Page {
 /// Everything that changes.
 ///
 /// The tables hold live blocks of the child: `pages` all pages, also those that are kept when empty
-/// (`never_unmap`, or in quarantine), and `large` all large blocks, of which those that are marked as freed are live
-/// blocks of the child exactly if `never_unmap` is set.
+/// (`never_unmap`, or in quarantine), and `large` all large blocks, whose [status](super::large::Status) says
+/// whether they are live here and in the child. A block in quarantine is live in the child, and owned by `recent`.
 #[derive(Debug)]
 pub(super) struct State {
     /// The newest page of each class, whose slots are handed out.
@@ -237,23 +237,27 @@ impl<'d> Locked<'d> {
     pub(super) fn flush_retained_metadata(&mut self) {
         self.empty_quarantine(0);
         self.state.recent = Recent::new();
-        // What a removal moves to an earlier index has been looked at, or comes to this one.
+        // What a removal moves to an earlier index has been looked at, or comes to this one. An entry goes
+        // before its memory does.
         let mut index = 0;
         while index < self.state.large.indexes().end {
-            if !self.state.large.is_taken(index) || !self.state.large.get(index).freed {
+            if !self.state.large.is_taken(index) || !self.state.large.get(index).is_freed() {
                 index += 1;
                 continue;
             }
-            if self.config.never_unmap {
-                self.give_back(self.state.large.get(index).unused(), return_address());
-            }
+            let large = self.state.large.get(index);
             self.state.large.remove(index);
+            if large.is_owed() {
+                self.free_of_child(large.unused(), return_address());
+            }
         }
         let mut index = 0;
         while index < self.state.pages.indexes().end {
             if self.state.pages.is_taken(index) {
                 let Page { memory, class, .. } = self.state.pages.get(index);
-                if self.bucket(memory, class).is_empty() {
+                let bucket = self.bucket(memory, class);
+                // One that is overwritten may look empty. It stays, and the next call with it finds out.
+                if bucket.is_intact() && bucket.is_empty() {
                     self.give_back(self.page_memory(memory), return_address());
                     continue;
                 }
@@ -262,29 +266,34 @@ impl<'d> Locked<'d> {
         }
     }
 
-    /// Ends all blocks, and gives back to the child what is to be given back. The state is new then.
+    /// Ends all blocks, and gives back to the child what is to be given back. The state is new then, before the
+    /// child is called.
     pub(super) fn release(&mut self) {
-        self.empty_quarantine(0);
-        let everything = !self.config.never_unmap || self.config.retain_metadata;
-        for index in self.state.pages.indexes().filter(|_| everything) {
-            if self.state.pages.is_taken(index) {
-                self.free_of_child(self.page_memory(self.state.pages.get(index).memory), return_address());
+        let mut old = core::mem::replace(&mut *self.state, State::new(self.config));
+        while let Some(unused) = old.recent.take_above(0) {
+            // A page in quarantine is in the table as well.
+            if unused.is_page {
+                let index = old.pages.find(unused.memory.addr().get());
+                index.into_iter().for_each(|index| old.pages.remove(index));
             }
+            self.free_of_child(unused, return_address());
         }
-        for index in self.state.large.indexes().filter(|_| everything) {
-            if self.state.large.is_taken(index) {
-                let large = self.state.large.get(index);
-                if !large.freed || self.config.never_unmap {
+        if !self.config.never_unmap || self.config.retain_metadata {
+            for index in old.pages.indexes().filter(|&index| old.pages.is_taken(index)) {
+                self.free_of_child(self.page_memory(old.pages.get(index).memory), return_address());
+            }
+            for index in old.large.indexes().filter(|&index| old.large.is_taken(index)) {
+                let large = old.large.get(index);
+                if large.is_owed() {
                     self.free_of_child(large.unused(), return_address());
                 }
             }
         }
         // SAFETY: always this child.
         unsafe {
-            self.state.pages.release(self.child);
-            self.state.large.release(self.child);
+            old.pages.release(self.child);
+            old.large.release(self.child);
         }
-        *self.state = State::new(self.config);
     }
 
     pub(super) fn page_memory(&self, page: NonNull<u8>) -> Unused {
@@ -304,7 +313,7 @@ impl<'d> Locked<'d> {
 
     fn free_of_child(&self, unused: Unused, ret_addr: usize) {
         // SAFETY: a live block of the child with matching length and alignment, which is not in use
-        // any more, or the allocator is at its end.
+        // any more, or the allocator is at its end; what remembered it does so no longer.
         unsafe { self.child.raw_free(unused.memory, unused.alignment, ret_addr) };
     }
 }

@@ -84,9 +84,9 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
                 bigger.len += 1;
             }
         }
+        let mut smaller = core::mem::replace(self, bigger);
         // SAFETY: the same child.
-        unsafe { self.release(child) };
-        *self = bigger;
+        unsafe { smaller.release(child) };
         Some(())
     }
 
@@ -95,12 +95,12 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     /// # Safety
     /// As [`reserve`](Self::reserve).
     pub(super) unsafe fn release(&mut self, child: Allocator<'_>) {
-        if self.capacity != 0 {
-            let memory = NonNull::slice_from_raw_parts(self.slots, self.capacity * self.stride());
+        let old = core::mem::replace(self, Table::new(self.trailing));
+        if old.capacity != 0 {
+            let memory = NonNull::slice_from_raw_parts(old.slots, old.capacity * old.stride());
             // SAFETY: the child's block, with matching length and alignment, which is not used again.
             unsafe { child.raw_free(memory, ALIGNMENT, return_address()) };
         }
-        *self = Table::new(self.trailing);
     }
 
     /// The index of an address that is in the table.

@@ -1,0 +1,208 @@
+//! What a debug allocator owes its child: each block back once, however it ended here.
+
+use rstest::rstest;
+use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR};
+use zigalloc::testing::LedgerAllocator;
+
+use super::*;
+
+const LARGE: usize = 5000;
+
+/// Sends a block of the child to another address, by a remap.
+fn moved(a: Allocator<'_>, memory: NonNull<[u8]>, new_len: usize) -> NonNull<[u8]> {
+    block(remap(a, memory, 1, new_len).expect("this child moves"), new_len)
+}
+
+/// How the blocks that are remembered are forgotten.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Deinit,
+    Drop,
+    Flush,
+}
+
+impl End {
+    fn run(self, debug: DebugAllocator<Allocator<'_>>) {
+        match self {
+            End::Deinit => assert_eq!(debug.deinit(), Check::Ok),
+            End::Drop => drop(debug),
+            End::Flush => {
+                debug.flush_retained_metadata();
+                // What is left is nothing, and giving nothing back twice is harmless.
+                debug.flush_retained_metadata();
+                debug.deinit_without_leak_checks();
+            }
+        }
+    }
+}
+
+/// DA-18, DC-06, DC-07: the old address of a moved block is remembered, but the block has ended in the
+/// child's `remap`. The ledger aborts at a second free.
+#[rstest]
+fn moved_large_block_is_freed_once(
+    #[values(false, true)] never_unmap: bool,
+    #[values(false, true)] retain_metadata: bool,
+    #[values(0, 1 << 20)] quarantine: usize,
+    #[values(End::Deinit, End::Drop, End::Flush)] end: End,
+) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    // The ledger sees what the child does in a remap as an alloc and a free.
+    let moves = Moves(ledger.allocator());
+    let config = DebugConfig { never_unmap, retain_metadata, quarantine, ..SMALL_PAGES };
+    let debug = DebugAllocator::with_config(moves.allocator(), config);
+    let a = debug.allocator();
+    let [first, second] = [LARGE, 2 * LARGE].map(|len| alloc(a, len, 1));
+    let first = moved(a, first, 10 * LARGE);
+    let again = moved(a, first, 11 * LARGE);
+    free(a, again, 1);
+    free(a, second, 1);
+    free(a, first, 1);
+    let kind = kinds();
+    assert!(kind == [ReportKind::DoubleFree], "the second remap ended it: {kind:?}");
+    end.run(debug);
+    // Two large blocks are kept for good, and nothing else is.
+    assert_eq!(ledger.live(), if never_unmap && !retain_metadata { 2 } else { 0 });
+}
+
+/// The same over an allocator that moves a block when it likes: with glibc, which aborts at a second free.
+#[rstest]
+#[case(End::Deinit)]
+#[case(End::Drop)]
+#[case(End::Flush)]
+fn block_that_malloc_moved_is_freed_once(#[case] end: End) {
+    let config = DebugConfig { never_unmap: true, retain_metadata: true, report: remember, ..CONFIG };
+    let ledger = LedgerAllocator::init(RUST_ALLOCATOR);
+    for child in [ledger.allocator(), *RUST_ALLOCATOR] {
+        let debug = DebugAllocator::with_config(child, config);
+        let a = debug.allocator();
+        let [first, second] = [100_000, 200_000].map(|len| alloc(a, len, 1));
+        let first = match remap(a, first, 1, 10_000_000) {
+            Some(memory) => block(memory, 10_000_000),
+            None => first,
+        };
+        free(a, first, 1);
+        free(a, second, 1);
+        end.run(debug);
+    }
+    ledger.assert_no_leaks();
+}
+
+/// A shortened or grown block is owed with the length that it has in the child.
+#[rstest]
+fn resized_block_is_owed_with_its_new_length(
+    #[values(false, true)] never_unmap: bool,
+    #[values(0, 1 << 20)] quarantine: usize,
+    #[values(End::Deinit, End::Drop, End::Flush)] end: End,
+) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let config = DebugConfig { never_unmap, retain_metadata: true, quarantine, ..SMALL_PAGES };
+    let debug = DebugAllocator::with_config(ledger.allocator(), config);
+    let a = debug.allocator();
+    let [shorter, remapped] = [50_000, 60_000].map(|len| alloc(a, len, 1));
+    assert!(resize(a, shorter, 1, 40_000));
+    let new = remap(a, remapped, 1, LARGE).expect("pages can be shortened");
+    free(a, block(shorter.cast(), 40_000), 1);
+    free(a, block(new, LARGE), 1);
+    assert_eq!(reports(), []);
+    end.run(debug);
+    ledger.assert_no_leaks();
+}
+
+/// An address that the child gives out again, as a block or as a page, is owed once: as what it is now.
+#[rstest]
+fn address_that_comes_again_is_owed_once(
+    #[values(false, true)] never_unmap: bool,
+    #[values(End::Deinit, End::Drop, End::Flush)] end: End,
+) {
+    let mut buffer = Box::new_uninit_slice(1 << 18);
+    let fixed_buffer = zigalloc::heap::FixedBufferAllocator::init(&mut buffer);
+    let ledger = LedgerAllocator::init(fixed_buffer.allocator());
+    let moves = Moves(ledger.allocator());
+    let config = DebugConfig { never_unmap, retain_metadata: true, ..SMALL_PAGES };
+    let debug = DebugAllocator::with_config(moves.allocator(), config);
+    let a = debug.allocator();
+    // The last block of a fixed buffer moves behind itself, the former is not reused; freed at the end of the
+    // buffer, it is.
+    let first = alloc(a, LARGE, 1);
+    let second = moved(a, first, LARGE + 1);
+    free(a, second, 1);
+    let third = alloc(a, LARGE + 1, 1);
+    assert_eq!(address(third) == address(second), !never_unmap);
+    let fourth = moved(a, third, LARGE + 2);
+    free(a, fourth, 1);
+    let page = alloc(a, 10, 1);
+    free(a, page, 1);
+    free(a, first, 1);
+    assert_eq!(kinds(), [ReportKind::DoubleFree]);
+    end.run(debug);
+    ledger.assert_no_leaks();
+}
+
+/// Random programs of large and small blocks, over a child that moves each remapped block, with every
+/// combination of the options that decide when memory goes back. The ledger aborts at what is given back
+/// twice, or with another length; what is kept too long is live in the end.
+#[rstest]
+fn random_programs_owe_each_block_once(
+    #[values(false, true)] never_unmap: bool,
+    #[values(0, 20_000)] quarantine: usize,
+    #[values(false, true)] pages: bool,
+) {
+    for seed in 1..=if cfg!(miri) { 1 } else { 40 } {
+        let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+        let moves = Moves(ledger.allocator());
+        let child = if pages { ledger.allocator() } else { moves.allocator() };
+        let config = DebugConfig { never_unmap, retain_metadata: true, quarantine, ..SMALL_PAGES };
+        let debug = DebugAllocator::with_config(child, config);
+        let a = debug.allocator();
+        let mut random = seed as u64;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        let mut live: Vec<NonNull<[u8]>> = Vec::new();
+        let mut dead: Vec<NonNull<[u8]>> = Vec::new();
+        for _ in 0..if cfg!(miri) { 60 } else { 300 } {
+            let len = if next(3) == 0 { 1 + next(900) } else { 1100 + next(20_000) };
+            match (next(10), live.is_empty()) {
+                (0..4, _) | (_, true) => live.push(alloc(a, len, 1)),
+                (4..6, _) => {
+                    let index = next(live.len());
+                    let memory = live[index];
+                    if let Some(new) = remap(a, memory, 1, len) {
+                        if new != memory.cast() {
+                            dead.push(memory);
+                        }
+                        live[index] = block(new, len);
+                    }
+                }
+                (6, _) => {
+                    let index = next(live.len());
+                    if resize(a, live[index], 1, len) {
+                        live[index] = block(live[index].cast(), len);
+                    }
+                }
+                (7, _) if next(8) == 0 => {
+                    debug.flush_retained_metadata();
+                    dead.clear();
+                }
+                _ => {
+                    let memory = live.swap_remove(next(live.len()));
+                    free(a, memory, 1);
+                    dead.push(memory);
+                }
+            }
+            // A mistake in between changes nothing, as long as the address has not come again.
+            if next(10) == 0 && !dead.is_empty() {
+                let memory = dead[next(dead.len())];
+                if live.iter().all(|other| address(*other) != address(memory)) {
+                    free(a, memory, 1);
+                    assert_eq!(reports().len(), 1);
+                }
+            }
+        }
+        live.into_iter().for_each(|memory| free(a, memory, 1));
+        assert_eq!(reports(), []);
+        assert_eq!(debug.deinit(), Check::Ok);
+        ledger.assert_no_leaks();
+    }
+}
