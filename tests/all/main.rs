@@ -21,6 +21,7 @@ mod debug_allocator;
 mod documents;
 mod failing;
 mod fixed_buffer;
+mod ghostty_screens;
 mod interface;
 #[cfg(all(feature = "std", feature = "lock_api"))]
 mod locked;
