@@ -29,7 +29,7 @@
  *   too. X_destroy gives that block back and accepts NULL. In between, the pointer must not be copied to another address: it is the state.
  *   X_allocator(x) makes a handle. Handles are copied freely and never freed. One is valid until x is destroyed,
  *   resets included; its blocks are valid until they are freed or x is reset or destroyed.
- *   Blocks from thread_safe, counting and logging are the child's, and outlive them.
+ *   Blocks from thread_safe, counting, logging and failing_at are the child's, and outlive them.
  *   A function that takes a zigalloc_allocator does not own it, except as said at thread_safe.
  *
  * ALIASING
@@ -105,7 +105,10 @@ zigalloc_allocator zigalloc_c_allocator(void);       /* malloc's memory, any ali
 zigalloc_allocator zigalloc_raw_c_allocator(void);   /* malloc, realloc and free; NULL above malloc's alignment */
 zigalloc_allocator zigalloc_smp_allocator(void);     /* fast, for many threads */
 zigalloc_allocator zigalloc_rust_allocator(void);    /* the global allocator of Rust */
-zigalloc_allocator zigalloc_failing_allocator(void); /* always out of memory */
+zigalloc_allocator zigalloc_failing_allocator(void); /* always out of memory; see also failing_at */
+
+/* How many bytes of slabs smp has mapped, in use or not, for blocks of up to 32 KiB. Larger ones are mapped alone. */
+size_t zigalloc_smp_slab_bytes(void);
 
 /* ---- arena: frees everything at once ---- */
 
@@ -185,12 +188,150 @@ void zigalloc_thread_safe_destroy(zigalloc_thread_safe *thread_safe);
 
 typedef struct zigalloc_debug zigalloc_debug;
 
+/* What was found. */
+enum {
+    ZIGALLOC_DOUBLE_FREE = 0,     /* a block was freed, or resized, after it had been freed */
+    ZIGALLOC_INVALID_FREE = 1,    /* the address is not that of a block */
+    ZIGALLOC_WRONG_LENGTH = 2,    /* the length is not the block's */
+    ZIGALLOC_WRONG_ALIGNMENT = 3, /* the alignment is not the block's */
+    ZIGALLOC_OVERRUN = 4,         /* bytes after the block have been written to */
+    ZIGALLOC_CORRUPTION = 5,      /* the allocator's own records have been written to; the program aborts */
+    ZIGALLOC_LEAK = 6             /* a block was never freed */
+};
+
+/* The call in which it was found. */
+enum {
+    ZIGALLOC_OPERATION_ALLOC = 0,
+    ZIGALLOC_OPERATION_RESIZE = 1,
+    ZIGALLOC_OPERATION_REMAP = 2,
+    ZIGALLOC_OPERATION_FREE = 3,
+    ZIGALLOC_OPERATION_DETECT_LEAKS = 4 /* zigalloc_debug_detect_leaks or zigalloc_debug_destroy */
+};
+
+/* Code addresses: the first is in the function that called the allocator, the next in that function's caller, and
+ * so on. `count` is 0 where none is known. */
+typedef struct zigalloc_trace {
+    const uintptr_t *addresses;
+    size_t count;
+} zigalloc_trace;
+
+/* What a report function gets. Do not keep it: it and its traces are valid until the function returns. Later
+ * versions may add fields at the end; `size` says how many bytes of fields there are. */
+typedef struct zigalloc_debug_report {
+    size_t size;
+    int kind;                    /* ZIGALLOC_DOUBLE_FREE and so on */
+    int operation;               /* ZIGALLOC_OPERATION_FREE and so on */
+    uintptr_t address;           /* what was passed, or the leaked block's */
+    size_t len;                  /* bytes that were passed; 0 for a leak */
+    size_t recorded_len;         /* the block's own length, in bytes; SIZE_MAX if it is not known */
+    uintptr_t inside;            /* invalid free: the block that the address is inside of, or 0 */
+    size_t overrun;              /* overrun: the index of the first byte that was written to; otherwise SIZE_MAX */
+    size_t blocks;               /* how many blocks the report is about */
+    size_t bytes;                /* how many bytes these have together */
+    zigalloc_trace site;         /* this call; unknown for leaks */
+    zigalloc_trace allocation;   /* the block's allocation, or its last resize if resize_stack_traces is set */
+    zigalloc_trace first_free;   /* double free: the free that was in order */
+    const void *source;          /* for zigalloc_debug_report_text */
+    uint8_t alignment_log2;          /* what was passed */
+    uint8_t recorded_alignment_log2; /* the block's own; 255 if it is not known */
+} zigalloc_debug_report;
+
+/* For stack_trace_frames, where 0 is the default. */
+#define ZIGALLOC_NO_FRAMES SIZE_MAX
+
+/* The options of a debug allocator. Set `size`, and what you want to be other than the default: 0, false or NULL
+ * is the default of every field.
+ *
+ *     zigalloc_debug_options options = {0};              // in C++: {}
+ *     options.size = sizeof options;
+ *     options.stack_trace_frames = ZIGALLOC_NO_FRAMES;
+ *
+ * Later versions may add fields at the end, whose defaults are what this version does. If your program was
+ * compiled with a newer header than the library's, and sets an option that the library lacks, the program ends. */
+typedef struct zigalloc_debug_options {
+    size_t size; /* sizeof(zigalloc_debug_options) */
+    /* Gets the reports and `user_data`, in the thread that made the mistake; several threads may call it at once.
+     * It may use the allocator, and must return. Default: the report's text goes to the standard error stream. */
+    void (*report)(void *user_data, const zigalloc_debug_report *report);
+    void *user_data;
+    /* How many addresses to store for each allocation, and as many for each free; at most 32. Storing more than
+     * one costs a walk of the stack in every call. Default: 6, or 1 if the library was built without backtraces. */
+    size_t stack_trace_frames;
+    /* How many bytes the live blocks may have together; more is out of memory. Default: no limit. */
+    size_t requested_memory_limit;
+    /* How many bytes of freed memory to keep for a while before the child gets it back, so that a second free is
+     * reported as one and a late read does not fault. Default: none. */
+    size_t quarantine;
+    /* The size of the blocks that small blocks are in, in bytes: a power of two, at most 4 MiB. Default: 128 KiB on
+     * most systems. */
+    size_t page_size;
+    /* The word that guards the records of each page. */
+    size_t canary;
+    bool enable_memory_limit; /* counts the requested bytes even without a limit */
+    bool no_safety;           /* stores and compares no lengths and alignments, and watches no bytes after a block */
+    bool single_threaded;     /* no lock: a call that finds another one in progress ends the program */
+    bool never_unmap;         /* gives nothing back to the child when it is freed: every double free is known as one */
+    bool retain_metadata;     /* remembers freed large blocks; with never_unmap, all memory goes back at the end */
+    bool resize_stack_traces; /* a successful resize becomes the allocation that reports name */
+    bool verbose_log;         /* a line on the standard error stream for each call */
+    bool reserved;            /* false */
+} zigalloc_debug_options;
+
+/* With the default options. */
 zigalloc_debug *zigalloc_debug_create(zigalloc_allocator child);
+/* With your options, which need not live on; NULL is the default ones. An option that is out of range ends the
+ * program. */
+zigalloc_debug *zigalloc_debug_create_with(zigalloc_allocator child, const zigalloc_debug_options *options);
 zigalloc_allocator zigalloc_debug_allocator(zigalloc_debug *debug);
+/* How often something of this kind has been reported, and how often anything has. Leaks count each time that they
+ * are looked for. */
+size_t zigalloc_debug_count(const zigalloc_debug *debug, int kind);
+size_t zigalloc_debug_total_count(const zigalloc_debug *debug);
+/* The text of a report, as it goes to the standard error stream: several lines, the last without a line break. Writes
+ * at most `len` bytes, the last of which is zero, and returns the length of the whole text without it, as snprintf
+ * does. */
+size_t zigalloc_debug_report_text(const zigalloc_debug_report *report, char *buffer, size_t len);
+/* How many bytes the live blocks have together, if a limit or enable_memory_limit was set; otherwise 0. */
+size_t zigalloc_debug_total_requested_bytes(const zigalloc_debug *debug);
+/* Changes that limit. Blocks that exceed it already remain. */
+void zigalloc_debug_set_requested_memory_limit(const zigalloc_debug *debug, size_t bytes);
+/* Forgets the freed blocks that retain_metadata remembers. With never_unmap, the child gets their memory back. */
+void zigalloc_debug_flush_retained_metadata(const zigalloc_debug *debug);
 /* Reports all blocks that are live, and returns how many. */
 size_t zigalloc_debug_detect_leaks(const zigalloc_debug *debug);
 /* The same, and then ends them and gives all memory back. */
 size_t zigalloc_debug_destroy(zigalloc_debug *debug);
+
+/* ---- failing_at: passes calls on to its child until one is to fail ----
+ *
+ * For a test of what a program does when it is out of memory: let it fail at allocation 0, then at 1, and so on, until
+ * none has been made to fail. */
+
+typedef struct zigalloc_failing_at zigalloc_failing_at;
+
+typedef struct zigalloc_failing_at_counts {
+    size_t alloc_index;         /* allocations that succeeded: the index of the next one */
+    size_t resize_index;        /* calls of resize and remap that succeeded, likewise */
+    size_t allocated_bytes;     /* by growth too */
+    size_t freed_bytes;         /* by shrinking too */
+    size_t allocations;         /* blocks that were allocated */
+    size_t deallocations;       /* blocks that were freed */
+    uintptr_t stack_addresses[16]; /* of the first allocation that was made to fail; the rest is 0 */
+} zigalloc_failing_at_counts;
+
+/* `fail_index` allocations succeed, and all later ones fail; so do the calls of resize and remap together after
+ * `resize_fail_index` of them. SIZE_MAX is never. Calls that the child refuses do not count. */
+zigalloc_failing_at *zigalloc_failing_at_create(zigalloc_allocator child, size_t fail_index,
+                                                size_t resize_fail_index);
+zigalloc_allocator zigalloc_failing_at_allocator(zigalloc_failing_at *failing_at);
+/* Whether an allocation has been made to fail. Refused resizes do not count. */
+bool zigalloc_failing_at_has_induced_failure(const zigalloc_failing_at *failing_at);
+void zigalloc_failing_at_snapshot(const zigalloc_failing_at *failing_at, zigalloc_failing_at_counts *counts);
+/* An index that has been passed fails nothing. */
+void zigalloc_failing_at_set_fail_index(const zigalloc_failing_at *failing_at, size_t fail_index);
+void zigalloc_failing_at_set_resize_fail_index(const zigalloc_failing_at *failing_at, size_t resize_fail_index);
+/* The blocks are the child's and remain. */
+void zigalloc_failing_at_destroy(zigalloc_failing_at *failing_at);
 
 /* ---- pool: items of one size, each of which can be freed and is used again ---- */
 
@@ -258,11 +399,22 @@ void zigalloc_logging_destroy(zigalloc_logging *logging);
  * name your line. Unless NDEBUG is defined, an alignment_log2 that does not exist fails an assertion; with NDEBUG
  * there is no memory for it. */
 
+/* The casts of this file, in the words of either language. */
+#if defined(__cplusplus)
+#define ZIGALLOC_NULL nullptr
+#define ZIGALLOC_AS_ADDRESS(pointer) reinterpret_cast<uintptr_t>(pointer)
+#define ZIGALLOC_AS_POINTER(address) reinterpret_cast<void *>(address)
+#else
+#define ZIGALLOC_NULL NULL
+#define ZIGALLOC_AS_ADDRESS(pointer) ((uintptr_t)(pointer))
+#define ZIGALLOC_AS_POINTER(address) ((void *)(address))
+#endif
+
 #if defined(__GNUC__)
-#define ZIGALLOC_CALL_SITE ((uintptr_t)__builtin_return_address(0))
+#define ZIGALLOC_CALL_SITE ZIGALLOC_AS_ADDRESS(__builtin_return_address(0))
 #define ZIGALLOC_HELPER static __attribute__((noinline, unused)) /* so that the address is one of the caller */
 #else
-#define ZIGALLOC_CALL_SITE ((uintptr_t)0)
+#define ZIGALLOC_CALL_SITE 0
 #define ZIGALLOC_HELPER static inline
 #endif
 
@@ -284,18 +436,38 @@ static inline bool zigalloc_is_alignment(uint8_t alignment_log2)
     return alignment_log2 < 8 * sizeof(size_t);
 }
 
+/* The address of blocks of 0 bytes: the highest one that is aligned. */
+static inline void *zigalloc_no_bytes(uint8_t alignment_log2)
+{
+    uintptr_t address = UINTPTR_MAX;
+    address <<= alignment_log2;
+    return ZIGALLOC_AS_POINTER(address);
+}
+
 /* `len` bytes, or NULL. */
 ZIGALLOC_HELPER void *zigalloc_alloc(zigalloc_allocator a, size_t len, uint8_t alignment_log2)
 {
-    if (!zigalloc_is_alignment(alignment_log2)) return NULL;
-    if (len == 0) return (void *)(uintptr_t)(SIZE_MAX << alignment_log2);
-    assert(a.vtable != NULL && "zigalloc_alloc: an allocator without a table");
+    if (!zigalloc_is_alignment(alignment_log2)) return ZIGALLOC_NULL;
+    if (len == 0) return zigalloc_no_bytes(alignment_log2);
+    assert(a.vtable != ZIGALLOC_NULL && "zigalloc_alloc: an allocator without a table");
     return a.vtable->alloc(a.ctx, len, alignment_log2, ZIGALLOC_CALL_SITE);
+}
+
+/* `len` bytes that are zero, or NULL. */
+ZIGALLOC_HELPER void *zigalloc_alloc_zeroed(zigalloc_allocator a, size_t len, uint8_t alignment_log2)
+{
+    void *memory;
+    if (!zigalloc_is_alignment(alignment_log2)) return ZIGALLOC_NULL;
+    if (len == 0) return zigalloc_no_bytes(alignment_log2);
+    assert(a.vtable != ZIGALLOC_NULL && "zigalloc_alloc_zeroed: an allocator without a table");
+    memory = a.vtable->alloc(a.ctx, len, alignment_log2, ZIGALLOC_CALL_SITE);
+    if (memory != ZIGALLOC_NULL) memset(memory, 0, len);
+    return memory;
 }
 
 ZIGALLOC_HELPER void zigalloc_free(zigalloc_allocator a, void *memory, size_t len, uint8_t alignment_log2)
 {
-    assert((memory != NULL || len == 0) && "zigalloc_free: NULL is no block of this length");
+    assert((memory != ZIGALLOC_NULL || len == 0) && "zigalloc_free: NULL is no block of this length");
     if (len != 0) a.vtable->free(a.ctx, memory, len, alignment_log2, ZIGALLOC_CALL_SITE);
 }
 
@@ -304,7 +476,7 @@ ZIGALLOC_HELPER bool zigalloc_resize(zigalloc_allocator a, void *memory, size_t 
                                      size_t new_len)
 {
     if (!zigalloc_is_alignment(alignment_log2)) return false;
-    assert((memory != NULL || len == 0) && "zigalloc_resize: NULL is no block of this length");
+    assert((memory != ZIGALLOC_NULL || len == 0) && "zigalloc_resize: NULL is no block of this length");
     if (len == 0 || new_len == 0) {
         if (new_len == 0 && len != 0) a.vtable->free(a.ctx, memory, len, alignment_log2, ZIGALLOC_CALL_SITE);
         return new_len == 0;
@@ -317,18 +489,18 @@ ZIGALLOC_HELPER bool zigalloc_resize(zigalloc_allocator a, void *memory, size_t 
 ZIGALLOC_HELPER void *zigalloc_realloc(zigalloc_allocator a, void *memory, size_t len, uint8_t alignment_log2,
                                        size_t new_len)
 {
-    uintptr_t ret_addr = ZIGALLOC_CALL_SITE;
-    void *moved = NULL;
-    if (!zigalloc_is_alignment(alignment_log2)) return NULL;
-    assert((memory != NULL || len == 0) && "zigalloc_realloc: NULL is no block of this length");
+    const uintptr_t ret_addr = ZIGALLOC_CALL_SITE;
+    void *moved = ZIGALLOC_NULL;
+    if (!zigalloc_is_alignment(alignment_log2)) return ZIGALLOC_NULL;
+    assert((memory != ZIGALLOC_NULL || len == 0) && "zigalloc_realloc: NULL is no block of this length");
     if (new_len == 0) {
         if (len != 0) a.vtable->free(a.ctx, memory, len, alignment_log2, ret_addr);
-        return (void *)(uintptr_t)(SIZE_MAX << alignment_log2);
+        return zigalloc_no_bytes(alignment_log2);
     }
     if (len != 0) moved = a.vtable->remap(a.ctx, memory, len, alignment_log2, new_len, ret_addr);
-    if (moved != NULL) return moved;
+    if (moved != ZIGALLOC_NULL) return moved;
     moved = a.vtable->alloc(a.ctx, new_len, alignment_log2, ret_addr);
-    if (moved != NULL && len != 0) {
+    if (moved != ZIGALLOC_NULL && len != 0) {
         memcpy(moved, memory, len < new_len ? len : new_len);
         a.vtable->free(a.ctx, memory, len, alignment_log2, ret_addr);
     }

@@ -496,11 +496,15 @@ impl Message {
         self
     }
 
-    #[track_caller]
-    pub(crate) const fn panic(&self) -> ! {
+    pub(crate) const fn as_str(&self) -> &str {
         match core::str::from_utf8(self.bytes.split_at(self.len).0) {
-            Ok(message) => panic!("{}", message),
+            Ok(message) => message,
             Err(_) => unreachable!(),
         }
+    }
+
+    #[track_caller]
+    pub(crate) const fn panic(&self) -> ! {
+        panic!("{}", self.as_str())
     }
 }

@@ -15,6 +15,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use rstest::rstest;
+use zigalloc::capi::debug::options::{NO_FRAMES, Options};
+use zigalloc::capi::debug::report::{RawReport, RawTrace};
+use zigalloc::capi::failing_at::FailingAtCounts;
 use zigalloc::capi::trace::Counts;
 use zigalloc::{Allocator, VTable};
 
@@ -106,7 +109,13 @@ impl Language {
     }
 }
 
-const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
+const WARNINGS: [&str; 6] =
+    ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Werror"];
+
+/// More of them, for the headers: each in every language that has it, by every compiler that knows it.
+const HEADER_WARNINGS: [&str; 4] = ["-Wshadow", "-Wcast-qual", "-Wundef", "-Wcast-align"];
+const C_WARNINGS: &[&str] = &["-Wstrict-prototypes", "-Wmissing-prototypes"];
+const CPP_WARNINGS: &[&str] = &["-Wold-style-cast", "-Wuseless-cast", "-Wzero-as-null-pointer-constant"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
@@ -129,7 +138,8 @@ fn compile_with(
     let language = Language::of(source);
     let mut command = language.command(source)?;
     let program = temp().join(name);
-    command.arg(if language == Language::C { "-std=c11" } else { "-std=c++17" }).args(WARNINGS);
+    let standard = if language == Language::C { "-std=c11" } else { "-std=c++17" };
+    command.args((!flags.iter().any(|flag| flag.starts_with("-std="))).then_some(standard)).args(WARNINGS);
     // The name of the source as it is shown in reports is the one here.
     command.arg("-g").args(flags).arg("-I").arg(&library.dir).arg(root().join(source));
     command.arg("-o").arg(&program);
@@ -176,12 +186,16 @@ fn valgrind(what: &str) -> Option<Command> {
 // ---- the header ----
 
 #[rstest]
-fn the_header_compiles_in_every_standard(
+fn the_headers_compile_in_every_standard(
+    #[values("zigalloc.h", "zigalloc.hpp")] header: &str,
     #[values("c99", "c11", "c17", "c23", "c++17", "c++20")] standard: &str,
     #[values("gcc", "clang", "the default")] vendor: &str,
 ) {
-    let what = format!("zigalloc.h as {standard} with {vendor}");
+    let what = format!("{header} as {standard} with {vendor}");
     let cpp = standard.starts_with("c++");
+    if header.ends_with("pp") && !cpp {
+        return; // It is for C++ only.
+    }
     let language = if cpp { Language::Cpp } else { Language::C };
     let compiler = match (vendor, cpp) {
         ("gcc", true) => "g++".into(),
@@ -191,11 +205,13 @@ fn the_header_compiles_in_every_standard(
     };
     let input = if cpp { "c++" } else { "c" };
     std::fs::create_dir_all(temp()).unwrap();
-    let source = temp().join(format!("header-{standard}-{vendor}"));
+    let source = temp().join(format!("{header}-{standard}-{vendor}"));
     // Nothing before it, and twice: it includes what it needs, and does nothing the second time.
-    let text = "#include \"zigalloc.h\"\n#include \"zigalloc.h\"\n\
-                int main(void) { return zigalloc_version()[0] == '0' ? 0 : 1; }\n";
-    std::fs::write(&source, text).unwrap();
+    let text = format!(
+        "#include \"{header}\"\n#include \"{header}\"\n\
+         int main(void) {{ return zigalloc_version()[0] == '0' ? 0 : 1; }}\n"
+    );
+    std::fs::write(&source, &text).unwrap();
 
     // A standard is known by its own name, or by the one that it had when it was young.
     let young = if standard == "c23" { "c2x" } else { standard };
@@ -210,19 +226,38 @@ fn the_header_compiles_in_every_standard(
         (None, _) => return skipped(&what, "there is no such compiler"),
         _ => return skipped(&what, "the compiler does not know the standard"),
     };
-    for flags in [&["-O0"][..], &["-O2"], &["-DNDEBUG", "-O2"], &["-Wshadow", "-Wcast-qual", "-Wundef"]] {
+    let more = if cpp { CPP_WARNINGS } else { C_WARNINGS };
+    let compile = |source: &Path, flags: &[&str]| {
         let mut command = Command::new(&compiler);
-        command.arg(format!("-std={name}")).args(WARNINGS).args(flags).arg("-I").arg(root().join("include"));
-        command.args(["-c", "-x", input]).arg(&source);
-        command.arg("-o").arg(temp().join(format!("header-{standard}-{vendor}.o")));
-        run(&mut command);
+        command.arg(format!("-std={name}")).args(WARNINGS).args(HEADER_WARNINGS).args(more).args(flags);
+        if language_is_clang(&compiler) {
+            // The others are known to both.
+            command.arg("-Wno-unknown-warning-option");
+        }
+        command.arg("-I").arg(root().join("include")).args(["-c", "-x", input]).arg(source);
+        command.arg("-o").arg(temp().join(format!("{header}-{standard}-{vendor}.o")));
+        command
+    };
+    let without_exceptions: &[&str] =
+        if cpp { &["-fno-exceptions", "-fno-rtti"] } else { &["-fno-exceptions"] };
+    for flags in [&["-O0"][..], &["-O2"], &["-DNDEBUG", "-O2"], without_exceptions] {
+        run(&mut compile(&source, flags));
     }
+    // The warnings are on: a header with a conversion that loses bits does not compile.
+    let lossy = temp().join(format!("lossy-{header}-{standard}-{vendor}"));
+    std::fs::write(&lossy, format!("{text}unsigned char lossy(int n) {{ return n; }}\n")).unwrap();
+    let output = try_run(&mut compile(&lossy, &[])).unwrap();
+    assert!(!output.status.success(), "{what}: -Wconversion -Werror is not on");
+}
+
+fn language_is_clang(compiler: &std::ffi::OsStr) -> bool {
+    let output = try_run(Command::new(compiler).arg("--version"));
+    output.is_some_and(|output| String::from_utf8_lossy(&output.stdout).contains("clang"))
 }
 
 /// The layout, from both sides. (The crate's constant assertions compare it with words as well.)
 #[test]
 fn c_and_rust_see_the_same_layout() {
-    let Some(program) = compile("tests/capi/layout.c", "layout", Link::Shared, &[]) else { return };
     let mut rust = String::new();
     let mut line = |name: &str, number: usize| writeln!(rust, "{name} {number}").unwrap();
     line("size bool", size_of::<bool>());
@@ -252,9 +287,81 @@ fn c_and_rust_see_the_same_layout() {
     line("offset zigalloc_counts.live_bytes", offset_of!(Counts, live_bytes));
     line("offset zigalloc_counts.peak_live_bytes", offset_of!(Counts, peak_live_bytes));
     line("offset zigalloc_counts.alloc_sizes", offset_of!(Counts, alloc_sizes));
-    let output = run(&mut Command::new(program));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), rust);
+    line("size zigalloc_debug_options", size_of::<Options>());
+    line("offset zigalloc_debug_options.size", offset_of!(Options, size));
+    line("offset zigalloc_debug_options.report", offset_of!(Options, report));
+    line("offset zigalloc_debug_options.user_data", offset_of!(Options, user_data));
+    line("offset zigalloc_debug_options.stack_trace_frames", offset_of!(Options, stack_trace_frames));
+    line("offset zigalloc_debug_options.requested_memory_limit", offset_of!(Options, requested_memory_limit));
+    line("offset zigalloc_debug_options.quarantine", offset_of!(Options, quarantine));
+    line("offset zigalloc_debug_options.page_size", offset_of!(Options, page_size));
+    line("offset zigalloc_debug_options.canary", offset_of!(Options, canary));
+    line("offset zigalloc_debug_options.enable_memory_limit", offset_of!(Options, enable_memory_limit));
+    line("offset zigalloc_debug_options.no_safety", offset_of!(Options, no_safety));
+    line("offset zigalloc_debug_options.single_threaded", offset_of!(Options, single_threaded));
+    line("offset zigalloc_debug_options.never_unmap", offset_of!(Options, never_unmap));
+    line("offset zigalloc_debug_options.retain_metadata", offset_of!(Options, retain_metadata));
+    line("offset zigalloc_debug_options.resize_stack_traces", offset_of!(Options, resize_stack_traces));
+    line("offset zigalloc_debug_options.verbose_log", offset_of!(Options, verbose_log));
+    line("offset zigalloc_debug_options.reserved", offset_of!(Options, reserved));
+    line("size zigalloc_trace", size_of::<RawTrace>());
+    line("offset zigalloc_trace.addresses", offset_of!(RawTrace, addresses));
+    line("offset zigalloc_trace.count", offset_of!(RawTrace, count));
+    line("size zigalloc_debug_report", size_of::<RawReport>());
+    line("offset zigalloc_debug_report.size", offset_of!(RawReport, size));
+    line("offset zigalloc_debug_report.kind", offset_of!(RawReport, kind));
+    line("offset zigalloc_debug_report.operation", offset_of!(RawReport, operation));
+    line("offset zigalloc_debug_report.address", offset_of!(RawReport, address));
+    line("offset zigalloc_debug_report.len", offset_of!(RawReport, len));
+    line("offset zigalloc_debug_report.recorded_len", offset_of!(RawReport, recorded_len));
+    line("offset zigalloc_debug_report.inside", offset_of!(RawReport, inside));
+    line("offset zigalloc_debug_report.overrun", offset_of!(RawReport, overrun));
+    line("offset zigalloc_debug_report.blocks", offset_of!(RawReport, blocks));
+    line("offset zigalloc_debug_report.bytes", offset_of!(RawReport, bytes));
+    line("offset zigalloc_debug_report.site", offset_of!(RawReport, site));
+    line("offset zigalloc_debug_report.allocation", offset_of!(RawReport, allocation));
+    line("offset zigalloc_debug_report.first_free", offset_of!(RawReport, first_free));
+    line("offset zigalloc_debug_report.source", offset_of!(RawReport, source));
+    line("offset zigalloc_debug_report.alignment_log2", offset_of!(RawReport, alignment_log2));
+    line(
+        "offset zigalloc_debug_report.recorded_alignment_log2",
+        offset_of!(RawReport, recorded_alignment_log2),
+    );
+    line("size zigalloc_failing_at_counts", size_of::<FailingAtCounts>());
+    line("offset zigalloc_failing_at_counts.alloc_index", offset_of!(FailingAtCounts, alloc_index));
+    line("offset zigalloc_failing_at_counts.resize_index", offset_of!(FailingAtCounts, resize_index));
+    line("offset zigalloc_failing_at_counts.allocated_bytes", offset_of!(FailingAtCounts, allocated_bytes));
+    line("offset zigalloc_failing_at_counts.freed_bytes", offset_of!(FailingAtCounts, freed_bytes));
+    line("offset zigalloc_failing_at_counts.allocations", offset_of!(FailingAtCounts, allocations));
+    line("offset zigalloc_failing_at_counts.deallocations", offset_of!(FailingAtCounts, deallocations));
+    line("offset zigalloc_failing_at_counts.stack_addresses", offset_of!(FailingAtCounts, stack_addresses));
+    line("value ZIGALLOC_DOUBLE_FREE", 0);
+    line("value ZIGALLOC_INVALID_FREE", 1);
+    line("value ZIGALLOC_WRONG_LENGTH", 2);
+    line("value ZIGALLOC_WRONG_ALIGNMENT", 3);
+    line("value ZIGALLOC_OVERRUN", 4);
+    line("value ZIGALLOC_CORRUPTION", 5);
+    line("value ZIGALLOC_LEAK", 6);
+    line("value ZIGALLOC_OPERATION_ALLOC", 0);
+    line("value ZIGALLOC_OPERATION_RESIZE", 1);
+    line("value ZIGALLOC_OPERATION_REMAP", 2);
+    line("value ZIGALLOC_OPERATION_FREE", 3);
+    line("value ZIGALLOC_OPERATION_DETECT_LEAKS", 4);
+    line("value ZIGALLOC_NO_FRAMES", NO_FRAMES);
+    // As C of two standards and as C++.
+    for (name, flags) in LANGUAGES {
+        let Some(program) = compile("tests/capi/layout.c", &format!("layout.{name}"), Link::Shared, flags)
+        else {
+            return;
+        };
+        let output = run(&mut Command::new(program));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), rust, "{name}");
+    }
 }
+
+/// What a program of C is compiled as.
+const LANGUAGES: [(&str, &[&str]); 3] =
+    [("c11", &["-std=c11"]), ("c17", &["-std=c17"]), ("c++17", &["-x", "c++", "-std=c++17"])];
 
 /// Where the two fields of a handle are, which are private: by their content.
 fn fields_of_a_handle() -> (usize, usize) {
@@ -346,8 +453,15 @@ fn the_header_and_the_libraries_agree() {
 
 // ---- programs ----
 
-const PROGRAMS: [&str; 4] =
-    ["examples/c/own_allocator.c", "examples/c/use_zigalloc.c", "examples/c/pmr.cpp", "tests/capi/checks.c"];
+const PROGRAMS: [&str; 7] = [
+    "examples/c/own_allocator.c",
+    "examples/c/use_zigalloc.c",
+    "examples/c/out_of_memory.c",
+    "examples/c/pmr.cpp",
+    "tests/capi/checks.c",
+    "tests/capi/debug.c",
+    "tests/capi/cpp.cpp",
+];
 
 fn stem(source: &str) -> &str {
     Path::new(source).file_stem().unwrap().to_str().unwrap()
@@ -376,6 +490,50 @@ fn programs_run_with_the_archive() {
             run(&mut Command::new(program));
         }
     });
+}
+
+/// The tests in C mean the same in the next standard, and as C++.
+#[rstest]
+fn programs_of_c_run_in_each_language(#[values("tests/capi/checks.c", "tests/capi/debug.c")] source: &str) {
+    for (name, flags) in LANGUAGES {
+        if let Some(program) = compile(source, &format!("{}.{name}", stem(source)), Link::Shared, flags) {
+            run(&mut Command::new(program));
+        }
+    }
+}
+
+/// Lua's own allocations, over the debug allocator and without it.
+#[test]
+fn lua_runs_in_the_debug_allocator() {
+    let what = "examples/c/lua.c";
+    let flags = try_run(Command::new("pkg-config").args(["--cflags", "--libs", "lua5.4"]));
+    let Some(flags) = flags.filter(|output| output.status.success()) else {
+        return skipped(what, "pkg-config knows no lua5.4");
+    };
+    let Some(mut cc) = Language::C.command(what) else { return };
+    let (library, program) = (library(), temp().join("lua"));
+    cc.args(["-std=c11", "-g", "-O2"]).args(WARNINGS).arg("-I").arg(&library.dir).arg(root().join(what));
+    cc.arg("-L").arg(&library.dir).arg("-lzigalloc").arg(format!("-Wl,-rpath,{}", library.dir.display()));
+    cc.args(String::from_utf8(flags.stdout).unwrap().split_whitespace()).arg("-o").arg(&program);
+    run(&mut cc);
+    for argument in ["smp", "0", "1"] {
+        let output = run(Command::new(&program).arg(argument));
+        assert!(output.stderr.is_empty(), "{argument}: {}", text_of(&output));
+    }
+}
+
+/// Where there are no exceptions, a container without memory aborts.
+#[test]
+fn without_exceptions_out_of_memory_aborts() {
+    let source = "tests/capi/cpp.cpp";
+    for (name, flags) in
+        [("plain", &["-fno-exceptions"][..]), ("no-rtti", &["-fno-exceptions", "-fno-rtti", "-O2"])]
+    {
+        let Some(program) = compile(source, &format!("cpp.{name}"), Link::Shared, flags) else { return };
+        run(&mut Command::new(&program));
+        let output = try_run(Command::new(program).arg("out of memory")).unwrap();
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{}", text_of(&output));
+    }
 }
 
 #[test]
@@ -531,47 +689,180 @@ fn without_debug_assertions_an_alignment_that_does_not_exist_is_null() {
 
 // ---- installing ----
 
-/// What `--prefix` installs is found by pkg-config and works, even if the directory's name has a space.
-#[test]
-fn installed_it_is_found_by_pkg_config() {
-    let library = library();
-    let prefix = temp().join("a prefix");
+/// The version of the file's name, and the part of it that programs ask for.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const COMPATIBLE: &str = "0.1";
+
+/// Installs the library below a directory whose name has a space.
+fn installed(name: &str) -> PathBuf {
+    let prefix = temp().join("a prefix").join(name);
     let _ = std::fs::remove_dir_all(&prefix);
-    library.install(&prefix).unwrap();
-    for file in ["include/zigalloc.h", "lib/pkgconfig/zigalloc.pc", &format!("lib/{}", library.archive)] {
+    library().install(&prefix).unwrap();
+    prefix
+}
+
+#[test]
+fn everything_is_installed() {
+    let prefix = installed("all");
+    for file in [
+        "include/zigalloc.h",
+        "include/zigalloc.hpp",
+        "lib/pkgconfig/zigalloc.pc",
+        "lib/cmake/zigalloc/zigalloc-config.cmake",
+        "lib/cmake/zigalloc/zigalloc-config-version.cmake",
+        &format!("lib/{}", library().archive),
+        &format!("lib/{}", library().shared),
+    ] {
         assert!(prefix.join(file).is_file(), "{file}");
     }
-    let pkg_config = |path: &Path, args: &[&str]| {
-        let output =
-            try_run(Command::new("pkg-config").args(args).arg("zigalloc").env("PKG_CONFIG_PATH", path));
-        output.map(|output| {
-            assert!(output.status.success(), "pkg-config {args:?}: {}", text_of(&output));
-            String::from_utf8(output.stdout).unwrap().trim().to_owned()
-        })
-    };
-    let installed = prefix.join("lib/pkgconfig");
-    let Some(version) = pkg_config(&installed, &["--modversion"]) else {
-        return skipped("pkg-config", "there is none");
-    };
-    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+}
 
-    // Once where it is installed, once where it was built. The shell takes the escapes away.
-    for (pc, lib) in [(installed, prefix.join("lib")), (library.dir.clone(), library.dir.clone())] {
+/// A program asks for the version that it was compiled for, and does not start with another one.
+#[test]
+#[cfg(not(target_vendor = "apple"))]
+fn shared_library_is_asked_for_by_its_version() {
+    let soname = format!("libzigalloc.so.{COMPATIBLE}");
+    let file = format!("libzigalloc.so.{VERSION}");
+    let lib = installed("soname").join("lib");
+    assert_eq!(std::fs::read_link(lib.join("libzigalloc.so")).unwrap(), Path::new(&soname));
+    assert_eq!(std::fs::read_link(lib.join(&soname)).unwrap(), Path::new(&file));
+    assert!(lib.join(&file).symlink_metadata().unwrap().is_file());
+
+    let source = "examples/c/use_zigalloc.c";
+    let Some(program) = compile(source, "soname", Link::Shared, &[]) else { return };
+    // A directory that comes before that of its rpath: see ld.so(8) on DT_RUNPATH.
+    let start = |dir: &Path| try_run(Command::new(&program).env("LD_LIBRARY_PATH", dir)).unwrap();
+    let other = temp().join("soname.other");
+    let _ = std::fs::remove_dir_all(&other);
+    std::fs::create_dir_all(&other).unwrap();
+    let nonsense = |name: &str| std::fs::write(other.join(name), "not a library").unwrap();
+    nonsense("libzigalloc.so");
+    nonsense("libzigalloc.so.1");
+    nonsense(&file);
+    let output = start(&other);
+    assert!(output.status.success(), "only {soname} is looked for: {}", text_of(&output));
+    nonsense(&soname);
+    let output = start(&other);
+    assert!(!output.status.success(), "{soname} is looked for: {}", text_of(&output));
+}
+
+/// What pkg-config prints, or `None` if there is none.
+fn pkg_config(path: &Path, args: &[&str]) -> Option<String> {
+    let output = try_run(Command::new("pkg-config").args(args).arg("zigalloc").env("PKG_CONFIG_PATH", path))?;
+    assert!(output.status.success(), "pkg-config {args:?}: {}", text_of(&output));
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+/// Links a program with what pkg-config has printed, as a shell does, which takes the escapes away.
+fn link_by_shell(flags: &str, rpath: Option<&Path>, name: &str) -> Option<PathBuf> {
+    Language::C.command("a program by pkg-config")?;
+    let program = temp().join(name);
+    let rpath = rpath.map(|path| format!("'-Wl,-rpath,{}'", path.display())).unwrap_or_default();
+    let line = format!(
+        "'{}' '{}' {flags} {rpath} -o '{}'",
+        Language::C.compiler().to_string_lossy(),
+        root().join("examples/c/use_zigalloc.c").display(),
+        program.display()
+    );
+    run(Command::new("sh").arg("-c").arg(line));
+    Some(program)
+}
+
+/// Where the `.pc` files are and where the libraries are: installed, and as built.
+fn places(name: &str) -> [(PathBuf, PathBuf); 2] {
+    let prefix = installed(name);
+    let built = library().dir.clone();
+    [(prefix.join("lib/pkgconfig"), prefix.join("lib")), (built.clone(), built)]
+}
+
+#[test]
+fn installed_it_is_found_by_pkg_config() {
+    for (pc, lib) in places("pkg-config") {
+        let Some(version) = pkg_config(&pc, &["--modversion"]) else {
+            return skipped("pkg-config", "there is none");
+        };
+        assert_eq!(version, VERSION);
         let flags = pkg_config(&pc, &["--cflags", "--libs"]).unwrap();
-        let compiler = Language::C.compiler();
-        let source = root().join("examples/c/use_zigalloc.c");
-        let program = temp().join("pkg_config");
-        let line = format!(
-            "'{}' '{}' {flags} '-Wl,-rpath,{}' -o '{}'",
-            compiler.to_string_lossy(),
-            source.display(),
-            lib.display(),
-            program.display()
-        );
-        if Language::C.command("a program by pkg-config").is_none() {
-            return;
+        let Some(program) = link_by_shell(&flags, Some(&lib), "pkg_config") else { return };
+        run(&mut Command::new(&program));
+        // It is the shared library that was linked.
+        assert!(uses_shared_library(&program), "{flags}");
+    }
+}
+
+/// `--static` links the archive, although the shared library is beside it, and with `cc -static` as well.
+#[test]
+fn pkg_config_static_links_the_archive() {
+    for (pc, _) in places("pkg-config-static") {
+        let Some(flags) = pkg_config(&pc, &["--static", "--cflags", "--libs"]) else {
+            return skipped("pkg-config --static", "there is no pkg-config");
+        };
+        let Some(program) = link_by_shell(&flags, None, "pkg_config_static") else { return };
+        run(&mut Command::new(&program));
+        assert!(!uses_shared_library(&program), "{flags}");
+        if cfg!(all(target_os = "linux", target_env = "gnu")) {
+            let program = link_by_shell(&format!("-static {flags}"), None, "pkg_config_all_static").unwrap();
+            run(&mut Command::new(&program));
         }
-        run(Command::new("sh").arg("-c").arg(line));
-        run(&mut Command::new(program));
+    }
+}
+
+/// Whether a program has the name of the shared library in it.
+fn uses_shared_library(program: &Path) -> bool {
+    let name = if cfg!(target_vendor = "apple") { "libzigalloc.0.1.dylib" } else { "libzigalloc.so.0.1" };
+    std::fs::read(program).unwrap().windows(name.len()).any(|window| window == name.as_bytes())
+}
+
+/// A project finds the package, and links either library from C and C++. A version that is not there is not found.
+#[test]
+fn cmake_finds_the_package() {
+    if try_run(Command::new("cmake").arg("--version")).is_none() {
+        return skipped("CMake", "there is none");
+    }
+    if Language::C.command("CMake").is_none() || Language::Cpp.command("CMake").is_none() {
+        return;
+    }
+    let prefix = installed("cmake");
+    let configure = |build: &Path, directory: &Path, version: &str| {
+        let _ = std::fs::remove_dir_all(build);
+        let mut cmake = Command::new("cmake");
+        cmake.arg("-S").arg(root().join("tests/capi/cmake")).arg("-B").arg(build);
+        cmake.arg(format!("-Dzigalloc_DIR={}", directory.display())).arg(format!("-DWANTED={version}"));
+        cmake
+    };
+    let installed = prefix.join("lib/cmake/zigalloc");
+    for (name, directory) in [("installed", &installed), ("built", &library().dir)] {
+        let build = temp().join("cmake").join(name);
+        run(&mut configure(&build, directory, COMPATIBLE));
+        run(Command::new("cmake").arg("--build").arg(&build));
+        for (program, shared) in
+            [("c_shared", true), ("c_static", false), ("cpp_shared", true), ("cpp_static", false)]
+        {
+            let program = build.join(program);
+            run(&mut Command::new(&program));
+            assert_eq!(uses_shared_library(&program), shared, "{}", program.display());
+        }
+    }
+    // By the prefix alone, as a system's is.
+    let build = temp().join("cmake/prefix");
+    let mut cmake = Command::new("cmake");
+    cmake.arg("-S").arg(root().join("tests/capi/cmake")).arg("-B").arg(&build).arg("-DWANTED=");
+    let _ = std::fs::remove_dir_all(&build);
+    run(cmake.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())));
+
+    for (version, found) in [
+        (VERSION, true),
+        ("0.1.0", true),
+        ("0", false), // 0.1 and 0.2 are not compatible, so this says too little.
+        ("0.0.9", false),
+        ("0.1.1", false),
+        ("0.10", false),
+        ("0.2", false),
+        ("1", false),
+    ] {
+        let output = try_run(&mut configure(&temp().join("cmake/version"), &installed, version)).unwrap();
+        let text = text_of(&output);
+        assert_eq!(output.status.success(), found, "{version}: {text}");
+        assert!(found || text.contains("version"), "{version}: {text}");
     }
 }

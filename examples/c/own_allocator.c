@@ -57,6 +57,13 @@ static void counter_free(void *ctx, void *memory, size_t memory_len, uint8_t ali
 
 static const zigalloc_vtable counter_vtable = {counter_alloc, counter_resize, counter_remap, counter_free};
 
+/* Prints what is wrong. The program then ends with 1. */
+static int failed(const char *what)
+{
+    fprintf(stderr, "own_allocator: %s\n", what);
+    return 1;
+}
+
 int main(void)
 {
     counter counted = {0, 0};
@@ -64,17 +71,18 @@ int main(void)
     zigalloc_arena *arena = zigalloc_arena_create(child);
     zigalloc_allocator a;
     int i;
-    if (arena == NULL) return 1;
+    if (arena == NULL) return failed("no memory for the arena");
     a = zigalloc_arena_allocator(arena);
     for (i = 1; i <= 1000; i++) {
         char *text = (char *)zigalloc_alloc(a, (size_t)i, 0);
-        if (text == NULL) return 1;
+        if (text == NULL) return failed("no memory for a string");
         memset(text, 'x', (size_t)i);
     }
     printf("1000 strings from %zu blocks of %zu bytes\n", counted.live_blocks, counted.live_bytes);
-    if (counted.live_blocks < 2 || counted.live_bytes < 500500) return 1;
+    if (counted.live_blocks < 2 || counted.live_bytes < 500500) return failed("not all of it was counted");
 
     zigalloc_arena_destroy(arena);
     printf("afterwards: %zu blocks, %zu bytes\n", counted.live_blocks, counted.live_bytes);
-    return counted.live_blocks == 0 && counted.live_bytes == 0 ? 0 : 1;
+    if (counted.live_blocks != 0 || counted.live_bytes != 0) return failed("the arena has left memory behind");
+    return 0;
 }

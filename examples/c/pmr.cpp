@@ -1,64 +1,62 @@
-// The standard containers of C++ in an allocator of the library: std::pmr asks a memory_resource, and this one asks
-// a zigalloc_allocator.
+// The standard containers of C++ in allocators of the library.
 //
 //     c++ -std=c++17 pmr.cpp $(pkg-config --cflags --libs zigalloc) -o pmr && ./pmr
 
 #include <cstdio>
-#include <memory>
-#include <memory_resource>
+#include <map>
 #include <new>
 #include <string>
 #include <vector>
 
-#include "zigalloc.h"
+#include "zigalloc.hpp"
 
-class zigalloc_resource final : public std::pmr::memory_resource {
-public:
-    explicit zigalloc_resource(zigalloc_allocator allocator) noexcept : allocator_{allocator} {}
-
-private:
-    void *do_allocate(std::size_t bytes, std::size_t alignment) override
-    {
-        if (void *memory = zigalloc_alloc(allocator_, bytes, zigalloc_log2(alignment))) return memory;
-        throw std::bad_alloc{};
-    }
-
-    void do_deallocate(void *memory, std::size_t bytes, std::size_t alignment) override
-    {
-        zigalloc_free(allocator_, memory, bytes, zigalloc_log2(alignment));
-    }
-
-    // Handles are not compared, so only one resource can be sure to be the same.
-    bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override { return this == &other; }
-
-    zigalloc_allocator allocator_;
-};
+// Prints what is wrong. The program then ends with 1.
+static int failed(const char *what)
+{
+    std::fprintf(stderr, "pmr: %s\n", what);
+    return 1;
+}
 
 int main()
 {
-    struct destroy {
-        void operator()(zigalloc_arena *arena) const { zigalloc_arena_destroy(arena); }
-    };
-    std::unique_ptr<zigalloc_arena, destroy> arena{zigalloc_arena_create(zigalloc_page_allocator())};
-    if (!arena) return 1;
-    zigalloc_resource resource{zigalloc_arena_allocator(arena.get())};
+    // Owners destroy in the reverse order: the debug allocator last, which then reports what is still there.
+    zigalloc::debug debug{zigalloc_debug_create(zigalloc_page_allocator())};
+    if (!debug) return failed("no memory for the debug allocator");
+    {
+        zigalloc::arena arena{zigalloc_arena_create(debug.allocator())};
+        if (!arena) return failed("no memory for the arena");
+        zigalloc::memory_resource resource{arena.allocator()};
 
-    // The strings, too long to be without memory of their own, are in the arena as well as the vector.
-    std::pmr::vector<std::pmr::string> lines{&resource};
-    for (int i = 0; i < 1000; i++) {
-        lines.emplace_back("line " + std::to_string(i) + " of a text that is kept in an arena of Rust");
+        // The strings, too long to be without memory of their own, are in the arena as well as the vector.
+        std::pmr::vector<std::pmr::string> lines{&resource};
+        for (int i = 0; i < 1000; i++) {
+            lines.emplace_back("line " + std::to_string(i) + " of a text that is kept in an arena of Rust");
+        }
+        std::printf("%zu lines, the last is: %s\n", lines.size(), lines.back().c_str());
+        const std::size_t capacity = zigalloc_arena_query_capacity(arena.get());
+        std::printf("the arena has %zu bytes\n", capacity);
+        if (lines.size() != 1000) return failed("lines are missing");
+        if (capacity < 1000 * lines.back().size()) return failed("the lines are not in the arena");
     }
-    std::printf("%zu lines, the last is: %s\n", lines.size(), lines.back().c_str());
-    const std::size_t capacity = zigalloc_arena_query_capacity(arena.get());
-    std::printf("the arena has %zu bytes\n", capacity);
-    if (lines.size() != 1000 || capacity < 1000 * lines.back().size()) return 1;
+
+    // A container that takes its allocator as a type.
+    {
+        using allocator = zigalloc::allocator<std::pair<const int, int>>;
+        std::map<int, int, std::less<int>, allocator> squares{debug.allocator()};
+        for (int i = 0; i < 100; i++) squares[i] = i * i;
+        std::printf("%zu squares, the last is %d\n", squares.size(), squares[99]);
+        if (squares.size() != 100 || squares[99] != 9801) return failed("a wrong square");
+    }
+    if (zigalloc_debug_detect_leaks(debug.get()) != 0) return failed("a container has left memory behind");
+    if (zigalloc_debug_total_count(debug.get()) != 0) return failed("a container has freed something wrongly");
 
     // Out of memory is what C++ expects it to be.
-    zigalloc_resource nothing{zigalloc_failing_allocator()};
+    zigalloc::memory_resource nothing{zigalloc_failing_allocator()};
     try {
         std::pmr::vector<int> numbers(10, &nothing);
     } catch (const std::bad_alloc &) {
+        std::printf("out of memory is std::bad_alloc\n");
         return 0;
     }
-    return 1;
+    return failed("an allocator that always fails has given memory");
 }

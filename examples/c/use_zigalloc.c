@@ -43,6 +43,13 @@ static int try_it(const char *name, zigalloc_allocator a)
     return count == 1000 && numbers != NULL;
 }
 
+/* Prints what is wrong. The program then ends with 1. */
+static int failed(const char *what)
+{
+    fprintf(stderr, "use_zigalloc: %s\n", what);
+    return 1;
+}
+
 int main(void)
 {
     static uint64_t buffer[2000];
@@ -51,7 +58,7 @@ int main(void)
         zigalloc_fixed_buffer_create(zigalloc_c_allocator(), buffer, sizeof buffer);
     zigalloc_thread_safe *thread_safe;
     int worked = 0;
-    if (arena == NULL || fixed_buffer == NULL) return 1;
+    if (arena == NULL || fixed_buffer == NULL) return failed("no memory for the allocators");
 
     worked += try_it("page", zigalloc_page_allocator());
     worked += try_it("c", zigalloc_c_allocator());
@@ -63,7 +70,7 @@ int main(void)
 
     /* From here on the arena is used through the lock only. */
     thread_safe = zigalloc_thread_safe_create(zigalloc_arena_allocator(arena));
-    if (thread_safe == NULL) return 1;
+    if (thread_safe == NULL) return failed("no memory for the lock");
     worked += try_it("thread safe", zigalloc_thread_safe_allocator(thread_safe));
     zigalloc_thread_safe_destroy(thread_safe);
 
@@ -72,5 +79,6 @@ int main(void)
     zigalloc_fixed_buffer_destroy(fixed_buffer);
 
     /* What runs out of memory says so. */
-    return worked == 8 && try_it("failing", zigalloc_failing_allocator()) == 0 ? 0 : 1;
+    if (try_it("failing", zigalloc_failing_allocator()) != 0) return failed("an allocator that always fails has not");
+    return worked == 8 ? 0 : failed("not all of the eight have worked");
 }

@@ -27,6 +27,7 @@
 
 mod call_sites;
 mod library;
+mod screens;
 mod streams;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ const LEAKED: u8 = 3;
 struct Options {
     library: PathBuf,
     recording: Vec<u8>,
+    /// Whether it is the user's, and not the one of this example.
+    is_users: bool,
     fail: Option<usize>,
     failures: Option<usize>,
 }
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
         match (options.fail, options.failures) {
             (Some(n), _) => Ok(fail(&library, &options.recording, n)),
             (None, Some(n)) => failures(n),
-            (None, None) => compare(&library, &options.recording),
+            (None, None) => compare(&library, &options.recording, options.is_users),
         }
     });
     result.unwrap_or_else(|message| {
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
 
 fn options() -> Result<Options, String> {
     let (mut library, mut fail, mut failures) = (None, None, None);
-    let mut recording = streams::RECORDING.to_vec();
+    let (mut recording, mut is_users) = (streams::RECORDING.to_vec(), false);
     let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value\n{USAGE}"));
@@ -80,6 +83,7 @@ fn options() -> Result<Options, String> {
             "--recording" => {
                 let path = value()?;
                 recording = fs::read(&path).map_err(|error| format!("{path}: {error}"))?;
+                is_users = true;
             }
             "--fail" => fail = Some(number(value()?)?),
             "--failures" => failures = Some(number(value()?)?),
@@ -87,7 +91,7 @@ fn options() -> Result<Options, String> {
         }
     }
     let library = library.ok_or(format!("no library; `cargo xtask ghostty` fetches it\n{USAGE}"))?;
-    Ok(Options { library, recording, fail, failures })
+    Ok(Options { library, recording, is_users, fail, failures })
 }
 
 /// What a terminal is put through, and its screen after each part.
@@ -108,7 +112,7 @@ fn session(
 }
 
 /// The same with the library's own allocator and with ours.
-fn compare(library: &Library, recording: &[u8]) -> Result<ExitCode, String> {
+fn compare(library: &Library, recording: &[u8], is_users: bool) -> Result<ExitCode, String> {
     let own = session(library, None, recording).map_err(|_| "out of memory with its own allocator")?;
 
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { safety: true, ..traces(4) });
@@ -118,11 +122,10 @@ fn compare(library: &Library, recording: &[u8]) -> Result<ExitCode, String> {
 
     let mut good = true;
     const WHEN: [&str; 3] = ["the recording", "a generated stream", "another one"];
-    for (when, (own, ours)) in WHEN.iter().zip(own.iter().zip(&ours)) {
-        let same = own == ours;
-        good &= same && !own.is_empty();
-        let word = if same { "the same" } else { "NOT THE SAME" };
-        println!("screen after {when}: {} bytes of text, {word} with both allocators", ours.len());
+    for (i, (when, (own, ours))) in WHEN.iter().zip(own.iter().zip(&ours)).enumerate() {
+        let (line, is_good) = screens::compare(when, own, ours, is_users && i == 0);
+        good &= is_good;
+        println!("{line}");
     }
     println!("\n{call_sites}");
     drop(call_sites);
@@ -131,6 +134,9 @@ fn compare(library: &Library, recording: &[u8]) -> Result<ExitCode, String> {
     println!("{leaks} leaks, {} misuse", if misuse { "some" } else { "no" });
     let check = debug.deinit();
     good &= check == Check::Ok && !misuse;
+    if !good {
+        eprintln!("ghostty: something is wrong, see above");
+    }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -34,6 +34,7 @@ use crate::vtable::VTable;
 pub mod arena;
 pub mod buffer_first;
 pub mod debug;
+pub mod failing_at;
 pub mod fixed_buffer;
 pub mod pool;
 #[cfg(test)]
@@ -199,6 +200,12 @@ pub extern "C" fn zigalloc_rust_allocator() -> SyncAllocator<'static> {
 #[unsafe(no_mangle)]
 pub extern "C" fn zigalloc_failing_allocator() -> SyncAllocator<'static> {
     SyncAllocator::FAILING
+}
+
+/// Bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn zigalloc_smp_slab_bytes() -> usize {
+    crate::heap::SmpAllocator::slab_bytes()
 }
 
 /// The library's version, which a program can compare with the header's.

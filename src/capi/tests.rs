@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 use super::arena::*;
 use super::buffer_first::*;
 use super::debug::*;
+use super::failing_at::*;
 use super::fixed_buffer::*;
 use super::pool::*;
 use super::thread_safe::*;
@@ -14,15 +15,15 @@ use crate::alignment::Alignment;
 use crate::heap::FixedBufferAllocator;
 use crate::testing::LedgerAllocator;
 
-const EIGHT: Alignment = Alignment::_8;
+pub(super) const EIGHT: Alignment = Alignment::_8;
 
 /// The handle, as C would have it.
-fn raw(allocator: Allocator<'_>) -> RawAllocator {
+pub(super) fn raw(allocator: Allocator<'_>) -> RawAllocator {
     RawAllocator { ctx: allocator.ptr(), vtable: allocator.vtable() }
 }
 
 /// Allocates, writes all of it, and gives the address.
-fn alloc(allocator: Allocator<'_>, len: usize) -> usize {
+pub(super) fn alloc(allocator: Allocator<'_>, len: usize) -> usize {
     // SAFETY: the length is not zero; the tests keep their threads apart.
     let memory = unsafe { allocator.raw_alloc(len, EIGHT, 0) }.expect("there is room");
     // SAFETY: it is new memory of this length.
@@ -31,7 +32,7 @@ fn alloc(allocator: Allocator<'_>, len: usize) -> usize {
 }
 
 /// Calls `test` with a child that knows what it has given out, and then looks whether it got all back.
-fn with_ledger(test: impl FnOnce(RawAllocator)) {
+pub(super) fn with_ledger(test: impl FnOnce(RawAllocator)) {
     let ledger = LedgerAllocator::init(crate::heap::PAGE_ALLOCATOR);
     test(raw(ledger.allocator()));
     ledger.assert_no_leaks();
@@ -301,7 +302,10 @@ fn no_memory_for_the_state_is_null() {
             let buffer_first = zigalloc_buffer_first_create(child, ptr::null_mut(), 0, child);
             let counting = zigalloc_counting_create(child);
             let logging = zigalloc_logging_create(child, Some(note_line), ptr::null_mut());
+            let failing_at = zigalloc_failing_at_create(child, 0, 0);
+            let with_options = zigalloc_debug_create_with(child, ptr::null());
             assert!(buffer_first.is_null() && counting.is_null() && logging.is_null());
+            assert!(failing_at.is_null() && with_options.is_null());
             assert!(arena.is_null() && shared_arena.is_null() && fixed_buffer.is_null());
             assert!(thread_safe.is_null() && debug.is_null() && pool.is_null());
             zigalloc_arena_destroy(arena);
@@ -313,6 +317,7 @@ fn no_memory_for_the_state_is_null() {
             zigalloc_buffer_first_destroy(buffer_first);
             zigalloc_counting_destroy(counting);
             zigalloc_logging_destroy(logging);
+            zigalloc_failing_at_destroy(failing_at);
         }
     }
 }

@@ -191,9 +191,9 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         // SAFETY: as in `resize`.
         let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
         let live = remapped.map_or(memory, |remapped| NonNull::slice_from_raw_parts(remapped, new_len));
-        this.ledger.borrow_mut().insert(live.addr().get(), live.len(), alignment).unwrap_or_else(
-            |breach| child_fails(format_args!("remap of {memory_len} to {new_len} bytes"), breach),
-        );
+        this.ledger.borrow_mut().insert(live.addr().get(), live.len(), alignment).unwrap_or_else(|breach| {
+            child_fails(format_args!("remap of {memory_len} to {new_len} bytes"), breach)
+        });
         remapped
     }
 

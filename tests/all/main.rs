@@ -24,6 +24,7 @@ mod exits;
 mod failing;
 mod fallback_in_buffer;
 mod fixed_buffer;
+mod ghostty_screens;
 mod interface;
 #[cfg(all(feature = "std", feature = "lock_api"))]
 mod locked;

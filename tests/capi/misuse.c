@@ -15,6 +15,49 @@ static void write_nothing(void *ctx, const char *line, size_t len)
     (void)ctx, (void)line, (void)len;
 }
 
+/* As from a header of a version to come: there are fields after those of this one. */
+static struct {
+    zigalloc_debug_options options;
+    size_t later[2];
+} newer;
+
+static zigalloc_debug_options *with_size(size_t size)
+{
+    newer.options.size = size;
+    return &newer.options;
+}
+
+static zigalloc_debug_options *with_an_unknown_option(void)
+{
+    newer.later[1] = 1;
+    return with_size(sizeof newer);
+}
+
+static zigalloc_debug_options *with_a_reserved_byte(void)
+{
+    newer.options.reserved = true;
+    return with_size(sizeof newer.options);
+}
+
+static zigalloc_debug_options *with_frames(size_t frames)
+{
+    newer.options.stack_trace_frames = frames;
+    return with_size(sizeof newer.options);
+}
+
+static zigalloc_debug_options *with_page_size(size_t page_size)
+{
+    newer.options.page_size = page_size;
+    return with_size(sizeof newer.options);
+}
+
+static const zigalloc_debug_report *a_report(void)
+{
+    static zigalloc_debug_report report;
+    report.source = &report; /* not looked at: there is no buffer */
+    return &report;
+}
+
 int main(int argc, char **argv)
 {
     zigalloc_allocator page = zigalloc_page_allocator();
@@ -24,10 +67,13 @@ int main(int argc, char **argv)
     zigalloc_arena *arena = zigalloc_arena_create(page);
     zigalloc_shared_arena *shared_arena = zigalloc_shared_arena_create(page);
     zigalloc_counting *counting = zigalloc_counting_create(page);
+    zigalloc_debug *debug = zigalloc_debug_create(page);
+    zigalloc_failing_at *failing_at = zigalloc_failing_at_create(page, 0, 0);
     zigalloc_pool *pool;
     without_free.free = NULL;
     pool = zigalloc_pool_create(page, 8, 3);
     if (arena == NULL || shared_arena == NULL || pool == NULL || counting == NULL) return 1;
+    if (debug == NULL || failing_at == NULL) return 1;
 
     CASE(zigalloc_arena_create(no_table));
     CASE(zigalloc_arena_create(no_free));
@@ -66,8 +112,38 @@ int main(int argc, char **argv)
 
     CASE(zigalloc_debug_create(no_table));
     CASE(zigalloc_debug_create(no_free));
+    CASE(zigalloc_debug_create_with(no_table, NULL));
+    CASE(zigalloc_debug_create_with(no_free, NULL));
+    CASE(zigalloc_debug_create_with(page, with_size(0)));
+    CASE(zigalloc_debug_create_with(page, with_size(sizeof(zigalloc_debug_options) + 1)));
+    CASE(zigalloc_debug_create_with(page, with_size(SIZE_MAX - SIZE_MAX % sizeof(size_t))));
+    CASE(zigalloc_debug_create_with(page, with_an_unknown_option()));
+    CASE(zigalloc_debug_create_with(page, with_a_reserved_byte()));
+    CASE(zigalloc_debug_create_with(page, with_frames(33)));
+    CASE(zigalloc_debug_create_with(page, with_page_size(3)));
+    CASE(zigalloc_debug_create_with(page, with_page_size((size_t)8 << 20)));
+    CASE(zigalloc_debug_create_with(page, with_page_size(32)));
     CASE(zigalloc_debug_allocator(NULL));
+    CASE(zigalloc_debug_count(NULL, ZIGALLOC_LEAK));
+    CASE(zigalloc_debug_count(debug, ZIGALLOC_LEAK + 1));
+    CASE(zigalloc_debug_count(debug, -1));
+    CASE(zigalloc_debug_total_count(NULL));
+    CASE(zigalloc_debug_report_text(NULL, NULL, 0));
+    CASE(zigalloc_debug_report_text(a_report(), NULL, 1));
+    CASE(zigalloc_debug_total_requested_bytes(NULL));
+    CASE(zigalloc_debug_set_requested_memory_limit(NULL, 1));
+    CASE(zigalloc_debug_set_requested_memory_limit(debug, 1));
+    CASE(zigalloc_debug_flush_retained_metadata(NULL));
     CASE(zigalloc_debug_detect_leaks(NULL));
+
+    CASE(zigalloc_failing_at_create(no_table, 0, 0));
+    CASE(zigalloc_failing_at_create(no_free, 0, 0));
+    CASE(zigalloc_failing_at_allocator(NULL));
+    CASE(zigalloc_failing_at_has_induced_failure(NULL));
+    CASE(zigalloc_failing_at_snapshot(NULL, NULL));
+    CASE(zigalloc_failing_at_snapshot(failing_at, NULL));
+    CASE(zigalloc_failing_at_set_fail_index(NULL, 0));
+    CASE(zigalloc_failing_at_set_resize_fail_index(NULL, 0));
 
     CASE(zigalloc_pool_create(no_table, 8, 3));
     CASE(zigalloc_pool_create(no_free, 8, 3));

@@ -1,4 +1,9 @@
 //! `cargo xtask capi`: the C library, and its installation. `tests/capi.rs` builds by the same code.
+//!
+//! The library is one `cargo rustc`. The rest is what C's own tools expect beside it: the names of a shared library,
+//! pkg-config's files and CMake's. cargo-c does the first two as well. It is not used, because each of its releases
+//! contains one version of cargo, and needs the compiler of that version or a later one; because it takes longer to
+//! compile than this whole workspace; and because CMake's files would have to be written all the same.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
@@ -9,9 +14,10 @@ use crate::{Result, root};
 
 pub(crate) const USAGE: &str = "\
 capi [--release] [--prefix DIR]
-      Builds the C library: libzigalloc.a, libzigalloc.so, zigalloc.h and zigalloc.pc in target/capi.
+      Builds the C library: libzigalloc.a, libzigalloc.so, zigalloc.h, zigalloc.hpp and the files of pkg-config and
+      CMake, in target/capi.
       --release  optimised; without it, with debug assertions
-      --prefix   also installs them, into DIR/lib, DIR/include and DIR/lib/pkgconfig";
+      --prefix   also installs them, into DIR/lib and DIR/include";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut release = false;
@@ -36,20 +42,37 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 /// The library, as it is after `build`.
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
-    /// Where the libraries, the header and the `.pc` file are.
+    /// Where the libraries, the headers and the files of pkg-config and CMake are.
     pub(crate) dir: PathBuf,
-    /// The names of the two libraries.
+    /// The names of the two libraries, as a program is linked with them.
     pub(crate) shared: String,
     pub(crate) archive: String,
     /// What a program that is linked with the archive needs besides, as options of the linker.
     pub(crate) system_libraries: String,
+    names: Names,
 }
+
+/// The names of the shared library.
+#[derive(Clone, Debug)]
+struct Names {
+    version: String,
+    /// What programs ask for when they are started: it changes with every version that could break them.
+    soname: String,
+    /// The file. The other names are symbolic links to it.
+    file: String,
+}
+
+const HEADERS: [&str; 2] = ["zigalloc.h", "zigalloc.hpp"];
+
+/// Within the directory of the libraries: the archive alone, so that the linker finds no shared library there.
+const ARCHIVE_ONLY: &str = "zigalloc-static";
 
 /// Builds both libraries in a target directory inside of `dir`, so that neither the features nor the crate
 /// types disturb other builds, and puts everything into `dir`.
 pub(crate) fn build(dir: &Path, release: bool) -> Result<Built> {
     let shared = format!("{DLL_PREFIX}zigalloc{DLL_SUFFIX}");
     let archive = if cfg!(target_env = "msvc") { "zigalloc.lib" } else { "libzigalloc.a" }.to_owned();
+    let names = Names::of(version()?);
     let target = dir.join("build");
 
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -58,7 +81,7 @@ pub(crate) fn build(dir: &Path, release: bool) -> Result<Built> {
     command.args(["--no-default-features", "--features", "capi,backtrace"]);
     command.args(release.then_some("--release"));
     command.arg("--target-dir").arg(&target).args(["--", "--print", "native-static-libs"]);
-    if let Some(option) = name_option(&shared) {
+    if let Some(option) = names.option() {
         command.arg(format!("-Clink-arg={option}"));
     }
     // The result is looked for where it is without it.
@@ -72,14 +95,46 @@ pub(crate) fn build(dir: &Path, release: bool) -> Result<Built> {
         .ok_or_else(|| format!("the compiler does not tell what the library needs:\n{messages}"))?;
 
     let profile = target.join(if release { "release" } else { "debug" });
-    for library in [&shared, &archive] {
-        copy(&profile.join(library), &dir.join(library))?;
+    copy(&profile.join(&archive), &dir.join(&archive))?;
+    copy(&profile.join(&shared), &dir.join(&names.file))?;
+    for header in HEADERS {
+        copy(&root().join("include").join(header), &dir.join(header))?;
     }
-    copy(&root().join("include/zigalloc.h"), &dir.join("zigalloc.h"))?;
-    let built = Built { dir: dir.to_owned(), shared, archive, system_libraries };
-    // Here, everything is beside the file, wherever that is.
-    write(&dir.join("zigalloc.pc"), &built.pkg_config("${pcfiledir}", "${prefix}", "${prefix}")?)?;
+    let built = Built { dir: dir.to_owned(), shared, archive, system_libraries, names };
+    built.link(dir)?;
+    // Here, everything is in one directory, wherever that is.
+    built.write_pkg_config(dir, "${pcfiledir}", "${prefix}", "${prefix}")?;
+    built.write_cmake(dir, ".", ".")?;
     Ok(built)
+}
+
+impl Names {
+    fn of(version: String) -> Names {
+        if cfg!(windows) {
+            let file = format!("{DLL_PREFIX}zigalloc{DLL_SUFFIX}");
+            return Names { version, soname: file.clone(), file };
+        }
+        let name = |version: &str| {
+            if cfg!(target_vendor = "apple") {
+                format!("libzigalloc.{version}.dylib")
+            } else {
+                format!("libzigalloc.so.{version}")
+            }
+        };
+        Names { soname: name(compatible(&version)), file: name(&version), version }
+    }
+
+    /// How the linker is told the name by which programs ask for the library. Without one, they would ask for the
+    /// path that they were linked with.
+    fn option(&self) -> Option<String> {
+        if cfg!(target_vendor = "apple") {
+            Some(format!("-Wl,-install_name,@rpath/{}", self.soname))
+        } else if cfg!(unix) {
+            Some(format!("-Wl,-soname,{}", self.soname))
+        } else {
+            None
+        }
+    }
 }
 
 impl Built {
@@ -88,51 +143,110 @@ impl Built {
         let absolute =
             std::path::absolute(prefix).map_err(|error| format!("--prefix {}: {error}", prefix.display()))?;
         let (lib, include) = (absolute.join("lib"), absolute.join("include"));
-        for library in [&self.shared, &self.archive] {
+        for library in [&self.names.file, &self.archive] {
             copy(&self.dir.join(library), &lib.join(library))?;
         }
-        copy(&self.dir.join("zigalloc.h"), &include.join("zigalloc.h"))?;
+        for header in HEADERS {
+            copy(&self.dir.join(header), &include.join(header))?;
+        }
+        self.link(&lib)?;
         let prefix =
             absolute.to_str().ok_or_else(|| format!("--prefix {}: not Unicode", absolute.display()))?;
-        let text = self.pkg_config(&escape(prefix), "${prefix}/lib", "${prefix}/include")?;
-        write(&lib.join("pkgconfig/zigalloc.pc"), &text)
+        let pkg_config = lib.join("pkgconfig");
+        self.write_pkg_config(&pkg_config, &escape(prefix), "${prefix}/lib", "${prefix}/include")?;
+        self.write_cmake(&lib.join("cmake/zigalloc"), "../..", "../../../include")
     }
 
-    /// The text of the `.pc` file.
-    fn pkg_config(&self, prefix: &str, lib: &str, include: &str) -> Result<String> {
-        let header = root().join("include/zigalloc.h");
-        let text = fs::read_to_string(&header).map_err(|error| format!("{}: {error}", header.display()))?;
-        let version = text
-            .lines()
-            .find_map(|line| line.strip_prefix("#define ZIGALLOC_VERSION "))
-            .ok_or("include/zigalloc.h: no ZIGALLOC_VERSION")?;
-        Ok(format!(
-            "prefix={prefix}\nlibdir={lib}\nincludedir={include}\n\n\
-             Name: zigalloc\nDescription: Zig's allocators for C\nVersion: {}\n\
-             Libs: -L${{libdir}} -lzigalloc\nLibs.private: {}\nCflags: -I${{includedir}}\n",
-            version.trim_matches('"'),
+    /// The other names of the libraries in `lib`.
+    fn link(&self, lib: &Path) -> Result<()> {
+        if cfg!(unix) {
+            link(&self.names.file, &lib.join(&self.names.soname))?;
+            link(&self.names.soname, &lib.join(&self.shared))?;
+            link(&format!("../{}", self.archive), &lib.join(ARCHIVE_ONLY).join(&self.archive))?;
+        }
+        Ok(())
+    }
+
+    /// Two files, so that `pkg-config --static --libs` links the archive although the shared library is beside it.
+    /// That command prints `Libs`, then `Libs.private`, then what is required. A linker looks into the directories in
+    /// their order, whatever their place among the libraries. So the archive's has to be in `Libs.private`, and that
+    /// of both libraries in a file of its own.
+    fn write_pkg_config(&self, dir: &Path, prefix: &str, lib: &str, include: &str) -> Result<()> {
+        let version = &self.names.version;
+        let start = format!("prefix={prefix}\nlibdir={lib}\n");
+        let archive_only = if cfg!(unix) { format!("-L${{libdir}}/{ARCHIVE_ONLY} ") } else { String::new() };
+        let text = format!(
+            "{start}includedir={include}\n\n\
+             Name: zigalloc\nDescription: Zig's allocators for C\nVersion: {version}\n\
+             Requires: zigalloc-libdir\nLibs: -lzigalloc\nLibs.private: {archive_only}{}\n\
+             Cflags: -I${{includedir}}\n",
             self.system_libraries,
-        ))
+        );
+        write(&dir.join("zigalloc.pc"), &text)?;
+        let text = format!(
+            "{start}\nName: zigalloc-libdir\nDescription: Where the libraries of zigalloc are\n\
+             Version: {version}\nLibs: -L${{libdir}}\n"
+        );
+        write(&dir.join("zigalloc-libdir.pc"), &text)
+    }
+
+    /// `lib` and `include` are relative to `dir`.
+    fn write_cmake(&self, dir: &Path, lib: &str, include: &str) -> Result<()> {
+        if cfg!(windows) {
+            println!("no files for CMake: on Windows they are not written");
+            return Ok(());
+        }
+        let values = [
+            ("VERSION", self.names.version.as_str()),
+            ("COMPATIBLE", compatible(&self.names.version)),
+            ("LIB", lib),
+            ("INCLUDE", include),
+            ("SHARED", &self.names.file),
+            ("SONAME", &self.names.soname),
+            ("ARCHIVE", &self.archive),
+            ("SYSTEM_LIBRARIES", &self.system_libraries.replace(' ', ";")),
+            ("WORD", if cfg!(target_pointer_width = "64") { "8" } else { "4" }),
+        ];
+        for (name, template) in [
+            ("zigalloc-config.cmake", include_str!("capi/zigalloc-config.cmake")),
+            ("zigalloc-config-version.cmake", include_str!("capi/zigalloc-config-version.cmake")),
+        ] {
+            let fill = |text: String, (name, value): &(&str, &str)| text.replace(&format!("@{name}@"), value);
+            write(&dir.join(name), &values.iter().fold(template.to_owned(), fill))?;
+        }
+        Ok(())
     }
 }
 
-/// How the linker is told the name by which programs ask for the library. Without one, they would ask for the
-/// path that they were linked with.
-fn name_option(library: &str) -> Option<String> {
-    if cfg!(target_vendor = "apple") {
-        Some(format!("-Wl,-install_name,@rpath/{library}"))
-    } else if cfg!(unix) {
-        Some(format!("-Wl,-soname,{library}"))
-    } else {
-        None
-    }
+/// The version, as the header has it. (A test compares it with the library's.)
+fn version() -> Result<String> {
+    let header = root().join("include/zigalloc.h");
+    let text = fs::read_to_string(&header).map_err(|error| format!("{}: {error}", header.display()))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("#define ZIGALLOC_VERSION "));
+    Ok(line.ok_or("include/zigalloc.h: no ZIGALLOC_VERSION")?.trim_matches('"').to_owned())
 }
 
+/// The part of a version that changes when programs have to be compiled again: of 1.2.3 it is 1, and of 0.1.2 it
+/// is 0.1.
+fn compatible(version: &str) -> &str {
+    let parts = if version.starts_with("0.") { 2 } else { 1 };
+    let end = version.match_indices('.').nth(parts - 1).map_or(version.len(), |(end, _)| end);
+    &version[..end]
+}
+
+/// From the messages of the compiler, each once. `-lgcc_s` and `-lc` are left out: compilers of C add them, and the
+/// former does not exist for `cc -static`, which takes `-lgcc_eh` in its place.
 fn system_libraries(messages: &str) -> Option<String> {
-    messages
-        .lines()
-        .find_map(|line| line.strip_prefix("note: native-static-libs:"))
-        .map(|s| s.trim().to_owned())
+    let list = messages.lines().find_map(|line| line.strip_prefix("note: native-static-libs:"))?;
+    let mut libraries: Vec<&str> = Vec::new();
+    for library in list.split_whitespace() {
+        // The argument of `-framework` may come more than once, and the option does.
+        let known = library.starts_with("-l") && libraries.contains(&library);
+        if !known && !["-lgcc_s", "-lc"].contains(&library) {
+            libraries.push(library);
+        }
+    }
+    Some(libraries.join(" "))
 }
 
 /// A path as a value in a `.pc` file, where a space separates and a backslash escapes.
@@ -146,6 +260,19 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let _ = fs::remove_file(to);
     fs::copy(from, to).map_err(|error| format!("{} to {}: {error}", from.display(), to.display()))?;
     Ok(())
+}
+
+/// Makes `path` another name for `target`, which is relative to its directory.
+#[cfg(unix)]
+fn link(target: &str, path: &Path) -> Result<()> {
+    make_parent(path)?;
+    let _ = fs::remove_file(path);
+    std::os::unix::fs::symlink(target, path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(not(unix))]
+fn link(_target: &str, path: &Path) -> Result<()> {
+    Err(format!("{}: symbolic links are made on Unix only", path.display()))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -170,10 +297,15 @@ mod unit_tests {
 
     #[test]
     fn the_compilers_note_is_found() {
-        let messages =
-            "   Compiling x\nnote: link against the following\nnote: native-static-libs: -lgcc_s -lc\n";
-        assert_eq!(system_libraries(messages).as_deref(), Some("-lgcc_s -lc"));
+        let messages = "   Compiling x\nnote: link against the following\n\
+                        note: native-static-libs: -lm -lgcc_s -ldl -lm -framework A -framework B -lc\n";
+        assert_eq!(system_libraries(messages).as_deref(), Some("-lm -ldl -framework A -framework B"));
         assert_eq!(system_libraries("error: no"), None);
+    }
+
+    #[test]
+    fn soname_has_what_breaks_programs() {
+        assert_eq!(["0.1.0", "0.12.3", "1.2.3", "10.0.0"].map(compatible), ["0.1", "0.12", "1", "10"]);
     }
 
     #[test]

@@ -38,8 +38,9 @@ fn samples() -> impl Iterator<Item = Sample> {
 const REPORT: &str = "[][7, 17, 34, 44, 54, 71, 81, 91][27, 30, 61, 97]";
 const DROPPED: usize = 16;
 
-/// Runs on those samples, says in one line what came of it, and returns whether that is what must come of it.
-fn run(memory: &mut Memory, print: impl FnOnce(fmt::Arguments<'_>)) -> bool {
+/// Runs on those samples, prints in one line what came of it, and returns whether that is what must come of it. If it
+/// is not, a second line has what was expected.
+fn run(memory: &mut Memory, print: impl Fn(fmt::Arguments<'_>)) -> bool {
     match firmware::run(memory, samples()) {
         Ok(summary) => {
             let report = summary.report.as_str();
@@ -48,7 +49,11 @@ fn run(memory: &mut Memory, print: impl FnOnce(fmt::Arguments<'_>)) -> bool {
                 "{report} dropped: {dropped}, reports skipped: {skipped}, at most {peak} of {} bytes",
                 size_of::<Memory>()
             ));
-            report == REPORT && dropped == DROPPED && skipped == 0
+            let good = report == REPORT && dropped == DROPPED && skipped == 0;
+            if !good {
+                print(format_args!("expected {REPORT} dropped: {DROPPED}, reports skipped: 0"));
+            }
+            good
         }
         Err(error) => {
             print(format_args!("{error}"));

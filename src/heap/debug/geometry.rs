@@ -57,24 +57,36 @@ pub(super) struct Class {
 impl Geometry {
     #[track_caller]
     pub(super) const fn new(config: &DebugConfig) -> Geometry {
+        match Geometry::try_new(config, "DebugConfig: ") {
+            Ok(geometry) => geometry,
+            Err(message) => message.panic(),
+        }
+    }
+
+    /// The error says which option is invalid. `options` is what its text begins with.
+    #[allow(clippy::result_large_err, reason = "a text without a heap, once in the life of an allocator")]
+    pub(super) const fn try_new(config: &DebugConfig, options: &str) -> Result<Geometry, Message> {
         let DebugConfig { page_size, stack_trace_frames: frames, .. } = *config;
+        let start = Message::new().text(options);
         if !page_size.is_power_of_two() {
-            refused("page_size", page_size).text(" bytes is not a power of two").panic();
+            return Err(start.text("page_size of ").number(page_size).text(" bytes is not a power of two"));
         }
         if page_size > MAX_PAGE_SIZE {
-            refused("page_size", page_size)
-                .text(" bytes is above the limit of ")
-                .number(MAX_PAGE_SIZE)
-                .panic();
+            let start = start.text("page_size of ").number(page_size);
+            return Err(start.text(" bytes is above the limit of ").number(MAX_PAGE_SIZE));
         }
         if frames > MAX_STACK_TRACE_FRAMES {
-            refused("stack_trace_frames", frames)
-                .text(" is above the limit of ")
-                .number(MAX_STACK_TRACE_FRAMES)
-                .panic();
+            let start = start.text("stack_trace_frames of ").number(frames);
+            return Err(start.text(" is above the limit of ").number(MAX_STACK_TRACE_FRAMES));
         }
+        let too_small = start
+            .text("page_size of ")
+            .number(page_size)
+            .text(" bytes is too small for two blocks of each class with traces of ")
+            .number(frames)
+            .text(" addresses");
         if page_size < 4 {
-            too_small(page_size, frames);
+            return Err(too_small);
         }
         // With two slots at least, the largest has a quarter of a page: the other two quarters are for
         // the metadata.
@@ -95,7 +107,7 @@ impl Geometry {
         };
         let mut index = 0;
         while index < class_count {
-            let slot_count = geometry.search(index);
+            let Some(slot_count) = geometry.search(index) else { return Err(too_small) };
             let alignments = geometry.alignments(slot_count);
             geometry.classes[index] = Class {
                 slot_count,
@@ -106,7 +118,7 @@ impl Geometry {
             };
             index += 1;
         }
-        geometry
+        Ok(geometry)
     }
 
     #[inline]
@@ -127,12 +139,11 @@ impl Geometry {
         Alignment::from_byte_units(self.page_size)
     }
 
-    /// How many slots a class has. Zig's search, which is not quite one for the largest number that
-    /// fits: it never tries its upper bound.
-    #[track_caller]
-    const fn search(&self, index: usize) -> usize {
+    /// How many slots a class has, or `None` if the page is too small for two. Zig's search, which is not
+    /// quite one for the largest number that fits: it never tries its upper bound.
+    const fn search(&self, index: usize) -> Option<usize> {
         if self.metadata(MIN_SLOTS) >= self.page_size {
-            too_small(self.page_size, self.frames);
+            return None;
         }
         let mut lower = MIN_SLOTS;
         let mut upper = (self.page_size - self.metadata(lower)) >> index;
@@ -147,10 +158,7 @@ impl Geometry {
                 upper = proposed - 1;
             }
         }
-        if !self.fits(index, lower) {
-            too_small(self.page_size, self.frames);
-        }
-        lower
+        if self.fits(index, lower) { Some(lower) } else { None }
     }
 
     const fn fits(&self, index: usize, slot_count: usize) -> bool {
@@ -178,21 +186,6 @@ impl Geometry {
     const fn metadata(&self, slot_count: usize) -> usize {
         self.traces(slot_count) + 2 * self.frames * WORD * slot_count
     }
-}
-
-/// The beginning of the message about an option that cannot be.
-const fn refused(option: &str, value: usize) -> Message {
-    Message::new().text("DebugConfig: ").text(option).text(" of ").number(value)
-}
-
-#[cold]
-#[track_caller]
-const fn too_small(page_size: usize, frames: usize) -> ! {
-    refused("page_size", page_size)
-        .text(" bytes is too small for two blocks of each class with traces of ")
-        .number(frames)
-        .text(" addresses")
-        .panic()
 }
 
 const fn align(n: usize, alignment: usize) -> usize {

@@ -232,7 +232,8 @@ mod tests {
         let memory = NonNull::slice_from_raw_parts(NonNull::dangling(), 100);
         // SAFETY: always this child.
         unsafe { table.reserve(*PAGE_ALLOCATOR) }.unwrap();
-        let index = table.insert(8, Large { memory, alignment: Alignment::_1, status: Status::Live, serial: 1 });
+        let index =
+            table.insert(8, Large { memory, alignment: Alignment::_1, status: Status::Live, serial: 1 });
         assert_eq!(table.words(index).len(), words);
         // SAFETY: as above.
         unsafe { table.release(*PAGE_ALLOCATOR) };

@@ -139,11 +139,16 @@ use core::ptr::{self, NonNull};
 pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 use geometry::Geometry;
 use lock::{Guard, Lock};
+#[cfg(feature = "capi")]
+pub(crate) use report::Foreign;
+use report::Listener;
 use report::{Call, Findings, Site, Tally, print_line};
 pub use report::{Operation, Report, ReportKind, Trace};
 use state::{Locked, State};
 
 use crate::alignment::Alignment;
+#[cfg(feature = "capi")]
+use crate::alignment::Message;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
 use crate::return_address::return_address;
 use crate::vtable::VTable;
@@ -184,6 +189,7 @@ pub struct DebugAllocator<C: ChildAllocator> {
     /// Nothing is stored of a small block but that it is there, and nothing printed.
     is_plain: bool,
     geometry: Geometry,
+    listener: Listener,
     tally: Tally,
     state: Lock<State>,
 }
@@ -254,6 +260,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         DebugAllocator {
             child_allocator,
             geometry: Geometry::new(&config),
+            listener: Listener::Function(config.report),
             tally: Tally::new(),
             state: Lock::new(State::new(&config)),
             is_plain: config.stack_trace_frames == 0
@@ -262,6 +269,28 @@ impl<C: ChildAllocator> DebugAllocator<C> {
                 && !config.verbose_log,
             config,
         }
+    }
+
+    /// As [`with_config`](Self::with_config), but an invalid option is an error, whose text begins with `options`,
+    /// and reports go to `listener` if there is one.
+    ///
+    /// # Safety
+    /// `listener.call` may be called with `listener` and any report, from every thread that uses the allocator
+    /// and at once, for as long as the allocator exists. It does not unwind.
+    #[cfg(feature = "capi")]
+    #[allow(clippy::result_large_err, reason = "a text without a heap, once in the life of an allocator")]
+    pub(crate) unsafe fn with_listener(
+        child_allocator: C,
+        config: DebugConfig,
+        listener: Option<Foreign>,
+        options: &str,
+    ) -> Result<DebugAllocator<C>, Message> {
+        Geometry::try_new(&config, options)?;
+        let mut debug = DebugAllocator::with_config(child_allocator, config);
+        if let Some(foreign) = listener {
+            debug.listener = Listener::Foreign(foreign);
+        }
+        Ok(debug)
     }
 
     const fn handle(&self) -> Allocator<'_> {
@@ -307,7 +336,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
                 site: Site::UNKNOWN,
             });
             let found = self.lock().search(&mut search, &mut findings);
-            found.reports().iter().for_each(|leak| self.tally.tell(leak, self.config.report));
+            found.reports().iter().for_each(|leak| self.tally.tell(leak, self.listener));
             self.end(&mut findings);
             if found.reports().is_empty() {
                 return leaks;
@@ -447,7 +476,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     #[inline(always)]
     fn end(&self, findings: &mut Findings<'_>) {
         if !findings.is_empty() {
-            self.tally.tell_all(findings, self.config.report);
+            self.tally.tell_all(findings, self.listener);
         }
     }
 

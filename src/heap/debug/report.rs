@@ -440,6 +440,37 @@ impl<'t> Findings<'t> {
     }
 }
 
+/// Who gets the reports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Listener {
+    /// [`DebugConfig::report`](super::DebugConfig::report).
+    Function(fn(&Report)),
+    /// A function of another language.
+    #[cfg(feature = "capi")]
+    Foreign(Foreign),
+}
+
+impl Listener {
+    fn tell(self, report: &Report) {
+        match self {
+            Listener::Function(function) => function(report),
+            // SAFETY: who created the allocator allows it: see `DebugAllocator::with_listener`.
+            #[cfg(feature = "capi")]
+            Listener::Foreign(foreign) => unsafe { (foreign.call)(foreign, report) },
+        }
+    }
+}
+
+/// A function of another language, and the data that it wants to be called with. What a report looks like there
+/// is not known here: `call` knows the function's true type.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Foreign {
+    pub(crate) function: unsafe extern "C" fn(),
+    pub(crate) user_data: *mut core::ffi::c_void,
+    pub(crate) call: unsafe fn(Foreign, &Report),
+}
+
 /// How much of each kind has been found, and what was the first.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -461,21 +492,21 @@ impl Tally {
     }
 
     /// Counts a report and hands it on.
-    pub(super) fn tell(&self, report: &Report, handler: fn(&Report)) {
+    pub(super) fn tell(&self, report: &Report, listener: Listener) {
         self.counts[report.kind as usize].fetch_add(1, Ordering::Relaxed);
         self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(*report);
-        handler(report);
+        listener.tell(report);
     }
 
     /// Tells everything that a call has found. Aborts after a corruption.
     #[cold]
-    pub(super) fn tell_all(&self, findings: &mut Findings<'_>, handler: fn(&Report)) {
+    pub(super) fn tell_all(&self, findings: &mut Findings<'_>, listener: Listener) {
         use ReportKind::*;
         for kind in [DoubleFree, InvalidFree, WrongLength, WrongAlignment, Overrun, Corruption] {
             if findings.kinds & 1 << kind as u8 != 0 {
                 let report = findings.report();
                 report.kind = kind;
-                self.tell(report, handler);
+                self.tell(report, listener);
             }
         }
         if findings.kinds & 1 << Corruption as u8 != 0 {

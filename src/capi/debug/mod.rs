@@ -1,0 +1,170 @@
+//! The debug allocator.
+
+use core::ffi::c_int;
+use core::mem::transmute;
+use core::ptr;
+
+use super::{Owned, RawAllocator, fatal};
+use crate::allocator::Allocator;
+use crate::heap::debug::{Foreign, Report};
+use crate::heap::{DebugAllocator, DebugConfig};
+
+pub mod options;
+pub mod report;
+#[cfg(test)]
+mod tests;
+
+use options::{Options, ReportFunction};
+use report::{KINDS, RawReport};
+
+pub type Debug = Owned<DebugAllocator<Allocator<'static>>>;
+
+/// Everything that finds mistakes is on, however the library was compiled: a C program creates the
+/// allocator when it wants that.
+const CONFIG: DebugConfig = DebugConfig {
+    safety: true,
+    stack_trace_frames: if cfg!(feature = "backtrace") { 6 } else { 1 },
+    ..DebugConfig::DEFAULT
+};
+
+/// # Safety
+/// `child` is an allocator that outlives the debug allocator and is not reset meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_create(child: RawAllocator) -> *mut Debug {
+    // SAFETY: `child` is as required here, and there are no options.
+    unsafe { create(child, ptr::null(), "zigalloc_debug_create") }
+}
+
+/// # Safety
+/// `child` is an allocator that outlives the debug allocator and is not reset meanwhile. `options` is null or
+/// valid for reads of as many bytes as its field `size` says. `options->report` is null or may be called with
+/// `options->user_data` and any report, from every thread that uses the allocator and at once, for as long as
+/// the allocator exists; it does not unwind.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_create_with(
+    child: RawAllocator,
+    options: *const Options,
+) -> *mut Debug {
+    // SAFETY: the caller keeps the same requirements.
+    unsafe { create(child, options, "zigalloc_debug_create_with") }
+}
+
+/// # Safety
+/// As for [`zigalloc_debug_create_with`].
+unsafe fn create(child: RawAllocator, options: *const Options, function: &str) -> *mut Debug {
+    // SAFETY: `child` and `options` are as required here.
+    let (child, options) = unsafe { (child.check(function, "child"), Options::read(options, function)) };
+    let listener = options.report.map(|report| Foreign {
+        // SAFETY: function pointers have one size; `tell` undoes it before the call.
+        function: unsafe { transmute::<ReportFunction, unsafe extern "C" fn()>(report) },
+        user_data: options.user_data,
+        call: tell,
+    });
+    // SAFETY: the function may be called so, by the requirements on `options->report`.
+    let debug = unsafe { DebugAllocator::with_listener(child, options.config(), listener, "options->") };
+    let debug = debug.unwrap_or_else(|message| fatal(function, message.as_str()));
+    if options.requested_memory_limit != 0 {
+        debug.set_requested_memory_limit(options.requested_memory_limit);
+    }
+    Owned::create(child, debug)
+}
+
+/// Calls the C function with the report as C reads it.
+///
+/// # Safety
+/// `listener` is from [`create`].
+unsafe fn tell(listener: Foreign, report: &Report) {
+    let raw = RawReport::new(report);
+    // SAFETY: the function has this type: `create` made the pointer from one. The caller of `create` allows the
+    // call. The report is alive until it returns.
+    unsafe {
+        let function = transmute::<unsafe extern "C" fn(), ReportFunction>(listener.function);
+        function(listener.user_data, &raw);
+    }
+}
+
+/// # Safety
+/// `debug` is alive. If more than one thread uses the handle, the child is for any number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_allocator(debug: *mut Debug) -> Allocator<'static> {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::handle(debug, "zigalloc_debug_allocator") }
+}
+
+/// # Safety
+/// `debug` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_count(debug: *const Debug, kind: c_int) -> usize {
+    const NAME: &str = "zigalloc_debug_count";
+    // SAFETY: the allocator is alive.
+    let debug = unsafe { Owned::get(debug, NAME) };
+    match usize::try_from(kind).ok().and_then(|kind| KINDS.get(kind)) {
+        Some(&kind) => debug.count(kind),
+        None => fatal(NAME, format_args!("there is no kind {kind}; the last is {}", KINDS.len() - 1)),
+    }
+}
+
+/// # Safety
+/// `debug` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_total_count(debug: *const Debug) -> usize {
+    // SAFETY: the allocator is alive.
+    let debug = unsafe { Owned::get(debug, "zigalloc_debug_total_count") };
+    KINDS.iter().map(|&kind| debug.count(kind)).sum()
+}
+
+/// # Safety
+/// `debug` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_total_requested_bytes(debug: *const Debug) -> usize {
+    // SAFETY: the allocator is alive.
+    unsafe { Owned::get(debug, "zigalloc_debug_total_requested_bytes") }.total_requested_bytes()
+}
+
+/// # Safety
+/// `debug` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_set_requested_memory_limit(debug: *const Debug, bytes: usize) {
+    const NAME: &str = "zigalloc_debug_set_requested_memory_limit";
+    // SAFETY: the allocator is alive.
+    let debug = unsafe { Owned::get(debug, NAME) };
+    if !debug.config().enable_memory_limit {
+        fatal(
+            NAME,
+            format_args!("a limit of {bytes} bytes has no effect, as enable_memory_limit was not set"),
+        );
+    }
+    debug.set_requested_memory_limit(bytes);
+}
+
+/// # Safety
+/// `debug` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_flush_retained_metadata(debug: *const Debug) {
+    // SAFETY: the allocator is alive.
+    unsafe { Owned::get(debug, "zigalloc_debug_flush_retained_metadata") }.flush_retained_metadata();
+}
+
+/// # Safety
+/// `debug` is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_detect_leaks(debug: *const Debug) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { Owned::get(debug, "zigalloc_debug_detect_leaks") }.detect_leaks()
+}
+
+/// # Safety
+/// `debug` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_debug_destroy(debug: *mut Debug) -> usize {
+    if debug.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        let leaks = Owned::get(debug, "zigalloc_debug_destroy").detect_leaks();
+        // They have been reported, which is enough.
+        Owned::into_inner(debug).deinit_without_leak_checks();
+        leaks
+    }
+}

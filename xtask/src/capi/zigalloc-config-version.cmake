@@ -1,0 +1,18 @@
+# Whether zigalloc @VERSION@ will do for a program that wants PACKAGE_FIND_VERSION: one of @COMPATIBLE@, and not a later one.
+
+set(PACKAGE_VERSION "@VERSION@")
+string(FIND "${PACKAGE_FIND_VERSION}." "@COMPATIBLE@." _zigalloc_at)
+if(_zigalloc_at EQUAL 0 AND NOT PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+    set(PACKAGE_VERSION_EXACT TRUE)
+  endif()
+else()
+  set(PACKAGE_VERSION_COMPATIBLE FALSE)
+endif()
+unset(_zigalloc_at)
+
+# The library is of one word size.
+if(CMAKE_SIZEOF_VOID_P AND NOT CMAKE_SIZEOF_VOID_P EQUAL @WORD@)
+  set(PACKAGE_VERSION_UNSUITABLE TRUE)
+endif()
