@@ -6,6 +6,7 @@ mod large;
 mod layout;
 mod leaks;
 mod misuse;
+mod moved;
 mod options;
 mod plain;
 mod threads;

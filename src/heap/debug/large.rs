@@ -13,8 +13,11 @@ use crate::alignment::Alignment;
 pub(super) struct Large {
     pub(super) memory: NonNull<[u8]>,
     pub(super) alignment: Alignment,
-    /// It is remembered only, since metadata is retained.
+    /// The block is dead; only its record is retained.
     pub(super) freed: bool,
+    /// The memory is a live block of the child: always if the block is live, and after its free if `never_unmap` is set. A
+    /// block that the child has moved is not.
+    pub(super) is_held: bool,
     /// Younger blocks have a higher number.
     pub(super) serial: usize,
 }
@@ -38,7 +41,7 @@ impl Locked<'_> {
         let memory = unsafe { self.child.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
         let serial = self.state.next_serial();
-        let index = self.enter(Large { memory: block, alignment, freed: false, serial });
+        let index = self.enter(Large { memory: block, alignment, freed: false, is_held: true, serial });
         self.set_large_trace(index, Event::Allocation, site.stored(self.geometry.frames));
         Some(memory)
     }
@@ -82,7 +85,8 @@ impl Locked<'_> {
             index
         } else {
             let allocation = self.large_trace(index, Event::Allocation);
-            let freed = self.forget(index, site);
+            // The child has ended the block at the old address.
+            let freed = self.forget(index, site, false);
             self.bury(freed, None, ret_addr);
             let index = self.enter(new);
             self.set_large_trace(index, Event::Allocation, allocation.stored(self.geometry.frames));
@@ -99,7 +103,7 @@ impl Locked<'_> {
     pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings<'_>, ret_addr: usize) {
         let Some(large) = self.live_large(index, findings) else { return };
         self.uncount(large.memory.len());
-        let freed = self.forget(index, findings.call.site);
+        let freed = self.forget(index, findings.call.site, self.config.never_unmap);
         let unused = (!self.config.never_unmap).then(|| large.unused());
         self.bury(freed, unused, ret_addr);
     }
@@ -142,13 +146,14 @@ impl Locked<'_> {
         self.state.large.insert(address, large)
     }
 
-    /// Marks a block's entry as freed if metadata is retained, otherwise removes it.
-    fn forget(&mut self, index: usize, site: Site<'_>) -> Freed {
+    /// Marks a block's entry as freed if metadata is retained, otherwise removes it. `is_held` tells whether its memory stays
+    /// a block of the child.
+    fn forget(&mut self, index: usize, site: Site<'_>, is_held: bool) -> Freed {
         let large = self.state.large.get(index);
         let Large { memory, alignment, .. } = large;
         let allocation = self.large_trace(index, Event::Allocation);
         if self.config.retain_metadata {
-            self.state.large.set(index, Large { freed: true, ..large });
+            self.state.large.set(index, Large { freed: true, is_held, ..large });
             self.set_large_trace(index, Event::Free, site.stored(self.geometry.frames));
         } else {
             self.state.large.remove(index);
@@ -198,7 +203,8 @@ mod tests {
         let memory = NonNull::slice_from_raw_parts(NonNull::dangling(), 100);
         // SAFETY: always this child.
         unsafe { table.reserve(*PAGE_ALLOCATOR) }.unwrap();
-        let index = table.insert(8, Large { memory, alignment: Alignment::_1, freed: false, serial: 1 });
+        let index = table
+            .insert(8, Large { memory, alignment: Alignment::_1, freed: false, is_held: true, serial: 1 });
         assert_eq!(table.words(index).len(), words);
         // SAFETY: as above.
         unsafe { table.release(*PAGE_ALLOCATOR) };

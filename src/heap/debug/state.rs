@@ -26,8 +26,8 @@ pub(super) struct Page {
 /// Everything that changes.
 ///
 /// The tables hold live blocks of the child: `pages` all pages, also those that are kept when empty
-/// (`never_unmap`, or in quarantine), and `large` all large blocks, of which those that are marked as freed are live
-/// blocks of the child exactly if `never_unmap` is set.
+/// (`never_unmap`, or in quarantine), and `large` all large blocks that the child still has (`is_held`). Records of others
+/// are there if metadata is retained.
 #[derive(Debug)]
 pub(super) struct State {
     /// The newest page of each class, whose slots are handed out.
@@ -239,10 +239,12 @@ impl<'d> Locked<'d> {
                 index += 1;
                 continue;
             }
-            if self.config.never_unmap {
-                self.give_back(self.state.large.get(index).unused(), return_address());
-            }
+            let large = self.state.large.get(index);
+            // The record goes first: the child may end the process.
             self.state.large.remove(index);
+            if large.is_held {
+                self.give_back(large.unused(), return_address());
+            }
         }
         let mut index = 0;
         while index < self.state.pages.indexes().end {
@@ -269,7 +271,7 @@ impl<'d> Locked<'d> {
         for index in self.state.large.indexes().filter(|_| everything) {
             if self.state.large.is_taken(index) {
                 let large = self.state.large.get(index);
-                if !large.freed || self.config.never_unmap {
+                if large.is_held {
                     self.free_of_child(large.unused(), return_address());
                 }
             }
