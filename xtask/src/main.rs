@@ -12,6 +12,7 @@ mod features;
 mod ghostty;
 mod interop;
 mod inventory;
+mod mutations;
 mod platforms;
 mod scan;
 mod steps;
@@ -40,6 +41,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "surface", usage: surface::USAGE, run: surface::run },
     Command { name: "interop", usage: interop::USAGE, run: interop::run },
     Command { name: "differential", usage: differential::USAGE, run: differential::run },
+    Command { name: "mutations", usage: mutations::USAGE, run: mutations::run },
     Command { name: "zig", usage: zig::USAGE, run: zig::run },
 ];
 

@@ -1,0 +1,99 @@
+//! Allocators of the model: the only place here that knows the signatures of the table.
+
+use std::ptr::{self, NonNull};
+
+use zigalloc::{Alignment, SyncAllocator, VTable};
+
+/// Every handle here. All programs run in one thread, and the model sees to it that what a handle points to
+/// lives.
+pub(crate) type Handle = SyncAllocator<'static>;
+
+/// An allocator that is written in Rust's types. The caller is not trusted with anything: the functions check
+/// what they are given.
+pub(crate) trait Functions {
+    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>>;
+    fn resize(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize, ret_addr: usize) -> bool;
+    fn remap(
+        &self,
+        memory: NonNull<[u8]>,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>>;
+    fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize);
+}
+
+struct Table<F>(F);
+
+impl<F: Functions> Table<F> {
+    const VTABLE: VTable =
+        VTable { alloc: alloc::<F>, resize: resize::<F>, remap: remap::<F>, free: free::<F> };
+}
+
+/// A handle to an allocator of the model.
+///
+/// # Safety
+/// The allocator stays where it is as long as the handle is used, and its functions keep the contract.
+pub(crate) unsafe fn handle<F: Functions>(state: &F) -> Handle {
+    // SAFETY: the caller's promise; there is one thread.
+    unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(state).cast_mut().cast(), &Table::<F>::VTABLE) }
+}
+
+/// A block as a caller names it. Null becomes a dangling address, which no ledger knows.
+fn block(memory: *mut u8, len: usize) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap_or(NonNull::dangling()), len)
+}
+
+/// # Safety
+/// Clause 1 of the contract: `ctx` is the address that `handle` took.
+unsafe fn state<'s, F>(ctx: *mut ()) -> &'s F {
+    // SAFETY: the caller's promise; shared references are all that is ever made from it.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+unsafe extern "C" fn alloc<F: Functions>(
+    ctx: *mut (),
+    len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    unsafe { state::<F>(ctx) }.alloc(len, alignment, ret_addr).map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+unsafe extern "C" fn resize<F: Functions>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> bool {
+    // SAFETY: clause 1 of the contract.
+    unsafe { state::<F>(ctx) }.resize(block(memory, memory_len), alignment, new_len, ret_addr)
+}
+
+unsafe extern "C" fn remap<F: Functions>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    ret_addr: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1 of the contract.
+    unsafe { state::<F>(ctx) }
+        .remap(block(memory, memory_len), alignment, new_len, ret_addr)
+        .map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+unsafe extern "C" fn free<F: Functions>(
+    ctx: *mut (),
+    memory: *mut u8,
+    memory_len: usize,
+    alignment: Alignment,
+    ret_addr: usize,
+) {
+    // SAFETY: clause 1 of the contract.
+    unsafe { state::<F>(ctx) }.free(block(memory, memory_len), alignment, ret_addr);
+}

@@ -1,0 +1,141 @@
+//! Random programs, for as long as is wanted.
+//!
+//! - `ZIGALLOC_PROGRAMS_SECONDS`: how long (5).
+//! - `ZIGALLOC_PROGRAMS_SEED`: of the first batch; otherwise it is random, and printed.
+//!
+//! A program that fails is shrunk and printed, and its seed is kept in `proptest-regressions/programs.txt`, from
+//! which it is run first the next time. Each batch runs in a process of its own, so that a program which ends
+//! the process or hangs is shrunk too.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
+};
+use zigalloc_programs::random::Random;
+use zigalloc_programs::{Program, Reached, run, strategy};
+
+/// The most steps of a program.
+const STEPS: usize = if cfg!(miri) { 25 } else { 60 };
+/// The programs of a batch.
+const BATCH: u32 = 1000;
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/programs.txt");
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is {text:?}, and should be a number")))
+}
+
+fn rng(seed: u64) -> TestRng {
+    let mut random = Random::new(seed);
+    let mut bytes = [0; 32];
+    bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random.number().to_le_bytes()));
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+}
+
+fn run_case(program: Program) -> Result<(), TestCaseError> {
+    run(&program).map(drop).map_err(TestCaseError::fail)
+}
+
+#[test]
+fn random_programs_keep_the_contract() {
+    let now =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    // Miri's clock begins at the same time always, and it needs seconds for a program.
+    let (seed, seconds, cases) = if cfg!(miri) {
+        (number("ZIGALLOC_PROGRAMS_SEED").unwrap_or(1), 0, 25)
+    } else {
+        let seconds = number("ZIGALLOC_PROGRAMS_SECONDS").unwrap_or(5);
+        (number("ZIGALLOC_PROGRAMS_SEED").unwrap_or(now), seconds, BATCH)
+    };
+    let config = Config {
+        cases,
+        // A process of its own, in which a program may take so many milliseconds.
+        fork: cfg!(not(miri)),
+        timeout: if cfg!(miri) { 0 } else { 30_000 },
+        test_name: Some("random_programs_keep_the_contract"),
+        source_file: Some(file!()),
+        failure_persistence: (!cfg!(miri))
+            .then(|| Box::new(FileFailurePersistence::Direct(REGRESSIONS)) as _),
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let start = Instant::now();
+    let mut batches = 0;
+    // In the process of a batch, the first turn is that batch.
+    while batches == 0 || start.elapsed() < Duration::from_secs(seconds) {
+        let seed = seed.wrapping_add(batches);
+        let mut runner = TestRunner::new_with_rng(config.clone(), rng(seed));
+        match runner.run(&strategy::programs(STEPS), run_case) {
+            Ok(()) => batches += 1,
+            Err(TestError::Fail(why, program)) => {
+                panic!("{why}\nseed {seed}, program {batches} × {cases} …\n{program:#?}")
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    println!("{} programs from seed {seed} on, in {:.1?}", batches * u64::from(cases), start.elapsed());
+}
+
+/// Programs come to everything that they are there to come to: a model that never grows a block finds nothing.
+#[test]
+#[cfg_attr(miri, ignore = "takes thousands of programs")]
+fn programs_come_to_everything() {
+    const EXPECTED: [&str; 33] = [
+        "a block freed twice",
+        "a block that grows and moves",
+        "a block that grows in place",
+        "a block that is refused",
+        "a block that shrinks and moves",
+        "a block that shrinks in place",
+        "a box whose value panics",
+        "a call back",
+        "a change that is refused",
+        "a flush",
+        "a foreign address",
+        "a leak",
+        "a new item",
+        "a report that panics",
+        "a reset",
+        "a reset of a pool with free items",
+        "a reset that is refused",
+        "a rewind",
+        "a rewind that shortens a block",
+        "a search for leaks",
+        "a shared arena promoted",
+        "a stale block",
+        "a wrong alignment",
+        "a wrong length",
+        "an address inside of a block",
+        "an arena promoted",
+        "an item for the second time",
+        "an overrun",
+        "memory that is never unmapped",
+        "the end of a scope",
+        "a program of four layers",
+        "a program over its own heap",
+        "a program over guard pages",
+    ];
+    use proptest::strategy::{Strategy, ValueTree};
+    use zigalloc_programs::program::Source;
+
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng(1));
+    let mut reached = Reached::new();
+    for count in 0..5000 {
+        let program = strategy::programs(STEPS).new_tree(&mut runner).unwrap().current();
+        let more = run(&program).unwrap_or_else(|why| panic!("program {count}: {why}\n{program:#?}"));
+        let kinds = [
+            (program.layers.len() == 4, "a program of four layers"),
+            (program.source == Source::Own, "a program over its own heap"),
+            (program.source == Source::Guarded, "a program over guard pages"),
+        ];
+        let kinds = kinds.into_iter().filter_map(|(is_one, kind)| is_one.then_some((kind, 1)));
+        more.into_iter().chain(kinds).for_each(|(what, times)| *reached.entry(what).or_default() += times);
+        if EXPECTED.iter().all(|what| reached.contains_key(what)) {
+            println!("all of it after {} programs: {reached:#?}", count + 1);
+            return;
+        }
+    }
+    let missing: Vec<_> = EXPECTED.iter().filter(|what| !reached.contains_key(*what)).collect();
+    panic!("in 5000 programs there was none of {missing:?}");
+}
