@@ -1,7 +1,7 @@
 //! A lock around an allocator.
 //!
 //! [`ThreadSafeAllocator`] locks a `std::sync::Mutex`; [`LockedAllocator`] (feature `lock_api`) locks a mutex of your
-//! choice and needs no operating system. Both are one allocator over a lock, [`Locked`]: each of its four functions takes
+//! choice and needs no operating system. Both are one allocator over a lock, `Locked`: each of its four functions takes
 //! the lock, calls the child with unchanged arguments (the return address included), and releases the lock. The
 //! lock is held for exactly that call, so the filling and copying of the typed interface happen outside of it.
 //!
@@ -60,7 +60,7 @@ use crate::vtable::{VTable, block, state};
 /// [`SMP_ALLOCATOR`](crate::heap::SMP_ALLOCATOR) scale better: they have no lock.
 ///
 /// It cannot be the `#[global_allocator]`: the standard library's mutex may allocate on first use, and on macOS it does.
-/// [`LockedAllocator`](crate::LockedAllocator) with a spin lock can.
+/// [`LockedAllocator`] with a spin lock can.
 ///
 /// ```
 /// use zigalloc::{heap, ThreadSafeAllocator};

@@ -174,7 +174,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
 ///
 /// # An allocator that calls back
 ///
-/// The trait does not forbid an allocator to call the very allocator that is calling it (clause 15), through a hook,
+/// The trait does not forbid an allocator to call the very allocator that is calling it ([no-reentry](VTable#no-reentry)), through a hook,
 /// say. What is above it then does what it does for any such child: a lock waits for ever, an arena has no
 /// memory to give. Blocks stay disjoint, since safe code can do it.
 ///
@@ -186,7 +186,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
 /// # Panics
 ///
 /// The trait's functions may panic, for instance when memory runs out. A panic in one of them ends the
-/// process (clause 14).
+/// process ([no-unwind](VTable#no-unwind)).
 ///
 /// Not in Zig.
 #[doc(alias = "AllocatorApi2")]

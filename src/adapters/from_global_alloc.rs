@@ -15,8 +15,7 @@
 //!
 //! # An allocator that calls back
 //!
-//! `GlobalAlloc` does not forbid an allocator to call the very allocator that is calling it (clause 15 of the
-//! [contract](crate::VTable#the-contract-of-an-allocator)), through a hook, say. What is above it then does what it
+//! `GlobalAlloc` does not forbid an allocator to call the very allocator that is calling it ([no-reentry](crate::VTable#no-reentry)), through a hook, say. What is above it then does what it
 //! does for any such child: a lock waits for ever, an arena has no memory to give. Blocks stay disjoint.
 //!
 //! # Limits

@@ -6,7 +6,7 @@
 //! begins, while it ends, while a lock is made. So not every allocator will do that any thread may call.
 //! One that allocates from the global allocator itself, as
 //! [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR) does, calls itself without end. One that locks a
-//! [`std::sync::Mutex`](crate::thread_safe#not-under-global_allocator) may do so: on some systems the
+//! [`std::sync::Mutex`](crate::thread_safe) may do so: on some systems the
 //! mutex allocates. And neither can be told from others by the type of its handle.
 //!
 //! So the ones that are known to be right are constants ([`GlobalAllocator::SMP`] and others), and
@@ -32,7 +32,7 @@
 //! # Panics
 //!
 //! A global allocator must not unwind. The functions of a vtable cannot: a panic in one ends the process
-//! (clause 14 of the [contract](crate::VTable#the-contract-of-an-allocator)).
+//! ([no-unwind](crate::VTable#no-unwind)).
 //!
 //! # Alignment
 //!
@@ -105,7 +105,7 @@ impl GlobalAllocator {
     ///
     /// # Safety
     ///
-    /// If it is installed as `#[global_allocator]`: the functions behind `allocator`, those of its children
+    /// If it is installed as `#[global_allocator]`: the functions of `allocator`, those of its children
     /// included, do not allocate from the global allocator, directly or through something of the standard
     /// library, and wait for nothing that could wait for an allocation. In particular they lock no
     /// `std::sync::Mutex`, unless it allocates nothing on the system (a `DebugAllocator` locks one only there). (`std::thread_local!` is allowed, and what `GlobalAlloc`'s documentation lists

@@ -23,7 +23,7 @@ pub(super) fn reset_mode(mode: c_int, limit: usize, function: &str) -> ResetMode
 /// `child` is an allocator that outlives the arena and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_create(child: RawAllocator) -> *mut Arena {
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check("zigalloc_arena_create", "child") };
     Owned::create(child, ArenaAllocator::init(child))
 }
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn zigalloc_arena_create(child: RawAllocator) -> *mut Aren
 /// `arena` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_allocator(arena: *mut Arena) -> Allocator<'static> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive, by our caller.
     unsafe { Owned::handle(arena, "zigalloc_arena_allocator") }
 }
 
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn zigalloc_arena_allocator(arena: *mut Arena) -> Allocato
 /// `arena` is alive, and no other thread uses it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_query_capacity(arena: *const Arena) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive, by our caller.
     unsafe { Owned::get(arena, "zigalloc_arena_query_capacity") }.query_capacity()
 }
 
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn zigalloc_arena_query_capacity(arena: *const Arena) -> u
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_reset(arena: *mut Arena, mode: c_int, limit: usize) -> bool {
     const NAME: &str = "zigalloc_arena_reset";
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive, and nothing else uses it during the call, by our caller.
     unsafe { Owned::get_mut(arena, NAME) }.reset(reset_mode(mode, limit, NAME))
 }
 
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn zigalloc_arena_reset(arena: *mut Arena, mode: c_int, li
 /// `arena` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_destroy(arena: *mut Arena) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(arena) };
 }
 
@@ -65,9 +65,9 @@ pub unsafe extern "C" fn zigalloc_arena_destroy(arena: *mut Arena) {
 /// `child` is an allocator for any number of threads that outlives the arena and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_create(child: RawAllocator) -> *mut SharedArena {
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check("zigalloc_shared_arena_create", "child") };
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator for any number of threads, by our caller.
     let sync = unsafe { SyncAllocator::new_unchecked(child) };
     Owned::create(child, SharedArenaAllocator::init(sync))
 }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn zigalloc_shared_arena_create(child: RawAllocator) -> *m
 /// `arena` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_allocator(arena: *mut SharedArena) -> Allocator<'static> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive, by our caller.
     unsafe { Owned::handle(arena, "zigalloc_shared_arena_allocator") }
 }
 
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn zigalloc_shared_arena_allocator(arena: *mut SharedArena
 /// `arena` is alive and nobody else uses it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_query_capacity(arena: *mut SharedArena) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive, and nothing else uses it during the call, by our caller.
     unsafe { Owned::get_mut(arena, "zigalloc_shared_arena_query_capacity") }.query_capacity()
 }
 
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn zigalloc_shared_arena_reset(
     limit: usize,
 ) -> bool {
     const NAME: &str = "zigalloc_shared_arena_reset";
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive, and nothing else uses it during the call, by our caller.
     unsafe { Owned::get_mut(arena, NAME) }.reset(reset_mode(mode, limit, NAME))
 }
 
@@ -105,6 +105,6 @@ pub unsafe extern "C" fn zigalloc_shared_arena_reset(
 /// `arena` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_destroy(arena: *mut SharedArena) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `arena` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(arena) };
 }

@@ -20,9 +20,11 @@ pub unsafe extern "C" fn zigalloc_buffer_first_create(
     child: RawAllocator,
 ) -> *mut BufferFirst {
     const NAME: &str = "zigalloc_buffer_first_create";
-    // SAFETY: the caller's promise.
-    let (owner, child) = unsafe { (state.check(NAME, "state"), child.check(NAME, "child")) };
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator, by our caller.
+    let owner = unsafe { state.check(NAME, "state") };
+    // SAFETY: the same.
+    let child = unsafe { child.check(NAME, "child") };
+    // SAFETY: null or valid for `len` bytes, which nothing else uses, by our caller.
     match unsafe { buffer_from_c(buffer, len, NAME) } {
         Some(buffer) => Owned::create(owner, BufferFirstAllocator::init(buffer, child)),
         None => ptr::null_mut(),
@@ -35,7 +37,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_create(
 pub unsafe extern "C" fn zigalloc_buffer_first_allocator(
     buffer_first: *mut BufferFirst,
 ) -> Allocator<'static> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `buffer_first` is alive, by our caller.
     unsafe { Owned::handle(buffer_first, "zigalloc_buffer_first_allocator") }
 }
 
@@ -43,7 +45,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_allocator(
 /// `buffer_first` is alive, and no other thread uses it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_end_index(buffer_first: *const BufferFirst) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: `buffer_first` is alive, by our caller.
     let this = unsafe { Owned::get(buffer_first, "zigalloc_buffer_first_end_index") };
     this.fixed_buffer_allocator().end_index()
 }
@@ -53,7 +55,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_end_index(buffer_first: *const Bu
 /// afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_reset(buffer_first: *mut BufferFirst) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `buffer_first` is alive, and nothing else uses it during the call, by our caller.
     unsafe { Owned::get_mut(buffer_first, "zigalloc_buffer_first_reset") }.reset();
 }
 
@@ -62,6 +64,6 @@ pub unsafe extern "C" fn zigalloc_buffer_first_reset(buffer_first: *mut BufferFi
 /// used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_destroy(buffer_first: *mut BufferFirst) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `buffer_first` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(buffer_first) };
 }

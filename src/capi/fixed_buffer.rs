@@ -28,7 +28,7 @@ pub(super) unsafe fn buffer_from_c(
     if isize::try_from(len).is_err() {
         return None;
     }
-    // SAFETY: the caller's promise; no object is longer than that.
+    // SAFETY: valid for `len` bytes, which nothing else uses, by our caller; no object is longer than that.
     Some(unsafe { slice::from_raw_parts_mut(buffer.cast(), len) })
 }
 
@@ -42,9 +42,10 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_create(
     len: usize,
 ) -> *mut FixedBuffer {
     const NAME: &str = "zigalloc_fixed_buffer_create";
-    // SAFETY: the caller's promise.
-    let (owner, buffer) = unsafe { (state.check(NAME, "state"), buffer_from_c(buffer, len, NAME)) };
-    match buffer {
+    // SAFETY: an allocator, by our caller.
+    let owner = unsafe { state.check(NAME, "state") };
+    // SAFETY: null or valid for `len` bytes, which nothing else uses, by our caller.
+    match unsafe { buffer_from_c(buffer, len, NAME) } {
         Some(buffer) => Owned::create(owner, FixedBufferAllocator::init(buffer)),
         None => ptr::null_mut(),
     }
@@ -56,7 +57,7 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_create(
 pub unsafe extern "C" fn zigalloc_fixed_buffer_allocator(
     fixed_buffer: *mut FixedBuffer,
 ) -> Allocator<'static> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `fixed_buffer` is alive, by our caller.
     unsafe { Owned::handle(fixed_buffer, "zigalloc_fixed_buffer_allocator") }
 }
 
@@ -66,23 +67,22 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_allocator(
 pub unsafe extern "C" fn zigalloc_fixed_buffer_thread_safe_allocator(
     fixed_buffer: *mut FixedBuffer,
 ) -> Allocator<'static> {
-    // Several threads may ask for it at once, so nothing is borrowed exclusively: the table is that
+    // Several threads may call this at once, so nothing is borrowed exclusively: the table is that
     // of another fixed buffer, the context that of the other flavour.
     let mut model = FixedBufferAllocator::init(&mut []);
     let vtable = model.thread_safe_allocator().vtable();
-    // SAFETY: the caller's promise; both flavours have the same context, and their functions make
-    // shared references from it. Nobody uses the other flavour, so all changes are atomic.
-    unsafe {
-        let plain = Owned::handle(fixed_buffer, "zigalloc_fixed_buffer_thread_safe_allocator");
-        Allocator::from_raw_parts(plain.ptr(), vtable)
-    }
+    // SAFETY: `fixed_buffer` is alive, by our caller.
+    let plain = unsafe { Owned::handle(fixed_buffer, "zigalloc_fixed_buffer_thread_safe_allocator") };
+    // SAFETY: both flavours have the same context, and their functions make shared references from it. The other flavour
+    // is not used, by our caller, so all changes are atomic.
+    unsafe { Allocator::from_raw_parts(plain.ptr(), vtable) }
 }
 
 /// # Safety
 /// `fixed_buffer` is alive and no other thread uses it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_end_index(fixed_buffer: *const FixedBuffer) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: `fixed_buffer` is alive, by our caller.
     unsafe { Owned::get(fixed_buffer, "zigalloc_fixed_buffer_end_index") }.end_index()
 }
 
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_end_index(fixed_buffer: *const Fi
 /// `fixed_buffer` is alive and nobody else uses it meanwhile. Its blocks are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_reset(fixed_buffer: *mut FixedBuffer) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `fixed_buffer` is alive, and nothing else uses it during the call, by our caller.
     unsafe { Owned::get_mut(fixed_buffer, "zigalloc_fixed_buffer_reset") }.reset();
 }
 
@@ -98,6 +98,6 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_reset(fixed_buffer: *mut FixedBuf
 /// `fixed_buffer` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_destroy(fixed_buffer: *mut FixedBuffer) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `fixed_buffer` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(fixed_buffer) };
 }

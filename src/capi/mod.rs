@@ -71,8 +71,10 @@ impl RawAllocator {
                 fatal(function, format_args!("{parameter}.vtable->{name} is NULL"));
             }
         }
-        // SAFETY: the caller's promise; no function is null.
-        unsafe { Allocator::from_raw_parts(self.ctx, &*self.vtable) }
+        // SAFETY: a table that is never changed or freed, by our caller; no function is null.
+        let vtable = unsafe { &*self.vtable };
+        // SAFETY: its functions keep the contract, by our caller.
+        unsafe { Allocator::from_raw_parts(self.ctx, vtable) }
     }
 }
 
@@ -96,7 +98,7 @@ impl<T> Owned<T> {
         if this.is_null() {
             fatal(function, "the first argument is NULL");
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: alive, and not in use exclusively, by our caller.
         unsafe { &(*this).state }
     }
 
@@ -106,7 +108,7 @@ impl<T> Owned<T> {
         if this.is_null() {
             fatal(function, "the first argument is NULL");
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: alive, and not used by anything else, by our caller.
         unsafe { &mut (*this).state }
     }
 
@@ -116,7 +118,7 @@ impl<T> Owned<T> {
     /// As for `get_mut`; and nobody uses it, or a handle to it, afterwards.
     unsafe fn destroy(this: *mut Owned<T>) {
         if !this.is_null() {
-            // SAFETY: the caller's promise.
+            // SAFETY: this function's own requirement; it is not null.
             drop(unsafe { Owned::into_inner(this) });
         }
     }
@@ -126,12 +128,13 @@ impl<T> Owned<T> {
     /// # Safety
     /// As for `get_mut`; and nobody uses it, or a handle to it, afterwards. `this` is not null.
     unsafe fn into_inner(this: *mut Owned<T>) -> T {
-        // SAFETY: the caller's promise. It is read, and so moved, before its memory is given back.
-        unsafe {
-            let Owned { owner, state } = this.read();
-            owner.destroy(NonNull::new_unchecked(this));
-            state
-        }
+        // SAFETY: alive and not used afterwards, by our caller, so it may be moved out.
+        let Owned { owner, state } = unsafe { this.read() };
+        // SAFETY: not null, by our caller.
+        let this = unsafe { NonNull::new_unchecked(this) };
+        // SAFETY: `create` has allocated it from this owner.
+        unsafe { owner.destroy(this) };
+        state
     }
 
     /// The handle to the allocator that C gets: the same as `handle`, and valid until the allocator is
@@ -140,12 +143,12 @@ impl<T> Owned<T> {
     /// # Safety
     /// `this` is from `create` and `handle` is a handle to its state.
     unsafe fn detach(this: *mut Owned<T>, handle: Allocator<'_>) -> Allocator<'static> {
-        // SAFETY: the caller's promise. The functions of the table make shared references from the
-        // context, and this pointer may be used for that as long as the memory is there.
-        unsafe {
-            let state = &raw mut (*this).state;
-            Allocator::from_raw_parts(state.cast::<()>().with_addr(handle.ptr().addr()), handle.vtable())
-        }
+        // SAFETY: `this` is from `create`, by our caller.
+        let state = unsafe { &raw mut (*this).state };
+        let ctx = state.cast::<()>().with_addr(handle.ptr().addr());
+        // SAFETY: the functions of the table make shared references from the context, and this pointer may be used for
+        // that until the allocator is destroyed.
+        unsafe { Allocator::from_raw_parts(ctx, handle.vtable()) }
     }
 }
 
@@ -155,8 +158,10 @@ impl<T: AllocatorState> Owned<T> {
     /// # Safety
     /// As for `get`.
     unsafe fn handle(this: *mut Owned<T>, function: &str) -> Allocator<'static> {
-        // SAFETY: the caller's promise.
-        unsafe { Owned::detach(this, Owned::get(this, function).allocator()) }
+        // SAFETY: this function's own requirement.
+        let state = unsafe { Owned::get(this, function) };
+        // SAFETY: `this` is not null, so it is from `create`; the handle is to its state.
+        unsafe { Owned::detach(this, state.allocator()) }
     }
 }
 

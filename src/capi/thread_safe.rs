@@ -11,9 +11,9 @@ pub type ThreadSafe = Owned<ThreadSafeAllocator<'static>>;
 /// meanwhile. Any thread may call it, one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_thread_safe_create(child: RawAllocator) -> *mut ThreadSafe {
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check("zigalloc_thread_safe_create", "child") };
-    // SAFETY: the caller's promise.
+    // SAFETY: any thread may call the child, and nothing else does meanwhile, by our caller.
     Owned::create(child, unsafe { ThreadSafeAllocator::from_child(child) })
 }
 
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn zigalloc_thread_safe_create(child: RawAllocator) -> *mu
 /// `thread_safe` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_thread_safe_allocator(thread_safe: *mut ThreadSafe) -> Allocator<'static> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `thread_safe` is alive, by our caller.
     unsafe { Owned::handle(thread_safe, "zigalloc_thread_safe_allocator") }
 }
 
@@ -29,6 +29,6 @@ pub unsafe extern "C" fn zigalloc_thread_safe_allocator(thread_safe: *mut Thread
 /// `thread_safe` is alive or null. Neither it nor a handle to it is used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_thread_safe_destroy(thread_safe: *mut ThreadSafe) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `thread_safe` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(thread_safe) };
 }

@@ -32,7 +32,7 @@ pub struct Counts {
 /// `child` is an allocator that outlives this one and is not reset meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_counting_create(child: RawAllocator) -> *mut Counting {
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check("zigalloc_counting_create", "child") };
     Owned::create(child, CountingAllocator::init(child))
 }
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn zigalloc_counting_create(child: RawAllocator) -> *mut C
 /// `counting` is alive. If more than one thread uses the handle, the child is for any number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_counting_allocator(counting: *mut Counting) -> Allocator<'static> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `counting` is alive, by our caller.
     unsafe { Owned::handle(counting, "zigalloc_counting_allocator") }
 }
 
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn zigalloc_counting_allocator(counting: *mut Counting) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_counting_snapshot(counting: *const Counting, counts: *mut Counts) {
     const NAME: &str = "zigalloc_counting_snapshot";
-    // SAFETY: the caller's promise.
+    // SAFETY: `counting` is alive, by our caller.
     let now = unsafe { Owned::get(counting, NAME) }.snapshot();
     if counts.is_null() {
         fatal(NAME, "counts is NULL");
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn zigalloc_counting_snapshot(counting: *const Counting, c
         peak_live_bytes: now.peak_live_bytes as u64,
         alloc_sizes: now.alloc_sizes,
     };
-    // SAFETY: the caller's promise; C's memory may be uninitialised.
+    // SAFETY: valid for writes, by our caller; it may be uninitialised.
     unsafe { counts.write(now) };
 }
 
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn zigalloc_counting_snapshot(counting: *const Counting, c
 /// `counting` is alive or null. Neither it nor a handle to it is used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_counting_destroy(counting: *mut Counting) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `counting` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(counting) };
 }
 
@@ -115,7 +115,7 @@ impl Sink for Callback {
     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
         let mut line = Line { bytes: [0; MAX_LINE], len: 0 };
         let whole = write!(line, "{call}");
-        // SAFETY: whoever created the allocator promised that this may be called with any text.
+        // SAFETY: it may be called with any text, by the requirements of `zigalloc_logging_create`.
         unsafe { (self.write)(self.ctx, line.bytes.as_ptr().cast(), line.len) };
         whole
     }
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn zigalloc_logging_create(
     ctx: *mut c_void,
 ) -> *mut Logging {
     const NAME: &str = "zigalloc_logging_create";
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check(NAME, "child") };
     let Some(write) = write else { fatal(NAME, "write is NULL") };
     Owned::create(child, LoggingAllocator::init(child, Callback { write, ctx }))
@@ -142,8 +142,8 @@ pub unsafe extern "C" fn zigalloc_logging_create(
 /// `logging` is alive. If more than one thread uses the handle, the child is for any number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_logging_allocator(logging: *mut Logging) -> Allocator<'static> {
-    // SAFETY: the caller's promise. With the feature `std`, which this one needs, the function is called
-    // under a lock.
+    // SAFETY: `logging` is alive, by our caller. With the feature `std`, which this one needs, the sink is used under a
+    // lock.
     unsafe { Owned::handle(logging, "zigalloc_logging_allocator") }
 }
 
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn zigalloc_logging_allocator(logging: *mut Logging) -> Al
 /// `logging` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_logging_lost_lines(logging: *const Logging) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: `logging` is alive, by our caller.
     unsafe { Owned::get(logging, "zigalloc_logging_lost_lines") }.lost_lines()
 }
 
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn zigalloc_logging_lost_lines(logging: *const Logging) ->
 /// `logging` is alive or null. Neither it nor a handle to it is used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_logging_destroy(logging: *mut Logging) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `logging` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(logging) };
 }
 

@@ -1,25 +1,5 @@
 //! The C library's `malloc`, twice: with every alignment, and bare.
 //!
-//! # Guarantees
-//!
-//! [`C_ALLOCATOR`] serves any alignment. A block never moves: `resize` says yes to every shorter
-//! length, and to longer ones as far as the C library says that the block has room anyway; `remap`
-//! is the same. With glibc, 10 bytes have room for 24:
-//!
-//! ```text
-//!            10            24
-//!   ┌─────────┬─────────────┐
-//!   │ asked   │ to be had   │ next block …
-//!   └─────────┴─────────────┘
-//! ```
-//!
-//! [`RAW_C_ALLOCATOR`] is `malloc`, `realloc` and `free` without anything around them. It is the
-//! cheaper one as the child of an arena. It serves alignments up to that of C's `max_align_t`, which
-//! is two words; beyond that it has no memory. `resize` is always false; `remap` is `realloc`.
-//!
-//! Blocks of both are the C library's: what `C_ALLOCATOR` gives out on Unix, and `RAW_C_ALLOCATOR`
-//! everywhere, C code may give to `free`.
-//!
 //! # Layout
 //!
 //! Where `posix_memalign` exists, a block is what it returns. Elsewhere (Windows) a block lies inside
@@ -28,14 +8,10 @@
 //!
 //! There is no state: the context is null and never used.
 //!
-//! # Threads
-//!
-//! Any number, as C demands of `malloc`.
-//!
 //! # Differences from Zig
 //!
-//! - `RAW_C_ALLOCATOR` asks for as many bytes as the alignment has, if the request is shorter. C
-//!   allows `malloc` to align a single byte to nothing, and Zig warns of that.
+//! - `RAW_C_ALLOCATOR` requests as many bytes as the alignment has, if the request is shorter. C
+//!   allows `malloc` to leave a single byte unaligned, and Zig warns of that.
 //! - A larger alignment than `max_align_t`'s is null; Zig asserts, and is undefined in fast modes.
 //!   Null is what the [contract](crate::VTable#no-overflow) requires.
 //! - Under Miri, which does not know `malloc_usable_size`, blocks only shrink.
@@ -61,7 +37,19 @@ use header as os;
 #[cfg(not(windows))]
 use posix as os;
 
-/// The C library's allocator, with every alignment; see the [module](self).
+/// The C library's allocator, with every alignment.
+///
+/// A block never moves: `resize` and `remap` succeed for every shorter length, and for longer ones as far as the C
+/// library says that the block has room anyway. With glibc, 10 bytes have room for 24:
+///
+/// ```text
+///            10            24
+///   ┌─────────┬─────────────┐
+///   │ request │    room     │ next block …
+///   └─────────┴─────────────┘
+/// ```
+///
+/// On Unix, C code may pass its blocks to `free`. Any number of threads may call it, as C requires of `malloc`.
 ///
 /// Ports `std.heap.c_allocator` of Zig 0.15.2.
 ///
@@ -80,7 +68,10 @@ pub const C_ALLOCATOR: SyncAllocator<'static> = {
     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &CAllocator::VTABLE) }
 };
 
-/// `malloc`, `realloc` and `free`; see the [module](self).
+/// `malloc`, `realloc` and `free`, without anything around them: the cheaper child of an arena.
+///
+/// It serves alignments up to that of C's `max_align_t`, which is two words, and is out of memory for others. `resize`
+/// is always false; `remap` is `realloc`. C code may pass its blocks to `free`. Any number of threads may call it.
 ///
 /// Ports `std.heap.raw_c_allocator` of Zig 0.15.2.
 ///

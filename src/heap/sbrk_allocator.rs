@@ -1,22 +1,5 @@
 //! A small allocator over a "break": a source of memory that only grows.
 //!
-//! # Guarantees
-//!
-//! A freed block is used again for the next request of its size class. Nothing else is ever done with
-//! it: memory is not merged, not divided, and not given back. Allocating and freeing take a fixed number
-//! of steps, so this fits where nothing but a growing end of memory exists: a WebAssembly program, a
-//! microcontroller, a kernel that boots. It uses no other allocator and no operating system. Nothing is
-//! checked: a block that is freed twice is handed out twice.
-//!
-//! # Where memory comes from
-//!
-//! A [`Sbrk`] is asked for *big pages* of 64 KiB, a power of two of them at a time:
-//!
-//! - a [`FixedBufferAllocator`]: a buffer that you lend it;
-//! - `MemoryGrow`: the memory of a WebAssembly program;
-//! - `ProcessBreak`: the program break of a Linux process;
-//! - your own.
-//!
 //! # Layout
 //!
 //! A block has room for one word more than its length (and is at least its alignment). That is its
@@ -50,18 +33,11 @@
 //! be a length for which a small slot would do. Freed then, it counts as a small slot, and the rest of its
 //! big page is lost.
 //!
-//! # Threads
-//!
-//! Any number. A lock is held in `alloc` and `free` for a few instructions, or for as long as the source
-//! takes to grow. With the feature `std`, a thread that waits for it offers its time slice to others; without,
-//! it spins. So an interrupt handler must not allocate if what it interrupts may. A program without threads
-//! finds the lock free each time.
-//!
 //! # Pointers that reach less than a slot
 //!
 //! A pointer that a `Box` has held, or that was made from a reference, may access no more than that. The
-//! link lies behind it, so the source makes from the address a pointer to all of its memory
-//! ([`Sbrk::whole`]). To the processor, that is nothing.
+//! link lies after it, so the source makes a pointer to all of its memory from the address
+//! ([`Sbrk::whole`]), which compiles to no instructions.
 //!
 //! # Differences from Zig
 //!
@@ -114,7 +90,19 @@ const CLASS_COUNT: usize = BIG_PAGE.ilog2() as usize - MIN_CLASS;
 /// One for each power of two of big pages that is at most `isize::MAX` bytes.
 const BIG_CLASS_COUNT: usize = (isize::MAX as usize / BIG_PAGE).ilog2() as usize + 1;
 
-/// An allocator over a source of memory that only grows; see the [module](self).
+/// A small allocator over a source of memory that only grows: for WebAssembly, a microcontroller, a kernel that boots.
+///
+/// Freed blocks are reused within their size class; they are never split, coalesced or returned. Allocating and freeing
+/// take a fixed number of steps. It uses no other allocator and no operating system. Nothing is checked: a block that is
+/// freed twice is handed out twice.
+///
+/// A [`Sbrk`] is called for *big pages* of 64 KiB, a power of two of them at a time. There is a source for a buffer that
+/// you lend it ([`FixedBufferAllocator`]), one for the memory of a WebAssembly program (`MemoryGrow`), one for the program
+/// break of a Linux process (`ProcessBreak`), and you can write your own.
+///
+/// Any number of threads may call it. A lock is held in `alloc`, `free` and a successful `remap` for a few instructions,
+/// or for as long as the source takes to grow. With the feature `std`, a thread that waits for it yields its time slice;
+/// without, it spins. So an interrupt handler must not allocate if the code that it interrupts may.
 ///
 /// Ports `std.heap.SbrkAllocator` of Zig 0.15.2.
 ///

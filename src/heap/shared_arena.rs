@@ -1,12 +1,5 @@
 //! An arena for any number of threads, without a lock.
 //!
-//! # Guarantees
-//!
-//! The same as the single-threaded [arena](super::arena): allocating moves an index, freeing does
-//! nothing unless the block is the last one, and everything is given back to the child by [`reset`],
-//! [`deinit`] or the arena's end. And any number of threads may do so at once. There is no lock: a thread
-//! that is suspended, wherever it is, keeps no other one from going on.
-//!
 //! # Layout
 //!
 //! The arena is its child's handle and a [`State`] of two words, the heads of two lists. A node is a
@@ -18,19 +11,19 @@
 //!                └──────┴───────────┴──┬───┴───────────┴───┴──────────┴───────────────┘
 //!                                      │   0                          end_index       size - 24
 //!                                      ▼
-//!                               older nodes, which nobody allocates from
+//!                               older nodes, which no thread allocates from
 //!
 //!   free_list ─▶ nodes without blocks
 //! ```
 //!
-//! Bit 0 of `size` is 1 while a thread asks the child to enlarge the node; so sizes are even.
+//! Bit 0 of `size` is 1 while a thread calls the child to enlarge the node; so sizes are even.
 //!
 //! # How a block is found
 //!
 //! 1. In the newest node of the used list, by moving its `end_index` with a compare-and-swap. If the
-//!    block does not fit, the index moves all the same. If another thread has moved it meanwhile, this
-//!    one pauses, and begins again: see [below](self#losing-a-race).
-//! 2. By asking the child to enlarge this node. One thread at a time does that; the others go on.
+//!    block does not fit, the index moves all the same. If another thread has moved it in between, this
+//!    one pauses, and starts again: see [below](self#losing-a-race).
+//! 2. By enlarging this node, if the child can. One thread at a time tries; the others go on.
 //! 3. In the free list, which the thread takes as a whole. It uses the node that fits best, enlarged if
 //!    need be, and puts the others back.
 //! 4. In a new node, with room for the request, its alignment and the previous node, and half of that
@@ -45,22 +38,21 @@
 //!    that the alignment can need, and the request, rounded up to an even number.
 //!
 //! A node of 3 to 5 becomes the head of the used list by a compare-and-swap. If another thread was
-//! faster, it all begins again with that thread's node; a new node is kept for the next attempt, and
+//! faster, the search starts again with that thread's node; a new node is kept for the next attempt, and
 //! goes to the free list in the end if it was not needed.
 //!
 //! # Losing a race
 //!
 //! Where threads do little but allocate, most of the time would go into passing the cache line of the index
 //! from core to core. So a thread that has lost the race for the index stays away for a moment, and longer,
-//! up to eight times that, if it loses again for the same request. Meanwhile the others have the cache line
-//! to themselves. The moment is 128 of the processor's pause instructions; no call of the system is made.
+//! up to eight times that, if it loses again for the same request. During that time the others have the cache line
+//! to themselves. The moment is 128 of the processor's pause instructions; there is no system call.
 //! With one thread it does not happen.
 //!
-//! It is a pause and not a wait for somebody: it ends by itself. Some thread always gets its block. A
-//! certain one could in theory lose again and again.
+//! This is bounded back-off: the arena is lock-free, not wait-free.
 //!
-//! The arena's own two words are read by every call and written only when the nodes change. What threads
-//! write often is better not beside them.
+//! The arena's own two words are read by every call and written only when the nodes change. Do not put data
+//! beside them that threads write often.
 //!
 //! # What a failed request costs
 //!
@@ -77,29 +69,29 @@
 //! The numbers are cited where the code relies on them. *Shared* is the time while handles exist;
 //! whatever needs the arena exclusively comes before or after that.
 //!
-//! 1. A node's address is what the child returned for a live block that begins with a header. No node
+//! 1. A node's address is what the child returned for a live block that starts with a header. No node
 //!    is freed while shared.
 //! 2. A node that is in no list is owned by one thread: the one that made it, or the one that took the
-//!    free list. Only the owner touches `next`. Nobody does once the node is in the used list, until
-//!    the arena is borrowed exclusively.
+//!    free list. Only the owner accesses `next`. No thread does once the node is in the used list, until
+//!    the arena is borrowed exclusively; the borrower then owns all nodes.
 //! 3. The used list only grows, at its head. So a head that is what it was has not changed, and a push
 //!    that compares it cannot be fooled. The free list is only taken as a whole, and a push to it does
-//!    not look into the node that it finds, so it does not matter what happened to that node meanwhile.
-//!    There is no ABA problem because nobody pops.
+//!    not look into the node that it finds, so it does not matter what happened to that node in between.
+//!    There is no ABA problem because no thread pops.
 //! 4. `size` only grows while shared. Between `begin_resize` and `set_size` one thread has the right to
 //!    ask the child about a node that others allocate from; the owner has it for any other node.
 //! 5. The live blocks of a node are disjoint and end at or before its `end_index`. By induction: a new
-//!    block begins at the index or behind it and ends at the new index; growing is the same for the
-//!    bytes that are added. Freeing moves the index from the end of a block to its begin, and the
+//!    block starts at the index or after it and ends at the new index; growing is the same for the
+//!    bytes that are added. Freeing moves the index from the end of a block to its start, and the
 //!    block's owner agrees; the others end there or before. Each of these compares and swaps the value
 //!    that it computed with. What happened in between does not matter: if the value is the same, 5
-//!    says that nothing live is behind it.
-//!    A block of *another* node can seem to end at the index too, if the index is behind its node's end.
-//!    The index then moves to that block's begin, which is still behind the node's end; and as long as
+//!    says that nothing live is after it.
+//!    A block of *another* node can seem to end at the index too, if the index is past its node's end.
+//!    The index then moves to that block's start, which is still past the node's end; and as long as
 //!    the other node lives, this one cannot grow there.
 //!    A block is handed out only if it ends within a `size` that was read.
 //! 6. `end_index` never exceeds the longest block that a child can have, so it does not wrap.
-//! 7. Who gets bytes sees their former use, by whichever thread, as past. All changes of `end_index`
+//! 7. A thread that gets bytes sees their former use, by whichever thread, as past. All changes of `end_index`
 //!    are atomic updates; those that give bytes back release, those that take bytes acquire, and
 //!    updates continue each other's release sequence. What the child did to a node's bytes is released
 //!    with the node's push or its `size`, and acquired with the head or the `size`.
@@ -111,7 +103,7 @@
 //! # What it assumes of its child
 //!
 //! The [contract](crate::VTable#the-contract-of-an-allocator), from any thread. All calls have an
-//! alignment of one word, and the return address of the arena's own code.
+//! alignment of one word, and a return address in the arena's own code.
 //!
 //! # This or a lock around the other arena?
 //!
@@ -132,11 +124,11 @@
 //! Take this one
 //!
 //! - for speed, as it mostly is faster, with one thread and with several;
-//! - if no thread may be kept waiting by one that has been suspended: it has no lock to hold. (Who was
-//!   suspended while asking the child, or with the free list in hand, costs the others new nodes, no
+//! - if no thread may be kept waiting by one that has been suspended: it has no lock to hold. (A thread that was
+//!   suspended in a call of the child, or with the free list in hand, costs the others new nodes, no
 //!   more; they fail only if the child has no memory for those);
 //! - if allocating must not call the system (as far as the child does not), or happens in a signal
-//!   handler that can have interrupted an allocation: to the arena, the handler is one thread more.
+//!   handler that can have interrupted an allocation: to the arena, the handler is one more thread.
 //!
 //! Take the lock
 //!
@@ -186,7 +178,17 @@ mod room;
 use node::{Backoff, NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, Reserved};
 use room::Attempt;
 
-/// An arena for any number of threads, without a lock; see the [module](self).
+/// An arena for any number of threads, without a lock.
+///
+/// As in the single-threaded [`ArenaAllocator`](super::ArenaAllocator), allocating moves an index, freeing does nothing
+/// unless the block is the last one, and all memory goes back to the child by [`reset`](Self::reset),
+/// [`deinit`](Self::deinit) or the arena's drop. Any number of threads may allocate at once, and a thread that is suspended,
+/// wherever it is, does not stop the others.
+///
+/// Take it for speed, or where a suspended thread must not delay others. Take a
+/// [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around an `ArenaAllocator` if the child is not thread-safe, if
+/// requests fail and the program goes on (a [failed request](self#what-a-failed-request-costs) costs the rest of a node), or
+/// if results must be those of Zig 0.15.2.
 ///
 /// ```
 /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};

@@ -1,13 +1,5 @@
 //! A fast allocator for any number of threads, for release builds.
 //!
-//! # Guarantees
-//!
-//! Any thread may allocate, and any thread may free what another has allocated. In most calls nothing
-//! is shared: a thread has free blocks of its own and takes or gives one with a few instructions, none
-//! of them atomic. No call depends on another thread getting on; at worst it offers its time slice to
-//! others a few times. What a thread has when it ends, the next thread gets. There is one instance, for
-//! the whole process, and no check against double frees or wrong lengths.
-//!
 //! # Size classes
 //!
 //! A block's length is rounded up to a power of two, at least a word and at least its alignment:
@@ -104,11 +96,11 @@
 //! By Rust's rules a pointer that was made from a reference, or that a `Box` has held, may access what it
 //! refers to and no more. That is often less than the block, which is rounded up. Nevertheless it may
 //! be freed, and the next `alloc` must return a pointer to the whole block. So the page allocator
-//! *exposes* what it maps, and `free` and `remap` make from the address a pointer of the slab. To the
-//! processor, that is nothing. Only this needs exposed provenance, and only where blocks come in; the
+//! *exposes* what it maps, and `free` and `remap` make a pointer of the slab from the address, which compiles to
+//! no instructions. Only this needs exposed provenance, and only where blocks come in; the
 //! chains are of pointers. Under Miri, whose strict mode has no exposed provenance and cannot be told from its
-//! other one, the pointer is used as it comes: Stacked Borrows then sees a fault where a container hands a `Box`'s
-//! block back. Miri of a program of yours is for [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR).
+//! other one, the pointer is used as it comes: Stacked Borrows then reports an error where a container hands a `Box`'s
+//! block back. To run a program of yours in Miri, use [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR).
 //!
 //! # Differences from Zig
 //!
@@ -139,7 +131,17 @@ use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
 use crate::vtable::{VTable, block};
 
-/// A fast allocator for any number of threads; see the [module](self).
+/// A fast allocator for any number of threads, for release builds.
+///
+/// Any thread may allocate, and any thread may free what another has allocated. In most calls nothing is shared: a
+/// thread has free blocks of its own and takes or gives one with a few instructions, none of them atomic. No call
+/// blocks on another thread; at worst it yields a few times. When a thread ends, the next thread gets its free blocks.
+/// There is one instance for the whole process, and no check against double frees or wrong lengths:
+/// [`DebugAllocator`](crate::heap::DebugAllocator) is for that.
+///
+/// A block takes the next power of two of bytes; what is longer than 32 KiB takes whole pages. Memory that was mapped
+/// for blocks stays with the process. It can be the `#[global_allocator]`:
+/// [`GlobalAllocator::SMP`](crate::adapters::GlobalAllocator::SMP).
 ///
 /// Ports `std.heap.smp_allocator` of Zig 0.15.2.
 ///

@@ -84,9 +84,10 @@ impl<'a> Checked<'a> {
     /// Writes the block's content from byte `from` on.
     fn fill(&mut self, block: &Block, from: usize) {
         let content = self.pattern.of(block.seed, from, block.len);
-        // SAFETY: the block is live and the ledger found no fault with it, so the allocator has
-        // promised `len` bytes. The pattern is elsewhere.
-        unsafe { block.ptr.as_ptr().add(from).copy_from_nonoverlapping(content.as_ptr(), content.len()) };
+        // SAFETY: the block is live and the ledger found no fault with it, so it has `len` bytes.
+        let start = unsafe { block.ptr.as_ptr().add(from) };
+        // SAFETY: that many bytes follow. The pattern is elsewhere.
+        unsafe { start.copy_from_nonoverlapping(content.as_ptr(), content.len()) };
     }
 
     /// Compares the block's first `len` bytes with its content.

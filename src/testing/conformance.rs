@@ -9,6 +9,11 @@
 //! `testAllocatorAlignedShrink` of `lib/std/heap.zig` of Zig 0.15.2, which return errors where these
 //! panic.
 
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "programs of calls, in which one fact holds for a whole sequence"
+)]
+
 use core::ptr::NonNull;
 
 use crate::allocator::Allocator;

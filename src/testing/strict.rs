@@ -22,6 +22,11 @@
 //! Everything is checked outside of the allocator's functions, so that a fault is a panic and not an
 //! abort. Not in Zig.
 
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "programs of calls, in which one fact holds for a whole sequence"
+)]
+
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::return_address::return_address;

@@ -2,9 +2,8 @@
 //!
 //! # Guarantees
 //!
-//! - `alloc`: the length is not zero (clause 2 of the
-//!   [contract](crate::VTable#the-contract-of-an-allocator)), and what the underlying allocator
-//!   returns is aligned (clause 7).
+//! - `alloc`: the length is not zero ([non-zero](crate::VTable#non-zero)), and what the underlying allocator
+//!   returns is aligned ([new-block](crate::VTable#new-block)).
 //! - `resize`, `remap`, `free`: the block's length is not zero.
 //!
 //! Everything is passed on unchanged. Whether the block exists, and its new length, are not checked;

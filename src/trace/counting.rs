@@ -1,32 +1,9 @@
 //! An allocator that counts.
 //!
-//! # Guarantees
-//!
-//! Every call is passed on to the child as it is, with its return address, and so is the result. Blocks are
-//! not touched: there is no header, and nothing is remembered of a single block. A call costs some atomic
-//! additions (three for an allocation, and a maximum when it makes a new peak; two for a free), and never waits.
-//!
-//! [`snapshot`] returns the numbers as a plain value, [`Counts`], which can be kept, compared and printed:
-//!
-//! ```text
-//! alloc    73 calls, 1 refused
-//! resize   4 calls, 4 refused
-//! remap    4 calls, 4 refused
-//! free     67 calls
-//! total    1538946 bytes
-//! live     208607 bytes in 5 blocks
-//! peak     208607 bytes
-//! sizes    to 4             10 ##########
-//!          to 8             40 ########################################
-//!          to 16             0
-//!          to 32             2 ##
-//!          to 64            21 #####################
-//! ```
-//!
 //! # What is counted
 //!
-//! Bytes are those that callers ask for. What the child takes in addition (headers, rounding, pages that
-//! it keeps) is not seen from here; to see it, put a second counter below the child.
+//! Bytes are those that callers request. What the child takes in addition (headers, rounding, pages that
+//! it keeps) is not visible here; to see it, put a second counter below the child.
 //!
 //! A block that changes its length in place, or moves by `remap`, is the same block. To the typed interface a
 //! `realloc` that neither `resize` nor `remap` can do is an `alloc` and a `free`; so it is here.
@@ -44,7 +21,7 @@
 //! as live from just after the child has returned them until just before they go back. So at every
 //! moment no more bytes are counted than are live, and the peak is never too high.
 //!
-//! The orders of memory are relaxed: the numbers order nothing. A snapshot that is taken while other
+//! The memory orderings are relaxed: the numbers order nothing. A snapshot that is taken while other
 //! threads call has each number of some moment, not all of the same one, and counts a block as live that
 //! is just being asked for.
 //!
@@ -57,7 +34,6 @@
 //!
 //! Zig has no such allocator; its `FailingAllocator` has some of the counters.
 //!
-//! [`snapshot`]: CountingAllocator::snapshot
 //! [`allocator`]: CountingAllocator::allocator
 
 use core::fmt;
@@ -82,7 +58,27 @@ type Number = usize;
 /// How many classes of sizes there are: one for each power of two, up to that behind the last length.
 const CLASSES: usize = usize::BITS as usize + 1;
 
-/// Passes every call on to its child and counts it; see the [module](self).
+/// Passes every call on to its child and counts it.
+///
+/// Arguments, return addresses included, and results are passed on unchanged. Blocks have no header, and nothing is
+/// remembered of a single block. A call costs a few atomic additions (three for an allocation, and a maximum when it
+/// makes a new peak; two for a free), and never waits. [`snapshot`](Self::snapshot) returns the numbers as a plain value,
+/// [`Counts`], which can be kept, compared and printed:
+///
+/// ```text
+/// alloc    73 calls, 1 refused
+/// resize   4 calls, 4 refused
+/// remap    4 calls, 4 refused
+/// free     67 calls
+/// total    1538946 bytes
+/// live     208607 bytes in 5 blocks
+/// peak     208607 bytes
+/// sizes    to 4             10 ##########
+///          to 8             40 ########################################
+///          to 16             0
+///          to 32             2 ##
+///          to 64            21 #####################
+/// ```
 ///
 /// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what [`allocator`] returns.
 ///

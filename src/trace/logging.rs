@@ -1,22 +1,5 @@
 //! An allocator that writes down every call.
 //!
-//! # Guarantees
-//!
-//! Every call is passed on to the child as it is, with its return address, and so is the result. Then one
-//! line goes to a [`Sink`]. Lengths and alignments are bytes:
-//!
-//! ```text
-//! alloc 100 bytes, aligned to 8: 0x7f5a0c00, called by parser::parse at src/parser.rs:31
-//! resize 0x7f5a0c00, 100 bytes, aligned to 8, to 120 bytes: true, called by parser::grow at src/parser.rs:57
-//! remap 0x7f5a0c00, 120 bytes, aligned to 8, to 9000 bytes: null, called by parser::grow at src/parser.rs:57
-//! free 0x7f5a0c00, 120 bytes, aligned to 8, called by parser::finish at src/parser.rs:80
-//! ```
-//!
-//! Without the feature `backtrace` the caller is an address, and "an unknown place" where nobody knows it.
-//!
-//! No memory is allocated for a line, other than by the sink, and with `backtrace` by what reads the debug
-//! information; the latter comes from Rust's global allocator.
-//!
 //! # What can go wrong with the sink
 //!
 //! - It **fails**: the line is lost. It is counted, see [`lost_lines`]. The call and its result are what they
@@ -25,9 +8,9 @@
 //!   any other. But a line for it would be written by the same sink, and would lead to the next one. So it
 //!   gets none, and counts as a lost line.
 //! - It calls an allocator that is **above** this one, in the middle of that one's own call: that breaks
-//!   clause 15 of the [contract](crate::VTable#the-contract-of-an-allocator). A lock waits for ever, or ends
-//!   the process; an arena or a pool has no memory to give; others may go on. Blocks stay disjoint, also
-//!   then, as sinks are safe code.
+//!   [no-reentry](crate::VTable#no-reentry). A lock waits for ever, or aborts
+//!   the process; an arena or a pool is out of memory; others may go on. Blocks stay disjoint even
+//!   then, since sinks are safe code.
 //! - It **panics**: the process is aborted. The table's functions are `extern "C"` and must not unwind.
 //!
 //! # What it assumes of its child
@@ -77,7 +60,20 @@ use crate::allocator::SyncAllocator;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 use crate::vtable::{VTable, block, state};
 
-/// Passes every call on to its child and writes it down; see the [module](self).
+/// Passes every call on to its child, and then writes one line about it to a [`Sink`].
+///
+/// Arguments, return addresses included, and results are passed on unchanged. Lengths and alignments are in bytes:
+///
+/// ```text
+/// alloc 100 bytes, aligned to 8: 0x7f5a0c00, called by parser::parse at src/parser.rs:31
+/// resize 0x7f5a0c00, 100 bytes, aligned to 8, to 120 bytes: true, called by parser::grow at src/parser.rs:57
+/// remap 0x7f5a0c00, 120 bytes, aligned to 8, to 9000 bytes: null, called by parser::grow at src/parser.rs:57
+/// free 0x7f5a0c00, 120 bytes, aligned to 8, called by parser::finish at src/parser.rs:80
+/// ```
+///
+/// Without the feature `backtrace` the caller is an address, or "an unknown place" if it has none. No memory is allocated
+/// for a line, other than by the sink, and with `backtrace` by what reads the debug information, which allocates from
+/// Rust's global allocator.
 ///
 /// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what
 /// [`allocator`] returns. `S` is where the lines go.
