@@ -1,7 +1,8 @@
 //! The growing buffer behind [`Allocator::print`](crate::Allocator::print).
 //!
 //! It talks to the raw functions, so nothing is filled with 0xAA, and it grows by half, plus a cache
-//! line, of what is needed, as Zig 0.17.1's `std.Io.Writer.Allocating` does. Zig begins with as many
+//! line, of what is needed, as Zig 0.17.1's `std.Io.Writer.Allocating` does. If that is refused, it grows to what
+//! is needed, where Zig fails. Zig begins with as many
 //! bytes as the format string has; `fmt::Arguments` does not tell that number unless there is nothing
 //! to format, so otherwise the first piece of text decides.
 
@@ -133,9 +134,11 @@ impl fmt::Write for AllocatingWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if text.len() > self.buffer.len() - self.end {
             // A `str` is at most half the address space, and so is the buffer: no overflow.
-            let needed = self.end + text.len() + 1;
+            let end = self.end + text.len();
+            let needed = end + 1;
             let capacity = needed.saturating_add(needed / 2).saturating_add(CACHE_LINE);
-            if self.set_capacity(capacity).is_err() {
+            // If there is no memory for more, what is needed now will do.
+            if self.set_capacity(capacity).or_else(|_| self.set_capacity(end)).is_err() {
                 self.out_of_memory = true;
                 return Err(fmt::Error);
             }

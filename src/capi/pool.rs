@@ -74,6 +74,9 @@ impl RawPool {
     /// Makes `count` more items that are free. False if there is memory for some of them only, which
     /// are kept.
     fn preheat(&self, count: usize) -> bool {
+        if !self.arena.may_serve(count, self.item_size) {
+            return false;
+        }
         for _ in 0..count {
             let Some(item) = self.alloc_new() else { return false };
             // SAFETY: it is new.

@@ -32,6 +32,12 @@
 //!   size   = wanted + wanted / 2
 //! ```
 //!
+//! If the child refuses that, the arena asks once more, for a node that has room for this request alone:
+//!
+//! ```text
+//!   size   = 16 (header) + the most padding that the alignment can need + request
+//! ```
+//!
 //! # What it assumes of its child
 //!
 //! The [contract](crate::VTable#the-contract-of-an-allocator). All calls have an alignment of one
@@ -46,7 +52,8 @@
 //! # Differences from Zig
 //!
 //! An arena that goes out of scope frees its memory; Zig's is leaked without `deinit`. A length so
-//! large that a size would overflow is "no memory"; Zig panics or wraps.
+//! large that a size would overflow is "no memory"; Zig panics or wraps. Zig makes no second attempt at a new
+//! node: the request fails.
 //!
 //! [`scope`] and [`checkpoint`] have no counterpart.
 //!
@@ -154,6 +161,21 @@ pub enum ResetMode {
 unsafe impl<C: ChildAllocator + Send> Send for ArenaAllocator<C> {}
 
 impl State {
+    /// Makes another node the newest, of which `end_index` bytes are in use.
+    ///
+    /// The writes are volatile because the arena may be borrowed exclusively. The compiler may then assume that
+    /// the child does not look at the arena, and leave out a write that is followed by another after the call.
+    /// But the child may exit the process, and a thread-local destructor then finds the arena as it is in the
+    /// middle of the call.
+    #[inline]
+    fn set(&self, first: Option<NonNull<Node>>, end_index: usize) {
+        // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
+        unsafe {
+            self.first.as_ptr().write_volatile(first);
+            self.end_index.as_ptr().write_volatile(end_index);
+        }
+    }
+
     /// An arena with this state.
     ///
     /// # Safety
@@ -226,7 +248,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     #[must_use = "dropping the state leaks its nodes"]
     #[inline]
     pub fn into_state(self) -> State {
-        let arena = ManuallyDrop::new(self);
+        let mut arena = ManuallyDrop::new(self);
+        arena.abandon_call();
         State { first: arena.state.first.clone(), end_index: arena.state.end_index.clone() }
     }
 
@@ -269,6 +292,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     #[must_use = "if the result is false, the arena has less memory than was asked for"]
     #[inline]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
+        self.abandon_call();
         // SAFETY: nodes of the list are live blocks that begin with their header.
         let has_one_node = |node: NonNull<Node>| unsafe { (*node.as_ptr()).next }.is_none();
         // As it is after the first few rounds of a loop: the one node is what is to be kept.
@@ -285,7 +309,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
             ResetMode::RetainCapacity => self.query_capacity(),
             ResetMode::RetainWithLimit(limit) => limit.min(self.query_capacity()),
         };
-        // The list is empty while the child is called, and stays so if that ends the thread: see `drop`.
+        // The list is empty while the child is called, and stays so if the child exits the process.
         let (nodes, oldest) = self.take_nodes();
         self.free_nodes(nodes, if capacity == 0 { None } else { oldest });
         // A capacity above 0 has nodes behind it; the oldest of them is kept.
@@ -293,7 +317,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
             return true;
         };
         let (node, kept_all) = self.resize_empty(oldest, capacity + NODE_SIZE);
-        self.state.first.set(Some(node));
+        self.state.set(Some(node), 0);
         kept_all
     }
 
@@ -324,12 +348,22 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         (node, true)
     }
 
+    /// Makes the arena empty if it is in the middle of a call of its child, and leaks its nodes.
+    ///
+    /// Whoever borrows the arena exclusively then is a destructor, run because the child exits the process: the
+    /// call does not return. How long the node is that the child was working on is not known, so nothing is given
+    /// back.
+    fn abandon_call(&mut self) {
+        if self.is_calling() {
+            self.state.set(None, 0);
+        }
+    }
+
     /// Makes the list empty. Returns its newest node and its oldest.
     fn take_nodes(&mut self) -> (Option<NonNull<Node>>, Option<NonNull<Node>>) {
-        // In the middle of a call there is no list to be had: see `drop`.
-        let nodes = if self.is_calling() { None } else { self.state.first.get() };
-        self.state.first.set(None);
-        self.state.end_index.set(0);
+        self.abandon_call();
+        let nodes = self.state.first.get();
+        self.state.set(None, 0);
         let mut oldest = nodes;
         // SAFETY: nodes of the list are live blocks that begin with their header.
         while let Some(older) = oldest.and_then(|node| unsafe { (*node.as_ptr()).next }) {
@@ -366,12 +400,10 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     fn call_child<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let (first, end_index) = (self.state.first.get(), self.state.end_index.get());
         let mark = Node { size: NODE_SIZE, next: first };
-        self.state.first.set(Some(NonNull::from(&mark)));
-        self.state.end_index.set(0);
+        self.state.set(Some(NonNull::from(&mark)), 0);
         let result = call(self.child_allocator.handle());
         // Not after a panic; but that cannot get past `alloc_slow`, and ends the process.
-        self.state.first.set(first);
-        self.state.end_index.set(end_index);
+        self.state.set(first, end_index);
         result
     }
 
@@ -382,21 +414,82 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         self.state.first.get().is_some_and(|node| unsafe { (*node.as_ptr()).size } == NODE_SIZE)
     }
 
-    /// A new node at the head of the list, with room for `request` bytes (alignment included) behind
-    /// a previous one of `previous` bytes.
-    fn create_node(&self, previous: usize, request: usize) -> Option<NonNull<Node>> {
-        let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
-        let size = wanted.checked_add(wanted / 2)?;
-        // SAFETY: `size` is not zero.
-        let memory =
-            self.call_child(|child| unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) })?;
+    /// A new node at the head of the list, with room for the block, after a previous node of `previous` bytes.
+    fn create_node(&self, previous: usize, len: usize, alignment: Alignment) -> Option<NonNull<Node>> {
+        let (size, memory) = [roomy_size(previous, len, alignment), least_size(len, alignment)]
+            .into_iter()
+            .flatten()
+            // SAFETY: both are longer than a header.
+            .find_map(|size| Some((size, unsafe { self.alloc_of_child(size) }?)))?;
         let node = memory.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
         unsafe { node.write(Node { size, next: self.state.first.get() }) };
-        self.state.first.set(Some(node));
-        self.state.end_index.set(0);
+        self.state.set(Some(node), 0);
         Some(node)
     }
+
+    /// Memory of the child for a node.
+    ///
+    /// # Safety
+    /// `size` is not zero.
+    unsafe fn alloc_of_child(&self, size: usize) -> Option<NonNull<u8>> {
+        // SAFETY: `size` is not zero; the arena is used by one thread, which is the child's (clause 5).
+        self.call_child(|child| unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) })
+    }
+
+    /// Asks the child to make the newest node `size` bytes long, where it is.
+    ///
+    /// # Safety
+    /// `node` is the newest node, and not the mark of a call. `size` is longer than it is.
+    unsafe fn grow_node(&self, node: NonNull<Node>, size: usize) -> bool {
+        // SAFETY: the newest node is a live block that begins with its header.
+        let memory = node_block(node, unsafe { (*node.as_ptr()).size });
+        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; the arena is used
+        // by one thread, which is the child's (clause 5).
+        let grown = self
+            .call_child(|child| unsafe { child.raw_resize(memory, NODE_ALIGNMENT, size, return_address()) });
+        if grown {
+            // SAFETY: as above.
+            unsafe { (*node.as_ptr()).size = size };
+        }
+        grown
+    }
+
+    /// Whether there may be memory for `count` more blocks of `len` bytes, for those who allocate that many one by
+    /// one. If not, they need not begin: a child whose system gives out more memory than it has would not
+    /// refuse in time, and the system would kill the process when the blocks are written to.
+    ///
+    /// Since nodes grow by half, the last one has a third of all that is added, at least. So from
+    /// [`MUCH`](Self::MUCH) bytes on, the child is asked for a third in one piece, which it gets back.
+    pub(crate) fn may_serve(&self, count: usize, len: usize) -> bool {
+        let Some(total) = count.checked_mul(len) else { return false };
+        let newest = self.state.first.get().map(|node| {
+            // SAFETY: the newest node is a live block that begins with its header, or the mark of a call.
+            (node, unsafe { (*node.as_ptr()).size })
+        });
+        let room = newest.map_or(0, |(_, size)| size - NODE_SIZE - self.state.end_index.get());
+        let lacking = total.saturating_sub(room);
+        if lacking < Self::MUCH || self.is_calling() {
+            return true;
+        }
+        let third = lacking / 3;
+        // A node that the child makes longer now would be made as long block by block.
+        if newest.is_some_and(|(node, size)| {
+            // SAFETY: the newest node; `third` is not zero.
+            size.checked_add(third).is_some_and(|size| unsafe { self.grow_node(node, size) })
+        }) {
+            return true;
+        }
+        // SAFETY: `third` is not zero.
+        let Some(memory) = (unsafe { self.alloc_of_child(third) }) else { return false };
+        let memory = NonNull::slice_from_raw_parts(memory, third);
+        // SAFETY: a live block of the child with matching length and alignment, which nothing uses.
+        self.call_child(|child| unsafe { child.raw_free(memory, NODE_ALIGNMENT, return_address()) });
+        true
+    }
+
+    /// How many bytes a system may give out without having them: 1 GiB.
+    const MUCH: usize = 1 << 30;
 
     #[inline]
     fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
@@ -424,9 +517,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     /// `extern "C"`, so that it cannot unwind and the fast path needs no stack frame to catch it.
     #[cold]
     extern "C" fn alloc_slow(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-        let request = len.checked_add(alignment.to_byte_units())?;
         let node = match self.state.first.get() {
-            None => self.create_node(0, request)?,
+            None => self.create_node(0, len, alignment)?,
             Some(node) => {
                 // SAFETY: the newest node is a live block that begins with its header, or is the mark of a
                 // call, which lasts as long as the call.
@@ -436,16 +528,11 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
                 }
                 let (_, end) = place(node, self.state.end_index.get(), len, alignment)?;
                 let bigger = end.checked_add(NODE_SIZE)?;
-                let memory = node_block(node, size);
-                // SAFETY: a live block of the child with matching length and alignment.
-                if self.call_child(|child| unsafe {
-                    child.raw_resize(memory, NODE_ALIGNMENT, bigger, return_address())
-                }) {
-                    // SAFETY: as above.
-                    unsafe { (*node.as_ptr()).size = bigger };
+                // SAFETY: the newest node, in which the block does not fit as it is.
+                if unsafe { self.grow_node(node, bigger) } {
                     node
                 } else {
-                    self.create_node(size - NODE_SIZE, request)?
+                    self.create_node(size - NODE_SIZE, len, alignment)?
                 }
             }
         };
@@ -492,6 +579,22 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     }
 }
 
+/// How long a new node is, in bytes, after a previous one with room for `previous`: half as long again as what is
+/// wanted. `None` if there is no such length.
+fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> Option<usize> {
+    let request = len.checked_add(alignment.to_byte_units())?;
+    let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
+    wanted.checked_add(wanted / 2)
+}
+
+/// How long a node must be, in bytes, for one block, wherever the child puts it. `None` if no block can be as long.
+fn least_size(len: usize, alignment: Alignment) -> Option<usize> {
+    // What follows the header is aligned as the header is.
+    let padding = alignment.to_byte_units() - NODE_ALIGNMENT.min(alignment).to_byte_units();
+    let size = len.checked_add(padding)?.checked_add(NODE_SIZE)?;
+    (size <= isize::MAX as usize).then_some(size)
+}
+
 /// Where a block would begin and end behind the node's header, in a node that is large enough.
 #[inline]
 fn place(node: NonNull<Node>, end_index: usize, len: usize, alignment: Alignment) -> Option<(usize, usize)> {
@@ -512,8 +615,8 @@ fn node_block(node: NonNull<Node>, size: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(node.cast(), size)
 }
 
-/// An arena that is thread-local is dropped in the middle of a call of its child if the child ends the
-/// program (`std::process::exit`). Nobody knows then which nodes the child still has: they are leaked.
+/// A thread-local arena is dropped in the middle of a call of its child if the child exits the process
+/// (`std::process::exit`). Its list is then unreliable, so its nodes leak.
 impl<C: ChildAllocator> Drop for ArenaAllocator<C> {
     fn drop(&mut self) {
         let (nodes, _) = self.take_nodes();

@@ -137,8 +137,9 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 #[doc(alias = "MemoryPoolOptions")]
 #[doc(alias = "Options")]
 pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> {
-    arena: ArenaAllocator<C>,
+    /// Above the arena, so that it is empty when the arena frees its nodes: fields are dropped in this order.
     free_list: FreeList,
+    arena: ArenaAllocator<C>,
     /// Nothing of type `T` is in the pool itself: it drops no items.
     items: PhantomData<fn() -> T>,
 }
@@ -149,6 +150,13 @@ pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: Child
 /// uses, and begins with its link.
 struct FreeList {
     first: Cell<Option<NonNull<Link>>>,
+}
+
+impl Drop for FreeList {
+    #[inline]
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// The first word of an item that is not in use. Zig's `Node`.
@@ -164,6 +172,16 @@ unsafe impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator + Sen
 }
 
 impl FreeList {
+    /// Forgets all items, before the arena calls the child with their memory. The child may exit the process, and
+    /// a thread-local destructor then takes items.
+    ///
+    /// The write is volatile since the pool is borrowed exclusively: the compiler may assume that the child does not
+    /// look at it, and leave out a write that is followed by another after the call, or by the pool's end.
+    fn clear(&self) {
+        // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
+        unsafe { self.first.as_ptr().write_volatile(None) };
+    }
+
     #[inline(always)]
     fn pop(&self) -> Option<NonNull<Link>> {
         let link = self.first.get()?;
@@ -236,8 +254,14 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
     /// Gets memory for `size` more items than are free now, so that as many calls of
     /// [`create`](Self::create) cannot fail. They return these items in reverse order.
     ///
+    /// Each item is written to. From 1 GiB of new items on, the pool first asks the child for a third of that in
+    /// one piece, and gives it back: the arena would ask for a node of that length before the end. So a child
+    /// that takes its memory from a system that gives out more than it has (as Linux does) can refuse an impossible
+    /// number at once, before the system runs out of memory.
+    ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the pool keeps what there was of it.
+    /// [`Error::OutOfMemory`]; the pool keeps what there was of it. If `size` items have more bytes than
+    /// `usize::MAX`, or the child refuses the third, that is nothing.
     ///
     /// Ports `preheat` of Zig 0.15.2.
     ///
@@ -251,6 +275,9 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn preheat(&self, size: usize) -> Result<(), Error> {
+        if !self.arena.may_serve(size, Self::ITEM_SIZE) {
+            return Err(Error::OutOfMemory);
+        }
         for _ in 0..size {
             let link = self.alloc_new()?;
             // SAFETY: new memory for one item.
@@ -288,9 +315,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
     /// ```
     #[must_use = "if the result is false, the pool has less memory than was asked for"]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
-        let reset_successful = self.arena.reset(mode);
-        self.free_list.first.set(None);
-        reset_successful
+        self.free_list.clear();
+        self.arena.reset(mode)
     }
 
     /// Memory for one item, uninitialised: the one that was given back last, or a new one.

@@ -41,7 +41,10 @@
 //!      size   = wanted + wanted / 2, rounded up to an even number
 //!    ```
 //!
-//! A node of 3 or 4 becomes the head of the used list by a compare-and-swap. If another thread was
+//! 5. If the child refuses that, in a new node that has room for this request alone: the header, the most padding
+//!    that the alignment can need, and the request, rounded up to an even number.
+//!
+//! A node of 3 to 5 becomes the head of the used list by a compare-and-swap. If another thread was
 //! faster, it all begins again with that thread's node; a new node is kept for the next attempt, and
 //! goes to the free list in the end if it was not needed.
 //!
@@ -153,6 +156,8 @@
 //!
 //! Zig reads `size` without acquiring it, which leaves what the child did to the bytes of a node that
 //! grew unordered before their use (7).
+//!
+//! Zig makes no second attempt at a new node (5): the request fails.
 //!
 //! A length of zero is null; and without any node, nothing is resized and freeing does nothing. Zig
 //! panics, or worse. An arena that goes out of scope frees its memory.

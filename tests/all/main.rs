@@ -41,6 +41,7 @@ mod shared_arena;
 mod smp_allocator;
 mod stack_fallback;
 mod thread_safe;
+mod tight_memory;
 mod util;
 mod validation;
 mod vtable;

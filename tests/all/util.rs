@@ -211,6 +211,8 @@ pub struct Bump {
     pub requests: Cell<usize>,
     /// The request that it refuses, counted from 0.
     pub refused_request: Cell<Option<usize>>,
+    /// The first of the requests that it refuses all.
+    pub refuses_from: Cell<usize>,
 }
 
 impl Bump {
@@ -230,6 +232,7 @@ impl Bump {
             grants_growth: Cell::new(false),
             requests: Cell::new(0),
             refused_request: Cell::new(None),
+            refuses_from: Cell::new(usize::MAX),
         }
     }
 
@@ -250,7 +253,7 @@ impl Bump {
 
     fn refuses(&self) -> bool {
         let request = self.requests.replace(self.requests.get() + 1);
-        self.refused_request.get() == Some(request)
+        self.refused_request.get() == Some(request) || request >= self.refuses_from.get()
     }
 
     fn alloc(&self, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {

@@ -67,7 +67,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     ///
     /// # Panics
     /// In the middle of a call of the arena: from what its child calls, such as a
-    /// [`Sink`](crate::trace::Sink).
+    /// [`Sink`](crate::trace::Sink). (A panic cannot get past the arena's function, so it aborts the process.)
     ///
     /// Not in Zig.
     #[inline]
@@ -89,9 +89,14 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     ///
     /// # Safety
     ///
+    /// It borrows the arena shared, and ends blocks all the same: the exception that clause 11 of the
+    /// [contract](crate::VTable#the-contract-of-an-allocator) makes. So the caller promises what the borrow does
+    /// not show:
+    ///
     /// 1. The checkpoint is this arena's (taking it apart and [promoting](super::State::promote) the
     ///    state makes no difference). Since it was made, the arena has not been
-    ///    [reset](ArenaAllocator::reset), or rewound to an older checkpoint.
+    ///    [reset](ArenaAllocator::reset), or rewound to an older checkpoint; and no destructor has begun a
+    ///    [scope](Self::scope) in the middle of a call, which counts as a reset.
     /// 2. Blocks that were allocated since are not used any more, nor passed to the arena again.
     /// 3. A block from before that has grown since has the length again that it had at the checkpoint: its
     ///    bytes behind that are not used any more, and it is passed to the arena with that length.
@@ -120,8 +125,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         );
         // A node never gets shorter while its checkpoint is valid, so the index is inside of it. It is set
         // before nodes go back, since the child may call the arena then.
-        self.state.end_index.set(checkpoint.end_index);
-        let nodes = self.state.first.replace(checkpoint.first);
+        let nodes = self.state.first.get();
+        self.state.set(checkpoint.first, checkpoint.end_index);
         self.free_nodes(nodes, checkpoint.first);
     }
 
@@ -139,6 +144,11 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     ///
     /// A scope that fits into the newest node asks the child for nothing, at its end neither. In a loop
     /// whose scopes do not fit, make room first: allocate as much as a round needs, and free it.
+    ///
+    /// # If the child exits the process
+    /// Destructors of thread-local values may then run in the middle of a call of the arena, which does not
+    /// return. A scope that begins there finds the arena empty, and one that ends there does nothing: the nodes
+    /// from before leak, and blocks from before stay valid. Neither panics.
     ///
     /// Not in Zig.
     ///
@@ -166,7 +176,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     /// ```
     #[inline]
     pub fn scope(&mut self) -> Scope<'_, C> {
-        let checkpoint = self.checkpoint();
+        self.abandon_call();
+        let checkpoint = Checkpoint { first: self.state.first.get(), end_index: self.state.end_index.get() };
         Scope { arena: self, checkpoint }
     }
 
@@ -198,6 +209,10 @@ impl<C: ChildAllocator> Scope<'_, C> {
     /// Begins a scope in this one.
     #[inline]
     pub fn scope(&mut self) -> Scope<'_, C> {
+        if self.arena.is_calling() {
+            // The arena is about to be made empty, and that is then what this scope ends with.
+            self.checkpoint = Checkpoint { first: None, end_index: 0 };
+        }
         self.arena.scope()
     }
 
@@ -211,6 +226,10 @@ impl<C: ChildAllocator> Scope<'_, C> {
 
 impl<C: ChildAllocator> Drop for Scope<'_, C> {
     fn drop(&mut self) {
+        if self.arena.is_calling() {
+            // The child exits the process, and the call does not return: see `ArenaAllocator::scope`.
+            return;
+        }
         // SAFETY: 1. The arena has been borrowed since the checkpoint was made, and an inner scope, which
         // borrows this one, only rewinds to a checkpoint of its own. 2. and 3. Handles to the arena borrow
         // this scope, so there are none left, and that is when blocks end (clause 11), as `scope` says.

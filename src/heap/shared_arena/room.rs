@@ -4,7 +4,7 @@
 use core::ptr::NonNull;
 
 use super::SharedArenaAllocator;
-use super::node::{NODE_ALIGNMENT, NODE_SIZE, NodePtr, Nodes, size_for};
+use super::node::{MAX_END_INDEX, NODE_ALIGNMENT, NODE_SIZE, NodePtr, Nodes, size_for};
 use crate::alignment::Alignment;
 use crate::return_address::return_address;
 use crate::sync::Ordering;
@@ -183,14 +183,33 @@ impl SharedArenaAllocator<'_> {
         Attempt::Block(unsafe { node.at(start) })
     }
 
-    /// A new node with room for a block behind a previous node of `previous` bytes.
+    /// A new node with room for a block, after a previous node of `previous` bytes; with room for nothing else, if
+    /// the child refuses more.
     fn create_node(&self, previous: usize, len: usize, alignment: Alignment) -> Option<NodePtr> {
-        let request = len.checked_add(alignment.to_byte_units())?;
-        let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
-        let size = wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)?;
-        // SAFETY: `size` is not zero.
-        let memory = unsafe { self.child_allocator.raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
-        // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
-        Some(unsafe { NodePtr::write_header(memory, size) })
+        [roomy_size(previous, len, alignment), least_size(len, alignment)].into_iter().flatten().find_map(
+            |size| {
+                // SAFETY: `size` is not zero; any thread may call the child (clause 5).
+                let memory =
+                    unsafe { self.child_allocator.raw_alloc(size, NODE_ALIGNMENT, return_address()) }?;
+                // SAFETY: the child has just returned it for this size, which is even and above `NODE_SIZE`.
+                Some(unsafe { NodePtr::write_header(memory, size) })
+            },
+        )
     }
+}
+
+/// How long a new node is, in bytes, after a previous one with room for `previous`: half as long again as what is
+/// wanted. `None` if there is no such length.
+fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> Option<usize> {
+    let request = len.checked_add(alignment.to_byte_units())?;
+    let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
+    wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)
+}
+
+/// How long a node must be, in bytes, for one block, wherever the child puts it. `None` if no block can be as long.
+fn least_size(len: usize, alignment: Alignment) -> Option<usize> {
+    // What follows the header is aligned as the header is.
+    let padding = alignment.to_byte_units() - NODE_ALIGNMENT.min(alignment).to_byte_units();
+    let end = len.checked_add(padding).filter(|end| *end <= MAX_END_INDEX)?;
+    Some(size_for(end))
 }
