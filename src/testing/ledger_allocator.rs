@@ -148,14 +148,18 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         ret_addr: usize,
     ) -> bool {
         self.check("resize", memory, alignment, Some(new_len), ret_addr);
+        let enter = |len: usize| {
+            self.ledger.borrow_mut().resize(memory.addr().get(), len).unwrap_or_else(|breach| {
+                child_fails(format_args!("resize of {} to {new_len} bytes", memory.len()), breach)
+            });
+        };
+        // What the child gets back is not the block's any more when it is called, since the call may not return.
+        let kept = memory.len().min(new_len);
+        enter(kept);
         // SAFETY: the ledger says that the block is live, and matches.
         let resized =
             unsafe { self.child_allocator.handle().raw_resize(memory, alignment, new_len, ret_addr) };
-        if resized {
-            self.ledger.borrow_mut().resize(memory.addr().get(), new_len).unwrap_or_else(|breach| {
-                child_fails(format_args!("resize of {} to {new_len} bytes", memory.len()), breach)
-            });
-        }
+        enter(if resized { new_len } else { memory.len() });
         resized
     }
 
@@ -169,15 +173,16 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         self.check("remap", memory, alignment, Some(new_len), ret_addr);
-        // SAFETY: the ledger says that the block is live, and matches.
+        // The block may be gone when the child is called, since the call may not return.
+        self.ledger.borrow_mut().remove(memory.addr().get());
+        // SAFETY: the ledger said that the block is live, and matches.
         let remapped =
-            unsafe { self.child_allocator.handle().raw_remap(memory, alignment, new_len, ret_addr) }?;
-        let mut ledger = self.ledger.borrow_mut();
-        ledger.remove(memory.addr().get());
-        ledger.insert(remapped.addr().get(), new_len, alignment).unwrap_or_else(|breach| {
-            child_fails(format_args!("remap of {} to {new_len} bytes", memory.len()), breach)
-        });
-        Some(remapped)
+            unsafe { self.child_allocator.handle().raw_remap(memory, alignment, new_len, ret_addr) };
+        let block = remapped.map_or(memory, |remapped| NonNull::slice_from_raw_parts(remapped, new_len));
+        self.ledger.borrow_mut().insert(block.addr().get(), block.len(), alignment).unwrap_or_else(
+            |breach| child_fails(format_args!("remap of {} to {new_len} bytes", memory.len()), breach),
+        );
+        remapped
     }
 
     /// # Safety

@@ -19,6 +19,8 @@ mod conformance;
 mod counting;
 mod debug_allocator;
 mod documents;
+#[cfg(feature = "std")]
+mod exits;
 mod failing;
 mod fixed_buffer;
 mod interface;

@@ -1,0 +1,209 @@
+//! The child that exits.
+
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use zigalloc::heap::RUST_ALLOCATOR;
+use zigalloc::testing::LedgerAllocator;
+use zigalloc::{Alignment, Allocator, SyncAllocator, VTable};
+
+use super::EXIT_CODE;
+
+/// When it exits: before it does what it is asked, or when that is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Before,
+    After,
+}
+
+/// Memory of the Rust heap, under a ledger. Lengths are rounded up to [`STEP`] bytes, so that some blocks can be
+/// resized; `remap` moves the others. Memory that is given back is overwritten.
+pub(crate) struct Child {
+    ledger: LedgerAllocator<SyncAllocator<'static>>,
+    calls: Cell<usize>,
+    exit: Cell<Option<(usize, Moment)>>,
+    /// Longer requests are refused.
+    most: Cell<usize>,
+    /// Whether blocks may be live in the end.
+    may_leak: Cell<bool>,
+}
+
+pub(crate) const STEP: usize = 1024;
+
+fn rounded(len: usize) -> usize {
+    len.next_multiple_of(STEP)
+}
+
+fn slice(memory: *mut u8, len: usize) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(NonNull::new(memory).expect("a block"), len)
+}
+
+impl Child {
+    const VTABLE: VTable = VTable { alloc, resize, remap, free };
+
+    pub(crate) fn leak() -> &'static Child {
+        Box::leak(Box::new(Child {
+            ledger: LedgerAllocator::init(RUST_ALLOCATOR),
+            calls: Cell::new(0),
+            exit: Cell::new(None),
+            most: Cell::new(usize::MAX - STEP),
+            may_leak: Cell::new(false),
+        }))
+    }
+
+    /// Its handle. Only one thread uses it, whatever its type says.
+    pub(crate) fn allocator(&'static self) -> SyncAllocator<'static> {
+        // SAFETY: the functions keep the contract, as the Rust heap does; one thread calls them.
+        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+    }
+
+    /// Exits at the given call from now on, counted from 1.
+    pub(crate) fn exit_at(&self, call: usize, moment: Moment) {
+        self.calls.set(0);
+        self.exit.set(Some((call, moment)));
+    }
+
+    pub(crate) fn exit_no_more(&self) {
+        self.exit.set(None);
+    }
+
+    /// Refuses what is longer.
+    pub(crate) fn refuse_above(&self, most: usize) {
+        self.most.set(most);
+    }
+
+    /// For what is leaked on purpose.
+    pub(crate) fn forget_leaks(&self) {
+        self.may_leak.set(true);
+    }
+
+    pub(crate) fn assert_no_leaks(&self) {
+        if !self.may_leak.get() {
+            self.ledger.assert_no_leaks();
+        }
+    }
+
+    fn call<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
+        self.calls.set(self.calls.get() + 1);
+        self.exit_if(Moment::Before);
+        let result = call(self.ledger.allocator());
+        self.exit_if(Moment::After);
+        result
+    }
+
+    fn exit_if(&self, moment: Moment) {
+        if self.exit.get() == Some((self.calls.get(), moment)) {
+            self.exit.set(None);
+            std::process::exit(EXIT_CODE);
+        }
+    }
+}
+
+/// # Safety
+/// Clause 1 of the contract.
+unsafe fn context<'s>(ctx: *mut ()) -> &'s Child {
+    // SAFETY: the address that `Child::allocator` took.
+    unsafe { &*ctx.cast_const().cast() }
+}
+
+unsafe extern "C" fn alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
+    // SAFETY: clause 1.
+    let this = unsafe { context(ctx) };
+    // SAFETY: clause 2, for a length that is not shorter.
+    let memory = this.call(|ledger| unsafe {
+        if len > this.most.get() { None } else { ledger.raw_alloc(rounded(len), alignment, 0) }
+    });
+    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+unsafe extern "C" fn resize(
+    ctx: *mut (),
+    _: *mut u8,
+    len: usize,
+    _: Alignment,
+    new_len: usize,
+    _: usize,
+) -> bool {
+    // SAFETY: clause 1.
+    unsafe { context(ctx) }.call(|_| new_len <= usize::MAX - STEP && rounded(len) == rounded(new_len))
+}
+
+unsafe extern "C" fn remap(
+    ctx: *mut (),
+    memory: *mut u8,
+    len: usize,
+    alignment: Alignment,
+    new_len: usize,
+    _: usize,
+) -> *mut u8 {
+    // SAFETY: clause 1.
+    unsafe { context(ctx) }.call(|ledger| {
+        if rounded(len) == rounded(new_len) {
+            return memory;
+        }
+        let old = slice(memory, rounded(len));
+        // SAFETY: clauses 2 to 4; both blocks have so many bytes.
+        unsafe {
+            let Some(new) = ledger.raw_alloc(rounded(new_len), alignment, 0) else { return ptr::null_mut() };
+            new.copy_from_nonoverlapping(old.cast(), len.min(new_len));
+            give_back(ledger, old, alignment);
+            new.as_ptr()
+        }
+    })
+}
+
+unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, _: usize) {
+    // SAFETY: clauses 1, 3 and 4.
+    unsafe { context(ctx).call(|ledger| give_back(ledger, slice(memory, rounded(len)), alignment)) };
+}
+
+/// # Safety
+/// Clauses 3 and 4 of the contract.
+unsafe fn give_back(ledger: Allocator<'_>, memory: NonNull<[u8]>, alignment: Alignment) {
+    // SAFETY: the caller's block.
+    unsafe {
+        memory.cast::<u8>().write_bytes(0xDD, memory.len());
+        ledger.raw_free(memory, alignment, 0);
+    }
+}
+
+/// A block with a content of its own.
+pub(crate) struct Block {
+    pub(crate) memory: NonNull<[u8]>,
+    seed: u8,
+}
+
+impl Block {
+    /// Fills a block.
+    ///
+    /// # Safety
+    /// The memory is a live block, and nothing else uses it as long as this exists.
+    pub(crate) unsafe fn fill(memory: NonNull<[u8]>, seed: u8) -> Block {
+        for n in 0..memory.len() {
+            // SAFETY: inside the block.
+            unsafe { memory.cast::<u8>().add(n).write(seed.wrapping_add(n as u8)) };
+        }
+        Block { memory, seed }
+    }
+
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        for n in 0..self.memory.len() {
+            // SAFETY: inside the block, which `fill` has filled.
+            let byte = unsafe { self.memory.cast::<u8>().add(n).read() };
+            assert_eq!(byte, self.seed.wrapping_add(n as u8), "byte {n} of {}", self.memory.len());
+        }
+    }
+}
+
+/// Allocates blocks, each with a content of its own, and says how many there were before memory ran out.
+pub(crate) fn fill_some(allocator: Allocator<'_>, lens: &[usize], blocks: &mut Vec<Block>) -> usize {
+    let mut made = 0;
+    for &len in lens {
+        // SAFETY: a new block, which is in the list alone.
+        let block = allocator.alloc::<u8>(len).map(|memory| unsafe { Block::fill(memory, len as u8) });
+        made += usize::from(block.is_ok());
+        blocks.extend(block);
+    }
+    made
+}

@@ -1,0 +1,189 @@
+//! A child that exits the process in the middle of a call. Destructors of thread-local values then run, with the
+//! allocator above as it was when it called the child. Whatever safe code does there is no use of freed memory.
+//!
+//! The table has every kind of allocator that calls a child, what is done to it, and each call of the child that
+//! it makes: before the child has done anything, and after it has done everything. Each row is a process of its
+//! own. It exits with [`EXIT_CODE`], or else something is wrong: a ledger below aborts at a second free, memory that
+//! is given back is overwritten, blocks are compared with what was written to them.
+//!
+//! `.ci/asan` runs the same under AddressSanitizer. Types that have no child, or one that no
+//! user writes (pages, C, SMP, fixed buffers), have no rows.
+
+mod arenas;
+#[cfg(feature = "capi")]
+mod capi;
+mod child;
+mod handles;
+mod pools;
+
+use std::cell::RefCell;
+use std::process::Output;
+
+use rstest::rstest;
+
+use self::child::{Child, Moment};
+use crate::util::{alone, run_alone};
+
+const EXIT_CODE: i32 = 42;
+/// What a process says when its destructor has run, and when the operation came to its end.
+const DESTROYED: &str = "the destructor has run";
+const COMPLETED: &str = "the operation has completed";
+
+/// An allocator that a thread-local value owns.
+pub(crate) trait Kind {
+    /// Brings it into a state in which there is something to lose.
+    fn prepare(&mut self);
+
+    /// Does one of the kind's operations, which calls the child.
+    fn run(&mut self, operation: &str);
+
+    /// What safe code does to it in a destructor: takes, writes, reads, gives back.
+    fn use_in_destructor(&mut self);
+}
+
+struct Owner(Box<dyn Kind>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.use_in_destructor();
+        println!("{DESTROYED}");
+    }
+}
+
+thread_local! {
+    static OWNER: RefCell<Option<Owner>> = const { RefCell::new(None) };
+}
+
+/// The operations that a list of words stands for.
+fn operations(words: &str) -> impl Iterator<Item = &str> {
+    words.split(", ").flat_map(|word| match word {
+        "resets" => vec!["reset free_all", "reset retain_capacity", "reset retain_with_limit"],
+        "calls" => vec!["alloc", "resize", "remap", "free"],
+        operation => vec![operation],
+    })
+}
+
+/// The rows of a kind: for each operation, one for each call of the child until it needs no more.
+#[rstest]
+#[case::arena("arena", "grow, new node, second attempt, scope, rewind, replace, resets")]
+#[case::arena_over_arena("arena_over_arena", "new node, scope")]
+#[case::scope("scope", "grow, new node")]
+#[case::shared_arena("shared_arena", "grow, new node, second attempt, free node, replace, resets")]
+#[case::pool("pool", "create, create_box, preheat, replace, resets")]
+#[case::preheated_pool("preheated_pool", "preheat, replace, resets")]
+#[case::pool_box("pool_box", "create_box")]
+#[case::buffer_first("buffer_first", "calls")]
+#[case::stack_fallback("stack_fallback", "calls")]
+#[case::counting("counting", "calls")]
+#[case::logging("logging", "calls")]
+#[case::failing("failing", "calls")]
+#[case::validation("validation", "calls")]
+#[case::ledger("ledger", "calls")]
+#[cfg_attr(feature = "allocator-api2", case::from_allocator("from_allocator", "alloc, remap, free"))]
+#[case::debug("debug", "calls, small, flush, replace")]
+#[case::retaining_debug("retaining_debug", "calls, small, flush, replace")]
+#[case::thread_safe("thread_safe", "calls")]
+#[cfg_attr(feature = "lock_api", case::locked("locked", "calls"))]
+#[case::sbrk("sbrk", "small, large")]
+#[cfg_attr(feature = "capi", case::c_pool("c_pool", "alloc, preheat, resets"))]
+#[cfg_attr(feature = "capi", case::c_arena("c_arena", "new node, resets"))]
+#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu")),
+    ignore = "here, `exit` need not run the destructors of thread-local values"
+)]
+fn no_freed_memory_is_used(#[case] kind: &str, #[case] words: &str) {
+    for operation in operations(words) {
+        for moment in ["before", "after"] {
+            let calls = (1..)
+                .take_while(|call| {
+                    let row = format!("{kind}/{operation}/{moment}/{call}");
+                    !completed(&row, &run_alone("exits::row", &row))
+                })
+                .count();
+            assert!(calls > 0, "{kind}: {operation} has not called the child");
+        }
+    }
+}
+
+/// Whether the operation came to its end before the child was to exit.
+#[track_caller]
+fn completed(row: &str, output: &Output) -> bool {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let completed = out.contains(COMPLETED);
+    let code = if completed { 0 } else { EXIT_CODE };
+    assert!(output.status.code() == Some(code), "{row}: {}\n{out}\n{err}", output.status);
+    assert!(out.contains(DESTROYED), "{row}: the destructor has not run\n{out}\n{err}");
+    completed
+}
+
+/// The process of a row. Started by itself, it has nothing to do.
+#[test]
+fn row() {
+    let Some(row) = alone() else { return };
+    let mut words = row.split('/');
+    let mut word = || words.next().expect("four words");
+    let (kind, operation, moment, call) = (word(), word(), word(), word());
+    let moment = if moment == "before" { Moment::Before } else { Moment::After };
+    let child = Child::leak();
+    OWNER.set(Some(Owner(make(kind, child))));
+    OWNER.with_borrow_mut(|owner| {
+        let Owner(kind) = owner.as_mut().expect("it has just been set");
+        kind.prepare();
+        child.exit_at(call.parse().expect("a number"), moment);
+        kind.run(operation);
+        child.exit_no_more();
+    });
+    println!("{COMPLETED}");
+    OWNER.set(None);
+    child.assert_no_leaks();
+}
+
+fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
+    arenas::make(kind, child)
+        .or_else(|| pools::make(kind, child))
+        .or_else(|| handles::make(kind, child))
+        .or_else(|| {
+            #[cfg(feature = "capi")]
+            return capi::make(kind, child);
+            #[cfg(not(feature = "capi"))]
+            None
+        })
+        .unwrap_or_else(|| panic!("there is no kind {kind:?}"))
+}
+
+/// That AddressSanitizer is there, and would find what the table looks for. `.ci/asan` runs it too.
+#[test]
+#[ignore = "needs AddressSanitizer: see .ci/asan"]
+fn a_planted_use_after_free_is_found() {
+    if alone().is_none() {
+        let output = run_alone("exits::planted", "planted");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{}\n{err}", output.status);
+        assert!(err.contains("AddressSanitizer: heap-use-after-free"), "{err}");
+    }
+}
+
+/// The process of the test above: a destructor that does read freed memory.
+#[test]
+fn planted() {
+    struct Reads(std::ptr::NonNull<[u8]>);
+    impl Drop for Reads {
+        fn drop(&mut self) {
+            // SAFETY: none. It is the fault that is to be found.
+            std::hint::black_box(unsafe { self.0.cast::<u8>().read() });
+        }
+    }
+    thread_local!(static READS: RefCell<Option<Reads>> = const { RefCell::new(None) });
+    if alone().as_deref() != Some("planted") {
+        return;
+    }
+    let child = Child::leak();
+    let allocator = child.allocator();
+    let memory = allocator.alloc::<u8>(100).expect("memory");
+    READS.set(Some(Reads(memory)));
+    child.exit_at(1, Moment::After);
+    // SAFETY: a live block, which is used all the same: see above.
+    unsafe { allocator.free(memory) };
+    unreachable!("the child has not exited");
+}
