@@ -63,8 +63,9 @@ extern "C" {
  *
  * `ctx` is the word beside the table. `ret_addr` is an address in the code that asked, for humans, or 0.
  * Callers pass lengths above 0, and blocks that are live, with matching length and alignment.
- * No function calls an allocator that is calling it, directly or through others; nor may a `write` function that
- * is called by a logging allocator. */
+ * No function calls an allocator that is calling it, directly or through others. The `write` function of a logging
+ * allocator is a part of that allocator here: it may call that one itself (see zigalloc_logging_create), and must not
+ * call one that is above it. Arenas and pools above have no memory then; a lock above waits for ever. */
 typedef struct zigalloc_vtable {
     /* Returns `len` bytes, aligned, or NULL. Their content is unspecified. */
     void *(*alloc)(void *ctx, size_t len, uint8_t alignment_log2, uintptr_t ret_addr);
@@ -193,7 +194,8 @@ typedef struct zigalloc_pool zigalloc_pool;
 
 /* NULL also if there is no such alignment; in a library with debug assertions, that ends the program. */
 zigalloc_pool *zigalloc_pool_create(zigalloc_allocator child, size_t item_size, uint8_t alignment_log2);
-/* Makes `count` items in advance. False: there is memory for fewer, and those that were made are kept. */
+/* Makes `count` items in advance. False: there is memory for fewer, and those that were made are kept. From 1 GiB of
+ * items on, the child is first asked for a third of that in one piece; if it refuses, none are made. */
 bool zigalloc_pool_preheat(zigalloc_pool *pool, size_t count);
 void *zigalloc_pool_alloc(zigalloc_pool *pool);
 void zigalloc_pool_free(zigalloc_pool *pool, void *item);
@@ -231,8 +233,9 @@ void zigalloc_counting_destroy(zigalloc_counting *counting);
 typedef struct zigalloc_logging zigalloc_logging;
 
 /* `write` gets `ctx` and one line for each call, `len` bytes without a line break or a zero at the end. It is
- * called by one thread at a time, and for as long as the allocator is used. If it allocates from this allocator
- * itself, that call has no line. A line is cut after 1024 bytes. */
+ * called by one thread at a time, and for as long as the allocator is used. It may use this allocator itself, and its
+ * child: such a call is passed on and has no line, which zigalloc_logging_lost_lines counts. A line is cut after 1024
+ * bytes. */
 zigalloc_logging *zigalloc_logging_create(zigalloc_allocator child,
                                           void (*write)(void *ctx, const char *line, size_t len), void *ctx);
 zigalloc_allocator zigalloc_logging_allocator(zigalloc_logging *logging);

@@ -70,12 +70,15 @@ use crate::testing::symbol::Function;
 ///    allocator derives it from a pointer of its own, or from the address if its memory is exposed.
 /// 10. `free` ends a block. It cannot fail.
 /// 11. Blocks stay valid until they are freed, or until the allocator's state is changed by a call
-///     that borrows it exclusively (a reset, its end).
+///     that borrows it exclusively (a reset, its end), or by an `unsafe` one that says which blocks it
+///     ends (`ArenaAllocator::rewind`).
 /// 12. A request that cannot be served, however large its length or alignment, is null or false:
 ///     no arithmetic wraps, and an alignment that is not [valid](Alignment::is_valid) is never used.
 /// 13. A bitwise copy of the handle is the same allocator: a block from one may be freed by another.
 /// 14. No function unwinds. `extern "C"` turns a panic into an abort.
-/// 15. No function calls back into an allocator that is calling it, directly or through others.
+/// 15. No function calls back into an allocator that is calling it, directly or through others. What a
+///     program gives an allocator to be called (a `Sink`, a report function) is part of that allocator
+///     here: it must not call those above. Whether it may call that allocator itself is written there.
 ///
 /// # Layout
 ///

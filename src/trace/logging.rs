@@ -24,6 +24,10 @@
 //! - It **calls this allocator**, because it keeps its text there. Such a call is passed on to the child like
 //!   any other. But a line for it would be written by the same sink, and would lead to the next one. So it
 //!   gets none, and counts as a lost line.
+//! - It **exits the process** (`std::process::exit`). Destructors of thread-local values may then run, with allocators
+//!   above this one in the middle of a call. These use no memory that has been given back. But a container whose own
+//!   call has not returned (a thread-local `Vec` that grows in this allocator) still has its old address, and its
+//!   destructor uses it: abort the process instead ([`std::process::abort`]), which runs no destructors.
 //! - It calls an allocator that is **above** this one, in the middle of that one's own call: that breaks
 //!   clause 15 of the [contract](crate::VTable#the-contract-of-an-allocator). A lock waits for ever, or ends
 //!   the process; an arena or a pool has no memory to give; others may go on. Blocks stay disjoint, also
