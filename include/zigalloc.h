@@ -63,8 +63,9 @@ extern "C" {
  *
  * `ctx` is the word beside the table. `ret_addr` is an address in the code that asked, for humans, or 0.
  * Callers pass lengths above 0, and blocks that are live, with matching length and alignment.
- * No function calls an allocator that is calling it, directly or through others; nor may a `write` function that
- * is called by a logging allocator. */
+ * No function calls an allocator that is calling it, directly or through others. The `write` function of a logging
+ * allocator is a part of that allocator here: it may call that one itself (see zigalloc_logging_create), and must not
+ * call one that is above it. Arenas and pools above have no memory then; a lock above waits for ever. */
 typedef struct zigalloc_vtable {
     /* Returns `len` bytes, aligned, or NULL. Their content is unspecified. */
     void *(*alloc)(void *ctx, size_t len, uint8_t alignment_log2, uintptr_t ret_addr);
@@ -378,8 +379,9 @@ void zigalloc_counting_destroy(zigalloc_counting *counting);
 typedef struct zigalloc_logging zigalloc_logging;
 
 /* `write` gets `ctx` and one line for each call, `len` bytes without a line break or a zero at the end. It is
- * called by one thread at a time, and for as long as the allocator is used. If it allocates from this allocator
- * itself, that call has no line. A line is cut after 1024 bytes. */
+ * called by one thread at a time, and for as long as the allocator is used. It may use this allocator itself, and its
+ * child: such a call is passed on and has no line, which zigalloc_logging_lost_lines counts. A line is cut after 1024
+ * bytes. */
 zigalloc_logging *zigalloc_logging_create(zigalloc_allocator child,
                                           void (*write)(void *ctx, const char *line, size_t len), void *ctx);
 zigalloc_allocator zigalloc_logging_allocator(zigalloc_logging *logging);

@@ -67,14 +67,16 @@ use crate::alignment::Alignment;
 ///    provenance may be narrower (after a `Box`, for example).
 /// 10. <a id="no-fail"></a>**no-fail**: `free` ends a block. It cannot fail.
 /// 11. <a id="validity"></a>**validity**: Blocks stay valid until they are freed, or until the allocator's state is
-///     changed by a call that borrows it exclusively (a reset, its drop).
+///     changed by a call that borrows it exclusively (a reset, its drop), or by an `unsafe` one that states which
+///     blocks it ends (`ArenaAllocator::rewind`).
 /// 12. <a id="no-overflow"></a>**no-overflow**: A request that cannot be served, however large its length or alignment,
 ///     is null or false: no arithmetic wraps, and an alignment that is not [valid](Alignment::is_valid) is never used.
 /// 13. <a id="copies"></a>**copies**: A bitwise copy of a handle is the same allocator: a block from one may be freed
 ///     through the other.
 /// 14. <a id="no-unwind"></a>**no-unwind**: No function unwinds. `extern "C"` turns a panic into an abort.
 /// 15. <a id="no-reentry"></a>**no-reentry**: No function calls back into an allocator that is calling it, directly or
-///     through others.
+///     through others. What a program gives an allocator to call (a `Sink`, a report function) is part of that
+///     allocator here: it must not call those above. Its own page states whether it may call that allocator itself.
 ///
 /// # Layout
 ///

@@ -168,6 +168,7 @@ impl State {
     /// the child does not look at the arena, and leave out a write that is followed by another after the call.
     /// But the child may exit the process, and a thread-local destructor then finds the arena as it is in the
     /// middle of the call.
+    #[inline]
     fn set(&self, first: Option<NonNull<Node>>, end_index: usize) {
         // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
         unsafe {
@@ -419,7 +420,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         let (size, memory) = [roomy_size(previous, len, alignment), least_size(len, alignment)]
             .into_iter()
             .flatten()
-            .find_map(|size| Some((size, self.alloc_of_child(size)?)))?;
+            // SAFETY: both are longer than a header.
+            .find_map(|size| Some((size, unsafe { self.alloc_of_child(size) }?)))?;
         let node = memory.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
         unsafe { node.write(Node { size, next: self.state.first.get() }) };
@@ -427,17 +429,24 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         Some(node)
     }
 
-    /// Memory of the child for a node. `size` is not zero.
-    fn alloc_of_child(&self, size: usize) -> Option<NonNull<u8>> {
+    /// Memory of the child for a node.
+    ///
+    /// # Safety
+    /// `size` is not zero.
+    unsafe fn alloc_of_child(&self, size: usize) -> Option<NonNull<u8>> {
         // SAFETY: `size` is not zero; the arena is used by one thread, which is the child's (clause 5).
         self.call_child(|child| unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) })
     }
 
     /// Asks the child to make the newest node `size` bytes long, where it is.
-    fn grow_node(&self, node: NonNull<Node>, size: usize) -> bool {
+    ///
+    /// # Safety
+    /// `node` is the newest node, and not the mark of a call. `size` is longer than it is.
+    unsafe fn grow_node(&self, node: NonNull<Node>, size: usize) -> bool {
         // SAFETY: the newest node is a live block that begins with its header.
         let memory = node_block(node, unsafe { (*node.as_ptr()).size });
-        // SAFETY: a live block of the child with matching length and alignment. `size` is longer than it.
+        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; the arena is used
+        // by one thread, which is the child's (clause 5).
         let grown = self
             .call_child(|child| unsafe { child.raw_resize(memory, NODE_ALIGNMENT, size, return_address()) });
         if grown {
@@ -467,11 +476,13 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         let third = lacking / 3;
         // A node that the child makes longer now would be made as long block by block.
         if newest.is_some_and(|(node, size)| {
-            size.checked_add(third).is_some_and(|size| self.grow_node(node, size))
+            // SAFETY: the newest node; `third` is not zero.
+            size.checked_add(third).is_some_and(|size| unsafe { self.grow_node(node, size) })
         }) {
             return true;
         }
-        let Some(memory) = self.alloc_of_child(third) else { return false };
+        // SAFETY: `third` is not zero.
+        let Some(memory) = (unsafe { self.alloc_of_child(third) }) else { return false };
         let memory = NonNull::slice_from_raw_parts(memory, third);
         // SAFETY: a live block of the child with matching length and alignment, which nothing uses.
         self.call_child(|child| unsafe { child.raw_free(memory, NODE_ALIGNMENT, return_address()) });
@@ -518,7 +529,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
                 }
                 let (_, end) = place(node, self.state.end_index.get(), len, alignment)?;
                 let bigger = end.checked_add(NODE_SIZE)?;
-                if self.grow_node(node, bigger) {
+                // SAFETY: the newest node, in which the block does not fit as it is.
+                if unsafe { self.grow_node(node, bigger) } {
                     node
                 } else {
                     self.create_node(size - NODE_SIZE, len, alignment)?

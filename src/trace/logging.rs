@@ -7,6 +7,10 @@
 //! - It **calls this allocator**, because it keeps its text there. Such a call is passed on to the child like
 //!   any other. But a line for it would be written by the same sink, and would lead to the next one. So it
 //!   gets none, and counts as a lost line.
+//! - It **exits the process** (`std::process::exit`). Destructors of thread-local values may then run, with allocators
+//!   above this one in the middle of a call. These use no memory that has been given back. But a container whose own
+//!   call has not returned (a thread-local `Vec` that grows in this allocator) still has its old address, and its
+//!   destructor uses it: abort the process instead ([`std::process::abort`]), which runs no destructors.
 //! - It calls an allocator that is **above** this one, in the middle of that one's own call: that breaks
 //!   [no-reentry](crate::VTable#no-reentry). A lock waits for ever, or aborts
 //!   the process; an arena or a pool is out of memory; others may go on. Blocks stay disjoint even

@@ -354,6 +354,59 @@ static void logs(void)
     zigalloc_logging_destroy(logging);
 }
 
+/* What the line below is written for, and what `write` gets from it. */
+typedef struct above {
+    zigalloc_allocator arena;
+    bool is_set;
+    int calls;
+    void *memory;
+} above;
+
+static void asks_above(void *ctx, const char *line, size_t len)
+{
+    above *a = (above *)ctx;
+    (void)line;
+    (void)len;
+    if (!a->is_set) return;
+    a->calls++;
+    a->memory = zigalloc_alloc(a->arena, 8, 3);
+}
+
+/* A `write` function that breaks the rule gets no memory from the arena that is above it. */
+static void writes_to_what_is_above(void)
+{
+    static above state;
+    zigalloc_logging *logging = zigalloc_logging_create(zigalloc_smp_allocator(), asks_above, &state);
+    zigalloc_arena *arena;
+    CHECK(logging != NULL);
+    arena = zigalloc_arena_create(zigalloc_logging_allocator(logging));
+    CHECK(arena != NULL);
+    state.arena = zigalloc_arena_allocator(arena);
+    state.is_set = true;
+    CHECK(zigalloc_alloc(state.arena, 100, 3) != NULL);
+    state.is_set = false;
+    CHECK(state.calls == 1 && state.memory == NULL);
+    CHECK(zigalloc_alloc(state.arena, 8, 3) != NULL);
+    zigalloc_arena_destroy(arena);
+    zigalloc_logging_destroy(logging);
+}
+
+static void preheats(void)
+{
+    const size_t counts[] = {SIZE_MAX, SIZE_MAX / 64 + 1, SIZE_MAX / 64, SIZE_MAX / 2 / 64};
+    const zigalloc_allocator children[] = {zigalloc_page_allocator(), zigalloc_c_allocator(), zigalloc_smp_allocator()};
+    size_t child, count;
+    for (child = 0; child < sizeof children / sizeof *children; child++) {
+        zigalloc_pool *pool = zigalloc_pool_create(children[child], 64, 3);
+        CHECK(pool != NULL);
+        for (count = 0; count < sizeof counts / sizeof *counts; count++) {
+            CHECK(!zigalloc_pool_preheat(pool, counts[count]));
+        }
+        CHECK(zigalloc_pool_preheat(pool, 10) && zigalloc_pool_alloc(pool) != NULL);
+        zigalloc_pool_destroy(pool);
+    }
+}
+
 static void out_of_memory(void)
 {
     zigalloc_allocator nothing = zigalloc_failing_allocator();
@@ -395,6 +448,8 @@ int main(void)
     pools();
     counters();
     logs();
+    writes_to_what_is_above();
+    preheats();
     out_of_memory();
     return 0;
 }

@@ -79,6 +79,12 @@ const STEPS: &[Step] = &[
     },
     Step { name: "loom", what: "models of the shared arena", kind: Kind::Slow, run: loom },
     Step {
+        name: "asan",
+        what: "exits in the middle of calls, AddressSanitizer",
+        kind: Kind::Slow,
+        run: asan,
+    },
+    Step {
         name: "miri-setup",
         what: "Miri and its standard library are here",
         kind: Kind::Slow,
@@ -313,6 +319,18 @@ fn loom() -> Outcome {
     let args =
         ["test", "-p", "zigalloc", "--profile", "loom", "--test", "loom", "--target-dir", "target/loom"];
     run_command(cargo(), &args, &[("RUSTFLAGS", "--cfg loom")])
+}
+
+/// Exits in the middle of calls, under AddressSanitizer.
+fn asan() -> Outcome {
+    if !cfg!(all(
+        target_os = "linux",
+        target_env = "gnu",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )) {
+        return Outcome::Skipped("the table is for Linux with glibc, on x86-64 or AArch64".to_owned());
+    }
+    with(toolchain::toolchain(NIGHTLY), || run_command(".ci/asan", &[], &[]))
 }
 
 /// Miri over the library's tests. Its build is in `target/miri`, one for all three steps, since the

@@ -6,7 +6,7 @@
 //! own. It exits with [`EXIT_CODE`], or else something is wrong: a ledger below aborts at a second free, memory that
 //! is given back is overwritten, blocks are compared with what was written to them.
 //!
-//! `cargo xtask test --only asan` runs the same under AddressSanitizer. Types that have no child, or one that no
+//! `.ci/asan` runs the same under AddressSanitizer. Types that have no child, or one that no
 //! user writes (pages, C, SMP, fixed buffers), have no rows.
 
 mod arenas;
@@ -66,7 +66,7 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 /// The rows of a kind: for each operation, one for each call of the child until it needs no more.
 #[rstest]
 #[case::arena("arena", "grow, new node, second attempt, scope, rewind, replace, resets")]
-#[case::arena_over_arena("arena_over_arena", "new node, scope, reset retain_capacity")]
+#[case::arena_over_arena("arena_over_arena", "new node, scope")]
 #[case::scope("scope", "grow, new node")]
 #[case::shared_arena("shared_arena", "grow, new node, second attempt, free node, replace, resets")]
 #[case::pool("pool", "create, create_box, preheat, replace, resets")]
@@ -152,10 +152,9 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
         .unwrap_or_else(|| panic!("there is no kind {kind:?}"))
 }
 
-/// That AddressSanitizer is there, and would find what the table looks for. `cargo xtask test --only asan` asks for
-/// this test by its name.
+/// That AddressSanitizer is there, and would find what the table looks for. `.ci/asan` runs it too.
 #[test]
-#[ignore = "needs AddressSanitizer: cargo xtask test --only asan"]
+#[ignore = "needs AddressSanitizer: see .ci/asan"]
 fn a_planted_use_after_free_is_found() {
     if alone().is_none() {
         let output = run_alone("exits::planted", "planted");

@@ -19,7 +19,12 @@ use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable, state};
 const AREA_SIZE: usize = 1 << 26;
 const AREA_ALIGNMENT: usize = 1 << 20;
 
-thread_local!(static OUTPUT: RefCell<String> = const { RefCell::new(String::new()) });
+thread_local! {
+    static OUTPUT: RefCell<String> = const { RefCell::new(String::new()) };
+    /// Whether a request for memory has been refused in this step. Then all others are, until it ends: this crate's
+    /// arenas make a second attempt at a new node, where Zig's fail.
+    static REFUSED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// As `print!`, but the text is written when its program has ended.
 macro_rules! say {
@@ -30,8 +35,10 @@ macro_rules! say {
     };
 }
 
+mod once;
 mod subject;
 
+use once::Once;
 use subject::{Arena, BufferFirst, Fixed, Locked, Pool, SharedArena, Subject};
 
 /// What an arena gets its nodes from: a bump allocator that says what it is asked, and fails now and then.
@@ -87,11 +94,16 @@ impl Child {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
+        // Not a word about it, and no random number taken: Zig does not ask. If it did, it would say so.
+        if REFUSED.get() {
+            return None;
+        }
         let log2 = alignment.log2();
         let refused = this.percent() < this.fails;
         let start = alignment.forward(this.end.get());
         if refused || len > AREA_SIZE || start > AREA_SIZE - len {
             say!(" A {len}:{log2}=null");
+            REFUSED.set(true);
             return None;
         }
         this.end.set(start + len);
@@ -207,16 +219,21 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
         "shared_fixed" => steps.run(Fixed { fixed, shared: true }),
         "arena" => steps.run(Arena::over(child.allocator(), None)),
         "locked_arena" => steps.run(Locked(Arena::over(child.allocator(), None))),
-        "arena_over_fixed" => steps.run(Arena::over(fixed.allocator(), Some(&fixed))),
+        "arena_over_fixed" => {
+            let once = Once(fixed.allocator());
+            steps.run(Arena::over(once.allocator(), Some(&fixed)));
+        }
         "arena_over_locked_fixed" => {
+            let once = Once(fixed.allocator());
             // SAFETY: the buffer's only other use is to read its index, in this thread.
-            let locked = unsafe { ThreadSafeAllocator::from_child(fixed.allocator()) };
+            let locked = unsafe { ThreadSafeAllocator::from_child(once.allocator().get()) };
             steps.run(Arena::over(locked.allocator(), Some(&fixed)));
         }
         "arena_over_arena" => steps.run(Arena::over(inner.allocator(), None)),
         "shared_arena" => steps.run(SharedArena::over(child.allocator())),
         "shared_arena_over_shared_fixed" => {
-            steps.run(SharedArena::over(fixed.thread_safe_allocator()));
+            let once = Once(fixed.thread_safe_allocator().get());
+            steps.run(SharedArena::over(once.allocator()));
         }
         "pool" => steps.run(Pool(MemoryPool::<u32, _>::init(child.allocator()))),
         "aligned_pool" => steps.run(Pool(MemoryPoolAligned::<[u8; 40], 64, _>::init(child.allocator()))),
@@ -247,6 +264,7 @@ impl Steps<'_, '_> {
             let line = line.expect("standard input is read");
             let mut words = Words::of(&line);
             let step = words.word();
+            REFUSED.set(false);
             match step {
                 "alloc" => {
                     let slot = &mut slots[words.number()];
