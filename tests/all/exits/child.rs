@@ -1,11 +1,11 @@
 //! The child that exits.
 
 use std::cell::Cell;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use zigalloc::heap::RUST_ALLOCATOR;
 use zigalloc::testing::LedgerAllocator;
-use zigalloc::{Alignment, Allocator, SyncAllocator, VTable};
+use zigalloc::{Alignment, Allocator, SyncAllocator, VTable, state};
 
 use super::EXIT_CODE;
 
@@ -39,7 +39,8 @@ fn slice(memory: *mut u8, len: usize) -> NonNull<[u8]> {
 }
 
 impl Child {
-    const VTABLE: VTable = VTable { alloc, resize, remap, free };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     pub(crate) fn leak() -> &'static Child {
         Box::leak(Box::new(Child {
@@ -54,7 +55,7 @@ impl Child {
     /// Its handle. Only one thread uses it, whatever its type says.
     pub(crate) fn allocator(&'static self) -> SyncAllocator<'static> {
         // SAFETY: the functions keep the contract, as the Rust heap does; one thread calls them.
-        unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     /// Exits at the given call from now on, counted from 1.
@@ -97,64 +98,65 @@ impl Child {
             std::process::exit(EXIT_CODE);
         }
     }
-}
 
-/// # Safety
-/// Clause 1 of the contract.
-unsafe fn context<'s>(ctx: *mut ()) -> &'s Child {
-    // SAFETY: the address that `Child::allocator` took.
-    unsafe { &*ctx.cast_const().cast() }
-}
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the length is not zero, by our caller; there is one thread.
+        this.call(|ledger| unsafe {
+            if len > this.most.get() { None } else { ledger.raw_alloc(rounded(len), alignment, 0) }
+        })
+    }
 
-unsafe extern "C" fn alloc(ctx: *mut (), len: usize, alignment: Alignment, _: usize) -> *mut u8 {
-    // SAFETY: clause 1.
-    let this = unsafe { context(ctx) };
-    // SAFETY: clause 2, for a length that is not shorter.
-    let memory = this.call(|ledger| unsafe {
-        if len > this.most.get() { None } else { ledger.raw_alloc(rounded(len), alignment, 0) }
-    });
-    memory.map_or(ptr::null_mut(), NonNull::as_ptr)
-}
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        _: *mut u8,
+        len: usize,
+        _: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        this.call(|_| new_len <= usize::MAX - STEP && rounded(len) == rounded(new_len))
+    }
 
-unsafe extern "C" fn resize(
-    ctx: *mut (),
-    _: *mut u8,
-    len: usize,
-    _: Alignment,
-    new_len: usize,
-    _: usize,
-) -> bool {
-    // SAFETY: clause 1.
-    unsafe { context(ctx) }.call(|_| new_len <= usize::MAX - STEP && rounded(len) == rounded(new_len))
-}
-
-unsafe extern "C" fn remap(
-    ctx: *mut (),
-    memory: *mut u8,
-    len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _: usize,
-) -> *mut u8 {
-    // SAFETY: clause 1.
-    unsafe { context(ctx) }.call(|ledger| {
-        if rounded(len) == rounded(new_len) {
-            return memory;
-        }
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
         let old = slice(memory, rounded(len));
-        // SAFETY: clauses 2 to 4; both blocks have so many bytes.
-        unsafe {
-            let Some(new) = ledger.raw_alloc(rounded(new_len), alignment, 0) else { return ptr::null_mut() };
-            new.copy_from_nonoverlapping(old.cast(), len.min(new_len));
-            give_back(ledger, old, alignment);
-            new.as_ptr()
-        }
-    })
-}
+        this.call(|ledger| {
+            if rounded(len) == rounded(new_len) {
+                return Some(old.cast());
+            }
+            // SAFETY: the length is not zero; there is one thread.
+            let new = unsafe { ledger.raw_alloc(rounded(new_len), alignment, 0) }?;
+            // SAFETY: both blocks have so many bytes, and are live.
+            unsafe { new.copy_from_nonoverlapping(old.cast(), len.min(new_len)) };
+            // SAFETY: a live block, by our caller, not used afterwards.
+            unsafe { give_back(ledger, old, alignment) };
+            Some(new)
+        })
+    }
 
-unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, _: usize) {
-    // SAFETY: clauses 1, 3 and 4.
-    unsafe { context(ctx).call(|ledger| give_back(ledger, slice(memory, rounded(len)), alignment)) };
+    unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, _: usize) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: a live block, by our caller, not used afterwards.
+        this.call(|ledger| unsafe { give_back(ledger, slice(memory, rounded(len)), alignment) });
+    }
 }
 
 /// # Safety

@@ -1,8 +1,8 @@
 //! Allocators of the model: the only place here that knows the signatures of the table.
 
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
-use zigalloc::{Alignment, SyncAllocator, VTable};
+use zigalloc::{Alignment, SyncAllocator, VTable, state};
 
 /// Every handle here. All programs run in one thread, and the model sees to it that what a handle points to
 /// lives.
@@ -36,7 +36,7 @@ impl<F: Functions> Table<F> {
 /// The allocator stays where it is as long as the handle is used, and its functions keep the contract.
 pub(crate) unsafe fn handle<F: Functions>(state: &F) -> Handle {
     // SAFETY: the caller's promise; there is one thread.
-    unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(state).cast_mut().cast(), &Table::<F>::VTABLE) }
+    unsafe { SyncAllocator::from_state(state, &Table::<F>::VTABLE) }
 }
 
 /// A block as a caller names it. Null becomes a dangling address, which no ledger knows.
@@ -44,21 +44,14 @@ fn block(memory: *mut u8, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap_or(NonNull::dangling()), len)
 }
 
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `handle` took.
-unsafe fn state<'s, F>(ctx: *mut ()) -> &'s F {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
 unsafe extern "C" fn alloc<F: Functions>(
     ctx: *mut (),
     len: usize,
     alignment: Alignment,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clause 1 of the contract.
-    unsafe { state::<F>(ctx) }.alloc(len, alignment, ret_addr).map_or(ptr::null_mut(), NonNull::as_ptr)
+    unsafe { state::<F>(ctx) }.alloc(len, alignment, ret_addr)
 }
 
 unsafe extern "C" fn resize<F: Functions>(
@@ -80,11 +73,9 @@ unsafe extern "C" fn remap<F: Functions>(
     alignment: Alignment,
     new_len: usize,
     ret_addr: usize,
-) -> *mut u8 {
+) -> Option<NonNull<u8>> {
     // SAFETY: clause 1 of the contract.
-    unsafe { state::<F>(ctx) }
-        .remap(block(memory, memory_len), alignment, new_len, ret_addr)
-        .map_or(ptr::null_mut(), NonNull::as_ptr)
+    unsafe { state::<F>(ctx) }.remap(block(memory, memory_len), alignment, new_len, ret_addr)
 }
 
 unsafe extern "C" fn free<F: Functions>(
