@@ -42,7 +42,7 @@ impl SharedArenaAllocator<'_> {
         let previous = first.map_or(0, NodePtr::capacity);
         self.grow(first, len, alignment)
             .or_else(|| self.alloc_from_free_node(first, len, alignment))
-            // SAFETY: as our caller says of `spare`.
+            // SAFETY: `spare` is `None`, or this thread's with room for the block, by our caller.
             .or_else(|| unsafe { self.alloc_from_new_node(first, previous, spare, len, alignment) })
     }
 
