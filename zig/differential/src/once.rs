@@ -6,7 +6,7 @@ use zigalloc::{Alignment, Allocator, SyncAllocator, VTable};
 
 use crate::REFUSED;
 
-/// Passes everything on to an allocator, but after a refusal no request for memory in the same step.
+/// Passes everything on to an allocator, but after a refusal, no request for memory in the same step.
 pub(crate) struct Once<'c>(pub(crate) Allocator<'c>);
 
 impl Once<'_> {
@@ -56,7 +56,7 @@ unsafe extern "C" fn resize(
     ret_addr: usize,
 ) -> bool {
     // SAFETY: clauses 1 to 5.
-    unsafe { child(ctx).raw_resize(block(memory, len), alignment, new_len, ret_addr) }
+    !REFUSED.get() && unsafe { child(ctx).raw_resize(block(memory, len), alignment, new_len, ret_addr) }
 }
 
 unsafe extern "C" fn remap(
@@ -67,6 +67,9 @@ unsafe extern "C" fn remap(
     new_len: usize,
     ret_addr: usize,
 ) -> *mut u8 {
+    if REFUSED.get() {
+        return ptr::null_mut();
+    }
     // SAFETY: clauses 1 to 5.
     nullable(unsafe { child(ctx).raw_remap(block(memory, len), alignment, new_len, ret_addr) })
 }
