@@ -229,7 +229,8 @@ impl SharedArenaAllocator<'_> {
 fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> Option<usize> {
     let request = len.checked_add(alignment.to_byte_units())?;
     let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
-    wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)
+    let size = wanted.checked_add(wanted / 2)?.checked_next_multiple_of(2)?;
+    Some(size)
 }
 
 /// How long a node must be, in bytes, for one block, wherever the child puts it. `None` if no block can be as long.

@@ -21,8 +21,8 @@ const AREA_ALIGNMENT: usize = 1 << 20;
 
 thread_local! {
     static OUTPUT: RefCell<String> = const { RefCell::new(String::new()) };
-    /// Whether a request for memory has been refused in this step. Then all others are, until it ends: this crate's
-    /// arenas make a second attempt at a new node, where Zig's fail.
+    /// Whether memory has been refused in this step. Then it is until the step ends, in place too: this crate's arenas
+    /// make a second attempt at a new node, where Zig's fail.
     static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -75,6 +75,9 @@ impl Child {
     }
 
     fn resizes(&self, name: char, memory: *mut u8, len: usize, alignment: Alignment, new_len: usize) -> bool {
+        if REFUSED.get() {
+            return false;
+        }
         let granted = self.percent() < self.grants;
         let start = self.offset(memory);
         let is_last = start + len == self.end.get();
@@ -229,7 +232,10 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
             let locked = unsafe { ThreadSafeAllocator::from_child(once.allocator().get()) };
             steps.run(Arena::over(locked.allocator(), Some(&fixed)));
         }
-        "arena_over_arena" => steps.run(Arena::over(inner.allocator(), None)),
+        "arena_over_arena" => {
+            let once = Once(inner.allocator());
+            steps.run(Arena::over(once.allocator(), None));
+        }
         "shared_arena" => steps.run(SharedArena::over(child.allocator())),
         "shared_arena_over_shared_fixed" => {
             let once = Once(fixed.thread_safe_allocator().get());

@@ -6,7 +6,7 @@ use zigalloc::{Alignment, Allocator, SyncAllocator, VTable, block, state};
 
 use crate::REFUSED;
 
-/// Passes everything on to an allocator, but after a refusal no request for memory in the same step.
+/// Passes everything on to an allocator, but after a refusal, no request for memory in the same step.
 pub(crate) struct Once<'c>(pub(crate) Allocator<'c>);
 
 impl Once<'_> {
@@ -49,7 +49,7 @@ impl Once<'_> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         // SAFETY: a live block of the child, by our caller; there is one thread.
-        unsafe { this.0.raw_resize(memory, alignment, new_len, ret_addr) }
+        !REFUSED.get() && unsafe { this.0.raw_resize(memory, alignment, new_len, ret_addr) }
     }
 
     unsafe extern "C" fn remap(
@@ -60,6 +60,9 @@ impl Once<'_> {
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
+        if REFUSED.get() {
+            return None;
+        }
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
