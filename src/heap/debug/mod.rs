@@ -120,15 +120,19 @@
 
 mod bucket;
 mod config;
+mod fork;
 mod geometry;
 mod large;
 mod leaks;
 mod lock;
+mod places;
 mod recent;
 mod report;
 mod small;
+mod stacks;
 mod state;
 mod table;
+mod trace;
 
 use core::fmt;
 use core::hint::black_box;
@@ -137,12 +141,15 @@ use core::ptr::{self, NonNull};
 pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 use geometry::Geometry;
 use lock::{Guard, Lock};
-use report::{Call, Findings, Site, Tally, print_line};
-pub use report::{Operation, Report, ReportKind, Trace};
+use report::{Call, Findings, Tally, print_line};
+pub use report::{Operation, Report, ReportKind};
 use state::{Locked, State};
+use trace::Site;
+pub use trace::Trace;
 
 use crate::alignment::Alignment;
 use crate::return_address::return_address;
+use crate::testing::symbol::STACK;
 use crate::vtable::{Allocator, AllocatorState, ChildAllocator, SyncAllocator, VTable, nullable};
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
@@ -293,24 +300,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// ```
     #[doc(alias = "detectLeaks")]
     pub fn detect_leaks(&self) -> usize {
-        let mut search = self.lock().begin_search();
-        let mut leaks = 0;
-        loop {
-            let mut findings = Findings::new(Call {
-                operation: Operation::DetectLeaks,
-                address: 0,
-                len: 0,
-                alignment: Alignment::_1,
-                site: Site::UNKNOWN,
-            });
-            let found = self.lock().search(&mut search, &mut findings);
-            found.reports().iter().for_each(|leak| self.tally.tell(leak, self.config.report));
-            self.end(&mut findings);
-            if found.reports().is_empty() {
-                return leaks;
-            }
-            leaks += found.reports().len();
-        }
+        self.search()
     }
 
     /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and gives all memory back to the child,
@@ -422,8 +412,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// that "here" is in the function of the table, or in what that is inlined into.
     #[inline(always)]
     fn begin<'t>(
-        &self,
-        trace: &'t mut Option<Trace>,
+        &'t self,
+        stack: &'t mut Option<[usize; STACK]>,
         operation: Operation,
         address: usize,
         len: usize,
@@ -437,8 +427,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
             _ => Self::VTABLE.alloc as *const (),
         };
         let place = (entry.addr(), here);
-        let site = Site::capture(ret_addr, place, self.config.stack_trace_frames, trace);
-        Findings::new(Call { operation, address, len, alignment, site })
+        let site = Site::capture(ret_addr, place, self.config.stack_trace_frames, stack);
+        Findings::new(Call { operation, address, len, alignment, site }, &self.config)
     }
 
     #[inline(always)]
@@ -491,8 +481,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         ret_addr: usize,
         here: usize,
     ) -> Option<NonNull<u8>> {
-        let mut trace = None;
-        let mut findings = self.begin(&mut trace, Operation::Alloc, 0, len, alignment, (ret_addr, here));
+        let mut stack = None;
+        let mut findings = self.begin(&mut stack, Operation::Alloc, 0, len, alignment, (ret_addr, here));
         let memory = self.locked(held).alloc(&mut findings, ret_addr);
         self.end(&mut findings);
         if self.config.verbose_log {
@@ -517,9 +507,9 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         assert!(new_len > 0, "DebugAllocator: {operation} to 0 bytes; the least is 1");
-        let mut trace = None;
+        let mut stack = None;
         let mut findings =
-            self.begin(&mut trace, operation, address, len, alignment, (ret_addr, return_address()));
+            self.begin(&mut stack, operation, address, len, alignment, (ret_addr, return_address()));
         // SAFETY: the caller's promise.
         let resized = unsafe { self.lock().resize(&mut findings, new_len, ret_addr) };
         self.end(&mut findings);
@@ -581,8 +571,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         ret_addr: usize,
         here: usize,
     ) -> bool {
-        let mut trace = None;
-        let mut findings = self.begin(&mut trace, Operation::Free, address, len, alignment, (ret_addr, here));
+        let mut stack = None;
+        let mut findings = self.begin(&mut stack, Operation::Free, address, len, alignment, (ret_addr, here));
         // SAFETY: the caller's promise.
         unsafe { self.locked(held).free(&mut findings, ret_addr) };
         self.end(&mut findings);
