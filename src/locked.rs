@@ -40,6 +40,11 @@
 //! panic in one ends the process, and nobody sees the lock afterwards. These locks know no poisoning. A
 //! child that calls back into the wrapper waits for itself (clause 15).
 //!
+//! # After a fork
+//!
+//! As with [`ThreadSafeAllocator`](crate::ThreadSafeAllocator): a child that is forked while another thread holds
+//! the lock hangs in its first call, or spins for ever.
+//!
 //! # Differences from Zig
 //!
 //! Those of [`ThreadSafeAllocator`](crate::thread_safe); and Zig's has one mutex, that of `std.Thread`.

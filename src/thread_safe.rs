@@ -47,6 +47,13 @@
 //! the lock may get it again before one that has waited longer, and one that sleeps waits until it
 //! is woken while those that are awake pass it. Nothing bounds how often that can happen.
 //!
+//! # After a fork
+//!
+//! A child that is forked while another thread holds the lock hangs in its first call: the lock stays held, since its holder
+//! is not there, and what it guards may be half changed. In a program that forks while its threads allocate, use
+//! this in the child only after `exec`, or fork with the lock held by yourself: let the one thread that forks be the
+//! only one that uses the allocator. A [`DebugAllocator`](crate::heap::DebugAllocator) makes a fork wait for its own lock.
+//!
 //! # Not under `#[global_allocator]`
 //!
 //! The standard library does not promise that its mutex allocates nothing, and on macOS among others

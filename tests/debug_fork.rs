@@ -48,7 +48,7 @@ fn work(rounds: usize) {
     }
 }
 
-/// Runs a function in a child process, and says whether that ended well: in ten seconds, or it hangs.
+/// Runs a function in a child process, and says whether that ended well: in so many seconds, or it hangs.
 fn in_child(seconds: u32, run: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child allocates, which is what is tested, and calls nothing that other threads might have held.
     let pid = unsafe { fork() };
@@ -94,12 +94,12 @@ fn beside_threads(threads: usize, run: impl FnOnce()) {
 fn forks_while_threads_allocate() {
     let before = vec![7_u8; 100_000];
     beside_threads(3, || {
-        for n in 0..300 {
-            let survives = in_child(10, || {
+        for n in 0..150 {
+            let survives = in_child(30, || {
                 work(3);
                 // A block of the parent's is freed, and another process forks.
                 let ends = n % 10 != 0
-                    || in_child(10, || {
+                    || in_child(30, || {
                         work(2);
                         true
                     });
@@ -111,8 +111,8 @@ fn forks_while_threads_allocate() {
         thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
-                    (0..20).for_each(|_| {
-                        assert!(in_child(10, || {
+                    (0..10).for_each(|_| {
+                        assert!(in_child(30, || {
                             work(1);
                             true
                         }))
@@ -148,7 +148,7 @@ fn what_other_allocators_do() {
             });
         }
         for _ in 0..50 {
-            assert!(in_child(10, || pages(SMP_ALLOCATOR) && pages(PAGE_ALLOCATOR)));
+            assert!(in_child(30, || pages(SMP_ALLOCATOR) && pages(PAGE_ALLOCATOR)));
         }
         is_done.store(true, Ordering::Relaxed);
     });

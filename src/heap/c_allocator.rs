@@ -32,6 +32,9 @@
 //!
 //! Any number, as C demands of `malloc`.
 //!
+//! After a `fork` while other threads allocate, the child may go on if the C library's `malloc` allows that: POSIX does not
+//! demand it, but glibc, musl, macOS and the BSDs take their locks for the fork.
+//!
 //! # Differences from Zig
 //!
 //! - `RAW_C_ALLOCATOR` asks for as many bytes as the alignment has, if the request is shorter. C

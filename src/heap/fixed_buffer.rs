@@ -27,6 +27,10 @@
 //! The orders of memory: growing the index acquires, giving bytes back releases. So whoever gets
 //! bytes that another thread has given back sees that thread's last use of them as past.
 //!
+//! After a `fork`, the child has a copy. That of the thread-safe flavour works on, whatever other threads were doing: the
+//! index is one word, and the blocks of threads that the child does not have are never freed. The plain flavour's
+//! works on if no other thread was in the middle of a call.
+//!
 //! # Differences from Zig
 //!
 //! A length so large that an index would overflow is "no memory"; Zig panics or wraps. The

@@ -57,6 +57,9 @@
 //! it spins. So an interrupt handler must not allocate if what it interrupts may. A program without threads
 //! finds the lock free each time.
 //!
+//! A child that is forked while another thread holds the lock waits for it for ever, since that thread is not there. Do
+//! not allocate from it in such a child before `exec`.
+//!
 //! # Pointers that reach less than a slot
 //!
 //! A pointer that a `Box` has held, or that was made from a reference, may access no more than that. The

@@ -18,6 +18,9 @@
 //!
 //! Handles are for one thread; the counters are plain. It is `Send` if its child's handle is.
 //!
+//! After a `fork` in its thread, the child has a copy with the same counters; what holds for the child allocator holds for
+//! the rest.
+//!
 //! # Differences from Zig
 //!
 //! The counters wrap around; Zig's panic. Zig captures 16 return addresses wherever the target can;

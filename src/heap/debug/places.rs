@@ -144,6 +144,11 @@ impl Places {
         self.left_out.total_len = sum(self.left_out.total_len, place.total_len);
     }
 
+    #[cfg(feature = "backtrace")]
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// Makes those places one that `key` says are one.
     #[cfg(feature = "backtrace")]
     pub(super) fn merge(&mut self, mut key: impl FnMut(&Place) -> Vec<usize>) {
