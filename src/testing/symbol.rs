@@ -81,6 +81,7 @@ enum Origin {
 /// comes first.
 #[cfg(feature = "backtrace")]
 fn places(address: usize, skip: &[&str]) -> Vec<Place> {
+    let _looking = Looking::begin();
     let mut places = Vec::new();
     backtrace::resolve(core::ptr::without_provenance_mut(address), |symbol| {
         let Some(name) = symbol.name() else { return };
@@ -96,6 +97,34 @@ fn places(address: usize, skip: &[&str]) -> Vec<Place> {
         places.push(Place { name, location, origin });
     });
     places
+}
+
+#[cfg(feature = "backtrace")]
+std::thread_local! {
+    /// Whether this thread looks symbols up. That allocates thousands of blocks and keeps many of them: if the global
+    /// allocator is one that walks the stack for each, it takes minutes, and a search for leaks is about little
+    /// else.
+    static IS_LOOKING: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
+/// As long as this is there, no stack is walked in this thread.
+#[cfg(feature = "backtrace")]
+struct Looking {
+    before: bool,
+}
+
+#[cfg(feature = "backtrace")]
+impl Looking {
+    fn begin() -> Looking {
+        Looking { before: IS_LOOKING.replace(true) }
+    }
+}
+
+#[cfg(feature = "backtrace")]
+impl Drop for Looking {
+    fn drop(&mut self) {
+        IS_LOOKING.set(self.before);
+    }
 }
 
 #[cfg(feature = "backtrace")]
@@ -322,7 +351,8 @@ pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; 
     addresses
 }
 
-/// [`stack_addresses`] into a slice of zeros.
+/// [`stack_addresses`] into a slice of zeros. In a call of what looks up symbols for this crate, only the first
+/// address is known.
 ///
 /// `place` is for where there is no return address: the function of the allocator that was called, and
 /// an address inside of it. The stack begins at the caller of that function. But the function may be
@@ -333,7 +363,7 @@ pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses
         *first = return_address;
     }
     #[cfg(feature = "backtrace")]
-    if addresses.len() > 1 {
+    if addresses.len() > 1 && !IS_LOOKING.get() {
         walk_stack(return_address, place, addresses);
     }
     #[cfg(not(feature = "backtrace"))]

@@ -60,7 +60,9 @@ impl Trace {
         }
         f.write_str(match (self.frames, cfg!(feature = "backtrace")) {
             (0, _) => " not stored; DebugConfig::stack_trace_frames, which is 0, is how many frames to store",
-            (_, true) => " unknown; no frame was found on the stack",
+            (_, true) => {
+                " unknown; no frame was found, or it was in the lookup of symbols, which is not traced"
+            }
             (_, false) => {
                 " unknown; the call gave no return address, and it takes the feature `backtrace` for \
                  DebugConfig::stack_trace_frames to find one"
