@@ -197,7 +197,8 @@ enum {
     ZIGALLOC_WRONG_ALIGNMENT = 3, /* the alignment is not the block's */
     ZIGALLOC_OVERRUN = 4,         /* bytes after the block have been written to */
     ZIGALLOC_CORRUPTION = 5,      /* the allocator's own records have been written to; the program aborts */
-    ZIGALLOC_LEAK = 6             /* a block was never freed */
+    ZIGALLOC_LEAK = 6,            /* blocks that were allocated in one place were never freed */
+    ZIGALLOC_MORE_LEAKS = 7       /* more blocks were never freed than a search reports one by one */
 };
 
 /* The call in which it was found. */

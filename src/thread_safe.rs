@@ -26,6 +26,14 @@
 //! sleeps only then (`docs/performance.md` has the measurements). Acquisition is unfair: a running thread may
 //! barge past sleeping waiters, without bound.
 //!
+//! # After a fork
+//!
+//! A child that is forked while another thread holds the lock hangs in its first call: the lock stays held, since its holder
+//! does not exist there, and the child allocator may be half changed. In a program that forks while its threads allocate, use
+//! this in the forked child only after `exec`, or let the thread that forks be the only one that uses the allocator. A
+//! [`DebugAllocator`](crate::heap::DebugAllocator) makes a fork wait for its own lock. The same holds for
+//! [`LockedAllocator`], whose lock may spin for ever.
+//!
 //! # Differences from Zig
 //!
 //! The exclusive borrow; and Zig's `std.Thread.Mutex` sleeps at once. Zig removed `ThreadSafeAllocator` in 0.16, in

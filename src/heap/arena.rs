@@ -49,6 +49,9 @@
 //! so a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) can be put around it; an arena over an
 //! [`Allocator`] is not.
 //!
+//! After a `fork` in the arena's thread, the child has a copy of it that works on. If another thread was in the
+//! middle of a call, the copy is in the state that this call left it in, and must not be used.
+//!
 //! # Differences from Zig
 //!
 //! An arena that goes out of scope frees its memory; Zig's is leaked without `deinit`. A length so

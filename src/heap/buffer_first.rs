@@ -34,6 +34,9 @@
 //!
 //! One at a time; it is `Send` if the fallback's handle is.
 //!
+//! After a `fork` in its thread, the child has a copy of the buffer that works on, and what holds for the fallback holds
+//! for the rest. If another thread was in the middle of a call, the copy must not be used.
+//!
 //! # Differences from Zig
 //!
 //! Those of the [fixed buffer](super::fixed_buffer). And Zig hands out a block of the fallback that begins in the

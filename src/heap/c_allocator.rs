@@ -8,6 +8,11 @@
 //!
 //! There is no state: the context is null and never used.
 //!
+//! # After a fork
+//!
+//! A child that is forked while other threads allocate may go on if the C library's `malloc` allows that: POSIX does not
+//! require it, but glibc, musl, macOS and the BSDs take their locks for the fork.
+//!
 //! # Differences from Zig
 //!
 //! - `RAW_C_ALLOCATOR` requests as many bytes as the alignment has, if the request is shorter. C

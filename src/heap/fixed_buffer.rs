@@ -18,6 +18,10 @@
 //! bytes back releases: a thread that gets bytes which another thread has freed sees that thread's last use of them as
 //! past.
 //!
+//! After a `fork`, the child has a copy. That of the thread-safe flavour works on, whatever other threads were doing: the
+//! index is one word, and the blocks of threads that the child does not have are never freed. The plain flavour's
+//! works on if no other thread was in the middle of a call.
+//!
 //! # Differences from Zig
 //!
 //! A length so large that an index would overflow is out of memory; Zig panics or wraps. The

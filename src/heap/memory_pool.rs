@@ -43,6 +43,9 @@
 //! One at a time. A pool is `Send` if its child's handle is, whatever the items are: those that are in
 //! use borrow it or are raw pointers.
 //!
+//! After a `fork` in the pool's thread, the child has a copy of it that works on. If another thread was in the
+//! middle of a call, the copy must not be used.
+//!
 //! # Differences from Zig
 //!
 //! A pool that goes out of scope frees its memory; Zig's is leaked without `deinit`. The pool keeps its

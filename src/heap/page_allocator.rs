@@ -65,6 +65,9 @@
 //!
 //! Any number.
 //!
+//! A child that is forked while other threads allocate goes on: there is no lock. (Where the pages are Rust's global
+//! heap's, as under Miri, there is one.)
+//!
 //! # Differences from Zig
 //!
 //! - `remap` does not move a block whose alignment is above a page, since the system would keep the

@@ -11,6 +11,9 @@
 //!
 //! Any number, as `GlobalAlloc` demands.
 //!
+//! After a `fork` while other threads allocate, what holds is what the global allocator of the program does. By default
+//! that is the C library's `malloc`; see [its paragraph](crate::heap::c_allocator#threads).
+//!
 //! # Limits
 //!
 //! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as

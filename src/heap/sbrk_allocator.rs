@@ -33,6 +33,11 @@
 //! be a length for which a small slot would do. Freed then, it counts as a small slot, and the rest of its
 //! big page is lost.
 //!
+//! # After a fork
+//!
+//! A child that is forked while another thread holds the lock waits for it for ever, since that thread does not exist there.
+//! Do not allocate from it in such a child before `exec`.
+//!
 //! # Pointers that reach less than a slot
 //!
 //! A pointer that a `Box` has held, or that was made from a reference, may access no more than that. The

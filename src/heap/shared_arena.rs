@@ -136,6 +136,11 @@
 //! - if the child is not thread-safe;
 //! - if results must be those of Zig 0.15.2.
 //!
+//! # After a fork
+//!
+//! A child that is forked while other threads allocate goes on: no call waits for another thread. Memory that one of
+//! them was just taking, and a node that it was just resizing, are lost in the child until the arena is reset.
+//!
 //! # Differences from Zig
 //!
 //! Zig reserves the most that an alignment can need by one addition, and gives the surplus back by a

@@ -29,6 +29,9 @@
 //!
 //! One at a time; it is `Send` if the fallback's handle is.
 //!
+//! After a `fork` in its thread, the child has a copy of the buffer that works on, and what holds for the fallback holds
+//! for the rest. If another thread was in the middle of a call, the copy must not be used.
+//!
 //! # Differences from Zig
 //!
 //! Zig's `get` makes the buffer empty and must be called once, which only the safe modes check. Here it

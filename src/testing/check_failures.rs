@@ -5,7 +5,7 @@ use core::fmt;
 use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
-use crate::testing::symbol::Symbol;
+use crate::testing::symbol::{self, Symbol};
 
 /// Runs `test_fn` once for each allocation that it makes, with that allocation failing, and checks
 /// that it returns the error and leaks nothing.
@@ -61,18 +61,23 @@ where
     for fail_index in 0..needed_alloc_count {
         let failing = FailingAllocator::init(backing_allocator, FailingConfig { fail_index, ..config });
         let result = test_fn(failing.allocator());
-        let return_address = failing.return_address();
-        let point =
-            FailurePoint { fail_index, needed_alloc_count, return_address: return_address.unwrap_or(0) };
+        let point = || FailurePoint {
+            fail_index,
+            needed_alloc_count,
+            return_address: failing.return_address().unwrap_or(0),
+            frames: symbol::program_frames(&failing.stack()),
+        };
         match result {
-            Ok(()) if return_address.is_some() => return Err(CheckError::SwallowedOutOfMemory(point)),
+            Ok(()) if failing.has_induced_failure() => {
+                return Err(CheckError::SwallowedOutOfMemory(point()));
+            }
             Ok(()) => {
                 return Err(CheckError::NondeterministicMemoryUsage { fail_index, needed_alloc_count });
             }
             Err(error) if !error.is_out_of_memory() => return Err(CheckError::Test(error)),
             Err(_) if failing.allocated_bytes() != failing.freed_bytes() => {
                 return Err(CheckError::MemoryLeakDetected {
-                    point,
+                    point: point(),
                     allocated_bytes: failing.allocated_bytes(),
                     freed_bytes: failing.freed_bytes(),
                     allocations: failing.allocations(),
@@ -131,8 +136,8 @@ pub enum CheckError<E> {
 
 /// The allocation that was made to fail.
 ///
-/// Its `Display` says where it was asked for: function, file and line with the feature `backtrace`,
-/// else the address.
+/// Its `Display` says where it was asked for: with the feature `backtrace`, function, file and line in the program's
+/// own code, even if a container asked on its behalf; else the address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailurePoint {
@@ -140,27 +145,47 @@ pub struct FailurePoint {
     pub fail_index: usize,
     /// How many allocations the function makes when none fails.
     pub needed_alloc_count: usize,
-    /// An address in the function that asked for it; 0 if it is not known, or if the memory ran out
-    /// by itself before.
+    /// An address in the function that asked for it, which may be one of a library; 0 if it is not known, or
+    /// if the memory ran out by itself before.
     pub return_address: usize,
+    /// Addresses in the program's own functions that led there, the innermost first. Those that are not known
+    /// are 0.
+    ///
+    /// Functions of the standard library, of this crate and of container crates are left out: those that
+    /// [`DebugConfig::skip_frames`](crate::heap::DebugConfig::skip_frames) names by default. If all are such
+    /// functions, these are the first of them. Without the feature `backtrace` there is only the return
+    /// address. Not in Zig.
+    pub frames: [usize; 6],
 }
 
-/// The address is hexadecimal.
+/// Shown in hexadecimal.
+struct Addresses([usize; 6]);
+
+impl fmt::Debug for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|address| core::ptr::without_provenance::<()>(*address)))
+            .finish()
+    }
+}
+
+/// Addresses are hexadecimal.
 impl fmt::Debug for FailurePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FailurePoint { fail_index, needed_alloc_count, return_address } = *self;
+        let FailurePoint { fail_index, needed_alloc_count, return_address, frames } = *self;
         f.debug_struct("FailurePoint")
             .field("fail_index", &fail_index)
             .field("needed_alloc_count", &needed_alloc_count)
             .field("return_address", &format_args!("{return_address:#x}"))
+            .field("frames", &Addresses(frames))
             .finish()
     }
 }
 
 impl fmt::Display for FailurePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FailurePoint { fail_index, needed_alloc_count, return_address } = *self;
-        let place = Symbol(return_address);
+        let FailurePoint { fail_index, needed_alloc_count, frames: [first, ..], .. } = *self;
+        let place = Symbol(first);
         write!(
             f,
             "allocation {fail_index} (counted from 0, of {needed_alloc_count}) failed, which {place} asked for"

@@ -18,6 +18,9 @@
 //!
 //! Handles are for one thread; the counters are plain. It is `Send` if its child's handle is.
 //!
+//! After a `fork` in its thread, the child has a copy with the same counters; what holds for the child allocator holds for
+//! the rest.
+//!
 //! # Differences from Zig
 //!
 //! The counters wrap around; Zig's panic. Zig captures 16 return addresses wherever the target can;
@@ -131,14 +134,12 @@ pub struct FailingAllocator<C: ChildAllocator> {
     freed_bytes: Cell<usize>,
     allocations: Cell<usize>,
     deallocations: Cell<usize>,
-    stack_addresses: Cell<[usize; STACK_ADDRESSES]>,
+    stack_addresses: Cell<[usize; symbol::STACK]>,
     /// The return address of the first allocation that was made to fail.
     induced_failure: Cell<Option<usize>>,
     fail_index: Cell<usize>,
     resize_fail_index: Cell<usize>,
 }
-
-const STACK_ADDRESSES: usize = 16;
 
 impl<C: ChildAllocator> FailingAllocator<C> {
     const VTABLE: VTable =
@@ -155,7 +156,7 @@ impl<C: ChildAllocator> FailingAllocator<C> {
             freed_bytes: Cell::new(0),
             allocations: Cell::new(0),
             deallocations: Cell::new(0),
-            stack_addresses: Cell::new([0; STACK_ADDRESSES]),
+            stack_addresses: Cell::new([0; symbol::STACK]),
             induced_failure: Cell::new(None),
             fail_index: Cell::new(config.fail_index),
             resize_fail_index: Cell::new(config.resize_fail_index),
@@ -245,6 +246,13 @@ impl<C: ChildAllocator> FailingAllocator<C> {
     /// Ports the field `stack_addresses`, and `getStackTrace`.
     #[doc(alias = "getStackTrace")]
     pub fn stack_addresses(&self) -> [usize; 16] {
+        let mut first = [0; 16];
+        first.copy_from_slice(&self.stack_addresses.get()[..16]);
+        first
+    }
+
+    /// All that is known of that stack.
+    pub(super) fn stack(&self) -> [usize; symbol::STACK] {
         self.stack_addresses.get()
     }
 

@@ -21,6 +21,9 @@
 //!
 //! Handles are for one thread. It is `Send` if its child's handle is.
 //!
+//! After a `fork` in its thread, the child has a copy of the ledger; what holds for the child allocator holds for the
+//! rest.
+//!
 //! # Differences from Zig
 //!
 //! Zig has no such allocator; its `DebugAllocator` and `SafeAllocator` find much of the same, with a

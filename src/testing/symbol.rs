@@ -38,7 +38,7 @@ impl fmt::Debug for Function {
         #[cfg(all(feature = "backtrace", not(miri)))]
         // What is looked up is the byte before an address, since others stand behind a call. The outermost
         // function is the one that begins there; others are inlined into it.
-        if let Some(place) = places(self.0.addr() + 1).pop() {
+        if let Some(place) = places(self.0.addr() + 1, &[]).pop() {
             return f.write_str(&place.name);
         }
         write!(f, "{:?}", self.0)
@@ -47,12 +47,14 @@ impl fmt::Debug for Function {
 
 /// The function, file and line of an address, if the program has debug information.
 ///
-/// The typed methods of `Allocator` are always inlined, so the innermost functions are this
-/// crate's own. The first one that is not is the caller; if all are, the outermost must do.
+/// The typed methods of `Allocator` are always inlined, and so may be what a library does with them: the innermost
+/// functions are not the program's. The first one that is the program's own is the caller; if there is
+/// none, the first that is not this crate's; if all are, the outermost must do.
 #[cfg(feature = "backtrace")]
 fn resolve(address: usize) -> Option<String> {
-    let mut places = places(address);
-    let caller = places.iter().position(|place| place.origin != Origin::Own);
+    let mut places = places(address, SKIP_FRAMES);
+    let program = places.iter().position(|place| place.origin == Origin::Program);
+    let caller = program.or_else(|| places.iter().position(|place| place.origin != Origin::Own));
     let index = caller.or(places.len().checked_sub(1))?;
     Some(places.swap_remove(index).to_string())
 }
@@ -68,23 +70,26 @@ struct Place {
 #[cfg(feature = "backtrace")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
+    /// This crate.
     Own,
-    Std,
+    /// A library whose functions are skipped.
+    Skipped,
     Program,
 }
 
 /// The functions of an address. There are several if some are inlined into others; the innermost
 /// comes first.
 #[cfg(feature = "backtrace")]
-fn places(address: usize) -> Vec<Place> {
+fn places(address: usize, skip: &[&str]) -> Vec<Place> {
+    let _looking = Looking::begin();
     let mut places = Vec::new();
     backtrace::resolve(core::ptr::without_provenance_mut(address), |symbol| {
         let Some(name) = symbol.name() else { return };
         let name = std::format!("{name:#}");
         let origin = if is_own(&name, symbol.filename()) {
             Origin::Own
-        } else if is_std(&name, symbol.filename()) {
-            Origin::Std
+        } else if is_skipped(&name, symbol.filename(), skip) {
+            Origin::Skipped
         } else {
             Origin::Program
         };
@@ -92,6 +97,42 @@ fn places(address: usize) -> Vec<Place> {
         places.push(Place { name, location, origin });
     });
     places
+}
+
+#[cfg(feature = "backtrace")]
+std::thread_local! {
+    /// Whether this thread looks symbols up. That allocates thousands of blocks and keeps many of them: if the global
+    /// allocator is one that walks the stack for each, it takes minutes, and a search for leaks is about little
+    /// else.
+    static IS_LOOKING: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+}
+
+/// As long as this is there, no stack is walked in this thread.
+#[cfg(feature = "backtrace")]
+struct Looking {
+    before: bool,
+}
+
+#[cfg(feature = "backtrace")]
+impl Looking {
+    fn begin() -> Looking {
+        Looking { before: IS_LOOKING.replace(true) }
+    }
+}
+
+#[cfg(feature = "backtrace")]
+impl Drop for Looking {
+    fn drop(&mut self) {
+        IS_LOOKING.set(self.before);
+    }
+}
+
+#[cfg(feature = "backtrace")]
+impl Place {
+    /// Whether it is the function of the standard library that calls `main`, a thread's function or a test.
+    fn is_runtime(&self) -> bool {
+        self.name.contains("__rust_begin_short_backtrace")
+    }
 }
 
 #[cfg(feature = "backtrace")]
@@ -106,41 +147,115 @@ impl fmt::Display for Place {
     }
 }
 
-/// Calls `write` with a line for each function on a stack, as [`stack_addresses`] or [`fill_stack`]
-/// return one.
+/// Calls `write` with a line for each function on a stack, as [`fill_stack`] returns one: those of at most `most`
+/// addresses.
 ///
-/// This crate's functions are left out. The first line is of the program's own code; functions of the
-/// standard library that it has called on the way come after it. What called `main`, or the thread's
-/// or the test's function, is left out, too.
+/// This crate's functions are left out, those that `skip` names, and what called `main`, or the thread's or the
+/// test's function. What is left out does not count. If nothing is left, the lines are those of the first
+/// addresses, whatever they are.
 #[cfg(feature = "std")]
 pub(crate) fn for_each_line(
     addresses: &[usize],
+    most: usize,
+    skip: &[&str],
     mut write: impl FnMut(&dyn fmt::Display) -> fmt::Result,
 ) -> fmt::Result {
     #[cfg(feature = "backtrace")]
     {
-        let mut lines: Vec<Place> = Vec::new();
+        let mut left = most;
+        let mut is_written = false;
         for &address in addresses {
-            let places = places(address);
-            if places.is_empty() {
-                let name = std::format!("{address:#x}");
-                lines.push(Place { name, location: None, origin: Origin::Program });
+            let places = places(address, skip);
+            if left == 0 || places.iter().any(Place::is_runtime) {
+                break;
             }
-            lines.extend(places);
+            if places.is_empty() {
+                write(&format_args!("{address:#x}"))?;
+            }
+            let is_shown = |place: &&Place| place.origin == Origin::Program;
+            places.iter().filter(is_shown).try_for_each(|place| write(place))?;
+            if places.is_empty() || places.iter().any(|place| is_shown(&place)) {
+                is_written = true;
+                left -= 1;
+            }
         }
-        if let Some(runtime) = lines.iter().position(|l| l.name.contains("__rust_begin_short_backtrace")) {
-            lines.truncate(runtime);
+        if is_written {
+            return Ok(());
         }
-        if lines.iter().any(|line| line.origin != Origin::Own) {
-            lines.retain(|line| line.origin != Origin::Own);
-        }
-        if let Some(first) = lines.iter().position(|line| line.origin == Origin::Program) {
-            lines[..=first].rotate_right(1);
-        }
-        lines.iter().try_for_each(|line| write(line))
+        let mut places = addresses.iter().take(most).flat_map(|&address| places(address, &[]));
+        places.try_for_each(|place| write(&place))
     }
     #[cfg(not(feature = "backtrace"))]
-    addresses.iter().try_for_each(|&address| write(&Symbol(address)))
+    {
+        let _ = skip;
+        addresses.iter().take(most).try_for_each(|&address| write(&Symbol(address)))
+    }
+}
+
+/// Which addresses of a stack [`for_each_line`] shows, each looked up once.
+#[cfg(feature = "backtrace")]
+pub(crate) struct Shown {
+    skip: &'static [&'static str],
+    /// What is known of an address.
+    known: std::collections::HashMap<usize, Look>,
+}
+
+#[cfg(feature = "backtrace")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Shown,
+    Skipped,
+    Runtime,
+}
+
+#[cfg(feature = "backtrace")]
+impl Shown {
+    pub(crate) fn new(skip: &'static [&'static str]) -> Shown {
+        Shown { skip, known: std::collections::HashMap::new() }
+    }
+
+    /// At most `most` of the addresses: those that are shown, or else the first.
+    pub(crate) fn of(&mut self, addresses: &[usize], most: usize) -> Vec<usize> {
+        let mut shown = Vec::new();
+        for &address in addresses {
+            match self.look_up(address) {
+                Look::Runtime => break,
+                Look::Skipped => {}
+                Look::Shown => shown.push(address),
+            }
+            if shown.len() == most {
+                return shown;
+            }
+        }
+        if shown.is_empty() { addresses[..most.min(addresses.len())].to_vec() } else { shown }
+    }
+
+    fn look_up(&mut self, address: usize) -> Look {
+        *self.known.entry(address).or_insert_with(|| {
+            let places = places(address, self.skip);
+            if places.iter().any(Place::is_runtime) {
+                Look::Runtime
+            } else if places.is_empty() || places.iter().any(|place| place.origin == Origin::Program) {
+                Look::Shown
+            } else {
+                Look::Skipped
+            }
+        })
+    }
+}
+
+/// The first addresses of a stack that are the program's own; the first of all if there is none. The others
+/// are 0.
+pub(crate) fn program_frames<const N: usize>(stack: &[usize]) -> [usize; N] {
+    let known = stack.iter().position(|&address| address == 0).unwrap_or(stack.len());
+    let stack = &stack[..known];
+    #[cfg(feature = "backtrace")]
+    let shown = Shown::new(SKIP_FRAMES).of(stack, N);
+    #[cfg(not(feature = "backtrace"))]
+    let shown = stack;
+    let mut frames = [0; N];
+    frames.iter_mut().zip(shown.iter().copied()).for_each(|(frame, address)| *frame = address);
+    frames
 }
 
 /// Whether a function is of this crate, which its name says or else its file: where only line tables
@@ -159,20 +274,71 @@ fn is_own(name: &str, file: Option<&Path>) -> bool {
         || written.is_some_and(|dir| file.starts_with(dir))
 }
 
-/// Whether a function is of the standard library, by its file, or else by its name.
+/// The crates whose functions are not the program's, by default: see
+/// [`DebugConfig::skip_frames`](crate::heap::DebugConfig::skip_frames).
+#[cfg_attr(not(feature = "std"), allow(dead_code))]
+pub(crate) const SKIP_FRAMES: &[&str] = &[
+    "std",
+    "core",
+    "alloc",
+    "test",
+    "allocator_api2",
+    "arrayvec",
+    "blink_alloc",
+    "bump_scope",
+    "bumpalo",
+    "bytes",
+    "hashbrown",
+    "indexmap",
+    "slab",
+    "smallvec",
+    "thin_vec",
+];
+
+/// Whether one of the crates or paths in `skip` has a function: by its name, or, since names of inlined functions
+/// are short where only line tables were compiled, by its file.
 #[cfg(feature = "backtrace")]
-fn is_std(name: &str, file: Option<&Path>) -> bool {
-    const CRATES: [&str; 4] = ["core", "alloc", "std", "test"];
-    if let Some(file) = file {
-        // `…/library/core/src/…`
-        let parts: Vec<_> = file.iter().collect();
-        return parts.windows(3).any(|part| {
-            part[0] == "library" && CRATES.iter().any(|name| part[1] == *name) && part[2] == "src"
-        });
-    }
-    let name = name.trim_start_matches('<');
-    CRATES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("::")))
+fn is_skipped(name: &str, file: Option<&Path>, skip: &[&str]) -> bool {
+    skip.iter().any(|prefix| is_of(name, file, prefix))
 }
+
+#[cfg(feature = "backtrace")]
+fn is_of(name: &str, file: Option<&Path>, prefix: &str) -> bool {
+    const LIBRARY: [&str; 4] = ["core", "alloc", "std", "test"];
+    // `hashbrown::map::f`, `<hashbrown::map::T as Trait>::f`.
+    let path = name.trim_start_matches(['<', '&']);
+    if path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("::")) {
+        return true;
+    }
+    // What the compiler makes between a program and its global allocator.
+    if prefix == "alloc" && ["__rust_", "__rg_", "__rdl_"].iter().any(|shim| name_of(name).starts_with(shim))
+    {
+        return !name.contains("__rust_begin_short_backtrace");
+    }
+    let Some(file) = file.filter(|_| !prefix.contains("::")) else { return false };
+    let parts: Vec<&str> = file.iter().filter_map(|part| part.to_str()).collect();
+    if LIBRARY.contains(&prefix) {
+        // `…/library/core/src/…`
+        return parts.windows(3).any(|part| *part == ["library", prefix, "src"]);
+    }
+    // `…/hashbrown-0.15.2/src/…`, or without the version where it is vendored.
+    let is_crate = |part: &str| {
+        let (name, rest) = part.split_at_checked(prefix.len()).unwrap_or((part, ""));
+        let is_version =
+            |rest: &str| rest.starts_with('-') && rest[1..].starts_with(|c: char| c.is_ascii_digit());
+        name.replace('-', "_") == prefix && (rest.is_empty() || is_version(rest))
+    };
+    parts.windows(2).any(|part| is_crate(part[0]) && part[1] == "src")
+}
+
+/// The last part of a path of names.
+#[cfg(feature = "backtrace")]
+fn name_of(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// How many addresses of a stack are captured: enough for what is skipped, and for as many as are shown.
+pub(crate) const STACK: usize = 64;
 
 /// The stack of the call that `return_address` came with: first that address, then the return
 /// addresses of its function's callers. What is not known is 0.
@@ -185,7 +351,8 @@ pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; 
     addresses
 }
 
-/// [`stack_addresses`] into a slice of zeros.
+/// [`stack_addresses`] into a slice of zeros. In a call of what looks up symbols for this crate, only the first
+/// address is known.
 ///
 /// `place` is for where there is no return address: the function of the allocator that was called, and
 /// an address inside of it. The stack begins at the caller of that function. But the function may be
@@ -196,7 +363,7 @@ pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses
         *first = return_address;
     }
     #[cfg(feature = "backtrace")]
-    if addresses.len() > 1 {
+    if addresses.len() > 1 && !IS_LOOKING.get() {
         walk_stack(return_address, place, addresses);
     }
     #[cfg(not(feature = "backtrace"))]
@@ -220,40 +387,54 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
         (known, _) => (entry, known),
     };
     let mut caller = 0;
+    let mut own = 0;
     let mut nearest = 0;
     // The same without knowing where functions begin: how far away, and which.
     let mut near_instruction = (usize::MAX, 0);
     let mut knows_beginnings = false;
     let mut depth = 0;
-    backtrace::trace(|frame| {
+    // The whole stack, as far as it is looked at: the allocators' frames, and twice as many as are wanted.
+    let mut stack = [0; 2 * STACK];
+    trace(|frame| {
+        stack[depth] = frame.ip().addr();
         depth += 1;
         let begin = frame.symbol_address().addr();
         if begin == frame.ip().addr() {
             near_instruction = near_instruction.min((begin.abs_diff(inside), depth));
-            return true;
+            return depth < stack.len();
         }
         knows_beginnings = true;
+        if begin == this {
+            own = depth;
+        }
         if begin <= inside && begin > nearest {
             nearest = begin;
             // How many frames to leave out.
             caller = if return_address != 0 || begin == entry { depth } else { depth - 1 };
         }
-        true
+        depth < stack.len()
     });
     if !knows_beginnings {
         caller = near_instruction.1;
     }
-    let mut free = addresses.iter_mut().skip(usize::from(return_address != 0));
-    let mut depth = 0;
-    backtrace::trace(|frame| {
-        depth += 1;
-        if depth <= caller {
-            return true;
-        }
-        match free.next() {
-            Some(address) => *address = frame.ip().addr(),
-            None => return false,
-        }
-        true
-    });
+    // An address of no function on the stack: at least what is known not to be its caller is left out.
+    caller = caller.max(own);
+    let free = addresses.iter_mut().skip(usize::from(return_address != 0));
+    free.zip(&stack[caller..depth]).for_each(|(to, from)| *to = *from);
+}
+
+/// Calls a function with each frame of the stack, until it returns false.
+///
+/// Not `backtrace::trace`, except on Windows, since that has a lock for all threads: in a process that was forked, a
+/// thread that is not there may have it.
+#[cfg(feature = "backtrace")]
+fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
+    #[cfg(windows)]
+    backtrace::trace(each);
+    // SAFETY: what has to be synchronised is Windows' library for that. Elsewhere it is the unwinder that is called,
+    // as it is for a panic, from any thread.
+    #[cfg(not(windows))]
+    unsafe {
+        backtrace::trace_unsynchronized(each);
+    }
 }

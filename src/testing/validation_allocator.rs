@@ -19,6 +19,8 @@
 //!
 //! It has no state of its own. It is `Send` if the underlying allocator is.
 //!
+//! After a `fork`, what holds is what does for the underlying allocator.
+//!
 //! Ports `ValidationAllocator` and `validationWrap` of `lib/std/mem.zig` of Zig 0.15.2.
 
 use core::ptr::NonNull;

@@ -17,7 +17,7 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 ///
 /// # Panics
 /// After `test` has returned, if there is something to report. The message begins with the number of
-/// reports and has the first of them: with the feature `backtrace`, the function, file and line of
+/// mistakes, where each leaked block is one, and has the first report: with the feature `backtrace`, the function, file and line of
 /// the mistake, or of the allocation that was not freed. A panic of `test` itself is passed on, and
 /// then leaks are not looked for.
 ///
@@ -53,21 +53,24 @@ pub fn with_allocator<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> T {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
     let result = test(debug.allocator());
     debug.detect_leaks();
-    let reports: usize = KINDS.iter().map(|&kind| debug.count(kind)).sum();
+    let mistakes: usize = KINDS.iter().map(|&kind| debug.count(kind)).sum();
     let first = debug.first_report();
     debug.deinit_without_leak_checks();
     if let Some(first) = first {
-        fail(reports, &first);
+        fail(mistakes, &first);
     }
     result
 }
 
 #[cold]
 #[track_caller]
-fn fail(reports: usize, first: &Report) -> ! {
-    let reports =
-        if reports == 1 { String::from("1 report") } else { std::format!("{reports} reports; the first") };
-    panic!("with_allocator: {reports}: {first}");
+fn fail(mistakes: usize, first: &Report) -> ! {
+    let mistakes = if mistakes == 1 {
+        String::from("1 mistake")
+    } else {
+        std::format!("{mistakes} mistakes; the first")
+    };
+    panic!("with_allocator: {mistakes}: {first}");
 }
 
 const KINDS: [ReportKind; 6] = [

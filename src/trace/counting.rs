@@ -25,6 +25,9 @@
 //! threads call has each number of some moment, not all of the same one, and counts a block as live that
 //! is just being asked for.
 //!
+//! After a `fork` while other threads allocate, the numbers are right but for the calls that were in progress; what holds
+//! for the child allocator holds for the rest.
+//!
 //! # Without 64-bit atomics
 //!
 //! The numbers of calls and the sum of all bytes have 64 bits, on targets that can add to them

@@ -32,6 +32,9 @@
 //! The lock is the standard library's mutex. As with [`ThreadSafeAllocator`], this allocator cannot be Rust's
 //! global allocator.
 //!
+//! A child that is forked while another thread holds the lock hangs in its first call, as with
+//! [`ThreadSafeAllocator`](crate::ThreadSafeAllocator).
+//!
 //! # Differences from Zig
 //!
 //! Zig had `LoggingAllocator`, `ScopedLoggingAllocator` and `logToWriterAllocator` in `std.heap`, and has

@@ -190,7 +190,7 @@ fn the_call_site_is_named() {
     let error = check_all_allocation_failures(arena.allocator(), leaks).unwrap_err();
     let CheckError::MemoryLeakDetected { point, .. } = &error else { panic!("{error}") };
     let text = error.to_string();
-    if point.return_address == 0 {
+    if point.frames[0] == 0 {
         assert!(text.contains("which an unknown place asked for"), "{text}");
     } else if cfg!(feature = "backtrace") {
         let source = include_str!("check_failures.rs");
@@ -273,10 +273,11 @@ fn debug_shows_the_address_in_hexadecimal() {
     });
     let error = error.unwrap_err();
     let CheckError::SwallowedOutOfMemory(point) = error else { panic!("{error}") };
+    let frames = point.frames.map(|address| format!("{address:#x}")).join(", ");
     assert_eq!(
         format!("{point:?}"),
         format!(
-            "FailurePoint {{ fail_index: 0, needed_alloc_count: 1, return_address: {:#x} }}",
+            "FailurePoint {{ fail_index: 0, needed_alloc_count: 1, return_address: {:#x}, frames: [{frames}] }}",
             point.return_address
         )
     );

@@ -4,12 +4,14 @@
 mod conforms;
 mod large;
 mod layout;
+mod leak_groups;
 mod leaks;
 mod misuse;
 mod options;
 mod owed;
 mod plain;
 mod threads;
+mod traces;
 mod with_allocator;
 mod zig;
 
@@ -37,10 +39,12 @@ fn kinds() -> Vec<ReportKind> {
     reports().iter().map(|report| report.kind).collect()
 }
 
-/// Everything on, and reports go to [`reports`].
+/// Everything on, each leak has a report of its own, and reports go to [`reports`].
 const CONFIG: DebugConfig = DebugConfig {
     stack_trace_frames: 1,
     safety: true,
+    group_leaks: false,
+    leak_limit: usize::MAX,
     report: remember,
     page_size: PAGE,
     ..DebugConfig::DEFAULT

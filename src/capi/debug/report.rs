@@ -46,7 +46,7 @@ pub struct RawReport {
 }
 
 /// In the order of the constants, which are 0, 1, 2 and so on.
-pub(super) const KINDS: [ReportKind; 7] = [
+pub(super) const KINDS: [ReportKind; 8] = [
     ReportKind::DoubleFree,
     ReportKind::InvalidFree,
     ReportKind::WrongLength,
@@ -54,6 +54,7 @@ pub(super) const KINDS: [ReportKind; 7] = [
     ReportKind::Overrun,
     ReportKind::Corruption,
     ReportKind::Leak,
+    ReportKind::MoreLeaks,
 ];
 
 fn kind(kind: ReportKind) -> c_int {
@@ -65,6 +66,7 @@ fn kind(kind: ReportKind) -> c_int {
         ReportKind::Overrun => 4,
         ReportKind::Corruption => 5,
         ReportKind::Leak => 6,
+        ReportKind::MoreLeaks => 7,
     }
 }
 

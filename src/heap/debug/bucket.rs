@@ -3,7 +3,7 @@
 use core::ptr::NonNull;
 
 use super::geometry::{Class, Geometry, WORD};
-use super::report::{Site, Trace};
+use super::trace::Site;
 use crate::alignment::Alignment;
 
 /// What stands behind the slots of a page. Zig's `BucketHeader`.
@@ -323,21 +323,17 @@ impl<'g> Bucket<'g> {
         if self.geometry.frames == 0 {
             return;
         }
-        let place = self.trace_place(slot, event);
-        for (i, address) in site.stored(self.geometry.frames).iter().enumerate() {
-            // SAFETY: promises 1 and 2; the geometry has `frames` words for each event of each slot.
-            unsafe { place.add(i).write(*address) };
-        }
+        // SAFETY: promises 1 and 2; the geometry has `frames` words for each event of each slot.
+        unsafe { self.trace_place(slot, event).write(site.word()) };
     }
 
-    /// A trace that has been stored: that of the allocation of a slot that has been handed out, or
-    /// that of the end of one that has been freed.
-    pub(super) fn trace(&self, slot: usize, event: Event) -> Trace {
+    /// The word that has been stored of a call: that of the allocation of a slot that has been handed out, or
+    /// that of the end of one that has been freed. 0 if nothing is stored.
+    pub(super) fn trace(&self, slot: usize, event: Event) -> usize {
         if self.geometry.frames == 0 {
-            return Trace::UNKNOWN;
+            return 0;
         }
-        let place = self.trace_place(slot, event);
-        // SAFETY: promises 1 and 2; `set_trace` has written all of them.
-        Trace::from_fn(self.geometry.frames, |i| unsafe { place.add(i).read() })
+        // SAFETY: promises 1 and 2; `set_trace` has written it.
+        unsafe { self.trace_place(slot, event).read() }
     }
 }

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::report::{Report, print};
 use crate::heap::PAGE_SIZE_MAX;
+use crate::testing::symbol::SKIP_FRAMES;
 
 /// The most addresses that a trace can have.
 pub const MAX_STACK_TRACE_FRAMES: usize = 32;
@@ -27,15 +28,29 @@ pub const MAX_PAGE_SIZE: usize = 4 << 20;
 #[doc(alias = "GeneralPurposeAllocatorConfig")]
 #[derive(Clone, Copy)]
 pub struct DebugConfig {
-    /// How many addresses to store for the allocation of a block, and as many for its end. At most
-    /// [`MAX_STACK_TRACE_FRAMES`].
+    /// How many frames a report shows of the stack of an allocation, and of its end; 0 if nothing is to be
+    /// stored of either. At most [`MAX_STACK_TRACE_FRAMES`].
     ///
-    /// The first is in the function that called. Without the feature `backtrace` the others are not
-    /// known, so that more than one is a waste.
+    /// With the feature `backtrace`, the stack is walked in every call unless this is 0, and what is stored is the
+    /// whole of it, up to 64 frames: each stack once, in pages of the operating system that go back in the end. A report
+    /// leaves out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the
+    /// feature, the caller's address is all that is known, so that more than one is a waste.
     ///
     /// Default: 6 with the feature `backtrace` and 1 without, in builds with `debug_assertions`;
     /// otherwise 0.
     pub stack_trace_frames: usize,
+
+    /// The libraries whose functions reports leave out, so that a trace begins in the program's own code: names of
+    /// crates (`"hashbrown"`), or paths of modules in them (`"my_app::containers"`). A frame is left out if
+    /// all functions in it, those that are inlined included, are of these libraries, or of this crate. It does not count
+    /// as one of the [`stack_trace_frames`](Self::stack_trace_frames). If nothing is left of a stack, it is shown as it
+    /// is. With an empty list, only functions of this crate are left out.
+    ///
+    /// Names are looked up when a report is printed, or leaks are grouped. Without the feature `backtrace` it has
+    /// no effect. Not in Zig.
+    ///
+    /// Default: [`DebugConfig::SKIP_FRAMES`].
+    pub skip_frames: &'static [&'static str],
 
     /// Whether to count the requested bytes, and allow a limit on them:
     /// [`set_requested_memory_limit`](super::DebugAllocator::set_requested_memory_limit).
@@ -83,6 +98,21 @@ pub struct DebugConfig {
     /// [`flush_retained_metadata`]: super::DebugAllocator::flush_retained_metadata
     pub retain_metadata: bool,
 
+    /// Whether a search for leaks makes one report of all blocks that were allocated in one place: that is, whose
+    /// traces are the same as far as a report shows them. [`Report::count`] and [`Report::total_len`] are those of
+    /// all, and the rest is of the first. Blocks of which no trace is known are one report. Not in Zig,
+    /// where each block is a report.
+    ///
+    /// Default: yes.
+    pub group_leaks: bool,
+
+    /// How many leaks a search reports at most: those with the most bytes. A last report, of the kind
+    /// [`MoreLeaks`](super::ReportKind::MoreLeaks), says how many were left out. All are counted. Not in
+    /// Zig.
+    ///
+    /// Default: 100.
+    pub leak_limit: usize,
+
     /// Whether to print a line for every call to the standard error stream.
     ///
     /// Default: no.
@@ -123,6 +153,10 @@ pub struct DebugConfig {
 }
 
 impl DebugConfig {
+    /// The default of [`skip_frames`](Self::skip_frames): the standard library with what the compiler puts between a
+    /// program and its global allocator, and crates of containers and of allocators.
+    pub const SKIP_FRAMES: &'static [&'static str] = SKIP_FRAMES;
+
     /// The default options, which are Zig's.
     pub const DEFAULT: DebugConfig = DebugConfig {
         stack_trace_frames: match (cfg!(debug_assertions), cfg!(feature = "backtrace")) {
@@ -136,6 +170,9 @@ impl DebugConfig {
         never_unmap: false,
         quarantine: 0,
         retain_metadata: false,
+        skip_frames: DebugConfig::SKIP_FRAMES,
+        group_leaks: true,
+        leak_limit: 100,
         verbose_log: false,
         backing_allocator_zeroes: true,
         resize_stack_traces: false,
@@ -164,6 +201,9 @@ impl fmt::Debug for DebugConfig {
             never_unmap,
             quarantine,
             retain_metadata,
+            skip_frames,
+            group_leaks,
+            leak_limit,
             verbose_log,
             backing_allocator_zeroes,
             resize_stack_traces,
@@ -179,6 +219,9 @@ impl fmt::Debug for DebugConfig {
             .field("never_unmap", &never_unmap)
             .field("quarantine", &quarantine)
             .field("retain_metadata", &retain_metadata)
+            .field("skip_frames", &skip_frames)
+            .field("group_leaks", &group_leaks)
+            .field("leak_limit", &leak_limit)
             .field("verbose_log", &verbose_log)
             .field("backing_allocator_zeroes", &backing_allocator_zeroes)
             .field("resize_stack_traces", &resize_stack_traces)

@@ -12,7 +12,8 @@
 //!
 //! The used bits are whole words. Lengths and alignments are there only with safety. Lengths have as
 //! many bytes as the largest small block needs. A slot has two traces, that of its allocation and that
-//! of its end, in this order.
+//! of its end, in this order. As in Zig, each has a word for every frame, so that a page has as many slots; a
+//! [stack](super::stacks) takes the first of them.
 
 use super::bucket::Header;
 use super::config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};

@@ -4,8 +4,9 @@ use core::ptr::NonNull;
 
 use super::bucket::Event;
 use super::recent::{Freed, Unused};
-use super::report::{Call, Findings, Operation, Report, ReportKind, Site, Trace};
+use super::report::{Call, Findings, Operation, Report, ReportKind};
 use super::state::Locked;
+use super::trace::Site;
 use crate::alignment::Alignment;
 
 /// What the table knows of a large block, beside its traces.
@@ -67,7 +68,7 @@ impl Locked<'_> {
         }
         let serial = self.state.next_serial();
         let index = self.enter(Large { memory: block, alignment, status: Status::Live, serial });
-        self.set_large_trace(index, Event::Allocation, site.stored(self.geometry.frames));
+        self.set_large_trace(index, Event::Allocation, site.word());
         Some(memory)
     }
 
@@ -114,11 +115,11 @@ impl Locked<'_> {
             let freed = self.forget(index, Status::Gone, site);
             self.bury(freed, None, ret_addr);
             let index = self.enter(new);
-            self.set_large_trace(index, Event::Allocation, allocation.stored(self.geometry.frames));
+            self.set_large_trace(index, Event::Allocation, allocation);
             index
         };
         if self.config.resize_stack_traces {
-            self.set_large_trace(index, Event::Allocation, site.stored(self.geometry.frames));
+            self.set_large_trace(index, Event::Allocation, site.word());
         }
         Some(resized)
     }
@@ -140,7 +141,7 @@ impl Locked<'_> {
         let large = self.state.large.get(index);
         if large.is_freed() {
             self.describe_large(index, large, findings.add(ReportKind::DoubleFree));
-            findings.report().first_free = self.large_trace(index, Event::Free);
+            findings.report().first_free = self.trace_of(self.large_trace(index, Event::Free));
             return None;
         }
         if self.config.safety && large.memory.len() != findings.call.len {
@@ -155,7 +156,7 @@ impl Locked<'_> {
     fn describe_large(&self, index: usize, large: Large, report: &mut Report) {
         report.recorded_len = Some(large.memory.len());
         report.recorded_alignment = Some(large.alignment);
-        report.allocation = self.large_trace(index, Event::Allocation);
+        report.allocation = self.trace_of(self.large_trace(index, Event::Allocation));
     }
 
     /// Adds a live block, for which there is room, and returns its index.
@@ -183,29 +184,23 @@ impl Locked<'_> {
         let allocation = self.large_trace(index, Event::Allocation);
         if self.config.retain_metadata {
             self.state.large.set(index, Large { status, ..large });
-            self.set_large_trace(index, Event::Free, site.stored(self.geometry.frames));
+            self.set_large_trace(index, Event::Free, site.word());
         } else {
             self.state.large.remove(index);
         }
-        Freed::new(
-            memory.addr().get(),
-            memory.len(),
-            alignment,
-            allocation.first_address(),
-            site.first_address(),
-        )
+        Freed::new(memory.addr().get(), memory.len(), alignment, allocation, site.word())
     }
 
-    pub(super) fn large_trace(&self, index: usize, event: Event) -> Trace {
-        let frames = self.geometry.frames;
-        let words = &self.state.large.words(index)[event as usize * frames..];
-        Trace::from_fn(frames, |i| words[i])
+    /// The word that is stored of a call; 0 if nothing is.
+    pub(super) fn large_trace(&self, index: usize, event: Event) -> usize {
+        self.state.large.words(index).get(event as usize * self.geometry.frames).copied().unwrap_or(0)
     }
 
-    fn set_large_trace(&mut self, index: usize, event: Event, addresses: &[usize]) {
+    fn set_large_trace(&mut self, index: usize, event: Event, word: usize) {
         let frames = self.geometry.frames;
-        let words = &mut self.state.large.words_mut(index)[event as usize * frames..][..frames];
-        words.copy_from_slice(addresses);
+        if frames != 0 {
+            self.state.large.words_mut(index)[event as usize * frames] = word;
+        }
     }
 }
 

@@ -1,171 +1,134 @@
-//! The search for live blocks, in steps between which the allocator is not locked.
+//! The search for live blocks.
 //!
-//! Whoever is told of a leak may allocate: to print it, if the global heap is on top of the allocator.
-//! So the lock is released after every few leaks, and the search has to find its way when it comes
-//! back. Pages and large blocks are numbered in the order in which they came; that tells where the
-//! search was, what it has seen, and what is younger than the search.
+//! It sees what is live at one moment: the allocator is locked once, and each page and each large block looked at
+//! once. Reports are made when it is unlocked again, since whoever is told of a leak may allocate: to print
+//! it, if the global heap is on top of the allocator. So may the list of what is found, which is on the global
+//! heap; when it is full, the search begins again with a longer one. What has been allocated since it began the
+//! first time, the list itself included, has a higher number than everything else, and is not part of it.
 
 use core::ptr::NonNull;
 
+use super::DebugAllocator;
 use super::bucket::Event;
 use super::geometry::MAX_CLASSES;
 use super::large::Large;
-use super::report::{Findings, Operation, Report, ReportKind, Trace};
+use super::places::{Leak, LeftOut, Places};
+use super::report::{Call, Findings, Report, ReportKind};
 use super::state::Locked;
-use crate::alignment::Alignment;
+use super::trace::Trace;
+use crate::allocator::ChildAllocator;
 
-/// How many leaks are told before the allocator is locked again.
-const STEP: usize = 16;
-
-/// Where a search is.
+/// What is older than a search.
 pub(super) struct Search {
     /// For each class, the number of its newest page when the search began, and how many slots of that
     /// page had been handed out.
     begin: [(usize, usize); MAX_CLASSES],
     /// The last number of all at that time.
     last: usize,
-    /// The class that is being looked at; behind the last one are large blocks.
-    class: usize,
-    /// Its pages above this number have been looked at.
-    page: usize,
-    /// And so have the slots below this one of the page with that number.
-    slot: usize,
-    /// Large blocks up to this number have been looked at.
-    large: usize,
 }
 
-/// What one step of a search has found.
-pub(super) struct Leaks {
-    reports: [Report; STEP],
-    len: usize,
+impl<C: ChildAllocator> DebugAllocator<C> {
+    /// [`detect_leaks`](Self::detect_leaks).
+    pub(super) fn search(&self) -> usize {
+        let search = self.lock().begin_search();
+        let mut places = Places::new(self.config.group_leaks);
+        let mut findings;
+        loop {
+            places.grow();
+            findings = Findings::new(Call::DETECT_LEAKS, &self.config);
+            let is_complete = self.lock().search(&search, &mut places, &mut findings).is_some();
+            if is_complete || !findings.is_empty() {
+                break;
+            }
+        }
+        #[cfg(feature = "backtrace")]
+        if self.config.group_leaks && self.config.stack_trace_frames != 0 && places.len() > 1 {
+            let mut look = crate::testing::symbol::Shown::new(self.config.skip_frames);
+            places.merge(|place| self.trace_of(place.word).shown(&mut look));
+        }
+        let (places, left_out) = places.finish(self.config.leak_limit);
+        let mut leaks = left_out.count;
+        for place in &places {
+            leaks += place.count;
+            let report = Report::leak(place, self.trace_of(place.word), &self.config);
+            self.tally.tell(&report, self.listener);
+        }
+        if left_out.reports != 0 {
+            let LeftOut { reports: left_out, count, total_len } = left_out;
+            let kind = ReportKind::MoreLeaks;
+            let report = Report::new(&Call::DETECT_LEAKS, &self.config);
+            self.tally.tell(&Report { kind, left_out, count, total_len, ..report }, self.listener);
+        }
+        self.end(&mut findings);
+        leaks
+    }
+
+    fn trace_of(&self, word: usize) -> Trace {
+        self.lock().trace_of(word)
+    }
 }
 
-impl Leaks {
-    fn new() -> Leaks {
-        let none = Report::new(Operation::DetectLeaks, 0, 0, Alignment::_1, Trace::UNKNOWN);
-        Leaks { reports: [none; STEP], len: 0 }
-    }
-
-    pub(super) fn reports(&self) -> &[Report] {
-        &self.reports[..self.len]
-    }
-
-    fn room(&self) -> usize {
-        STEP - self.len
-    }
-
-    fn add(&mut self, address: usize, len: Option<usize>, alignment: Option<Alignment>, allocation: Trace) {
-        let report = &mut self.reports[self.len];
-        report.kind = ReportKind::Leak;
-        report.address = address;
-        report.alignment = alignment.unwrap_or(Alignment::_1);
-        report.recorded_len = len;
-        report.recorded_alignment = alignment;
-        report.allocation = allocation;
-        self.len += 1;
-    }
-}
-
-impl<'d> Locked<'d> {
-    pub(super) fn begin_search(&self) -> Search {
+impl Locked<'_> {
+    fn begin_search(&self) -> Search {
         let mut begin = [(0, 0); MAX_CLASSES];
         for (class, begin) in begin.iter_mut().enumerate() {
             if let Some(head) = self.state.heads[class] {
                 *begin = (self.serial_of(head), self.bucket(head, class).allocated_count());
             }
         }
-        Search { begin, last: self.state.last_serial(), class: 0, page: begin[0].0, slot: 0, large: 0 }
+        Search { begin, last: self.state.last_serial() }
     }
 
     fn serial_of(&self, page: NonNull<u8>) -> usize {
-        let index = self.state.pages.find(page.addr().get());
-        index.map_or(0, |index| self.state.pages.get(index).serial)
+        self.state.pages.lookup(page.addr().get()).map_or(0, |page| page.serial)
     }
 
-    /// The next leaks, in order; none in the end. A page that is not intact ends the search.
-    pub(super) fn search(&self, search: &mut Search, findings: &mut Findings<'_>) -> Leaks {
-        let mut leaks = Leaks::new();
-        while search.class < self.geometry.class_count {
-            if self.search_class(search, &mut leaks, findings).is_none() {
-                return leaks;
-            }
-            search.class += 1;
-            search.page = search.begin.get(search.class).map_or(0, |begin| begin.0);
-            search.slot = 0;
-        }
-        self.search_large(search, &mut leaks);
-        leaks
-    }
-
-    /// Looks at the rest of the current class. `None` if there is more of it.
-    fn search_class(
-        &self,
-        search: &mut Search,
-        leaks: &mut Leaks,
-        findings: &mut Findings<'_>,
-    ) -> Option<()> {
-        let (newest, handed_out) = search.begin[search.class];
-        let mut next = self.state.heads[search.class];
-        while let Some(memory) = next {
-            let bucket = self.bucket(memory, search.class);
-            if !self.is_intact_with_links(bucket, findings) {
-                return None;
-            }
-            next = bucket.prev();
-            let serial = self.serial_of(memory);
-            if serial > search.page {
-                continue;
-            }
-            if serial < search.page {
-                // The page where the search was has gone, or been left.
-                (search.page, search.slot) = (serial, 0);
-            }
-            // What was handed out since then is younger than the search.
-            let limit = if serial == newest { handed_out } else { usize::MAX };
-            let end = bucket.allocated_count().min(limit);
-            for slot in search.slot..end {
-                if !bucket.is_used(slot) {
-                    continue;
-                }
-                if leaks.room() == 0 {
-                    search.slot = slot;
+    /// Finds all leaks. `None` if it did not, since there was no room for them, or since a page is not intact, which
+    /// the findings have then.
+    fn search(&self, search: &Search, places: &mut Places, findings: &mut Findings<'_>) -> Option<()> {
+        let mut order = 0;
+        for class in 0..self.geometry.class_count {
+            let (newest, handed_out) = search.begin[class];
+            let mut next = self.state.heads[class];
+            while let Some(memory) = next {
+                let bucket = self.bucket(memory, class);
+                if !self.is_intact_with_links(bucket, findings) {
                     return None;
                 }
-                leaks.add(
-                    bucket.slot(slot).addr().get(),
-                    bucket.len(slot),
-                    bucket.alignment(slot),
-                    bucket.trace(slot, Event::Allocation),
-                );
+                next = bucket.prev();
+                let serial = self.serial_of(memory);
+                if serial > newest {
+                    continue;
+                }
+                // What was handed out since then is younger than the search.
+                let limit = if serial == newest { handed_out } else { usize::MAX };
+                for slot in 0..bucket.allocated_count().min(limit) {
+                    if bucket.is_used(slot) {
+                        order += 1;
+                        places.add(Leak {
+                            address: bucket.slot(slot).addr().get(),
+                            len: bucket.len(slot),
+                            alignment: bucket.alignment(slot),
+                            word: bucket.trace(slot, Event::Allocation),
+                            order: (0, order),
+                        })?;
+                    }
+                }
             }
-            (search.page, search.slot) = (serial.saturating_sub(1), 0);
         }
-        Some(())
-    }
-
-    /// Looks at as many large blocks as there is room for, the oldest first.
-    fn search_large(&self, search: &mut Search, leaks: &mut Leaks) {
-        // Their numbers and indexes, in order.
-        let mut oldest = [(0, 0); STEP];
-        let mut len = 0;
         for index in self.state.large.indexes().filter(|&index| self.state.large.is_taken(index)) {
             let large = self.state.large.get(index);
-            let serial = large.serial;
-            if large.is_freed() || serial <= search.large || serial > search.last {
-                continue;
-            }
-            let place = oldest[..len].partition_point(|&(older, _)| older < serial);
-            if place < leaks.room() {
-                len = leaks.room().min(len + 1);
-                oldest[place..len].rotate_right(1);
-                oldest[place] = (serial, index);
+            if !large.is_freed() && large.serial <= search.last {
+                let Large { memory, alignment, serial, .. } = large;
+                places.add(Leak {
+                    address: memory.addr().get(),
+                    len: Some(memory.len()),
+                    alignment: Some(alignment),
+                    word: self.large_trace(index, Event::Allocation),
+                    order: (1, serial),
+                })?;
             }
         }
-        for &(serial, index) in &oldest[..len] {
-            let Large { memory, alignment, .. } = self.state.large.get(index);
-            let allocation = self.large_trace(index, Event::Allocation);
-            leaks.add(memory.addr().get(), Some(memory.len()), Some(alignment), allocation);
-            search.large = serial;
-        }
+        Some(())
     }
 }

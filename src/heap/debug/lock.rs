@@ -9,15 +9,13 @@ use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use core::time::Duration;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::thread;
 
-const FREE: u32 = 0;
-const HELD: u32 = 1;
-/// Held, and some thread sleeps, or did.
-const AWAITED: u32 = 2;
+use super::fork::{self, AWAITED, FREE, Word};
 
 /// How often a thread looks again before it sleeps.
 const SPINS: usize = 100;
@@ -39,13 +37,14 @@ const MUTEX_IS_A_WORD: bool = cfg!(any(
 
 #[derive(Debug)]
 pub(super) struct Lock<T> {
-    /// One of the three.
-    state: AtomicU32,
-    /// A thread that is about to sleep has this from when it writes `AWAITED` until it does sleep.
-    queue: Mutex<()>,
-    waiting: Condvar,
+    /// The word: null before the first call, one that [`fork`] has, or [`OWN`], from then on for good.
+    place: AtomicPtr<Word>,
+    own: Word,
     value: UnsafeCell<T>,
 }
+
+/// Says that a lock has its own word. No other word has this address.
+const OWN: *mut Word = ptr::dangling_mut();
 
 // SAFETY: the value is reached through a guard only, of which there is one at a time.
 unsafe impl<T: Send> Sync for Lock<T> {}
@@ -57,48 +56,86 @@ impl<T> RefUnwindSafe for Lock<T> {}
 #[derive(Debug)]
 pub(super) struct Guard<'l, T> {
     lock: &'l Lock<T>,
+    word: &'l Word,
+    /// A fork has the lock, and this is in its thread.
+    is_nested: bool,
     /// What a guard is to the value, so that it is `Sync` only if the value is.
     value: PhantomData<&'l mut T>,
 }
 
 impl<T> Lock<T> {
     pub(super) const fn new(value: T) -> Lock<T> {
-        Lock {
-            state: AtomicU32::new(FREE),
-            queue: Mutex::new(()),
-            waiting: Condvar::new(),
-            value: UnsafeCell::new(value),
+        Lock { place: AtomicPtr::new(ptr::null_mut()), own: Word::new(), value: UnsafeCell::new(value) }
+    }
+
+    #[inline(always)]
+    fn word(&self) -> &Word {
+        let place = self.place.load(Ordering::Relaxed);
+        if place.is_null() || place == OWN {
+            return self.own_word(place);
+        }
+        // SAFETY: a word of a static, as `own_word` got it.
+        unsafe { &*place }
+    }
+
+    #[cold]
+    fn own_word(&self, place: *mut Word) -> &Word {
+        if place == OWN {
+            return &self.own;
+        }
+        let taken = fork::take_word();
+        let place = taken.map_or(OWN, |word| ptr::from_ref(word).cast_mut());
+        let chosen =
+            self.place.compare_exchange(ptr::null_mut(), place, Ordering::Relaxed, Ordering::Relaxed);
+        if let (Err(_), Some(word)) = (chosen, taken) {
+            // Another thread was faster.
+            fork::return_word(word);
+        }
+        match chosen.err().unwrap_or(place) {
+            OWN => &self.own,
+            // SAFETY: a word of a static; null has just been excluded.
+            place => unsafe { &*place },
         }
     }
 
     #[inline(always)]
     pub(super) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        let taken = self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed);
+        let word = self.word();
         // Not `then_some`: a guard that is made is dropped, and frees the lock.
-        taken.is_ok().then(|| Guard { lock: self, value: PhantomData })
+        word.try_take().then(|| self.guard(word, false))
+    }
+
+    #[inline(always)]
+    fn guard<'l>(&'l self, word: &'l Word, is_nested: bool) -> Guard<'l, T> {
+        Guard { lock: self, word, is_nested, value: PhantomData }
     }
 
     #[cold]
     pub(super) fn lock_contended(&self) -> Guard<'_, T> {
+        let word = self.word();
+        if word.try_take_nested() {
+            return self.guard(word, true);
+        }
         for _ in 0..SPINS {
             if let Some(guard) = self.try_lock() {
                 return guard;
             }
-            if self.state.load(Ordering::Relaxed) == AWAITED {
+            if word.state.load(Ordering::Relaxed) == AWAITED {
                 break;
             }
             core::hint::spin_loop();
         }
-        if MUTEX_IS_A_WORD { self.lock_asleep() } else { self.lock_by_looking() }
+        if MUTEX_IS_A_WORD && !fork::has_forked() { self.lock_asleep() } else { self.lock_by_looking() }
     }
 
     fn lock_asleep(&self) -> Guard<'_, T> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let word = self.word();
+        let mut queue = word.queue.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever takes it here does not know whether others sleep, and so wakes one in the end.
-        while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
-            queue = self.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        while word.state.swap(AWAITED, Ordering::Acquire) != FREE {
+            queue = word.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        Guard { lock: self, value: PhantomData }
+        self.guard(word, false)
     }
 
     /// Allocates nothing, and nobody is woken.
@@ -116,12 +153,15 @@ impl<T> Lock<T> {
             }
         }
     }
+}
 
-    #[cold]
-    fn wake(&self) {
-        // When this has been taken, a thread that has written `AWAITED` sleeps, and can be woken.
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner));
-        self.waiting.notify_one();
+impl<T> Drop for Lock<T> {
+    fn drop(&mut self) {
+        let place = *self.place.get_mut();
+        if !place.is_null() && place != OWN {
+            // SAFETY: a word of a static.
+            fork::return_word(unsafe { &*place });
+        }
     }
 }
 
@@ -146,14 +186,14 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.lock.state.swap(FREE, Ordering::Release) == AWAITED {
-            self.lock.wake();
-        }
+        if self.is_nested { self.word.end_nested() } else { self.word.give_back() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use rstest::rstest;
 
     use super::*;
@@ -193,7 +233,7 @@ mod tests {
             for _ in 0..3 {
                 scope.spawn(|| *lock.lock_asleep() += 1);
             }
-            while lock.state.load(Ordering::Relaxed) != AWAITED {
+            while lock.word().state.load(Ordering::Relaxed) != AWAITED {
                 thread::yield_now();
             }
             assert!(lock.try_lock().is_none());
@@ -211,5 +251,31 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(*lock.try_lock().unwrap(), 1);
+    }
+
+    /// More locks than there are words for forks: the others have their own, for good, and work as well.
+    #[test]
+    fn more_locks_than_words() {
+        let locks: Vec<Lock<usize>> = (0..100).map(Lock::new).collect();
+        for (n, lock) in locks.iter().enumerate() {
+            let held = lock.try_lock().unwrap();
+            assert_eq!(*held, n);
+            assert!(lock.try_lock().is_none());
+        }
+        let own = |lock: &Lock<usize>| lock.place.load(Ordering::Relaxed) == OWN;
+        assert!(locks.iter().filter(|lock| own(lock)).count() >= 36);
+        let last = locks.into_iter().find(own).unwrap();
+        assert!(last.try_lock().is_some() && own(&last), "the words that came back are for others");
+    }
+
+    /// A lock that has moved is the same.
+    #[test]
+    fn a_lock_that_moves() {
+        let lock = Lock::new(7);
+        *lock.try_lock().unwrap() += 1;
+        let moved = std::boxed::Box::new(lock);
+        let held = moved.try_lock().unwrap();
+        assert_eq!(*held, 8);
+        assert!(moved.try_lock().is_none());
     }
 }

@@ -31,7 +31,10 @@
 //!
 //! A [`Report`] has three traces: this call, the allocation, and for double frees the free that was in
 //! order. With the feature `backtrace` they are functions with file and line, beginning in the
-//! program's own code. Reports are printed to the standard error stream (if there is none, they are
+//! program's own code: frames of the standard library, of this crate, and of crates of containers are
+//! [skipped](DebugConfig::skip_frames) before frames are counted, also where the allocator is the global one.
+//! Blocks that leak from one place are [one report](DebugConfig::group_leaks), with their number and all their
+//! bytes, and there is a [limit](DebugConfig::leak_limit) of reports. Reports are printed to the standard error stream (if there is none, they are
 //! lost, and the program goes on), or go to a function of yours ([`DebugConfig::report`]); to stop at
 //! the first mistake, let it abort. They are counted ([`DebugAllocator::count`]).
 //!
@@ -73,6 +76,13 @@
 //! Larger blocks come from the child one by one. Two hash tables, with memory of the child, hold the
 //! addresses of the pages, and the large blocks with their traces.
 //!
+//! With the feature `backtrace`, a trace is one word: the innermost frame in a tree of all calls, whose root is
+//! where threads begin. So each stack is stored once, whole, and a page has Zig's room for traces but uses a word
+//! of each. The tree is in pages of the operating system, since Zig would ask the child for nothing there; it has a
+//! million frames at most, and goes back in the end. Where there is no memory for more, a trace is its first address.
+//! Symbols are not looked up before a report is printed, or leaks are grouped. What a search for leaks finds is
+//! listed on the global heap while the allocator is not locked.
+//!
 //! # What it assumes of its child
 //!
 //! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory
@@ -91,12 +101,26 @@
 //! The lock allocates nothing. A child that calls back into the allocator, which breaks clause 15 of the
 //! contract, waits for itself.
 //!
+//! # After a fork
+//!
+//! A child process may go on allocating, even if other threads were in the middle of calls: on Unix, a fork waits until
+//! no debug allocator is locked, and takes all their locks for as long as it lasts (`pthread_atfork`). So one that
+//! is the global allocator, or below it, survives it, if its own child does. That holds for the 64 allocators that
+//! were used first and still exist; another one that is locked when the process forks hangs in the child. A fork within
+//! a call of the allocator's own child waits a second and happens then. What prints a report holds locks of
+//! the standard library, and of the crate `backtrace`: if another thread was printing one at that time, the child hangs
+//! when it prints its own. `vfork` and `posix_spawn` copy nothing, and do not wait.
+//!
+//! In the child, the other threads' blocks are live for ever, and a search for leaks finds them.
+//!
 //! # Differences from Zig
 //!
 //! - Zig finds the metadata by the caller's address, length and alignment, and reads whatever is there:
 //!   a foreign pointer, or a second free after the page went back, is a fault of the machine or a
 //!   panic. Here the address is looked up in the table of pages, so both are reported, and so is a
 //!   length of another class. The table is one more block of the child.
+//! - Blocks that leak from one place are one report. In Zig each block is one.
+//! - Traces leave out functions of libraries, and stacks are stored once.
 //! - Only overwritten metadata ends the program. For Zig, a pointer that it does not know is reason
 //!   enough ("Invalid free"). Here nothing has been harmed by then.
 //! - Without `safety`, mistakes that Zig does not look for then are undefined; here an address that
@@ -122,15 +146,19 @@
 
 mod bucket;
 mod config;
+mod fork;
 mod geometry;
 mod large;
 mod leaks;
 mod lock;
+mod places;
 mod recent;
 mod report;
 mod small;
+mod stacks;
 mod state;
 mod table;
+mod trace;
 
 use core::fmt;
 use core::hint::black_box;
@@ -142,15 +170,18 @@ use lock::{Guard, Lock};
 #[cfg(feature = "capi")]
 pub(crate) use report::Foreign;
 use report::Listener;
-use report::{Call, Findings, Site, Tally, print_line};
-pub use report::{Operation, Report, ReportKind, Trace};
+use report::{Call, Findings, Tally, print_line};
+pub use report::{Operation, Report, ReportKind};
 use state::{Locked, State};
+use trace::Site;
+pub use trace::Trace;
 
 use crate::alignment::Alignment;
 #[cfg(feature = "capi")]
 use crate::alignment::Message;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
 use crate::return_address::return_address;
+use crate::testing::symbol::STACK;
 use crate::vtable::VTable;
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
@@ -160,7 +191,7 @@ use crate::vtable::VTable;
 pub enum Check {
     /// None.
     Ok,
-    /// At least one; each has been reported.
+    /// At least one; they have been reported.
     Leak,
 }
 
@@ -305,11 +336,16 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         &self.config
     }
 
-    /// Reports each live block, and returns how many there are: by class, in each the newest page first;
-    /// then large blocks, the oldest first.
+    /// Reports the live blocks, and returns how many there are: by class, in each the newest page first; then large
+    /// blocks, the oldest first. Those of one place are [one report](DebugConfig::group_leaks), in the place of the first,
+    /// and there are at most [`leak_limit`](DebugConfig::leak_limit) reports.
     ///
-    /// The allocator is not locked while a report is made. Blocks that are allocated after the search
-    /// has begun are not part of it; those that are freed before it has come to them are not reported.
+    /// The time grows with the number of blocks and pages, and of places whose symbols are looked up. The allocator is
+    /// locked while it looks, once, and not while reports are made: they are of that moment. Blocks that
+    /// were allocated after the call began are not part of it.
+    ///
+    /// What is found is listed on the global heap. If there is no memory for that, it is left out of the reports, and
+    /// counted.
     ///
     /// Ports `DebugAllocator.detectLeaks`; the number is Zig 0.16's, where 0.15.2 has a boolean.
     ///
@@ -325,24 +361,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// ```
     #[doc(alias = "detectLeaks")]
     pub fn detect_leaks(&self) -> usize {
-        let mut search = self.lock().begin_search();
-        let mut leaks = 0;
-        loop {
-            let mut findings = Findings::new(Call {
-                operation: Operation::DetectLeaks,
-                address: 0,
-                len: 0,
-                alignment: Alignment::_1,
-                site: Site::UNKNOWN,
-            });
-            let found = self.lock().search(&mut search, &mut findings);
-            found.reports().iter().for_each(|leak| self.tally.tell(leak, self.listener));
-            self.end(&mut findings);
-            if found.reports().is_empty() {
-                return leaks;
-            }
-            leaks += found.reports().len();
-        }
+        self.search()
     }
 
     /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and gives all memory back to the child,
@@ -385,7 +404,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         }
     }
 
-    /// How often something of this kind has been reported. Leaks count at every search.
+    /// How often something of this kind has been found. Of [leaks](ReportKind::Leak), each block counts, at every search,
+    /// whether it has a report or is left out.
     pub fn count(&self, kind: ReportKind) -> usize {
         self.tally.count(kind)
     }
@@ -454,8 +474,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// that "here" is in the function of the table, or in what that is inlined into.
     #[inline(always)]
     fn begin<'t>(
-        &self,
-        trace: &'t mut Option<Trace>,
+        &'t self,
+        stack: &'t mut Option<[usize; STACK]>,
         operation: Operation,
         address: usize,
         len: usize,
@@ -469,8 +489,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
             _ => Self::VTABLE.alloc as *const (),
         };
         let place = (entry.addr(), here);
-        let site = Site::capture(ret_addr, place, self.config.stack_trace_frames, trace);
-        Findings::new(Call { operation, address, len, alignment, site })
+        let site = Site::capture(ret_addr, place, self.config.stack_trace_frames, stack);
+        Findings::new(Call { operation, address, len, alignment, site }, &self.config)
     }
 
     #[inline(always)]
@@ -523,8 +543,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         ret_addr: usize,
         here: usize,
     ) -> Option<NonNull<u8>> {
-        let mut trace = None;
-        let mut findings = self.begin(&mut trace, Operation::Alloc, 0, len, alignment, (ret_addr, here));
+        let mut stack = None;
+        let mut findings = self.begin(&mut stack, Operation::Alloc, 0, len, alignment, (ret_addr, here));
         let memory = self.locked(held).alloc(&mut findings, ret_addr);
         self.end(&mut findings);
         if self.config.verbose_log {
@@ -549,9 +569,9 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         assert!(new_len > 0, "DebugAllocator: {operation} to 0 bytes; the least is 1");
-        let mut trace = None;
+        let mut stack = None;
         let mut findings =
-            self.begin(&mut trace, operation, address, len, alignment, (ret_addr, return_address()));
+            self.begin(&mut stack, operation, address, len, alignment, (ret_addr, return_address()));
         // SAFETY: the caller's promise.
         let resized = unsafe { self.lock().resize(&mut findings, new_len, ret_addr) };
         self.end(&mut findings);
@@ -613,8 +633,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         ret_addr: usize,
         here: usize,
     ) -> bool {
-        let mut trace = None;
-        let mut findings = self.begin(&mut trace, Operation::Free, address, len, alignment, (ret_addr, here));
+        let mut stack = None;
+        let mut findings = self.begin(&mut stack, Operation::Free, address, len, alignment, (ret_addr, here));
         // SAFETY: the caller's promise.
         unsafe { self.locked(held).free(&mut findings, ret_addr) };
         self.end(&mut findings);

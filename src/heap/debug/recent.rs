@@ -6,19 +6,18 @@
 
 use core::ptr::NonNull;
 
-use super::report::Trace;
 use crate::alignment::Alignment;
 
 const RECENT: usize = 16;
 
-/// One freed block: what it was, and the first addresses of its two traces.
+/// One freed block: what it was, and the words that are stored of its two traces.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Freed {
     pub(super) address: usize,
     pub(super) len: usize,
     pub(super) alignment: Alignment,
-    allocation: usize,
-    free: usize,
+    pub(super) allocation: usize,
+    pub(super) free: usize,
 }
 
 /// A block of the child that nothing uses.
@@ -39,14 +38,6 @@ impl Freed {
         free: usize,
     ) -> Freed {
         Freed { address, len, alignment, allocation, free }
-    }
-
-    pub(super) fn allocation(&self) -> Trace {
-        Trace::first(self.allocation)
-    }
-
-    pub(super) fn free(&self) -> Trace {
-        Trace::first(self.free)
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a debug allocator tells.
 
 use core::fmt;
-use core::slice;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::config::MAX_STACK_TRACE_FRAMES;
+use super::config::DebugConfig;
+use super::places::Place;
+use super::trace::{Site, Trace};
 use crate::alignment::Alignment;
-use crate::testing::symbol;
 
 /// What was found. The first five are mistakes of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,11 +26,14 @@ pub enum ReportKind {
     Overrun,
     /// The page that a block is in has lost its metadata. The process aborts.
     Corruption,
-    /// A block is live, and should not be.
+    /// Blocks are live, and should not be: [`Report::count`] blocks that were allocated in the same place.
     Leak,
+    /// There are more leaks than [`DebugConfig::leak_limit`] allows to report. [`Report::count`] is how
+    /// many blocks were left out.
+    MoreLeaks,
 }
 
-const KINDS: usize = ReportKind::Leak as usize + 1;
+const KINDS: usize = ReportKind::MoreLeaks as usize + 1;
 
 /// The call in which something was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,120 +60,6 @@ impl fmt::Display for Operation {
             Operation::Free => "free",
             Operation::DetectLeaks => "search for leaks",
         })
-    }
-}
-
-/// Where a call came from: an address in the function that called, then the return addresses of that
-/// function's callers, as many as were stored.
-///
-/// As text, each is a line of its own: function, file and line with the feature `backtrace`,
-/// otherwise the number. Functions of this crate are left out. The first line is of the program's own
-/// code; functions of the standard library that stand between it and the allocator come after it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Trace {
-    addresses: [usize; MAX_STACK_TRACE_FRAMES],
-}
-
-impl Trace {
-    /// The trace of something that was not stored, or never happened.
-    pub const UNKNOWN: Trace = Trace { addresses: [0; MAX_STACK_TRACE_FRAMES] };
-
-    /// The addresses, the first of which is in the function that called; none if it is not known.
-    #[must_use]
-    pub fn addresses(&self) -> &[usize] {
-        let known = self.addresses.iter().position(|&address| address == 0);
-        &self.addresses[..known.unwrap_or(MAX_STACK_TRACE_FRAMES)]
-    }
-
-    /// The first `count` addresses. Those that are not known are 0.
-    pub(super) fn stored(&self, count: usize) -> &[usize] {
-        &self.addresses[..count]
-    }
-
-    pub(super) fn from_fn(count: usize, address: impl FnMut(usize) -> usize) -> Trace {
-        let mut trace = Trace::UNKNOWN;
-        (0..count).map(address).zip(&mut trace.addresses).for_each(|(from, to)| *to = from);
-        trace
-    }
-
-    pub(super) fn first(address: usize) -> Trace {
-        Trace::from_fn(1, |_| address)
-    }
-
-    pub(super) fn first_address(&self) -> usize {
-        self.addresses[0]
-    }
-
-    /// Writes `title` and, below it, the lines.
-    fn write(&self, f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
-        write!(f, "\n  {title}:")?;
-        if self.addresses().is_empty() {
-            return f.write_str(" unknown; none was given or stored");
-        }
-        symbol::for_each_line(self.addresses(), |line| write!(f, "\n    {line}"))
-    }
-}
-
-impl fmt::Debug for Trace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x?}", self.addresses())
-    }
-}
-
-impl fmt::Display for Trace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut first = true;
-        symbol::for_each_line(self.addresses(), |line| {
-            let newline = if core::mem::take(&mut first) { "" } else { "\n" };
-            write!(f, "{newline}{line}")
-        })
-    }
-}
-
-/// Where a call in progress came from. A [`Trace`] is long, and this is small where only one address is
-/// to be stored, or none.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Site<'t> {
-    first: usize,
-    /// All addresses, if there may be more than one.
-    all: Option<&'t Trace>,
-}
-
-impl<'t> Site<'t> {
-    pub(super) const UNKNOWN: Site<'static> = Site { first: 0, all: None };
-
-    /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
-    /// [`symbol::fill_stack`]: `frames` addresses, but at least one. `trace` is where they are if there
-    /// are more.
-    #[inline(always)]
-    pub(super) fn capture(
-        ret_addr: usize,
-        place: (usize, usize),
-        frames: usize,
-        trace: &'t mut Option<Trace>,
-    ) -> Site<'t> {
-        if frames <= 1 {
-            return Site { first: ret_addr, all: None };
-        }
-        let trace = trace.insert(Trace::UNKNOWN);
-        symbol::fill_stack(ret_addr, place, &mut trace.addresses[..frames]);
-        Site { first: trace.first_address(), all: Some(trace) }
-    }
-
-    pub(super) fn first_address(&self) -> usize {
-        self.first
-    }
-
-    /// As many addresses as were asked for. Those that are not known are 0.
-    pub(super) fn stored(&self, frames: usize) -> &[usize] {
-        match self.all {
-            Some(trace) => trace.stored(frames),
-            None => &slice::from_ref(&self.first)[..frames],
-        }
-    }
-
-    fn trace(&self) -> Trace {
-        self.all.copied().unwrap_or(Trace::first(self.first))
     }
 }
 
@@ -203,13 +92,21 @@ pub struct Report {
     pub kind: ReportKind,
     /// The call in which it was found.
     pub operation: Operation,
-    /// The address that was passed, or the one of the block that leaks.
+    /// The address that was passed, or the one of the block that leaks; of several, the first. 0 for
+    /// [`MoreLeaks`](ReportKind::MoreLeaks).
     pub address: usize,
     /// The length in bytes that was passed, or 0 for a leak.
     pub len: usize,
     /// The alignment that was passed.
     pub alignment: Alignment,
-    /// The block's own length in bytes, if there is such a block and its length is known.
+    /// How many blocks this is about. More than one only for leaks.
+    pub count: usize,
+    /// The length in bytes of those blocks together, if the length of each is known.
+    pub total_len: Option<usize>,
+    /// For [`MoreLeaks`](ReportKind::MoreLeaks), how many reports were left out; otherwise 0.
+    pub left_out: usize,
+    /// The block's own length in bytes, if there is such a block and its length is known. For several leaks, that
+    /// of the first.
     pub recorded_len: Option<usize>,
     /// The block's own alignment, if there is such a block and its alignment is known.
     pub recorded_alignment: Option<Alignment>,
@@ -228,26 +125,39 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(
-        operation: Operation,
-        address: usize,
-        len: usize,
-        alignment: Alignment,
-        site: Trace,
-    ) -> Report {
+    /// `config` is of the allocator.
+    pub(super) fn new(call: &Call<'_>, config: &DebugConfig) -> Report {
         Report {
             kind: ReportKind::Leak,
-            operation,
-            address,
-            len,
-            alignment,
+            operation: call.operation,
+            address: call.address,
+            len: call.len,
+            alignment: call.alignment,
+            count: 1,
+            total_len: None,
+            left_out: 0,
             recorded_len: None,
             recorded_alignment: None,
             inside: None,
             overrun: None,
-            site,
-            allocation: Trace::UNKNOWN,
-            first_free: Trace::UNKNOWN,
+            site: call.site.trace(config),
+            allocation: Trace::new(config, &[]),
+            first_free: Trace::new(config, &[]),
+        }
+    }
+
+    /// That blocks are live.
+    pub(super) fn leak(place: &Place, allocation: Trace, config: &DebugConfig) -> Report {
+        let Place { address, len, alignment, count, total_len, .. } = *place;
+        Report {
+            address,
+            alignment: alignment.unwrap_or(Alignment::_1),
+            count,
+            total_len,
+            recorded_len: len,
+            recorded_alignment: alignment,
+            allocation,
+            ..Report::new(&Call::DETECT_LEAKS, config)
         }
     }
 }
@@ -262,7 +172,8 @@ impl fmt::Debug for Report {
             }
         }
         let Report { kind, operation, address, len, alignment, .. } = *self;
-        let Report { recorded_len, recorded_alignment, inside, overrun, .. } = *self;
+        let Report { count, total_len, left_out, recorded_len, recorded_alignment, inside, overrun, .. } =
+            *self;
         let Report { site, allocation, first_free, .. } = self;
         f.debug_struct("Report")
             .field("kind", &kind)
@@ -270,6 +181,9 @@ impl fmt::Debug for Report {
             .field("address", &Address(address))
             .field("len", &len)
             .field("alignment", &alignment)
+            .field("count", &count)
+            .field("total_len", &total_len)
+            .field("left_out", &left_out)
             .field("recorded_len", &recorded_len)
             .field("recorded_alignment", &recorded_alignment)
             .field("inside", &inside.map(Address))
@@ -347,15 +261,25 @@ impl fmt::Display for Report {
                 )?;
             }
             ReportKind::Leak => {
-                write!(f, "leak: ")?;
+                f.write_str("leak: ")?;
+                if self.count > 1 {
+                    self.write_total(f)?;
+                    f.write_str(", the first of ")?;
+                }
                 match self.recorded_len {
                     Some(len) => write!(f, "{len} {}", bytes(len))?,
-                    None => write!(f, "a block")?,
+                    None if self.count > 1 => f.write_str("them")?,
+                    None => f.write_str("a block")?,
                 }
                 write!(f, " at {address:#x}")?;
                 if let Some(alignment) = self.recorded_alignment {
                     write!(f, ", aligned to {}", in_bytes(alignment))?;
                 }
+            }
+            ReportKind::MoreLeaks => {
+                let reports = if self.left_out == 1 { "leak is" } else { "leaks are" };
+                write!(f, "{} more {reports} left out (leak_limit): ", Thousands(self.left_out))?;
+                return self.write_total(f);
             }
         }
         if operation != Operation::DetectLeaks {
@@ -368,8 +292,33 @@ impl fmt::Display for Report {
                 self.first_free.write(f, "first free")?;
                 self.allocation.write(f, "allocation")
             }
+            ReportKind::Leak if self.count > 1 => self.allocation.write(f, "allocated at"),
             _ => self.allocation.write(f, "allocation"),
         }
+    }
+}
+
+impl Report {
+    /// Blocks and bytes.
+    fn write_total(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Thousands(self.count), if self.count == 1 { "block" } else { "blocks" })?;
+        match self.total_len {
+            Some(1) => f.write_str(", 1 byte"),
+            Some(len) => write!(f, ", {} bytes", Thousands(len)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A number with a comma before each three digits.
+struct Thousands(usize);
+
+impl fmt::Display for Thousands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1000 {
+            return write!(f, "{}", self.0);
+        }
+        write!(f, "{},{:03}", Thousands(self.0 / 1000), self.0 % 1000)
     }
 }
 
@@ -401,6 +350,16 @@ pub(super) struct Call<'t> {
     pub(super) site: Site<'t>,
 }
 
+impl Call<'static> {
+    pub(super) const DETECT_LEAKS: Call<'static> = Call {
+        operation: Operation::DetectLeaks,
+        address: 0,
+        len: 0,
+        alignment: Alignment::_1,
+        site: Site::UNKNOWN,
+    };
+}
+
 /// A call, and what it has found while the allocator was locked. That is told when the lock is
 /// released.
 ///
@@ -408,6 +367,7 @@ pub(super) struct Call<'t> {
 #[derive(Debug)]
 pub(super) struct Findings<'t> {
     pub(super) call: Call<'t>,
+    config: &'t DebugConfig,
     /// A bit for each kind.
     kinds: u8,
     report: Option<Report>,
@@ -417,15 +377,14 @@ const _: () = assert!(KINDS <= u8::BITS as usize);
 
 impl<'t> Findings<'t> {
     #[inline(always)]
-    pub(super) fn new(call: Call<'t>) -> Findings<'t> {
-        Findings { call, kinds: 0, report: None }
+    pub(super) fn new(call: Call<'t>, config: &'t DebugConfig) -> Findings<'t> {
+        Findings { call, config, kinds: 0, report: None }
     }
 
     /// The report of all that this call has found. Only its kind is not known yet.
     #[cold]
     pub(super) fn report(&mut self) -> &mut Report {
-        let Call { operation, address, len, alignment, site } = self.call;
-        self.report.get_or_insert_with(|| Report::new(operation, address, len, alignment, site.trace()))
+        self.report.get_or_insert_with(|| Report::new(&self.call, self.config))
     }
 
     #[cold]
@@ -493,7 +452,10 @@ impl Tally {
 
     /// Counts a report and hands it on.
     pub(super) fn tell(&self, report: &Report, listener: Listener) {
-        self.counts[report.kind as usize].fetch_add(1, Ordering::Relaxed);
+        self.counts[report.kind as usize].fetch_add(report.count, Ordering::Relaxed);
+        if report.kind == ReportKind::MoreLeaks {
+            self.counts[ReportKind::Leak as usize].fetch_add(report.count, Ordering::Relaxed);
+        }
         self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(*report);
         listener.tell(report);
     }

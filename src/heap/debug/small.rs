@@ -90,8 +90,8 @@ impl<'d> Locked<'d> {
                 address,
                 bucket.len(slot).unwrap_or(len),
                 bucket.alignment(slot).unwrap_or(alignment),
-                bucket.trace(slot, Event::Allocation).first_address(),
-                site.first_address(),
+                bucket.trace(slot, Event::Allocation),
+                site.word(),
             );
             self.bury(freed, Some(self.page_memory(bucket.page())), return_address());
         }
@@ -110,10 +110,10 @@ impl<'d> Locked<'d> {
             return None;
         };
         if bucket.slot(slot).addr().get() != address || !bucket.is_used(slot) {
-            not_live(bucket, slot, findings);
+            self.not_live(bucket, slot, findings);
             return None;
         }
-        if self.geometry.safety && !compare(bucket, slot, findings) {
+        if self.geometry.safety && !self.compare(bucket, slot, findings) {
             return None;
         }
         Some(slot)
@@ -168,52 +168,52 @@ impl<'d> Locked<'d> {
         bucket.set_prev(None);
         bucket.set_next(None);
     }
-}
 
-/// Adds to the findings that an address is in a slot, but is no live block.
-#[cold]
-fn not_live(bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) {
-    let block = bucket.slot(slot).addr().get();
-    let is_used = bucket.is_used(slot);
-    if block != findings.call.address {
-        let report = findings.add(ReportKind::InvalidFree);
-        describe(bucket, slot, report);
-        report.inside = is_used.then_some(block);
-    } else {
-        let report = findings.add(ReportKind::DoubleFree);
-        describe(bucket, slot, report);
-        report.first_free = bucket.trace(slot, Event::Free);
+    /// Adds to the findings that an address is in a slot, but is no live block.
+    #[cold]
+    fn not_live(&self, bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) {
+        let block = bucket.slot(slot).addr().get();
+        let is_used = bucket.is_used(slot);
+        if block != findings.call.address {
+            let report = findings.add(ReportKind::InvalidFree);
+            self.describe(bucket, slot, report);
+            report.inside = is_used.then_some(block);
+        } else {
+            let report = findings.add(ReportKind::DoubleFree);
+            self.describe(bucket, slot, report);
+            report.first_free = self.trace_of(bucket.trace(slot, Event::Free));
+        }
     }
-}
 
-/// Compares a live block with what is stored of it. What does not fit is added to the findings; false if
-/// the page has been overwritten.
-fn compare(bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) -> bool {
-    if !bucket.is_slot_intact(slot) {
-        describe(bucket, slot, findings.report());
-        corrupt(bucket, findings);
-        return false;
+    /// Compares a live block with what is stored of it. What does not fit is added to the findings; false if
+    /// the page has been overwritten.
+    fn compare(&self, bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) -> bool {
+        if !bucket.is_slot_intact(slot) {
+            self.describe(bucket, slot, findings.report());
+            corrupt(bucket, findings);
+            return false;
+        }
+        if bucket.len(slot).is_some_and(|len| len != findings.call.len) {
+            self.describe(bucket, slot, findings.add(ReportKind::WrongLength));
+        }
+        if bucket.alignment(slot).is_some_and(|alignment| alignment != findings.call.alignment) {
+            self.describe(bucket, slot, findings.add(ReportKind::WrongAlignment));
+        }
+        let overrun = bucket.first_overrun(slot);
+        if overrun.is_some() {
+            let report = findings.add(ReportKind::Overrun);
+            self.describe(bucket, slot, report);
+            report.overrun = overrun;
+        }
+        true
     }
-    if bucket.len(slot).is_some_and(|len| len != findings.call.len) {
-        describe(bucket, slot, findings.add(ReportKind::WrongLength));
-    }
-    if bucket.alignment(slot).is_some_and(|alignment| alignment != findings.call.alignment) {
-        describe(bucket, slot, findings.add(ReportKind::WrongAlignment));
-    }
-    let overrun = bucket.first_overrun(slot);
-    if overrun.is_some() {
-        let report = findings.add(ReportKind::Overrun);
-        describe(bucket, slot, report);
-        report.overrun = overrun;
-    }
-    true
-}
 
-/// Puts into a report what is known of a block.
-fn describe(bucket: Bucket<'_>, slot: usize, report: &mut Report) {
-    report.recorded_len = bucket.len(slot);
-    report.recorded_alignment = bucket.alignment(slot);
-    report.allocation = bucket.trace(slot, Event::Allocation);
+    /// Puts into a report what is known of a block.
+    fn describe(&self, bucket: Bucket<'_>, slot: usize, report: &mut Report) {
+        report.recorded_len = bucket.len(slot);
+        report.recorded_alignment = bucket.alignment(slot);
+        report.allocation = self.trace_of(bucket.trace(slot, Event::Allocation));
+    }
 }
 
 /// Adds to the findings that a page's metadata has been overwritten.

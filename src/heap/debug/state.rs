@@ -9,6 +9,7 @@ use super::large::Large;
 use super::lock::Guard;
 use super::recent::{Freed, Recent, Unused};
 use super::report::{Call, Findings, ReportKind};
+use super::stacks::Node;
 use super::table::Table;
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) heads: [Option<NonNull<u8>>; MAX_CLASSES],
     pub(super) pages: Table<Page, false>,
     pub(super) large: Table<Large, true>,
+    /// The stacks of calls, by number.
+    pub(super) stacks: Table<Node, false>,
     pub(super) recent: Recent,
     /// How many pages and large blocks there have been.
     serial: usize,
@@ -48,6 +51,7 @@ impl State {
             heads: [None; MAX_CLASSES],
             pages: Table::new(0),
             large: Table::new(traces * config.stack_trace_frames),
+            stacks: Table::new(0),
             recent: Recent::new(),
             serial: 0,
             total_requested_bytes: 0,
@@ -114,6 +118,7 @@ impl<'d> Locked<'d> {
     pub(super) fn alloc(&mut self, findings: &mut Findings<'_>, ret_addr: usize) -> Option<NonNull<u8>> {
         let Call { len, alignment, .. } = findings.call;
         let total = self.total_after(0, len)?;
+        self.store(&mut findings.call.site);
         let class = self.geometry.class_of(len, alignment);
         let memory = if class < self.geometry.class_count {
             self.alloc_small(class, findings)?
@@ -133,6 +138,9 @@ impl<'d> Locked<'d> {
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         let address = findings.call.address;
+        if self.config.resize_stack_traces || self.config.retain_metadata {
+            self.store(&mut findings.call.site);
+        }
         if let Some(bucket) = self.bucket_of(address) {
             return self.resize_small(bucket, findings, new_len);
         }
@@ -148,6 +156,7 @@ impl<'d> Locked<'d> {
     /// Clause 4 of the contract.
     pub(super) unsafe fn free(&mut self, findings: &mut Findings<'_>, ret_addr: usize) {
         let address = findings.call.address;
+        self.store(&mut findings.call.site);
         if let Some(bucket) = self.bucket_of(address) {
             self.free_small(bucket, findings);
         } else if let Some(index) = self.state.large.find(address) {
@@ -187,8 +196,8 @@ impl<'d> Locked<'d> {
         let report = findings.add(ReportKind::DoubleFree);
         report.recorded_len = Some(freed.len);
         report.recorded_alignment = Some(freed.alignment);
-        report.allocation = freed.allocation();
-        report.first_free = freed.free();
+        report.allocation = self.trace_of(freed.allocation);
+        report.first_free = self.trace_of(freed.free);
     }
 
     /// Remembers a block that is freed in this call, and gives its memory back, at once or when it has
@@ -289,10 +298,11 @@ impl<'d> Locked<'d> {
                 }
             }
         }
-        // SAFETY: always this child.
+        // SAFETY: always this child, and always this memory.
         unsafe {
             old.pages.release(self.child);
             old.large.release(self.child);
+            old.stacks.release(self.memory_of_stacks());
         }
     }
 

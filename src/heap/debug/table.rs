@@ -103,6 +103,11 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         }
     }
 
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The index of an address that is in the table.
     pub(super) fn find(&self, address: usize) -> Option<usize> {
         if self.capacity == 0 || address == 0 { None } else { self.probe(address).ok() }

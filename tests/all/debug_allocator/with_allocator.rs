@@ -32,7 +32,7 @@ fn a_good_test() -> Result<(), Error> {
 #[test]
 fn a_leak() {
     let text = failure(|allocator| allocator.alloc::<u8>(123).map(address)).unwrap();
-    assert!(text.starts_with("with_allocator: 1 report: DebugAllocator: leak: 123 bytes at 0x"), "{text}");
+    assert!(text.starts_with("with_allocator: 1 mistake: DebugAllocator: leak: 123 bytes at 0x"), "{text}");
     #[cfg(all(feature = "backtrace", not(miri)))]
     assert!(text.contains("a_leak") && text.contains("with_allocator.rs:"), "{text}");
 }
@@ -57,7 +57,7 @@ fn a_mistake(
         free(a, memory, 8);
     });
     let text = text.unwrap();
-    assert!(text.starts_with(&format!("with_allocator: 1 report: DebugAllocator: {mistake}")), "{text}");
+    assert!(text.starts_with(&format!("with_allocator: 1 mistake: DebugAllocator: {mistake}")), "{text}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn several_mistakes() {
         alloc(*allocator, 2, 1);
         free(*allocator, block(NonNull::dangling(), 10), 1);
     });
-    assert!(text.unwrap().starts_with("with_allocator: 3 reports; the first: DebugAllocator: invalid free"));
+    assert!(text.unwrap().starts_with("with_allocator: 3 mistakes; the first: DebugAllocator: invalid free"));
 }
 
 /// The test's own panic is what comes out, not the leaks that it causes.

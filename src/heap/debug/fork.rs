@@ -1,0 +1,223 @@
+//! The words of the locks, and what a `fork` does with them.
+//!
+//! A child process has one thread, and the memory of its parent as it was. A lock that another thread held would
+//! be held for ever, and what it guards would be half changed. So a fork waits until no allocator is locked:
+//! before it happens, its thread takes all locks, and afterwards frees them in both processes
+//! (`pthread_atfork`). For that they have to be found, and allocators move; so their words are in a static, and an
+//! allocator has one of them from its first call to its end. There are 64. An allocator that finds none has a
+//! word of its own, and a fork does not wait for it.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::time::Duration;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+
+use crossbeam::utils::CachePadded;
+
+pub(super) const FREE: u32 = 0;
+pub(super) const HELD: u32 = 1;
+/// Held, and some thread sleeps, or did.
+pub(super) const AWAITED: u32 = 2;
+
+/// The word of a lock, and where threads sleep that wait for it.
+#[derive(Debug)]
+pub(super) struct Word {
+    /// One of the three.
+    pub(super) state: AtomicU32,
+    /// A thread that is about to sleep has this from when it writes `AWAITED` until it does sleep.
+    pub(super) queue: Mutex<()>,
+    pub(super) waiting: Condvar,
+    /// Some lock has this word.
+    is_used: AtomicBool,
+    /// A fork in progress has taken it.
+    is_of_fork: AtomicBool,
+    /// In which its thread has taken it a second time.
+    is_nested: AtomicBool,
+}
+
+impl Word {
+    pub(super) const fn new() -> Word {
+        Word {
+            state: AtomicU32::new(FREE),
+            queue: Mutex::new(()),
+            waiting: Condvar::new(),
+            is_used: AtomicBool::new(false),
+            is_of_fork: AtomicBool::new(false),
+            is_nested: AtomicBool::new(false),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn try_take(&self) -> bool {
+        self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    #[inline(always)]
+    pub(super) fn give_back(&self) {
+        if self.state.swap(FREE, Ordering::Release) == AWAITED {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if has_forked() {
+            return;
+        }
+        // When this has been taken, a thread that has written `AWAITED` sleeps, and can be woken.
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+        self.waiting.notify_one();
+    }
+
+    /// Takes a word that is held by a fork in progress, in the thread that forks: other handlers of `pthread_atfork` may
+    /// allocate. It is given back with [`end_nested`](Self::end_nested).
+    pub(super) fn try_take_nested(&self) -> bool {
+        let forking = FORKING.load(Ordering::Relaxed);
+        forking != 0
+            && forking == this_thread()
+            && self.is_of_fork.load(Ordering::Relaxed)
+            && !self.is_nested.swap(true, Ordering::Acquire)
+    }
+
+    pub(super) fn end_nested(&self) {
+        self.is_nested.store(false, Ordering::Release);
+    }
+}
+
+static WORDS: [CachePadded<Word>; 64] = [const { CachePadded::new(Word::new()) }; 64];
+
+/// The thread that takes words for a fork, or has them; or 0.
+static FORKING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this process is the child of one that had taken the words. The standard library's primitives in them may
+/// be held by threads that are not here: no thread sleeps any more.
+static HAS_FORKED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn has_forked() -> bool {
+    HAS_FORKED.load(Ordering::Relaxed)
+}
+
+/// A word that no other lock has, if there is one.
+pub(super) fn take_word() -> Option<&'static Word> {
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    // Registering may allocate, so the flag is set first.
+    if !IS_REGISTERED.swap(true, Ordering::Relaxed) {
+        register();
+    }
+    WORDS.iter().map(|word| &**word).find(|word| !word.is_used.swap(true, Ordering::Relaxed))
+}
+
+/// Lets another lock have a word. One that is held is not given on, unless by a fork: a call that ended the process has
+/// it.
+pub(super) fn return_word(word: &Word) {
+    if word.state.load(Ordering::Acquire) == FREE || word.is_of_fork.load(Ordering::Relaxed) {
+        word.is_used.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+fn register() {
+    // SAFETY: three functions that may be called at any time, from any thread, and do not unwind. If there is no memory
+    // for them, a fork does not wait.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
+}
+
+#[cfg(not(all(unix, not(miri))))]
+fn register() {}
+
+#[cfg(all(unix, not(miri)))]
+fn this_thread() -> usize {
+    // SAFETY: it has no conditions.
+    unsafe { libc::pthread_self() as usize }
+}
+
+#[cfg(not(all(unix, not(miri))))]
+fn this_thread() -> usize {
+    0
+}
+
+/// How often a fork tries to have all words, with a pause in between: about a second. If it is in vain, a call in
+/// progress waits for the fork, as one does whose child forks. The words of such calls are left alone.
+const TRIES: usize = 20_000;
+const PAUSE: Duration = Duration::from_micros(50);
+
+#[cfg_attr(not(all(unix, not(miri))), allow(dead_code))]
+extern "C" fn prepare() {
+    // One fork at a time has words.
+    while FORKING.compare_exchange(0, this_thread(), Ordering::Acquire, Ordering::Relaxed).is_err() {
+        thread::sleep(PAUSE);
+    }
+    for _ in 0..TRIES {
+        if take_all() {
+            return;
+        }
+        // One allocator may be the child of another: who waits for one word must not have others.
+        give_all_back(Word::give_back);
+        thread::sleep(PAUSE);
+    }
+    // In vain: those that can be had.
+    take_all();
+}
+
+/// Takes every word that is free soon. Whether those are all.
+fn take_all() -> bool {
+    let mut are_all = true;
+    for word in &WORDS {
+        let is_taken = (0..1000).any(|_| {
+            let is_taken = word.try_take();
+            if !is_taken {
+                core::hint::spin_loop();
+            }
+            is_taken
+        });
+        if is_taken {
+            word.is_of_fork.store(true, Ordering::Relaxed);
+        }
+        are_all &= is_taken;
+    }
+    are_all
+}
+
+fn give_all_back(give_back: impl Fn(&Word)) {
+    for word in &WORDS {
+        if word.is_of_fork.swap(false, Ordering::Relaxed) {
+            give_back(word);
+        }
+    }
+}
+
+#[cfg_attr(not(all(unix, not(miri))), allow(dead_code))]
+extern "C" fn in_parent() {
+    give_all_back(Word::give_back);
+    FORKING.store(0, Ordering::Release);
+}
+
+#[cfg_attr(not(all(unix, not(miri))), allow(dead_code))]
+extern "C" fn in_child() {
+    HAS_FORKED.store(true, Ordering::Relaxed);
+    give_all_back(|word| word.state.store(FREE, Ordering::Release));
+    FORKING.store(0, Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fork takes every word, its own thread may go through each once at a time, and others wait. (The handlers are called
+    /// as the system would.)
+    #[test]
+    #[cfg(all(unix, not(miri)))]
+    fn a_fork_holds_every_word() {
+        prepare();
+        let word = &WORDS[63];
+        assert!(!word.try_take());
+        assert!(word.try_take_nested() && !word.try_take_nested());
+        word.end_nested();
+        assert!(word.try_take_nested());
+        word.end_nested();
+        assert!(!thread::spawn(|| WORDS[63].try_take_nested()).join().unwrap());
+        in_parent();
+        assert!(!word.try_take_nested(), "there is no fork any more");
+        assert!(!has_forked());
+    }
+}

@@ -1,0 +1,107 @@
+//! The stacks of calls, each stored once.
+//!
+//! Most of a stack is shared with others: a program's calls make a tree, whose root is `main`. A frame is a node
+//! of that tree, an address and the node of its caller, and a stack is the node of its innermost frame. So a
+//! block stores one word, and the first call from a new place adds a few nodes. That the whole stack is there
+//! when a report is printed is what lets it skip the functions of libraries, whose names are looked up only
+//! then.
+//!
+//! The memory for it is the operating system's, and not the child's, which is asked for what Zig asks it for.
+//!
+//! A node is known by a number that is made from its address and its caller's number, and has the highest bit
+//! set, which an address of code rarely has. A word that is the number of no node is itself the only address that
+//! is known.
+
+use super::state::Locked;
+use super::trace::{Site, Trace};
+use crate::allocator::Allocator;
+use crate::heap::PAGE_ALLOCATOR;
+use crate::testing::symbol::STACK;
+
+/// The most nodes of a tree. (In bytes, at most 48 MiB where words have 64 bits, and half as much again while the
+/// table grows.) A program that has more different stacks than that gets the first address of the others.
+const MOST: usize = 1 << 20;
+
+const TAG: usize = 1 << (usize::BITS - 1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    address: usize,
+    /// The number of the caller's node, or 0.
+    caller: usize,
+}
+
+impl Node {
+    /// The number of this node, if no other has it.
+    fn number(self) -> usize {
+        mixed(mixed(self.caller) ^ self.address) | TAG
+    }
+}
+
+fn mixed(word: usize) -> usize {
+    let product = (word as u64 ^ 0x5851_F42D_4C95_7F2D).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (product ^ (product >> 29)) as usize
+}
+
+/// Whether the page allocator asks the operating system. Where it asks the global heap, that may be on top of the debug
+/// allocator, which is locked.
+const PAGES_ARE_THE_SYSTEMS: bool = cfg!(all(
+    not(any(miri, target_os = "emscripten", target_env = "newlib")),
+    any(unix, windows, target_arch = "wasm32")
+));
+
+impl<'d> Locked<'d> {
+    /// Whose memory the tree has: always the same.
+    pub(super) fn memory_of_stacks(&self) -> Allocator<'d> {
+        if PAGES_ARE_THE_SYSTEMS { *PAGE_ALLOCATOR } else { self.child }
+    }
+
+    /// Stores the stack of a call, so that its word stands for all of it. Where there is no memory for that, the
+    /// word is the first address.
+    #[inline]
+    pub(super) fn store(&mut self, site: &mut Site<'_>) {
+        if let Some(stack) = site.stack() {
+            if let Some(id) = self.number_of(stack) {
+                site.set_id(id);
+            }
+        }
+    }
+
+    fn number_of(&mut self, stack: &[usize]) -> Option<usize> {
+        let mut caller = 0;
+        for &address in stack.iter().rev() {
+            let node = Node { address, caller };
+            let mut number = node.number();
+            caller = loop {
+                match self.state.stacks.lookup(number) {
+                    Some(found) if found == node => break number,
+                    // Another one has it.
+                    Some(_) => number = mixed(number) | TAG,
+                    None if self.state.stacks.len() == MOST => return None,
+                    None => {
+                        let memory = self.memory_of_stacks();
+                        // SAFETY: always this one.
+                        unsafe { self.state.stacks.reserve(memory) }?;
+                        self.state.stacks.insert(number, node);
+                        break number;
+                    }
+                }
+            };
+        }
+        Some(caller)
+    }
+
+    /// What a stored word stands for.
+    pub(super) fn trace_of(&self, word: usize) -> Trace {
+        let mut stack = [0; STACK];
+        let mut next = word;
+        for address in &mut stack {
+            let Some(node) = self.state.stacks.lookup(next) else { break };
+            (*address, next) = (node.address, node.caller);
+        }
+        if stack[0] == 0 {
+            stack[0] = word;
+        }
+        Trace::new(self.config, &stack)
+    }
+}

@@ -1,0 +1,147 @@
+//! Where calls came from.
+
+use core::fmt;
+
+use super::config::DebugConfig;
+use crate::testing::symbol::{self, STACK};
+
+/// Where a call came from: an address in the function that called, then the return addresses of that
+/// function's callers.
+///
+/// As text, each is a line of its own: function, file and line with the feature `backtrace`, otherwise the
+/// number. Functions of this crate and of what [`skip_frames`](DebugConfig::skip_frames) names are left out, and
+/// of the others there are as many as [`stack_trace_frames`](DebugConfig::stack_trace_frames) says: the first
+/// line is one of the program's own code. Symbols are looked up when the text is made, and not before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    stack: [usize; STACK],
+    /// How many are shown; 0 if traces are not stored.
+    frames: usize,
+    skip: &'static [&'static str],
+}
+
+impl Trace {
+    /// The trace of something that was not stored, or never happened.
+    pub const UNKNOWN: Trace = Trace { stack: [0; STACK], frames: 0, skip: &[] };
+
+    /// As many addresses as [`stack_trace_frames`](DebugConfig::stack_trace_frames) says, of the whole
+    /// [stack](Trace::stack): the first is in the function that called. None if it is not known.
+    #[must_use]
+    pub fn addresses(&self) -> &[usize] {
+        let stack = self.stack();
+        &stack[..self.frames.max(1).min(stack.len())]
+    }
+
+    /// All addresses that are known, with those of the functions that the text leaves out: at most 64.
+    #[must_use]
+    pub fn stack(&self) -> &[usize] {
+        let known = self.stack.iter().position(|&address| address == 0);
+        &self.stack[..known.unwrap_or(STACK)]
+    }
+
+    pub(super) fn new(config: &DebugConfig, stack: &[usize]) -> Trace {
+        let mut trace =
+            Trace { frames: config.stack_trace_frames, skip: config.skip_frames, ..Trace::UNKNOWN };
+        trace.stack.iter_mut().zip(stack).for_each(|(to, from)| *to = *from);
+        trace
+    }
+
+    /// What distinguishes the text of this trace from that of others.
+    #[cfg(feature = "backtrace")]
+    pub(super) fn shown(&self, look: &mut symbol::Shown) -> std::vec::Vec<usize> {
+        look.of(self.stack(), self.frames.max(1))
+    }
+
+    /// Writes `title` and, below it, the lines.
+    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
+        write!(f, "\n  {title}:")?;
+        if !self.stack().is_empty() {
+            return self.for_each_line(|line| write!(f, "\n    {line}"));
+        }
+        f.write_str(match (self.frames, cfg!(feature = "backtrace")) {
+            (0, _) => " not stored; DebugConfig::stack_trace_frames, which is 0, is how many frames to store",
+            (_, true) => {
+                " unknown; no frame was found, or it was in the lookup of symbols, which is not traced"
+            }
+            (_, false) => {
+                " unknown; the call gave no return address, and it takes the feature `backtrace` for \
+                 DebugConfig::stack_trace_frames to find one"
+            }
+        })
+    }
+
+    fn for_each_line(&self, write: impl FnMut(&dyn fmt::Display) -> fmt::Result) -> fmt::Result {
+        symbol::for_each_line(self.stack(), self.frames.max(1), self.skip, write)
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x?}", self.addresses())
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = true;
+        self.for_each_line(|line| {
+            let newline = if core::mem::take(&mut first) { "" } else { "\n" };
+            write!(f, "{newline}{line}")
+        })
+    }
+}
+
+/// Where a call in progress came from. A stack is long, and this is small where only one address is known, or
+/// to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site<'t> {
+    first: usize,
+    /// All addresses, if there may be more than one.
+    all: Option<&'t [usize; STACK]>,
+    /// The word that stands for all of them, when they have been [stored](super::stacks).
+    id: Option<usize>,
+}
+
+impl<'t> Site<'t> {
+    pub(super) const UNKNOWN: Site<'static> = Site { first: 0, all: None, id: None };
+
+    /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
+    /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had.
+    #[inline(always)]
+    pub(super) fn capture(
+        ret_addr: usize,
+        place: (usize, usize),
+        frames: usize,
+        stack: &'t mut Option<[usize; STACK]>,
+    ) -> Site<'t> {
+        if frames == 0 || cfg!(not(feature = "backtrace")) {
+            return Site { first: ret_addr, all: None, id: None };
+        }
+        let stack = stack.insert([0; STACK]);
+        symbol::fill_stack(ret_addr, place, stack);
+        Site { first: stack[0], all: Some(stack), id: None }
+    }
+
+    /// All addresses, if there is more than one.
+    pub(super) fn stack(&self) -> Option<&'t [usize]> {
+        let stack = self.all.filter(|stack| stack[1] != 0)?;
+        let known = stack.iter().position(|&address| address == 0);
+        Some(&stack[..known.unwrap_or(STACK)])
+    }
+
+    pub(super) fn set_id(&mut self, id: usize) {
+        self.id = Some(id);
+    }
+
+    /// What to store of it.
+    pub(super) fn word(&self) -> usize {
+        self.id.unwrap_or(self.first)
+    }
+
+    pub(super) fn trace(&self, config: &DebugConfig) -> Trace {
+        match self.all {
+            Some(stack) => Trace::new(config, stack),
+            None => Trace::new(config, &[self.first]),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Traces that begin in the program's own code, whatever libraries stand between it and the allocator.
+
+use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR};
+
+use super::*;
+
+/// A report without frames says which option stores them, and why there are none.
+#[test]
+fn a_report_without_frames_names_the_option() {
+    for frames in [0, 1] {
+        let config = DebugConfig { stack_trace_frames: frames, ..CONFIG };
+        let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+        // SAFETY: the length is not zero.
+        unsafe { debug.allocator().raw_alloc(10, align(1), 0) }.unwrap();
+        debug.detect_leaks();
+        let text = reports()[0].to_string();
+        let expected = match (frames, cfg!(feature = "backtrace")) {
+            (0, _) => "allocation: not stored; DebugConfig::stack_trace_frames, which is 0, is how many",
+            (_, false) => "the feature `backtrace` for DebugConfig::stack_trace_frames to find one",
+            (_, true) => "allocation:\n    ",
+        };
+        assert!(text.contains(expected), "{text}");
+        debug.deinit_without_leak_checks();
+    }
+}
+
+#[cfg(all(feature = "backtrace", feature = "allocator-api2", not(miri), target_os = "linux"))]
+mod with_symbols {
+    use std::hint::black_box;
+
+    use rstest::rstest;
+    use zigalloc::SyncAllocator;
+    use zigalloc::heap::debug::Trace;
+    use zigalloc::testing::{CheckError, check_all_allocation_failures};
+
+    use super::*;
+
+    type Map<'a> = hashbrown::HashMap<u64, [u64; 9], hashbrown::DefaultHashBuilder, SyncAllocator<'a>>;
+    type Text<'a> = allocator_api2_02::vec::Vec<u8, SyncAllocator<'a>>;
+
+    #[inline(never)]
+    fn makes_a_map(a: SyncAllocator<'_>) -> Map<'_> {
+        let mut map = Map::new_in(a);
+        map.insert(1, [2; 9]); // MAP
+        black_box(map)
+    }
+
+    #[inline(never)]
+    fn calls_what_makes_a_map(a: SyncAllocator<'_>) -> Map<'_> {
+        black_box(makes_a_map(a))
+    }
+
+    #[inline(never)]
+    fn makes_a_text(a: SyncAllocator<'_>) -> Text<'_> {
+        let mut text = Text::new_in(a);
+        text.extend_from_slice(b"text"); // TEXT
+        black_box(text)
+    }
+
+    fn line(mark: &str) -> String {
+        let source = include_str!("traces.rs");
+        let index = source.lines().position(|line| line.ends_with(&format!("// {mark}"))).unwrap();
+        format!("debug_allocator/traces.rs:{}", index + 1)
+    }
+
+    fn leaks(config: DebugConfig, run: impl Fn(SyncAllocator<'_>)) -> Vec<Report> {
+        let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+        run(debug.allocator());
+        debug.detect_leaks();
+        debug.deinit_without_leak_checks();
+        reports()
+    }
+
+    fn lines(trace: &Trace) -> Vec<String> {
+        trace.to_string().lines().map(str::to_owned).collect()
+    }
+
+    /// A leaked map of hashbrown shows the program's lines, with as few frames as one.
+    #[rstest]
+    fn a_leak_of_a_container_shows_the_programs_line(#[values(1, 2, 6)] frames: usize) {
+        let config = DebugConfig { stack_trace_frames: frames, ..CONFIG };
+        let found = leaks(config, |a| {
+            std::mem::forget(calls_what_makes_a_map(a));
+            std::mem::forget(makes_a_text(a));
+        });
+        assert_eq!(found.len(), 2);
+        for leak in found {
+            let lines = lines(&leak.allocation);
+            let is_map = lines[0].contains("makes_a_map");
+            let expected = if is_map { line("MAP") } else { line("TEXT") };
+            assert!(lines[0].ends_with(&expected), "{expected} is not first in:\n{}", lines.join("\n"));
+            if frames == 6 && is_map {
+                assert!(lines[1].contains("calls_what_makes_a_map"), "{}", lines.join("\n"));
+            }
+            let skipped = ["hashbrown::", "allocator_api2::", "zigalloc::", "core::", "std::", "alloc::"];
+            assert!(!lines.iter().any(|line| skipped.iter().any(|name| line.starts_with(name))), "{lines:?}");
+        }
+    }
+
+    /// The list is an option: without hashbrown in it, its functions are shown; with a module of the program's
+    /// own, those are not.
+    #[test]
+    fn the_list_of_what_is_skipped() {
+        let config = DebugConfig { stack_trace_frames: 8, ..CONFIG };
+        let of = |skip_frames: &'static [&'static str]| {
+            let found = leaks(DebugConfig { skip_frames, ..config }, |a| {
+                std::mem::forget(calls_what_makes_a_map(a));
+            });
+            lines(&found[0].allocation)
+        };
+        let all = of(&[]);
+        assert!(all.iter().any(|line| line.contains("hashbrown")), "{all:#?}");
+        assert!(!all.iter().any(|line| line.contains("makes_a_map")), "eight are all hashbrown's: {all:#?}");
+        assert!(!all.iter().any(|line| line.starts_with("zigalloc::")), "{all:#?}");
+        let fewer = of(&["core", "alloc", "std", "hashbrown", "all::debug_allocator::traces::with_symbols"]);
+        assert!(!fewer.iter().any(|line| line.contains("makes_a_map")), "{fewer:#?}");
+        assert!(!fewer.is_empty());
+        // If all are skipped, the trace is as it is.
+        let none = of(&["core", "alloc", "std", "hashbrown", "all", "test"]);
+        assert!(none.iter().any(|line| line.contains("hashbrown")), "{none:#?}");
+    }
+
+    /// What one line leaks by way of a container in a loop is one report.
+    #[test]
+    fn leaks_of_a_line_by_way_of_a_container_are_one_report() {
+        let config = DebugConfig { stack_trace_frames: 1, group_leaks: true, ..CONFIG };
+        let found = leaks(config, |a| {
+            for n in 0..20 {
+                let mut map = Map::new_in(a);
+                for key in 0..if n % 2 == 0 { 1 } else { 100 } {
+                    map.insert(key, [key; 9]); // ONE PLACE
+                }
+                std::mem::forget(map);
+            }
+        });
+        let [leak] = &found[..] else { panic!("{found:#?}") };
+        assert_eq!(leak.count, 20);
+        assert!(leak.to_string().contains(&line("ONE PLACE")), "{leak}");
+    }
+
+    /// A second free of a page that went back still has both stacks.
+    #[test]
+    fn a_double_free_of_what_went_back_has_whole_traces() {
+        #[inline(never)]
+        fn frees(a: Allocator<'_>, memory: NonNull<[u8]>) {
+            free(black_box(a), memory, 1);
+            black_box(());
+        }
+        let config = DebugConfig { stack_trace_frames: 3, ..CONFIG };
+        let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+        let a = *debug.allocator();
+        for len in [10, 50_000] {
+            let memory = alloc(a, len, 1);
+            frees(a, memory);
+            free(a, memory, 1);
+            let report = reports()[0];
+            assert_eq!(report.kind, ReportKind::DoubleFree);
+            assert!(report.first_free.stack().len() > 3 && report.allocation.stack().len() > 3);
+            let text = report.first_free.to_string();
+            assert!(text.contains("frees"), "{text}");
+        }
+    }
+
+    /// Stacks are not stored in memory of the child, which is asked for a table, a page, and nothing else.
+    #[test]
+    fn the_child_has_no_stacks() {
+        let bump = crate::util::Bump::new(0, 1 << 20);
+        let debug = DebugAllocator::with_config(bump.allocator(), DebugConfig { page_size: 4096, ..CONFIG });
+        let memory = alloc(debug.allocator(), 10, 1);
+        assert_eq!(bump.requests.get(), 2);
+        assert_eq!(debug.detect_leaks(), 1);
+        assert!(reports()[0].allocation.stack().len() > 3);
+        free(debug.allocator(), memory, 1);
+        drop(debug);
+        assert_eq!((bump.requests.get(), bump.live()), (2, 0));
+    }
+
+    /// What failed for want of memory is named by the program's line, not by hashbrown's, and with its frames.
+    #[test]
+    fn a_failure_in_a_container_names_the_programs_line() {
+        fn checked(a: Allocator<'_>) -> Result<(), zigalloc::Error> {
+            let mut map = hashbrown::HashMap::<u64, u64, hashbrown::DefaultHashBuilder, _>::new_in(a);
+            let _ = map.try_reserve(10); // FAILS
+            Ok(())
+        }
+        let error = check_all_allocation_failures(*PAGE_ALLOCATOR, checked).unwrap_err();
+        let CheckError::SwallowedOutOfMemory(point) = error else { panic!("{error}") };
+        let text = error.to_string();
+        assert!(text.contains(&format!("{} asked for", line("FAILS"))), "{text}");
+        assert!(point.frames[..2].iter().all(|&frame| frame != 0), "{point:?}");
+        assert_ne!(point.frames[0], point.return_address, "that is hashbrown's");
+    }
+}

@@ -1,0 +1,183 @@
+//! A debug allocator below the `#[global_allocator]` of a process that forks while its threads allocate. The child
+//! has one thread, and no lock that another one held: it allocates, frees, and ends.
+#![cfg(all(unix, feature = "std", not(miri)))]
+
+use std::collections::BTreeMap;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use zigalloc::adapters::GlobalAllocator;
+use zigalloc::heap::debug::Report;
+use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR, SMP_ALLOCATOR};
+use zigalloc::{SyncAllocator, ThreadSafeAllocator};
+
+unsafe extern "C" {
+    fn fork() -> c_int;
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn alarm(seconds: u32) -> u32;
+    fn _exit(status: c_int) -> !;
+}
+
+static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::with_config(
+    PAGE_ALLOCATOR,
+    DebugConfig { safety: true, stack_trace_frames: 1, report, ..DebugConfig::DEFAULT },
+);
+
+/// Not even in the child is there anything to report: it knows the blocks of its parent.
+fn report(report: &Report) {
+    REPORTS.fetch_add(1, Ordering::Relaxed);
+    eprintln!("{report}");
+}
+
+static REPORTS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: its lock allocates nothing, and its child asks the operating system.
+#[global_allocator]
+static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(DEBUG.allocator()) };
+
+/// Small blocks, large ones, and some that grow.
+fn work(rounds: usize) {
+    for round in 0..rounds {
+        let mut map = BTreeMap::new();
+        for n in 0..20 {
+            map.insert(n, vec![round as u8; 1 << (n % 18)]);
+        }
+        map.retain(|n, bytes| n % 3 == 0 || bytes.iter().all(|&byte| byte == round as u8));
+        assert_eq!(map.len(), 20);
+    }
+}
+
+/// Runs a function in a child process, and says whether that ended well: in so many seconds, or it hangs.
+fn in_child(seconds: u32, run: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child allocates, which is what is tested, and calls nothing that other threads might have held.
+    let pid = unsafe { fork() };
+    assert!(pid >= 0, "fork");
+    if pid == 0 {
+        // SAFETY: as above; it ends without handlers and destructors.
+        unsafe {
+            alarm(seconds);
+            _exit(if run() { 0 } else { 1 });
+        }
+    }
+    let mut status = -1;
+    // SAFETY: the child is this process's, and the status is written to.
+    assert_eq!(unsafe { waitpid(pid, &raw mut status, 0) }, pid);
+    status == 0
+}
+
+/// Runs a function while threads allocate.
+fn beside_threads(threads: usize, run: impl FnOnce()) {
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    work(1);
+                }
+            });
+        }
+        // Whatever happens in `run`, the threads end.
+        struct Done<'d>(&'d AtomicBool);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let _done = Done(&is_done);
+        run();
+    });
+}
+
+/// One test: the forks of one are forks of all.
+#[test]
+fn forks_while_threads_allocate() {
+    let before = vec![7_u8; 100_000];
+    beside_threads(3, || {
+        for n in 0..150 {
+            let survives = in_child(30, || {
+                work(3);
+                // A block of the parent's is freed, and another process forks.
+                let ends = n % 10 != 0
+                    || in_child(30, || {
+                        work(2);
+                        true
+                    });
+                before.iter().all(|&byte| byte == 7) && ends && REPORTS.load(Ordering::Relaxed) == 0
+            });
+            assert!(survives, "fork {n}: the child hangs, or its memory is not as it was");
+        }
+        // Threads that fork at the same time.
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    (0..10).for_each(|_| {
+                        assert!(in_child(30, || {
+                            work(1);
+                            true
+                        }))
+                    })
+                });
+            }
+        });
+    });
+    work(10);
+    assert_eq!(REPORTS.load(Ordering::Relaxed), 0);
+
+    what_other_allocators_do();
+}
+
+/// As the essays say: the page and SMP allocators go on in the child, and a `ThreadSafeAllocator` whose lock was held does
+/// not.
+fn what_other_allocators_do() {
+    let pages = |allocator: SyncAllocator<'_>| {
+        (1..=50).all(|n| {
+            let Ok(memory) = allocator.alloc::<u8>(n * 100) else { return false };
+            // SAFETY: a live block.
+            unsafe { allocator.free(memory) };
+            true
+        })
+    };
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    pages(SMP_ALLOCATOR);
+                }
+            });
+        }
+        for _ in 0..50 {
+            assert!(in_child(30, || pages(SMP_ALLOCATOR) && pages(PAGE_ALLOCATOR)));
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+
+    // A child of the lock that does not return until it is told to.
+    static STATE: AtomicUsize = AtomicUsize::new(0);
+    struct Slow;
+    impl zigalloc::trace::Sink for Slow {
+        fn write(&mut self, _: &zigalloc::trace::LoggedCall) -> std::fmt::Result {
+            if STATE.load(Ordering::Relaxed) == 2 {
+                return Ok(());
+            }
+            STATE.store(1, Ordering::Relaxed);
+            while STATE.load(Ordering::Relaxed) != 2 {
+                thread::yield_now();
+            }
+            Ok(())
+        }
+    }
+    let logging = zigalloc::trace::LoggingAllocator::init(*PAGE_ALLOCATOR, Slow);
+    // SAFETY: the pages are for any thread, and the sink is used under the lock alone.
+    let locked = unsafe { ThreadSafeAllocator::from_child(logging.allocator()) };
+    thread::scope(|scope| {
+        scope.spawn(|| pages(locked.allocator()));
+        while STATE.load(Ordering::Relaxed) == 0 {
+            thread::yield_now();
+        }
+        let hangs = !in_child(1, || pages(locked.allocator()));
+        STATE.store(2, Ordering::Relaxed);
+        assert!(hangs, "the lock was held by a thread that the child does not have");
+    });
+}
