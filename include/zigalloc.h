@@ -228,8 +228,8 @@ typedef struct zigalloc_debug_report {
     size_t recorded_len;         /* the block's own length, in bytes; SIZE_MAX if it is not known */
     uintptr_t inside;            /* invalid free: the block that the address is inside of, or 0 */
     size_t overrun;              /* overrun: the index of the first byte that was written to; otherwise SIZE_MAX */
-    size_t blocks;               /* how many blocks the report is about */
-    size_t bytes;                /* how many bytes these have together */
+    size_t count;                /* how many blocks the report is about: 1, or more that leak from one place */
+    size_t total_len;            /* how many bytes these have together; SIZE_MAX if it is not known */
     zigalloc_trace site;         /* this call; unknown for leaks */
     zigalloc_trace allocation;   /* the block's allocation, or its last resize if resize_stack_traces is set */
     zigalloc_trace first_free;   /* double free: the free that was in order */

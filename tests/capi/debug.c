@@ -17,7 +17,7 @@ typedef struct told {
     size_t reports;
     int kind, operation;
     uintptr_t address, inside, site;
-    size_t len, recorded_len, overrun, blocks, bytes, frames, first_free_frames;
+    size_t len, recorded_len, overrun, count, total_len, frames, first_free_frames;
     uint8_t alignment_log2, recorded_alignment_log2;
     char text[4000];
     size_t text_len;
@@ -37,8 +37,8 @@ static void listen(void *user_data, const zigalloc_debug_report *report)
     self->len = report->len;
     self->recorded_len = report->recorded_len;
     self->overrun = report->overrun;
-    self->blocks = report->blocks;
-    self->bytes = report->bytes;
+    self->count = report->count;
+    self->total_len = report->total_len;
     self->alignment_log2 = report->alignment_log2;
     self->recorded_alignment_log2 = report->recorded_alignment_log2;
     self->site = report->site.count > 0 ? report->site.addresses[0] : 0;
@@ -93,7 +93,7 @@ static void each_kind_is_counted_and_told(void)
 
     zigalloc_free(a, block, 10, 0);
     CHECK(heard.reports == 1 && heard.kind == ZIGALLOC_DOUBLE_FREE && heard.operation == ZIGALLOC_OPERATION_FREE);
-    CHECK(heard.address == address_of(block) && heard.len == 10 && heard.blocks == 1 && heard.first_free_frames > 0);
+    CHECK(heard.address == address_of(block) && heard.len == 10 && heard.count == 1 && heard.first_free_frames > 0);
     CHECK(zigalloc_debug_count(debug, ZIGALLOC_DOUBLE_FREE) == 1 && zigalloc_debug_total_count(debug) == 1);
     CHECK(strncmp(heard.text, "DebugAllocator: double free: ", 29) == 0);
 #ifdef __GNUC__
@@ -107,7 +107,7 @@ static void each_kind_is_counted_and_told(void)
     block = (unsigned char *)zigalloc_alloc(a, 10, 2);
     zigalloc_free(a, block, 9, 2);
     CHECK(heard.reports == 3 && heard.kind == ZIGALLOC_WRONG_LENGTH && heard.inside == 0);
-    CHECK(heard.len == 9 && heard.recorded_len == 10 && heard.bytes == 10 && heard.overrun == SIZE_MAX);
+    CHECK(heard.len == 9 && heard.recorded_len == 10 && heard.total_len == 10 && heard.overrun == SIZE_MAX);
 
     block = (unsigned char *)zigalloc_alloc(a, 10, 2);
     zigalloc_free(a, block, 10, 1);
@@ -121,7 +121,7 @@ static void each_kind_is_counted_and_told(void)
 
     CHECK(zigalloc_debug_detect_leaks(debug) == 1);
     CHECK(heard.reports == 6 && heard.kind == ZIGALLOC_LEAK && heard.operation == ZIGALLOC_OPERATION_DETECT_LEAKS);
-    CHECK(heard.address == address_of(leak) && heard.blocks == 1 && heard.bytes == 100);
+    CHECK(heard.address == address_of(leak) && heard.count == 1 && heard.total_len == 100);
     CHECK(heard.recorded_alignment_log2 == 4 && heard.site == 0);
 
     for (kind = ZIGALLOC_DOUBLE_FREE; kind <= ZIGALLOC_LEAK; kind++) {
@@ -261,7 +261,7 @@ static void other_options(void)
     a = zigalloc_debug_allocator(debug);
     small = (unsigned char *)zigalloc_alloc(a, 100, 0);
     CHECK(small != NULL && zigalloc_resize(a, small, 100, 0, 110));
-    CHECK(zigalloc_debug_destroy(debug) == 1 && heard.bytes == 110);
+    CHECK(zigalloc_debug_destroy(debug) == 1 && heard.total_len == 110);
     zigalloc_counting_destroy(counting);
 }
 

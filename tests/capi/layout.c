@@ -64,8 +64,8 @@ int main(void)
     OFFSET(zigalloc_debug_report, recorded_len);
     OFFSET(zigalloc_debug_report, inside);
     OFFSET(zigalloc_debug_report, overrun);
-    OFFSET(zigalloc_debug_report, blocks);
-    OFFSET(zigalloc_debug_report, bytes);
+    OFFSET(zigalloc_debug_report, count);
+    OFFSET(zigalloc_debug_report, total_len);
     OFFSET(zigalloc_debug_report, site);
     OFFSET(zigalloc_debug_report, allocation);
     OFFSET(zigalloc_debug_report, first_free);

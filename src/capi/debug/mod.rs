@@ -6,7 +6,7 @@ use core::ptr;
 
 use super::{Owned, RawAllocator, fatal};
 use crate::allocator::Allocator;
-use crate::heap::debug::{Foreign, Report};
+use crate::heap::debug::{Foreign, Report, ReportKind};
 use crate::heap::{DebugAllocator, DebugConfig};
 
 pub mod options;
@@ -110,7 +110,8 @@ pub unsafe extern "C" fn zigalloc_debug_count(debug: *const Debug, kind: c_int) 
 pub unsafe extern "C" fn zigalloc_debug_total_count(debug: *const Debug) -> usize {
     // SAFETY: the allocator is alive.
     let debug = unsafe { Owned::get(debug, "zigalloc_debug_total_count") };
-    KINDS.iter().map(|&kind| debug.count(kind)).sum()
+    // What `MoreLeaks` counts are leaks too.
+    KINDS.iter().filter(|&&kind| kind != ReportKind::MoreLeaks).map(|&kind| debug.count(kind)).sum()
 }
 
 /// # Safety
