@@ -82,12 +82,12 @@ fn the_corpus_keeps_the_contract() {
     let mut files: Vec<Vec<u8>> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
     files.sort_by_key(Vec::len);
     let mut count = 0;
-    for bytes in files.iter().take(if cfg!(miri) { 20 } else { usize::MAX }) {
+    for bytes in files.iter().take(if cfg!(miri) { 12 } else { usize::MAX }) {
         let Some(program) = Program::from_bytes(bytes) else { continue };
         run(&program).unwrap_or_else(|why| panic!("{why}\n{program:#?}"));
         count += 1;
     }
-    assert!(count >= 10, "{count} programs");
+    assert!(count >= 6, "{count} programs");
 }
 
 /// Programs come to everything that they are there to come to: a model that never grows a block finds nothing.
