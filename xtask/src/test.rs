@@ -40,6 +40,8 @@ const STEPS: &[Step] = &[
     Step { name: "test-release", what: "tests, optimised", kind: Kind::Library, run: test_release },
     Step { name: "capi", what: "the C library, from C and C++", kind: Kind::Library, run: capi },
     Step { name: "test-xtask", what: "tests of these commands", kind: Kind::Source, run: test_xtask },
+    Step { name: "programs", what: "random programs, for a minute", kind: Kind::Slow, run: programs },
+    Step { name: "fuzz", what: "the fuzz targets, for a minute", kind: Kind::Slow, run: fuzz },
     Step { name: "surface", what: "behaviours that need a test have one", kind: Kind::Source, run: surface },
     Step { name: "examples", what: "the examples compile", kind: Kind::Library, run: examples },
     Step { name: "benches", what: "the benchmarks compile", kind: Kind::Library, run: benches },
@@ -108,6 +110,12 @@ const STEPS: &[Step] = &[
         what: "Miri, Tree Borrows, without the long tables",
         kind: Kind::SlowBeside,
         run: miri_tree,
+    },
+    Step {
+        name: "miri-programs",
+        what: "Miri, a few random programs",
+        kind: Kind::SlowBeside,
+        run: miri_programs,
     },
     Step {
         name: "miri-seeds",
@@ -227,6 +235,30 @@ fn test_xtask() -> Outcome {
     run_command(cargo(), &["test", "-p", "xtask"], &[])
 }
 
+/// Those of the test itself, which takes as long as it is told to, and one that each kind of step is reached.
+fn programs() -> Outcome {
+    let seconds = std::env::var("ZIGALLOC_PROGRAMS_SECONDS").unwrap_or_else(|_| "60".to_owned());
+    let args = ["test", "-p", "zigalloc-programs", "--test", "programs", "--", "--nocapture"];
+    run_command(cargo(), &args, &[("ZIGALLOC_PROGRAMS_SECONDS", &seconds)])
+}
+
+/// Half a minute for each target; new inputs go to a folder of their own, so that the corpus stays small.
+fn fuzz() -> Outcome {
+    with(toolchain::cargo_fuzz(), || {
+        ["programs", "debug"].into_iter().fold(Outcome::Passed, |outcome, target| {
+            let found = crate::root().join("fuzz/target/found").join(target);
+            if let Err(error) = std::fs::create_dir_all(&found) {
+                println!("{}: {error}", found.display());
+                return Outcome::Failed;
+            }
+            let (found, corpus) = (found.display().to_string(), format!("fuzz/corpus/{target}"));
+            let command = ["run", NIGHTLY, "cargo", "fuzz", "run", target, &found, &corpus];
+            let options = ["--", "-max_total_time=30", "-timeout=30", "-rss_limit_mb=4096"];
+            outcome.and(|| run_command("rustup", &[&command[..], &options].concat(), &[]))
+        })
+    })
+}
+
 fn surface() -> Outcome {
     outcome(surface::require_done())
 }
@@ -336,11 +368,19 @@ fn asan() -> Outcome {
 /// Miri over the library's tests. Its build is in `target/miri`, one for all three steps, since the
 /// flags are read by the interpreter and not by the compiler.
 fn miri(flags: &str, args: &[&str]) -> Outcome {
+    let package = ["-p", "zigalloc", "--no-fail-fast", "--features", toolchain::MIRI_FEATURES];
+    miri_test(flags, &[&package, args].concat())
+}
+
+/// A few programs of the fuzz targets' corpus, which is read from files.
+fn miri_programs() -> Outcome {
+    miri_test("-Zmiri-disable-isolation", &["-p", "zigalloc-programs", "--test", "programs"])
+}
+
+fn miri_test(flags: &str, args: &[&str]) -> Outcome {
     with(toolchain::miri(), || {
         let flags = format!("-Zmiri-strict-provenance {flags}");
-        let features = ["--features", toolchain::MIRI_FEATURES];
-        let command = ["run", NIGHTLY, "cargo", "miri", "test", "-p", "zigalloc", "--no-fail-fast"];
-        let command = [&command[..], &features].concat();
+        let command = ["run", NIGHTLY, "cargo", "miri", "test"];
         run_command("rustup", &[&command, args].concat(), &[("MIRIFLAGS", flags.trim_end())])
     })
 }

@@ -80,6 +80,20 @@ pub(crate) fn miri() -> Result<()> {
     .clone()
 }
 
+/// Makes cargo-fuzz available, for the nightly compiler.
+pub(crate) fn cargo_fuzz() -> Result<()> {
+    toolchain(NIGHTLY)?;
+    let version = ["run", NIGHTLY, "cargo", "fuzz", "--version"];
+    if succeeds("rustup", &version) {
+        return Ok(());
+    }
+    let install = ["install", "--locked", "cargo-fuzz"];
+    if succeeds(&cargo(), &install) && succeeds("rustup", &version) {
+        return Ok(());
+    }
+    Err(by_hand(&cargo(), &install))
+}
+
 /// Makes Valgrind available, where the system's packages are Debian's and this user may install them.
 pub(crate) fn valgrind() -> Result<()> {
     if succeeds("valgrind", &["--version"]) {

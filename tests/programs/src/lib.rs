@@ -21,8 +21,8 @@
 //! What is wrong is the result, an `Err` with a text, so that a program can be shrunk. A program can also end the
 //! process, by a panic in a function of a table or by a segmentation fault: run it in a process of its own.
 //!
-//! The same programs are made by `proptest` ([`strategy`]) for `tests/programs.rs`, and from bytes (feature
-//! `arbitrary`) for the fuzz targets in `fuzz/`.
+//! The same programs are made by `proptest` ([`strategy`]) for `tests/programs.rs`, and from bytes
+//! ([`Program::from_bytes`]) for the fuzz targets in `fuzz/`.
 
 mod chaos;
 mod log;

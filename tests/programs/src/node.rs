@@ -198,10 +198,10 @@ impl Node {
     pub(crate) fn most_calls(&self) -> usize {
         match self {
             Node::FixedBuffer(..) | Node::Sbrk(_) => 0,
-            // To make the newest node longer, and else a new node.
-            Node::Arena(_) => 2,
+            // To make the newest node longer, else a new node, else a smaller one.
+            Node::Arena(_) => 3,
             // The same, and to make a free node longer in between.
-            Node::SharedArena(_) => 3,
+            Node::SharedArena(_) => 4,
             // To remap, and else a new block and the end of the old one.
             Node::Adapter(_) => 3,
             // Tables grow, and quarantines are emptied.

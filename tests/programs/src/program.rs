@@ -3,11 +3,11 @@
 //! A program is data. Numbers in it are taken modulo what there is when the step is run, so that every program
 //! can be run, and so can every program with some of its steps left out: that is what shrinking needs.
 
+use arbitrary::{Arbitrary, Unstructured};
 use zigalloc::heap::ResetMode;
 
 /// A random program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// Where all memory comes from in the end.
     pub source: Source,
@@ -24,9 +24,16 @@ pub const MAX_LAYERS: usize = 4;
 /// The most steps of a program.
 pub const MAX_STEPS: usize = 200;
 
+impl Program {
+    /// The program that a fuzz target makes of these bytes, if they are enough for one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Program> {
+        Program::arbitrary_take_rest(Unstructured::new(bytes)).ok()
+    }
+}
+
 /// The lowest allocator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A heap of the model's own: blocks have guard bytes around them, begin at an address that is no better
     /// aligned than asked, and are poisoned and kept when they are freed.
@@ -41,8 +48,7 @@ pub enum Source {
 }
 
 /// A child that keeps the contract and is as difficult as the contract allows. Chances are of 256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Child {
     pub seed: u64,
     /// To refuse an `alloc`.
@@ -58,8 +64,7 @@ pub struct Child {
 }
 
 /// An allocator on top of another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     Arena,
     SharedArena,
@@ -96,8 +101,7 @@ pub enum Layer {
 }
 
 /// The options of a debug allocator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DebugOptions {
     pub safety: bool,
     pub thread_safe: bool,
@@ -113,8 +117,7 @@ pub struct DebugOptions {
 }
 
 /// A length in bytes, and how to write it in two: most are small.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Len(pub u16);
 
 impl Len {
@@ -135,8 +138,7 @@ impl Len {
 }
 
 /// How a block was asked for, and is then resized and freed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// By the functions of the table.
     Raw,
@@ -151,8 +153,7 @@ pub enum Shape {
 }
 
 /// How a length is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     Resize,
     Remap,
@@ -161,8 +162,7 @@ pub enum Change {
 }
 
 /// What a reset does, with fewer bits than [`ResetMode`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     FreeAll,
     RetainCapacity,
@@ -180,8 +180,7 @@ impl From<Mode> for ResetMode {
 }
 
 /// A mistake that a debug allocator must report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
     /// A block is freed twice, with nothing in between.
     FreeTwice,
@@ -198,8 +197,7 @@ pub enum Misuse {
 }
 
 /// The call in which a mistake is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     Free,
     Resize,
@@ -209,8 +207,7 @@ pub enum Via {
 /// One step. `at` is the level: 0 is the child, 1 the lowest layer; most values stand for the highest one. Where a
 /// step is of a kind of allocator, the levels with another one are not counted.
 /// `block`, `pool` and `item` are numbers, modulo how many there are; the highest stand for the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Alloc {
         at: u8,

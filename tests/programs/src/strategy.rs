@@ -15,12 +15,10 @@ pub fn programs(steps: usize) -> impl Strategy<Value = Program> {
 }
 
 fn source() -> impl Strategy<Value = Source> {
-    // Under Miri there are no guard pages, and no C library to ask for much.
-    let real = if cfg!(miri) { 0 } else { 1 };
     prop_oneof![
         12 => Just(Source::Own),
-        2 * real + 1 => Just(Source::Guarded),
-        1 + real => Just(Source::Rust),
+        3 => Just(Source::Guarded),
+        2 => Just(Source::Rust),
         1 => Just(Source::Page),
         1 => Just(Source::C),
         1 => Just(Source::RawC),

@@ -16,7 +16,7 @@ use zigalloc_programs::random::Random;
 use zigalloc_programs::{Program, Reached, run, strategy};
 
 /// The most steps of a program.
-const STEPS: usize = if cfg!(miri) { 25 } else { 60 };
+const STEPS: usize = 60;
 /// The programs of a batch.
 const BATCH: u32 = 1000;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/programs.txt");
@@ -38,21 +38,17 @@ fn run_case(program: Program) -> Result<(), TestCaseError> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes another process; the corpus is for Miri")]
 fn random_programs_keep_the_contract() {
-    let now =
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
-    // Miri's clock begins at the same time always, and it needs seconds for a program.
-    let (seed, seconds, cases) = if cfg!(miri) {
-        (number("ZIGALLOC_PROGRAMS_SEED").unwrap_or(1), 0, 25)
-    } else {
-        let seconds = number("ZIGALLOC_PROGRAMS_SECONDS").unwrap_or(5);
-        (number("ZIGALLOC_PROGRAMS_SEED").unwrap_or(now), seconds, BATCH)
-    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.map_or(0, |time| time.as_nanos() as u64);
+    let first = number("ZIGALLOC_PROGRAMS_SEED").unwrap_or(now);
+    let seconds = number("ZIGALLOC_PROGRAMS_SECONDS").unwrap_or(5);
     let config = Config {
-        cases,
+        cases: BATCH,
         // A process of its own, in which a program may take so many milliseconds.
-        fork: cfg!(not(miri)),
-        timeout: if cfg!(miri) { 0 } else { 30_000 },
+        fork: true,
+        timeout: 30_000,
         test_name: Some("random_programs_keep_the_contract"),
         source_file: Some(file!()),
         failure_persistence: (!cfg!(miri))
@@ -64,17 +60,34 @@ fn random_programs_keep_the_contract() {
     let mut batches = 0;
     // In the process of a batch, the first turn is that batch.
     while batches == 0 || start.elapsed() < Duration::from_secs(seconds) {
-        let seed = seed.wrapping_add(batches);
-        let mut runner = TestRunner::new_with_rng(config.clone(), rng(seed));
+        let mut runner = TestRunner::new_with_rng(config.clone(), rng(first.wrapping_add(batches)));
         match runner.run(&strategy::programs(STEPS), run_case) {
             Ok(()) => batches += 1,
             Err(TestError::Fail(why, program)) => {
-                panic!("{why}\nseed {seed}, program {batches} × {cases} …\n{program:#?}")
+                let count = batches * u64::from(BATCH);
+                panic!("{why}\nafter {count} programs and more from seed {first} on:\n{program:#?}");
             }
             Err(error) => panic!("{error}"),
         }
     }
-    println!("{} programs from seed {seed} on, in {:.1?}", batches * u64::from(cases), start.elapsed());
+    println!("{} programs from seed {first} on, in {:.1?}", batches * u64::from(BATCH), start.elapsed());
+}
+
+/// What the fuzz targets have found worth keeping. Miri needs a file system (`-Zmiri-disable-isolation`), and takes
+/// the shortest programs.
+#[test]
+fn the_corpus_keeps_the_contract() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/programs");
+    let files = std::fs::read_dir(corpus).expect("the corpus is there");
+    let mut files: Vec<Vec<u8>> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    files.sort_by_key(Vec::len);
+    let mut count = 0;
+    for bytes in files.iter().take(if cfg!(miri) { 12 } else { usize::MAX }) {
+        let Some(program) = Program::from_bytes(bytes) else { continue };
+        run(&program).unwrap_or_else(|why| panic!("{why}\n{program:#?}"));
+        count += 1;
+    }
+    assert!(count >= 6, "{count} programs");
 }
 
 /// Programs come to everything that they are there to come to: a model that never grows a block finds nothing.
