@@ -35,8 +35,8 @@ impl<F: Functions> Table<F> {
 /// # Safety
 /// The allocator stays where it is as long as the handle is used, and its functions keep the contract.
 pub(crate) unsafe fn handle<F: Functions>(state: &F) -> Handle {
-    // SAFETY: the caller's promise; there is one thread.
-    unsafe { SyncAllocator::from_state(state, &Table::<F>::VTABLE) }
+    // SAFETY: the state stays where it is and the functions keep the contract, by our caller; there is one thread.
+    unsafe { SyncAllocator::from_raw_parts((&raw const *state).cast_mut().cast(), &Table::<F>::VTABLE) }
 }
 
 /// A block as a caller names it. Null becomes a dangling address, which no ledger knows.
