@@ -1,7 +1,7 @@
 //! The page allocator where the system is at a limit: of mappings, or of memory. What is measured is that of a whole
 //! process, so each test runs in one of its own.
 
-#![cfg(all(target_os = "linux", not(miri)))]
+#![cfg(all(feature = "std", target_os = "linux", not(miri)))]
 
 use std::fs::read_to_string;
 use std::ptr::NonNull;

@@ -130,7 +130,7 @@ fn a_second_attempt_is_no_longer_than_any_block() {
     assert_eq!(asked(longest, 1).last(), Some(&HALF));
     assert!(asked(longest + 1, 1).iter().all(|len| *len > HALF), "not a second time");
     assert!(asked(1, 1 << (usize::BITS - 1)).iter().all(|len| *len > HALF), "not a second time");
-    assert_eq!(asked(usize::MAX, 1), []);
+    assert!(asked(usize::MAX, 1).is_empty());
 }
 
 /// A pool may grow by a single item.
