@@ -6,7 +6,7 @@ use super::report::{Report, print};
 use crate::heap::PAGE_SIZE_MAX;
 use crate::testing::symbol::SKIP_FRAMES;
 
-/// The most addresses that a trace can have.
+/// The most frames that a report can show of a stack.
 pub const MAX_STACK_TRACE_FRAMES: usize = 32;
 
 /// The largest [`DebugConfig::page_size`], in bytes: 4 MiB.

@@ -199,14 +199,13 @@ extern "C" fn in_child() {
     FORKING.store(0, Ordering::Release);
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix, not(miri)))]
 mod tests {
     use super::*;
 
     /// A fork takes every word, its own thread may go through each once at a time, and others wait. (The handlers are called
     /// as the system would.)
     #[test]
-    #[cfg(all(unix, not(miri)))]
     fn a_fork_holds_every_word() {
         prepare();
         let word = &WORDS[63];
