@@ -97,6 +97,7 @@ fn every_length_of_buffer() {
     let samples = [&full[..], &empty].concat();
     let plenty = run(1024, &samples).unwrap();
     assert!(plenty.dropped > 0 && plenty.skipped == 0, "{plenty:?}");
+    let reports: Vec<_> = (0..=samples.len()).map(|n| run(1024, &samples[..n]).unwrap().report).collect();
     let runs: Vec<_> = (0..=1024).map(|len| run(len, &samples)).collect();
 
     let least = runs.iter().position(Result::is_ok).expect("1024 bytes are enough");
@@ -105,10 +106,14 @@ fn every_length_of_buffer() {
     for (len, Summary { report, skipped, dropped, peak }) in (least..).zip(&runs) {
         assert_eq!(*dropped, plenty.dropped, "{len} bytes");
         assert!(*peak <= len, "{len} bytes, {peak} of them in use");
-        // Without memory for a short report there is no report at all. With it, long ones may be skipped, and
-        // the last, which is short, is there and right.
-        let expected = if *skipped == samples.len() { "" } else { plenty.report.as_str() };
-        assert_eq!(report.as_str(), expected, "{len} bytes, {skipped} reports skipped");
+        // A report that does not fit is skipped, and the shorter one before it stays.
+        let shown = reports.iter().rposition(|whole| whole == report).expect("no report is cut short");
+        assert!(
+            reports[shown + 1..].iter().all(|later| later.as_str().len() > report.as_str().len()),
+            "{len} bytes, {skipped} reports skipped, {report:?} is not the last that fits"
+        );
+        assert_eq!(shown == 0, *skipped == samples.len(), "{len} bytes");
+        assert!(*skipped > 0 || *report == plenty.report, "{len} bytes");
     }
 
     let skipped: Vec<_> = runs.iter().map(|summary| summary.skipped).collect();

@@ -9,10 +9,14 @@ use zigalloc::{Allocator, Error};
 
 const REFUSES: Allocator<'static> = Allocator::FAILING;
 
+/// Begins aligned, so that nothing is lost before the first block, which stays taken when that is freed.
+#[repr(align(8))]
+struct Buffer([MaybeUninit<u8>; 64]);
+
 /// Runs `test` over a fixed buffer of 64 bytes, which are all free again afterwards.
 fn with_buffer(test: impl FnOnce(Allocator<'_>)) {
-    let mut buffer = [MaybeUninit::uninit(); 64];
-    let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    let mut buffer = Buffer([MaybeUninit::uninit(); 64]);
+    let fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
     test(fixed_buffer.allocator());
     assert_eq!(fixed_buffer.end_index(), 0, "a block was not freed");
 }
