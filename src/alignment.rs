@@ -401,6 +401,34 @@ impl Alignment {
 }
 
 /// The alignment of a layout; its size is dropped.
+impl Alignment {
+    /// The layout of a request for `len` bytes that goes to an allocator of Rust, or `None` if that would not be a
+    /// layout.
+    #[inline]
+    pub(crate) fn layout_of_request(self, len: usize) -> Option<Layout> {
+        if !self.is_valid() || len > MAX_LEN {
+            return None;
+        }
+        self.to_layout(len).ok()
+    }
+
+    /// The layout of a live block of `len` bytes.
+    ///
+    /// # Safety
+    /// The block was allocated or got its length after [`layout_of_request`](Self::layout_of_request) had made a layout
+    /// of both.
+    #[inline]
+    pub(crate) unsafe fn layout_of_block(self, len: usize) -> Layout {
+        // SAFETY: it was a layout when the block was allocated or got this length.
+        unsafe { Layout::from_size_align_unchecked(len, self.to_byte_units()) }
+    }
+}
+
+/// The longest request, in bytes, that goes to an operating system or to an allocator of Rust, which has no objects beyond
+/// `isize::MAX`. Miri ends the program if its host has not enough memory, where an operating system says no; so there it is
+/// a gibibyte.
+pub(crate) const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
+
 impl From<Layout> for Alignment {
     #[inline]
     fn from(layout: Layout) -> Alignment {

@@ -15,7 +15,7 @@ use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
-use crate::testing::symbol::Function;
+use crate::symbol::Function;
 use crate::vtable::{self, VTable};
 
 /// Any allocator, as two words: its state and its functions.

@@ -125,6 +125,7 @@ pub mod interface;
 pub mod mem;
 mod return_address;
 pub mod slice;
+mod symbol;
 mod sync;
 pub mod testing;
 #[cfg(any(feature = "std", feature = "lock_api"))]

@@ -257,7 +257,7 @@ impl<A: api::Allocator> FromAllocator<A> {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
-        let layout = blocks::requested(len, alignment)?;
+        let layout = alignment.layout_of_request(len)?;
         this.allocator.allocate(layout).ok().map(NonNull::cast)
     }
 
@@ -286,9 +286,9 @@ impl<A: api::Allocator> FromAllocator<A> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let new_layout = blocks::requested(new_len, alignment)?;
+        let new_layout = alignment.layout_of_request(new_len)?;
         // SAFETY: the length and alignment of a live block.
-        let old_layout = unsafe { blocks::live(memory_len, alignment) };
+        let old_layout = unsafe { alignment.layout_of_block(memory_len) };
         // If the trait's functions fail, the block is as it was.
         let resized = if new_len >= memory_len {
             // SAFETY: a live block of this allocator; its layout, the last one requested, fits; the new one is not shorter.
@@ -311,7 +311,7 @@ impl<A: api::Allocator> FromAllocator<A> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the length and alignment of a live block.
-        let layout = unsafe { blocks::live(memory_len, alignment) };
+        let layout = unsafe { alignment.layout_of_block(memory_len) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         // SAFETY: a live block of this allocator, not used afterwards, by our caller; its layout, the last one requested,

@@ -8,7 +8,6 @@ use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
-use crate::heap::MAX_LEN;
 
 /// A new block; for size zero, an aligned address without memory.
 #[inline]
@@ -104,25 +103,4 @@ pub(super) unsafe fn grow_zeroed(
     // SAFETY: from there on the block has that many bytes.
     unsafe { rest.write_bytes(0, memory.len() - old_len) };
     Some(memory)
-}
-
-// ---- the vtable's arguments as layouts ----
-
-/// The layout of a requested block, or `None` if there is no such layout.
-#[inline]
-pub(super) fn requested(len: usize, alignment: Alignment) -> Option<Layout> {
-    if !alignment.is_valid() || len > MAX_LEN {
-        return None;
-    }
-    alignment.to_layout(len).ok()
-}
-
-/// The layout of a live block.
-///
-/// # Safety
-/// `len` and `alignment` are those of a live block for which [`requested`] was a layout.
-#[inline]
-pub(super) unsafe fn live(len: usize, alignment: Alignment) -> Layout {
-    // SAFETY: it was a layout when the block was allocated or got this length.
-    unsafe { Layout::from_size_align_unchecked(len, alignment.to_byte_units()) }
 }

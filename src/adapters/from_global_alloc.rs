@@ -29,7 +29,6 @@ use core::alloc::GlobalAlloc;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
-use super::blocks;
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
 use crate::vtable::{VTable, state};
@@ -101,7 +100,7 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
-        let layout = blocks::requested(len, alignment)?;
+        let layout = alignment.layout_of_request(len)?;
         // SAFETY: the layout's size is `len`, which is not zero, by our caller.
         NonNull::new(unsafe { this.allocator.alloc(layout) })
     }
@@ -130,9 +129,9 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
         // `realloc` requires that the new layout exists.
-        blocks::requested(new_len, alignment)?;
+        alignment.layout_of_request(new_len)?;
         // SAFETY: the length and alignment of a live block.
-        let layout = unsafe { blocks::live(memory_len, alignment) };
+        let layout = unsafe { alignment.layout_of_block(memory_len) };
         // SAFETY: a live block with that layout, by our caller; `new_len` is not zero, and a valid size for the
         // alignment.
         NonNull::new(unsafe { this.allocator.realloc(memory, layout, new_len) })
@@ -149,7 +148,7 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the length and alignment of a live block.
-        let layout = unsafe { blocks::live(memory_len, alignment) };
+        let layout = unsafe { alignment.layout_of_block(memory_len) };
         // SAFETY: a live block with that layout, not used afterwards, by our caller.
         unsafe { this.allocator.dealloc(memory, layout) };
     }

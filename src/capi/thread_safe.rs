@@ -1,8 +1,8 @@
 //! The lock.
 
 use super::{Owned, RawAllocator};
-use crate::ThreadSafeAllocator;
 use crate::allocator::Allocator;
+use crate::thread_safe::ThreadSafeAllocator;
 
 pub type ThreadSafe = Owned<ThreadSafeAllocator<'static>>;
 

@@ -22,6 +22,7 @@ pub mod stack_fallback;
 #[cfg(feature = "std")]
 use core::ptr::{self, NonNull};
 
+pub(crate) use crate::alignment::MAX_LEN;
 pub use arena::{ArenaAllocator, ResetMode};
 pub use buffer_first::BufferFirstAllocator;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
@@ -47,10 +48,10 @@ pub use shared_arena::SharedArenaAllocator;
 pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
 pub use stack_fallback::{StackFallbackAllocator, stack_fallback};
 
-/// The longest request, in bytes, that is passed on to whatever lies below this crate. Rust has no
-/// objects beyond `isize::MAX`. Miri ends the program if its host has not enough memory, where an
-/// operating system says no; so there it is a gibibyte.
-pub(crate) const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
+#[cfg(feature = "lock_api")]
+pub use crate::thread_safe::LockedAllocator;
+#[cfg(feature = "std")]
+pub use crate::thread_safe::ThreadSafeAllocator;
 
 /// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a block that the
 /// caller knows by a pointer with a narrower provenance: one that was made from a reference, or that a `Box` has

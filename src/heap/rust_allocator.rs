@@ -3,9 +3,9 @@
 //! # Guarantees
 //!
 //! `alloc` and `free` are `std::alloc::alloc` and `dealloc`; `remap` is `realloc`; `resize` is true only for
-//! the length that the block has. It is what [`FromGlobalAlloc`] makes of these functions.
+//! the length that the block has, since `dealloc` must be told how long it is.
 //!
-//! There is no state: the context is the address of nothing.
+//! There is no state, and the functions do not look at the context.
 //!
 //! # Threads
 //!
@@ -17,20 +17,23 @@
 //! # Limits
 //!
 //! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as
-//! they are no [`Layout`].
+//! they are no [`Layout`](core::alloc::Layout).
 //!
 //! Not in Zig, which has no global allocator.
 
 use alloc::alloc as global;
-use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::NonNull;
 
-use crate::adapters::FromGlobalAlloc;
+use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
+use crate::vtable::VTable;
 
-/// Rust's global allocator; see the [module](self).
+/// Rust's global allocator: whatever `#[global_allocator]` says, or else the one of the platform.
 ///
-/// It must not be the child of what is itself installed as `#[global_allocator]`: that would call
-/// itself.
+/// `remap` is `realloc`, which may move the block; `resize` is true only for the length that the block has. Lengths end at
+/// `isize::MAX` bytes.
+///
+/// It must not be the child of what is itself installed as `#[global_allocator]`: that would call itself.
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, RUST_ALLOCATOR};
@@ -41,34 +44,76 @@ use crate::allocator::SyncAllocator;
 /// assert_eq!(unsafe { text.as_ref() }, b"on the heap");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-pub const RUST_ALLOCATOR: SyncAllocator<'static> = FromGlobalAlloc::from_ref(&Global).thread_safe_allocator();
+///
+/// Not in Zig, which has no global allocator.
+pub const RUST_ALLOCATOR: SyncAllocator<'static> = Rust.allocator();
 
-/// What the program has installed. The adapter makes the table.
-struct Global;
+/// All of its state belongs to the program's global allocator.
+struct Rust;
 
-// SAFETY: the functions are those of a `GlobalAlloc`, which keeps that trait's contract.
-unsafe impl GlobalAlloc for Global {
-    #[inline]
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: this function's own requirements.
-        unsafe { global::alloc(layout) }
+impl Rust {
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
+
+    const fn allocator(&'static self) -> SyncAllocator<'static> {
+        // SAFETY: a global allocator keeps the contract, from any thread, since `GlobalAlloc` guarantees the same: blocks
+        // are disjoint, aligned, and valid until they are freed. It does not exclude no-reentry; whatever is above a child
+        // keeps its blocks disjoint all the same.
+        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
     #[inline]
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: this function's own requirements.
-        unsafe { global::dealloc(ptr, layout) };
+    unsafe extern "C" fn alloc(
+        _ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        let layout = alignment.layout_of_request(len)?;
+        // SAFETY: the layout's size is `len`, which is not zero (non-zero).
+        NonNull::new(unsafe { global::alloc(layout) })
     }
 
     #[inline]
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: this function's own requirements.
-        unsafe { global::alloc_zeroed(layout) }
+    unsafe extern "C" fn resize(
+        _ctx: *mut (),
+        _memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        new_len == memory_len
     }
 
     #[inline]
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: this function's own requirements.
-        unsafe { global::realloc(ptr, layout, new_size) }
+    unsafe extern "C" fn remap(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // `realloc` requires that the new layout exists.
+        alignment.layout_of_request(new_len)?;
+        // SAFETY: the length and alignment of a live block (live-block), which `alloc` or `remap` made a layout of.
+        let layout = unsafe { alignment.layout_of_block(memory_len) };
+        // SAFETY: a live block with that layout; `new_len` is not zero (non-zero), and a valid size for the alignment.
+        NonNull::new(unsafe { global::realloc(memory, layout, new_len) })
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: the length and alignment of a live block (live-block), which `alloc` or `remap` made a layout of.
+        let layout = unsafe { alignment.layout_of_block(memory_len) };
+        // SAFETY: a live block with that layout, which ends here.
+        unsafe { global::dealloc(memory, layout) };
     }
 }

@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::allocator::Allocator;
 use crate::error::Error;
+use crate::symbol::{self, Symbol};
 use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
-use crate::testing::symbol::{self, Symbol};
 
 /// Runs `test_fn` once for each allocation that it makes, with that allocation failing, and checks
 /// that it returns the error and leaks nothing.

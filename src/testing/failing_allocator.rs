@@ -34,7 +34,7 @@ use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
-use crate::testing::symbol;
+use crate::symbol;
 use crate::vtable::{VTable, block, state};
 
 /// When a [`FailingAllocator`] begins to fail. Zig's `FailingAllocator.Config`.

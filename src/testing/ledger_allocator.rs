@@ -35,8 +35,8 @@ use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::symbol::Symbol;
 use crate::testing::ledger::{Breach, Ledger};
-use crate::testing::symbol::Symbol;
 use crate::vtable::{VTable, block, state};
 
 /// Passes every call on and aborts with a message when the caller, or the child, breaks the

@@ -42,7 +42,6 @@ mod ledger;
 mod ledger_allocator;
 #[cfg(feature = "alloc")]
 mod strict;
-pub(crate) mod symbol;
 mod validation_allocator;
 #[cfg(feature = "std")]
 mod with_allocator;

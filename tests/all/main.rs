@@ -26,6 +26,7 @@ mod fallback_in_buffer;
 mod fixed_buffer;
 mod ghostty_screens;
 mod interface;
+mod layers;
 #[cfg(all(feature = "std", feature = "lock_api"))]
 mod locked;
 mod logging;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::report::{Report, print};
 use crate::heap::PAGE_SIZE_MAX;
-use crate::testing::symbol::SKIP_FRAMES;
+use crate::symbol::SKIP_FRAMES;
 
 /// The most frames that a report can show of a stack.
 pub const MAX_STACK_TRACE_FRAMES: usize = 32;

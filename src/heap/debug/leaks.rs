@@ -43,7 +43,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         }
         #[cfg(feature = "backtrace")]
         if self.config.group_leaks && self.config.stack_trace_frames != 0 && places.len() > 1 {
-            let mut look = crate::testing::symbol::Shown::new(self.config.skip_frames);
+            let mut look = crate::symbol::Shown::new(self.config.skip_frames);
             places.merge(|place| self.trace_of(place.word).shown(&mut look));
         }
         let (places, left_out) = places.finish(self.config.leak_limit);

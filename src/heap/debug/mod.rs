@@ -181,7 +181,7 @@ use crate::alignment::Alignment;
 use crate::alignment::Message;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
 use crate::return_address::return_address;
-use crate::testing::symbol::STACK;
+use crate::symbol::STACK;
 use crate::vtable::VTable;
 
 /// Whether there were leaks. Zig's `std.heap.Check`.

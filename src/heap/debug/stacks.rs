@@ -16,7 +16,7 @@ use super::state::Locked;
 use super::trace::{Site, Trace};
 use crate::allocator::Allocator;
 use crate::heap::PAGE_ALLOCATOR;
-use crate::testing::symbol::STACK;
+use crate::symbol::STACK;
 
 /// The most nodes of a tree. (In bytes, at most 48 MiB where words have 64 bits, and half as much again while the
 /// table grows.) A program that has more different stacks than that gets the first address of the others.

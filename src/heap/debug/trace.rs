@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::config::DebugConfig;
-use crate::testing::symbol::{self, STACK};
+use crate::symbol::{self, STACK};
 
 /// Where a call came from: an address in the function that called, then the return addresses of that
 /// function's callers.

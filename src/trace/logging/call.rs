@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::alignment::Alignment;
-use crate::testing::symbol::Symbol;
+use crate::symbol::Symbol;
 
 /// A call of an allocator and its result, which a [`Sink`](super::Sink) writes down.
 ///
