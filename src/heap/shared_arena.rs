@@ -43,13 +43,10 @@
 //!
 //! # Losing a race
 //!
-//! Where threads do little but allocate, most of the time would go into passing the cache line of the index
-//! from core to core. So a thread that has lost the race for the index stays away for a moment, and longer,
-//! up to eight times that, if it loses again for the same request. During that time the others have the cache line
-//! to themselves. The moment is 128 of the processor's pause instructions; there is no system call.
-//! With one thread it does not happen.
-//!
-//! This is bounded back-off: the arena is lock-free, not wait-free.
+//! Where threads do little but allocate, most of the time would go into passing the cache line of the index from core to
+//! core. So a thread that loses the race for the index backs off for 128 of the processor's pause instructions, and up to
+//! eight times as long if it loses again for the same request, while the others have the cache line to themselves. It makes
+//! no system call. With back-off bounded, the arena is lock-free, not wait-free.
 //!
 //! The arena's own two words are read by every call and written only when the nodes change. Do not put data
 //! beside them that threads write often.
@@ -61,8 +58,8 @@
 //! that grows in place has a hole as large as the request. The next request makes a new node, half as
 //! large again as the last: a program that goes on after many failures, with small requests between,
 //! holds 1.5ⁿ times the memory after n of them. The single-threaded arena loses nothing. A reset
-//! recovers everything. It is so because results are Zig's; where requests fail often and the program
-//! goes on, a lock around the single-threaded arena is the better choice.
+//! recovers everything. The results are Zig's; where requests fail often and the program goes on, a lock around the
+//! single-threaded arena is the better choice.
 //!
 //! # Why it is correct
 //!
@@ -107,26 +104,14 @@
 //!
 //! # This or a lock around the other arena?
 //!
-//! Time over that of a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around an
-//! [`ArenaAllocator`](super::ArenaAllocator), for threads that do nothing else, on two processors: medians,
-//! in brackets the quartiles (`cargo bench --bench allocators -- shared`):
-//!
-//! | threads | 1 | 2 | 4 |
-//! |---|---|---|---|
-//! | 64 bytes, never freed | 0.82 (0.81–0.83) | 0.51 (0.50–0.51) | 0.77 (0.75–0.78) |
-//! | 8 to 256 bytes, 7 of 8 freed at once | 0.72 (0.71–0.72) | 0.48 (0.47–0.50) | 0.76 (0.73–0.78) |
-//!
-//! The processors had no other work. In seven runs beside other work, with loads from 4 to 10, the medians
-//! lay between 0.80 and 0.87, 0.54 and 0.73, 0.78 and 0.93 in the first row, and between 0.65 and 0.72,
-//! 0.60 and 0.72, 0.71 and 0.91 in the second (but for one run with 4 threads, which had seven samples
-//! only). It has not been measured with more than two processors.
+//! `docs/performance.md` compares their speed.
 //!
 //! Take this one
 //!
-//! - for speed, as it mostly is faster, with one thread and with several;
-//! - if no thread may be kept waiting by one that has been suspended: it has no lock to hold. (A thread that was
-//!   suspended in a call of the child, or with the free list in hand, costs the others new nodes, no
-//!   more; they fail only if the child has no memory for those);
+//! - for speed, with one thread and with several;
+//! - if a suspended thread must not keep others waiting: there is no lock to hold. (A thread that is suspended in a call of
+//!   the child, or while it owns the free list, costs the others new nodes at most; they fail only if the child has no
+//!   memory for those);
 //! - if allocating must not call the system (as far as the child does not), or happens in a signal
 //!   handler that can have interrupted an allocation: to the arena, the handler is one more thread.
 //!

@@ -9,19 +9,17 @@
 //!   block, B     8   16   32   64  …  8 Ki  16 Ki  32 Ki
 //! ```
 //!
-//! What is longer, or is aligned to 64 KiB or more, comes from the
-//! [page allocator](super::page_allocator), and goes back there. A block has no header: its class
-//! follows from the length and alignment that `free` is told. So a block can be resized in place
-//! exactly as long as its class does not change.
+//! Anything longer, or aligned to 64 KiB or more, comes from the [page allocator](super::page_allocator). A block has no
+//! header: its class follows from the length and alignment that `free` is passed. So a block can be resized in place exactly
+//! as long as its class does not change.
 //!
 //! # Layout
 //!
-//! Blocks are cut from *slabs*: 64 KiB, aligned to 64 KiB, all of one class. That alignment makes the
-//! slab's end easy to see (the address of the next block is a multiple of 64 KiB) and aligns every
-//! block to its length. Slabs are never unmapped.
+//! Blocks are cut from *slabs* of 64 KiB, aligned to 64 KiB, all of one class. The alignment shows where a slab ends (the
+//! address of the next block is a multiple of 64 KiB) and aligns every block to its length. Slabs are never unmapped.
 //!
-//! A free block's first word points to the next free block, so a chain of free blocks needs no other
-//! memory. A thread holds, per class:
+//! A free block's first word points to the next free block, so a chain of free blocks needs no other memory. Per class, a
+//! thread holds:
 //!
 //! ```text
 //!   loaded ──▶ ▢ ─▶ ▢ ─▶ ▢          alloc takes the first, free puts one in front
@@ -30,89 +28,67 @@
 //!   fresh  ──▶ (rest of a slab)     never used so far
 //! ```
 //!
-//! A full chain is a *batch*: as many blocks as a slab has, at most 256. Free blocks move between
-//! threads in batches only, through a *depot* per class that all threads share:
+//! A full chain is a *batch*: as many blocks as a slab has, at most 256. Free blocks move between threads in batches only,
+//! through a *depot* per class that all threads share:
 //!
-//! - `free`, with `loaded` full: it becomes the spare batch, and the batch that was spare before goes
-//!   to the depot.
-//! - `alloc`, with `loaded` empty: the spare batch becomes `loaded`; without one, a batch of the
-//!   depot; without that, up to a page of fresh blocks; and only then a new slab is mapped.
+//! - `free`, with `loaded` full: it becomes the spare batch, and the previous spare batch goes to the depot.
+//! - `alloc`, with `loaded` empty: the spare batch becomes `loaded`; without one, a batch of the depot; without that, up to
+//!   a page of fresh blocks; and only then is a new slab mapped.
 //!
-//! Two chains, not one, because a thread that allocates and frees around the end of a single chain
-//! would go to the depot at every turn. With two it takes a batch's worth of calls to get there. (The
-//! idea is Bonwick's and Adams', "Magazines and Vmem", 2001.)
+//! Two chains, because with one a thread that allocates and frees around its end would go to the depot at every turn. With
+//! two, a batch's worth of calls lies between visits. (The idea is from Bonwick and Adams, "Magazines and Vmem", 2001.)
 //!
-//! To one thread all of that looks like one stack of free blocks: the block freed last is the next one
-//! allocated. That is what Zig's allocator does too, and addresses are the same.
+//! To one thread all of this looks like one stack of free blocks: the block freed last is allocated next. Zig's allocator
+//! does the same, and addresses are the same.
 //!
 //! # How much memory
 //!
-//! A thread keeps two batches per class, and the rest of a slab. All else is in the depot, where every
-//! thread looks before it maps a slab. So if one thread allocates and another frees, blocks come back to
-//! the first, and slabs are only mapped for what is live at once and for what running threads keep.
-//! (And, rarely, because another thread was taking from the depot for a long time.)
+//! A thread keeps two batches per class, and the rest of a slab. Everything else is in the depot, where every thread looks
+//! before it maps a slab. So if one thread allocates and another frees, blocks return to the first, and slabs are mapped
+//! only for what is live at once and for what running threads keep (and, rarely, because another thread held the depot for
+//! a long time).
 //!
-//! Powers of two waste up to half of a block. [`SmpAllocator::slab_bytes`] tells how much is mapped.
-//!
-//! # How fast
-//!
-//! Medians of the time over that of a peer, on two x86-64 cores with Linux and glibc, ours called through
-//! an unknown handle and the peers directly (`cargo bench --bench allocators -- smp`):
-//!
-//! | | glibc's malloc | mimalloc |
-//! |---|---|---|
-//! | `alloc` and `free` of 64 bytes | 0.48 | 0.82 |
-//! | 16 to 4,096 bytes at random, 1,000 live, 1 thread | 0.10 | 0.29 |
-//! | the same, 2 threads | 0.10 | 0.22 |
-//! | one thread allocates, another frees, through a channel | 0.24 | 0.46 |
-//!
-//! The last row is of a machine that does nothing else; beside other work it came out between 0.5 and 0.8,
-//! and between 0.8 and 1.0.
-//!
-//! A million blocks of 24 bytes take 32 bytes each, as with glibc; mimalloc takes 36, an arena 24
-//! (`cargo bench --bench memory`).
+//! Powers of two waste up to half of a block. [`SmpAllocator::slab_bytes`] tells how much is mapped. Speed and memory
+//! beside glibc's malloc and mimalloc are in `docs/performance.md`.
 //!
 //! # Threads, and their end
 //!
-//! A thread's chains are a `thread_local!` without a destructor and without lazy initialisation: it is
-//! all zeroes, that is "no blocks and no room", so the first call of each kind finds nothing and goes
-//! the slow way, where everything else happens. There a second thread-local, which has a
-//! destructor, is registered. Its destructor gives the thread's chains to the depots.
+//! A thread's chains are a `thread_local!` without a destructor and without lazy initialisation: all zeroes, which means "no
+//! blocks and no room", so the first call of each kind takes the slow path, where everything else happens. There a second
+//! thread-local is registered whose destructor gives the thread's chains to the depots.
 //!
-//! Registering may allocate, and destructors that run later may allocate and free. Such calls find a
-//! thread that has no chains: either not yet or no longer. They work on empty chains on the stack,
-//! which are given to the depots at the end of the same call. It is slow and right.
+//! Registering may allocate, and destructors that run later may allocate and free. Such calls find a thread that has no
+//! chains, either not yet or no longer. They work on empty chains on the stack, which go to the depots at the end of the
+//! call. That is slow and correct.
 //!
-//! So this can be the `#[global_allocator]`: nothing here allocates, panics, or takes a lock of the
-//! standard library. (Before Rust 1.93, and on systems other than Linux with glibc, the standard
-//! library aborts if a global allocator registers a destructor while another is being registered. There
-//! it takes Rust 1.93.)
+//! So this can be the `#[global_allocator]`: it never allocates for itself, panics, or takes a lock of the standard library.
+//! (Before Rust 1.93, and on systems other than Linux with glibc, the standard library aborts if a global allocator registers
+//! a destructor while another is being registered. There it takes Rust 1.93.)
 //!
-//! A child that is forked while other threads run may use it too: if one of these was just taking a
-//! batch, that depot stays locked in the child, and the child does without what is in it.
+//! A child forked while other threads run may use it too: if one of them was taking a batch, that depot stays locked in the
+//! child, which does without what is in it.
 //!
 //! # Pointers that reach less than a block
 //!
-//! By Rust's rules a pointer that was made from a reference, or that a `Box` has held, may access what it
-//! refers to and no more. That is often less than the block, which is rounded up. Nevertheless it may
-//! be freed, and the next `alloc` must return a pointer to the whole block. So the page allocator
-//! *exposes* what it maps, and `free` and `remap` make a pointer of the slab from the address, which compiles to
-//! no instructions. Only this needs exposed provenance, and only where blocks come in; the
-//! chains are of pointers. Under Miri, whose strict mode has no exposed provenance and cannot be told from its
-//! other one, the pointer is used as it comes: Stacked Borrows then reports an error where a container hands a `Box`'s
-//! block back. To run a program of yours in Miri, use [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR).
+//! By Rust's rules a pointer that was made from a reference, or that a `Box` has held, may access only what it refers to.
+//! That is often less than the block, which is rounded up. Yet it may be freed, and the next `alloc` must return a pointer to
+//! the whole block. So the page allocator *exposes* what it maps, and `free` and `remap` make a pointer to the slab from the
+//! address, which compiles to no instructions. Only this needs exposed provenance, and only where blocks come in; the chains
+//! are pointers. Under Miri, whose strict mode has no exposed provenance and cannot be told from its other mode, the pointer
+//! is used as it is: Stacked Borrows then reports an error where a container hands back a `Box`'s block. To run a program in
+//! Miri, use [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR).
 //!
 //! # Differences from Zig
 //!
-//! - Zig has 128 sets of free lists, each with a lock that every call takes. A thread uses one that is
-//!   not locked, and changes over if it finds it locked. It never learns that a thread has ended. Here
-//!   each thread has its own lists and a destructor.
-//! - Before it maps a slab, Zig looks at one neighbour's lists, and stays with that neighbour. Here, a
-//!   thread looks at the depot.
+//! - Zig has 128 sets of free lists, each with a lock that every call takes. A thread uses one that is not locked, and moves
+//!   to another if it finds it locked. Zig does not notice when a thread ends. Here each thread has its own lists and a
+//!   destructor.
+//! - Before it maps a slab, Zig looks at one neighbour's lists, and stays with that neighbour. Here a thread looks at the
+//!   depot.
 //! - What another thread holds in its own chains is out of reach until it is given to the depot.
 //! - A length of 0 is refused, not undefined.
-//! - `remap` does not move large blocks that are aligned to more than a page, since the system would
-//!   keep the alignment of a page only.
+//! - `remap` does not move large blocks that are aligned to more than a page, since the system would keep only the alignment
+//!   of a page.
 //!
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 

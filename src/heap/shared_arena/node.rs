@@ -206,17 +206,8 @@ pub(super) enum Reserved {
 
 /// How long a thread stays away from a node after it has lost a race for it: longer each time.
 ///
-/// What is gained is that the others go on with the cache line, and need not pass it on for each block.
-/// How many pauses, at first, that takes: time over that of a lock around the other arena, blocks of 64
-/// bytes that are never freed (`cargo bench --bench allocators -- shared`, with other values of `FIRST`;
-/// medians of two to seven runs on two busy processors, in brackets the outermost quartiles):
-///
-/// | first pauses | 0 | 16 | 64 | 128 | 256 | 512 |
-/// |---|---|---|---|---|---|---|
-/// | 2 threads | 1.22 (0.67–2.88) | 0.98 (0.45–2.31) | 0.78 (0.46–1.49) | 0.64 (0.36–1.13) | 0.69 (0.41–1.03) | 0.62 (0.40–0.98) |
-/// | 4 threads | 2.06 (1.01–4.72) | 1.16 (0.71–2.26) | 0.90 (0.56–1.55) | 0.84 (0.56–1.36) | 0.91 (0.60–1.21) | 0.73 (0.55–1.11) |
-///
-/// More than 128 gain little, and each request that loses waits for longer.
+/// The others keep the cache line meanwhile, and need not pass it on for each block. `docs/performance.md` has what other
+/// values of `FIRST` cost: more than 128 gains little, and each request that loses waits longer.
 pub(super) struct Backoff {
     pauses: u32,
 }
