@@ -136,9 +136,9 @@ impl<'a> Allocator<'a> {
     ///
     /// # Safety
     ///
-    /// `vtable`'s functions, called with `ptr`, keep clauses 7 to 15 of the
+    /// `vtable`'s functions, called with `ptr`, keep clauses new-block to no-reentry of the
     /// [contract](VTable#the-contract-of-an-allocator) for all of the lifetime `'a`, as long as their callers keep
-    /// clauses 1 to 6. Code that makes handles to one state in several threads, or lets safe code do so, ensures
+    /// clauses context to return-address. Code that makes handles to one state in several threads, or lets safe code do so, ensures
     /// that they keep the [one-thread](VTable#one-thread) clause together.
     #[must_use]
     #[inline(always)]

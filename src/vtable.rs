@@ -163,7 +163,8 @@ use crate::alignment::Alignment;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VTable {
-    /// Returns `len` bytes aligned to `alignment`, or null. Clauses 1, 2, 5–7, 12, 14, 15.
+    /// Returns `len` bytes aligned to `alignment`, or null. Clauses context, non-zero,
+    /// one-thread, return-address, new-block, no-overflow, no-unwind and no-reentry.
     pub alloc: unsafe extern "C" fn(
         ctx: *mut (),
         len: usize,
@@ -171,7 +172,8 @@ pub struct VTable {
         ret_addr: usize,
     ) -> Option<NonNull<u8>>,
 
-    /// Changes the length of a block without moving it, or returns false. Clauses 1–6, 8, 12, 14, 15.
+    /// Changes the length of a block without moving it, or returns false. Clauses context to
+    /// return-address, in-place, no-overflow, no-unwind and no-reentry.
     pub resize: unsafe extern "C" fn(
         ctx: *mut (),
         memory: *mut u8,
@@ -181,7 +183,8 @@ pub struct VTable {
         ret_addr: usize,
     ) -> bool,
 
-    /// Changes the length of a block and may move it, or returns null. Clauses 1–6, 9, 12, 14, 15.
+    /// Changes the length of a block and may move it, or returns null. Clauses context to
+    /// return-address, moved-block, no-overflow, no-unwind and no-reentry.
     pub remap: unsafe extern "C" fn(
         ctx: *mut (),
         memory: *mut u8,
@@ -191,7 +194,8 @@ pub struct VTable {
         ret_addr: usize,
     ) -> Option<NonNull<u8>>,
 
-    /// Ends a block. Clauses 1–6, 10, 14, 15.
+    /// Ends a block. Clauses context to
+    /// return-address, no-fail, no-unwind and no-reentry.
     pub free: unsafe extern "C" fn(
         ctx: *mut (),
         memory: *mut u8,

@@ -25,7 +25,7 @@
 //! it frees. As everywhere in this crate the address is the highest one, where a wrong use faults.
 //!
 //! A smaller alignment moves a block too, although its address would do. The
-//! [contract](crate::VTable#the-contract-of-an-allocator) (clause 3) matches a block by the
+//! [contract](crate::VTable#the-contract-of-an-allocator) (clause live-block) matches a block by the
 //! alignment that it was allocated with, and the trait tells the new one when it frees.
 //!
 //! No slice is longer than its layout asked for, although the trait allows it: the length that a

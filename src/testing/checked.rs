@@ -104,7 +104,7 @@ impl<'a> Checked<'a> {
             found.iter().zip(wanted).enumerate().find(|(_, (found, wanted))| found != wanted).unwrap();
         panic!(
             "test_allocator_strict: after {after}, byte {i} of the block of {} bytes at {:?} is {:#04x} and not \
-             {:#04x} (clauses 7 to 9: content)",
+             {:#04x} (clauses new-block to moved-block: content)",
             block.len, block.ptr, found[i], wanted[i]
         );
     }
@@ -217,7 +217,7 @@ impl<'a> Checked<'a> {
         let bytes = alignment.to_byte_units();
         assert!(
             cfg!(target_pointer_width = "32") && function == "alloc" && len <= isize::MAX as usize,
-            "test_allocator_strict: {function} of {len} bytes, aligned to {bytes}, returned {ptr:?} (clause 12); \
+            "test_allocator_strict: {function} of {len} bytes, aligned to {bytes}, returned {ptr:?} (clause no-overflow); \
              no machine has so many"
         );
         let address = ptr.addr().get();

@@ -40,42 +40,45 @@ impl fmt::Display for Breach {
         match *self {
             Breach::InvalidAlignment { alignment } => write!(
                 f,
-                "clause 12: memory was returned for the alignment {alignment:?}, which does not exist"
+                "clause no-overflow: memory was returned for the alignment {alignment:?}, which does not exist"
             ),
             Breach::Misaligned { address, alignment } => {
                 let alignment = alignment.to_byte_units();
-                write!(f, "clause 7: {address:#x} is not aligned to {alignment} bytes")
+                write!(f, "clause new-block: {address:#x} is not aligned to {alignment} bytes")
             }
             Breach::TooLong { address, len } => {
                 write!(
                     f,
-                    "clause 12: a block of {len} bytes at {address:#x}; the limit is isize::MAX bytes"
+                    "clause no-overflow: a block of {len} bytes at {address:#x}; the limit is isize::MAX bytes"
                 )?;
                 write!(f, " and the end of the address space")
             }
             Breach::Overlap { address, len, other, other_len } => write!(
                 f,
-                "clause 7: the block of {len} bytes at {address:#x} overlaps the live block of {other_len} \
+                "clause new-block: the block of {len} bytes at {address:#x} overlaps the live block of {other_len} \
                  bytes at {other:#x}"
             ),
             Breach::Freed { address } => {
-                write!(f, "clause 4: the block at {address:#x} has been freed before")
+                write!(f, "clause dead-pointer: the block at {address:#x} has been freed before")
             }
             Breach::Inside { address, block, block_len } => write!(
                 f,
-                "clause 3: {address:#x} is inside the live block of {block_len} bytes at {block:#x}, not its \
+                "clause live-block: {address:#x} is inside the live block of {block_len} bytes at {block:#x}, not its \
                  address"
             ),
             Breach::Foreign { address } => {
-                write!(f, "clause 3: {address:#x} is no block of this allocator")
+                write!(f, "clause live-block: {address:#x} is no block of this allocator")
             }
             Breach::WrongLength { address, len, matching } => write!(
                 f,
-                "clause 3: the block at {address:#x} has the matching length {matching} bytes, and not {len}"
+                "clause live-block: the block at {address:#x} has the matching length {matching} bytes, and not {len}"
             ),
             Breach::WrongAlignment { address, alignment, matching } => {
                 let (alignment, matching) = (alignment.to_byte_units(), matching.to_byte_units());
-                write!(f, "clause 3: the block at {address:#x} has the matching alignment {matching} ")?;
+                write!(
+                    f,
+                    "clause live-block: the block at {address:#x} has the matching alignment {matching} "
+                )?;
                 write!(f, "bytes, and not {alignment}")
             }
         }

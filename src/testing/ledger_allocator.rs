@@ -3,10 +3,10 @@
 //! # Guarantees
 //!
 //! It passes every call on to its own child, writes down each block, and aborts the process with a
-//! message at the first call that breaks clauses 2 to 4 of the
+//! message at the first call that breaks clauses non-zero to dead-pointer of the
 //! [contract](crate::VTable#the-contract-of-an-allocator): a length of zero, a length or an alignment
 //! that does not match, a pointer that is no block, a second free. The message names the function,
-//! the values, and the caller. What its child returns is checked against clauses 7 and 12:
+//! the values, and the caller. What its child returns is checked against clauses new-block and no-overflow:
 //! alignment, overlap, length. [`assert_no_leaks`](LedgerAllocator::assert_no_leaks) panics while
 //! blocks are live.
 //!
@@ -125,7 +125,9 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
             );
         }
         if new_len == Some(0) {
-            panic!("LedgerAllocator: {function} of {memory_len} to 0 bytes (clause 2), called by {caller}");
+            panic!(
+                "LedgerAllocator: {function} of {memory_len} to 0 bytes (clause non-zero), called by {caller}"
+            );
         }
     }
 
@@ -137,7 +139,11 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
-        assert!(len > 0, "LedgerAllocator: alloc of 0 bytes (clause 2), called by {}", Symbol(ret_addr));
+        assert!(
+            len > 0,
+            "LedgerAllocator: alloc of 0 bytes (clause non-zero), called by {}",
+            Symbol(ret_addr)
+        );
         let child = this.child_allocator.handle();
         // SAFETY: `len` is not zero. Our caller is in the thread of the child's handle unless that is a `SyncAllocator`.
         let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) }?;

@@ -12,7 +12,7 @@
 //! 3. everything of length zero in the typed interface;
 //! 4. a random program of `alloc`, `resize`, `remap` and `free`.
 //!
-//! Calls alternate between copies of the handle (clause 13).
+//! Calls alternate between copies of the handle (clause copies).
 //!
 //! # What it lets pass
 //!
@@ -111,7 +111,7 @@ pub fn test_allocator_strict(allocator: Allocator<'_>) {
 #[track_caller]
 pub fn test_allocator_strict_with(allocator: Allocator<'_>, config: &StrictConfig) {
     let copy = allocator;
-    // SAFETY: two copies of one handle (clause 13).
+    // SAFETY: two copies of one handle (clause copies).
     unsafe { test_handles_strict([allocator, copy], config) };
 }
 
@@ -188,7 +188,7 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
         assert!(
             memory.is_none(),
             "test_allocator_strict: alloc of 1 byte returned {memory:?} for the alignment 2^{log2} bytes, \
-             which does not exist (clause 12)"
+             which does not exist (clause no-overflow)"
         );
     }
     for len in huge {
@@ -197,7 +197,7 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
         let resized = unsafe { kit.handle().raw_resize(memory, alignment, len, return_address()) };
         assert!(
             !resized,
-            "test_allocator_strict: resize of 40 to {len} bytes returned true (clause 12); no machine has \
+            "test_allocator_strict: resize of 40 to {len} bytes returned true (clause no-overflow); no machine has \
              so many"
         );
         // SAFETY: as above; the resize has changed nothing.

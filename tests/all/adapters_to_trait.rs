@@ -225,7 +225,7 @@ fn failure_loses_nothing(
     assert_eq!(names(&recorder.take()), ["free"]);
 }
 
-/// Clause 3 matches a block by the alignment of `alloc`, so `remap` is no way to another one.
+/// Clause live-block matches a block by the alignment of `alloc`, so `remap` is no way to another one.
 #[rstest]
 #[case::grow_stricter(100, 8, 200, 64)]
 #[case::grow_laxer(100, 64, 200, 8)]
@@ -319,22 +319,26 @@ pub(super) fn ledger(calls: &[Call]) -> StdHashMap<usize, (usize, Alignment)> {
     for call in calls {
         match *call {
             Call::Alloc { len, alignment, result, .. } => {
-                assert_ne!(len, 0, "clause 2: {call:?}");
+                assert_ne!(len, 0, "clause non-zero: {call:?}");
                 if let Some(address) = result {
-                    assert_eq!(live.insert(address, (len, alignment)), None, "clause 7: {call:?}");
+                    assert_eq!(live.insert(address, (len, alignment)), None, "clause new-block: {call:?}");
                 }
             }
             Call::Resize { .. } => panic!("the adapter has no use for resize: {call:?}"),
             Call::Remap { address, len, alignment, new_len, result, .. } => {
-                assert_ne!(new_len, 0, "clause 2: {call:?}");
-                assert_eq!(live.get(&address), Some(&(len, alignment)), "clause 3: {call:?}");
+                assert_ne!(new_len, 0, "clause non-zero: {call:?}");
+                assert_eq!(live.get(&address), Some(&(len, alignment)), "clause live-block: {call:?}");
                 if let Some(moved) = result {
                     live.remove(&address);
-                    assert_eq!(live.insert(moved, (new_len, alignment)), None, "clause 9: {call:?}");
+                    assert_eq!(
+                        live.insert(moved, (new_len, alignment)),
+                        None,
+                        "clause moved-block: {call:?}"
+                    );
                 }
             }
             Call::Free { address, len, alignment, .. } => {
-                assert_eq!(live.remove(&address), Some((len, alignment)), "clause 3: {call:?}");
+                assert_eq!(live.remove(&address), Some((len, alignment)), "clause live-block: {call:?}");
             }
         }
     }

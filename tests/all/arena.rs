@@ -395,7 +395,7 @@ fn blocks_of_older_nodes() {
 }
 
 /// AR-06, AR-08: an arena that has no node refuses a resize, and a free does nothing. Only a block that
-/// no longer exists can be passed to it, so this breaks clause 3; neither touches memory.
+/// no longer exists can be passed to it, so this breaks clause live-block; neither touches memory.
 #[test]
 fn resize_and_free_without_a_node() {
     let mut gone = [0u8; 8];
@@ -482,7 +482,7 @@ fn the_child_is_not_asked_for_what_overflows(#[case] len: usize, #[case] alignme
     assert_eq!(bump.requests.get(), 0);
 }
 
-/// AR-04: a raw request of no bytes gets an address, as in Zig. Clause 2 forbids it; it does no harm.
+/// AR-04: a raw request of no bytes gets an address, as in Zig. Clause non-zero forbids it; it does no harm.
 #[test]
 fn a_raw_request_of_no_bytes() {
     let bump = Bump::new(0, 1 << 12);

@@ -276,7 +276,7 @@ fn a_length_overflows(flavour: Flavour, len: usize, log2: u8) {
     }
 }
 
-/// FB-02: a raw request of no bytes gets an address, as in Zig. Clause 2 forbids it; it does no harm.
+/// FB-02: a raw request of no bytes gets an address, as in Zig. Clause non-zero forbids it; it does no harm.
 #[rstest]
 fn a_raw_request_of_no_bytes(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();

@@ -1,4 +1,4 @@
-//! A child that breaks clause 15 of the contract, in safe code: the sink of a `LoggingAllocator` calls the
+//! A child that breaks clause no-reentry of the contract, in safe code: the sink of a `LoggingAllocator` calls the
 //! arena above it, in the middle of the arena's own call. Whatever it gets, no two blocks share a byte.
 
 use std::cell::{Cell, RefCell};

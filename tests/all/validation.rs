@@ -56,7 +56,7 @@ fn odd_allocator() -> Allocator<'static> {
         remap: zigalloc::no_remap,
         free: zigalloc::no_free,
     };
-    // SAFETY: it breaks clause 7, and is used by nobody who touches the memory.
+    // SAFETY: it breaks clause new-block, and is and used only where its memory is not touched.
     unsafe { Allocator::from_raw_parts(std::ptr::null_mut(), &VTABLE) }
 }
 
@@ -285,11 +285,11 @@ fn the_ledger_finds_one_leak() {
     ledger.assert_no_leaks();
 }
 
-/// Each breach of clauses 2 to 4 by a caller aborts, before the child is asked.
+/// Each breach of clauses non-zero to dead-pointer by a caller aborts, before the child is asked.
 #[rstest]
-#[case::alloc_nothing(Misuse::AllocNothing, "alloc of 0 bytes (clause 2)")]
-#[case::resize_to_nothing(Misuse::ResizeToNothing, "resize of 16 to 0 bytes (clause 2)")]
-#[case::remap_to_nothing(Misuse::RemapToNothing, "remap of 16 to 0 bytes (clause 2)")]
+#[case::alloc_nothing(Misuse::AllocNothing, "alloc of 0 bytes (clause non-zero)")]
+#[case::resize_to_nothing(Misuse::ResizeToNothing, "resize of 16 to 0 bytes (clause non-zero)")]
+#[case::remap_to_nothing(Misuse::RemapToNothing, "remap of 16 to 0 bytes (clause non-zero)")]
 #[case::free_nothing(Misuse::FreeNothing, "has the matching length 16 bytes, and not 0")]
 #[case::free_shorter(Misuse::FreeShorter, "has the matching length 16 bytes, and not 15")]
 #[case::resize_longer(Misuse::ResizeLonger, "has the matching length 16 bytes, and not 17")]
@@ -300,7 +300,7 @@ fn the_ledger_finds_one_leak() {
 #[case::inside(Misuse::FreeInside, "is inside the live block of 16 bytes")]
 #[case::behind(Misuse::FreeBehind, "is no block of this allocator")]
 #[case::twice(Misuse::FreeTwice, "has been freed before")]
-#[case::freed(Misuse::ResizeFreed, "resize of a block of 16 bytes: clause 4")]
+#[case::freed(Misuse::ResizeFreed, "resize of a block of 16 bytes: clause dead-pointer")]
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
     let text = aborts(message, || {
@@ -314,13 +314,13 @@ fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
 
 /// What the child returns is not believed either.
 #[rstest]
-#[case::misaligned(7, Alignment::_4, "alloc of 7 bytes: clause 7: 0x41 is not aligned to 4 bytes")]
+#[case::misaligned(7, Alignment::_4, "alloc of 7 bytes: clause new-block: 0x41 is not aligned to 4 bytes")]
 #[case::overlapping(
     7,
     Alignment::_1,
-    "alloc of 7 bytes: clause 7: the block of 7 bytes at 0x41 overlaps the"
+    "alloc of 7 bytes: clause new-block: the block of 7 bytes at 0x41 overlaps the"
 )]
-#[case::too_long(isize::MAX as usize + 1, Alignment::_1, "clause 12: a block of ")]
+#[case::too_long(isize::MAX as usize + 1, Alignment::_1, "clause no-overflow: a block of ")]
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignment, #[case] message: &str) {
     let text = aborts(message, || {

@@ -160,7 +160,7 @@ impl Child {
 }
 
 /// # Safety
-/// Clauses 3 and 4 of the contract.
+/// Clauses live-block and dead-pointer of the contract.
 unsafe fn give_back(ledger: Allocator<'_>, memory: NonNull<[u8]>, alignment: Alignment) {
     // SAFETY: the caller's block.
     unsafe {

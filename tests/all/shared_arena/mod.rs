@@ -65,7 +65,7 @@ fn resize_and_free_of_an_empty_arena() {
     let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     let memory = alloc(arena.allocator(), 10, 1).unwrap();
     assert!(arena.reset(ResetMode::FreeAll));
-    // SAFETY: the block is gone, so this breaks clause 3; but the arena only compares addresses.
+    // SAFETY: the block is gone, so this breaks clause live-block; but the arena only compares addresses.
     unsafe {
         assert!(!arena.allocator().raw_resize(memory, Alignment::_1, 5, 0));
         assert_eq!(arena.allocator().raw_remap(memory, Alignment::_1, 5, 0), None);
@@ -102,7 +102,7 @@ fn an_alignment_that_is_none() {
         // SAFETY: the same function, as C sees it; an alignment is one byte.
         let alloc: unsafe extern "C" fn(*mut (), usize, u8, usize) -> *mut u8 =
             unsafe { std::mem::transmute(handle.vtable().alloc) };
-        // SAFETY: clause 12.
+        // SAFETY: clause no-overflow.
         unsafe { alloc(handle.ptr(), 8, log2, 0) }
     };
     assert!(alloc_with_log2(usize::BITS as u8).is_null());

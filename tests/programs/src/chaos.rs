@@ -34,7 +34,7 @@ impl Chaos {
             return;
         }
         self.log.reach("a call back");
-        // SAFETY: the length is not zero. (It breaks clause 15, for which the arena provides.)
+        // SAFETY: the length is not zero. (It breaks clause no-reentry, for which the arena provides.)
         if unsafe { caller.real.get().raw_alloc(1, Alignment::_1, 0) }.is_some() {
             self.log.fail("an arena that is calling its child has handed out a block");
         }

@@ -26,7 +26,7 @@ pub(crate) struct Probe {
     log: Rc<Log>,
     pub(crate) name: String,
     /// The allocator that is looked at. It is taken again before each step: copies of a handle, and handles taken
-    /// at different times, are the same allocator (clause 13).
+    /// at different times, are the same allocator (clause copies).
     pub(crate) real: Cell<Handle>,
     /// The probe of the level below, which all memory comes from.
     below: Option<NonNull<Probe>>,
@@ -117,11 +117,12 @@ impl Probe {
         let Entry { memory, len, alignment, .. } = entry;
         let address = memory.addr().get();
         if !alignment.is_valid() || !alignment.check(address) {
-            self.fail(call, format_args!("clause 7: {address:#x} is not aligned to {alignment:?}"));
+            self.fail(call, format_args!("clause new-block: {address:#x} is not aligned to {alignment:?}"));
         } else if len > isize::MAX as usize || address.checked_add(len).is_none() {
-            self.fail(call, format_args!("clause 12: {len} bytes at {address:#x}"));
+            self.fail(call, format_args!("clause no-overflow: {len} bytes at {address:#x}"));
         } else if let Some((start, size)) = self.overlap(address, len) {
-            let what = format_args!("clause 7: {len} bytes at {address:#x} overlap {size} at {start:#x}");
+            let what =
+                format_args!("clause new-block: {len} bytes at {address:#x} overlap {size} at {start:#x}");
             self.fail(call, what);
         } else {
             let is_own = self.own.get().is_some_and(|(start, size)| {
@@ -140,13 +141,15 @@ impl Probe {
         let address = memory.addr().get();
         let entry = self.live.borrow().get(&address).copied();
         let Some(entry) = entry else {
-            self.fail(call, format_args!("clause 3: there is no block at {address:#x}"));
+            self.fail(call, format_args!("clause live-block: there is no block at {address:#x}"));
             return None;
         };
         if entry.len != memory.len() || entry.alignment != alignment {
             let given = (memory.len(), alignment);
-            let what =
-                format_args!("clause 3: {given:?} for a block with {:?}", (entry.len, entry.alignment));
+            let what = format_args!(
+                "clause live-block: {given:?} for a block with {:?}",
+                (entry.len, entry.alignment)
+            );
             self.fail(call, what);
             return None;
         }
@@ -170,7 +173,7 @@ impl Probe {
     fn call<R>(&self, name: &str, refused: R, call: impl FnOnce(Handle) -> R) -> R {
         self.calls.set(self.calls.get() + 1);
         if self.busy.replace(true) {
-            self.fail(name, "clause 15: called back in the middle of a call");
+            self.fail(name, "clause no-reentry: called back in the middle of a call");
             return refused;
         }
         let calls = self.below().map_or(0, |below| below.calls.get());
@@ -194,7 +197,7 @@ const UNDEFINED: u8 = 0xAA;
 impl Functions for Probe {
     fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
         if len == 0 {
-            self.fail("alloc", "clause 2: a length of 0");
+            self.fail("alloc", "clause non-zero: a length of 0");
             return None;
         }
         let owner = self.log.owner();
@@ -206,7 +209,7 @@ impl Functions for Probe {
 
     fn resize(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize, ret_addr: usize) -> bool {
         if new_len == 0 {
-            self.fail("resize", "clause 2: a length of 0");
+            self.fail("resize", "clause non-zero: a length of 0");
             return false;
         }
         let Some(entry) = self.take("resize", memory, alignment) else { return false };
@@ -229,7 +232,7 @@ impl Functions for Probe {
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         if new_len == 0 {
-            self.fail("remap", "clause 2: a length of 0");
+            self.fail("remap", "clause non-zero: a length of 0");
             return None;
         }
         let entry = self.take("remap", memory, alignment)?;

@@ -50,7 +50,7 @@ unsafe extern "C" fn alloc<F: Functions>(
     alignment: Alignment,
     ret_addr: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: clause 1 of the contract.
+    // SAFETY: clause context of the contract.
     unsafe { state::<F>(ctx) }.alloc(len, alignment, ret_addr)
 }
 
@@ -62,7 +62,7 @@ unsafe extern "C" fn resize<F: Functions>(
     new_len: usize,
     ret_addr: usize,
 ) -> bool {
-    // SAFETY: clause 1 of the contract.
+    // SAFETY: clause context of the contract.
     unsafe { state::<F>(ctx) }.resize(block(memory, memory_len), alignment, new_len, ret_addr)
 }
 
@@ -74,7 +74,7 @@ unsafe extern "C" fn remap<F: Functions>(
     new_len: usize,
     ret_addr: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: clause 1 of the contract.
+    // SAFETY: clause context of the contract.
     unsafe { state::<F>(ctx) }.remap(block(memory, memory_len), alignment, new_len, ret_addr)
 }
 
@@ -85,6 +85,6 @@ unsafe extern "C" fn free<F: Functions>(
     alignment: Alignment,
     ret_addr: usize,
 ) {
-    // SAFETY: clause 1 of the contract.
+    // SAFETY: clause context of the contract.
     unsafe { state::<F>(ctx) }.free(block(memory, memory_len), alignment, ret_addr);
 }
