@@ -269,7 +269,7 @@ fn is_own(name: &str, file: Option<&Path>) -> bool {
     let Some(file) = file else { return false };
     // The compiler can be told to write other paths than there are; `file!` is one that it wrote.
     // It is relative to the workspace, and `src` alone would be everybody's.
-    let written = Path::new(file!()).ancestors().nth(2).filter(|dir| *dir != Path::new("src"));
+    let written = Path::new(file!()).ancestors().nth(1).filter(|dir| *dir != Path::new("src"));
     file.starts_with(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
         || written.is_some_and(|dir| file.starts_with(dir))
 }

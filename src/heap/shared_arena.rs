@@ -95,7 +95,7 @@
 //!
 //! `tests/loom.rs` lets loom run through small cases of it, with every order in which the threads can run
 //! if they are interrupted two to four times (`cargo xtask test --only loom`); Miri and several threads over a
-//! child with spurious failures are in `tests/all/shared_arena`.
+//! child with spurious failures are in `tests/all/heap/shared_arena`.
 //!
 //! # What it assumes of its child
 //!

@@ -100,7 +100,7 @@ fn quarantine() {
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn verbose_log() {
     if alone().is_none() {
-        let output = run_alone("debug_allocator::options::verbose_log", "yes");
+        let output = run_alone("heap::debug::options::verbose_log", "yes");
         let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("DebugAllocator: ")).collect();
         let [alloc, resize, remap, free] = lines[..] else { panic!("{text}") };
@@ -131,7 +131,7 @@ fn nobody_reads() {
     use std::process::Stdio;
     if alone().is_none() {
         let mut child = this_program()
-            .args(["--exact", "debug_allocator::options::nobody_reads", "--nocapture"])
+            .args(["--exact", "heap::debug::options::nobody_reads", "--nocapture"])
             .env("ZIGALLOC_TEST_CASE", "yes")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -177,7 +177,7 @@ fn not_thread_safe() {
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn two_threads_without_thread_safety() {
     if alone().is_none() {
-        let output = run_alone("debug_allocator::options::two_threads_without_thread_safety", "yes");
+        let output = run_alone("heap::debug::options::two_threads_without_thread_safety", "yes");
         assert_aborted(&output, "called while another call is in progress");
         return;
     }
@@ -208,7 +208,7 @@ fn a_limit_that_nobody_would_keep() {
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn zero_bytes(#[case] operation: &str) {
     let case = if operation == "alloc" { "case_1" } else { "case_2" };
-    let test = format!("debug_allocator::options::zero_bytes::{case}");
+    let test = format!("heap::debug::options::zero_bytes::{case}");
     match alone() {
         None => assert_aborted(&run_alone(&test, operation), "0 bytes; the least is 1"),
         Some(_) => {

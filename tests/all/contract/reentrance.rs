@@ -153,7 +153,7 @@ fn a_sink_may_allocate_while_an_arena_is_rewound() {
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn a_checkpoint_in_a_sink_aborts() {
     if alone().is_none() {
-        let output = run_alone("reentrance::a_checkpoint_in_a_sink_aborts", "checkpoint");
+        let output = run_alone("contract::reentrance::a_checkpoint_in_a_sink_aborts", "checkpoint");
         assert_aborted(&output, "ArenaAllocator::checkpoint: called from the arena's own child");
         return;
     }
@@ -203,7 +203,7 @@ fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
         static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(LOGGING.allocator());
     }
     if alone().is_none() {
-        let test = format!("reentrance::a_sink_that_exits_aborts_nothing::case_{number}");
+        let test = format!("contract::reentrance::a_sink_that_exits_aborts_nothing::case_{number}");
         let output = run_alone(&test, what);
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains("exits after"), "{}: {text}", output.status);

@@ -401,7 +401,7 @@ fn without_safety() {
 #[cfg_attr(miri, ignore = "Miri starts no processes")]
 fn overwritten_metadata(#[case] operation: &str) {
     let test = format!(
-        "debug_allocator::misuse::overwritten_metadata::{}",
+        "heap::debug::misuse::overwritten_metadata::{}",
         match operation {
             "alloc" => "case_1",
             "resize" => "case_2",
@@ -441,7 +441,7 @@ fn overwritten_metadata(#[case] operation: &str) {
 fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
     let cases = [("prev", "free"), ("prev", "detect_leaks"), ("next", "free"), ("length", "free")];
     let case = cases.iter().position(|case| *case == (what, operation)).unwrap_or(cases.len()) + 1;
-    let test = format!("debug_allocator::misuse::overwritten_links_and_lengths::case_{case}");
+    let test = format!("heap::debug::misuse::overwritten_links_and_lengths::case_{case}");
     if alone().is_none() {
         return assert_aborted(&run_alone(&test, what), "someone has written over the metadata");
     }

@@ -98,7 +98,7 @@ fn no_freed_memory_is_used(#[case] kind: &str, #[case] words: &str) {
             let calls = (1..)
                 .take_while(|call| {
                     let row = format!("{kind}/{operation}/{moment}/{call}");
-                    !completed(&row, &run_alone("exits::row", &row))
+                    !completed(&row, &run_alone("contract::exits::row", &row))
                 })
                 .count();
             assert!(calls > 0, "{kind}: {operation} has not called the child");
@@ -157,7 +157,7 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
 #[ignore = "needs AddressSanitizer: see .ci/asan"]
 fn a_planted_use_after_free_is_found() {
     if alone().is_none() {
-        let output = run_alone("exits::planted", "planted");
+        let output = run_alone("contract::exits::planted", "planted");
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{}\n{err}", output.status);
         assert!(err.contains("AddressSanitizer: heap-use-after-free"), "{err}");

@@ -2,6 +2,9 @@
 #![cfg(feature = "std")]
 #![allow(unreachable_pub)]
 
+#[cfg(feature = "lock_api")]
+mod locked;
+
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};

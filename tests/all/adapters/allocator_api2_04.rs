@@ -5,10 +5,10 @@ use allocator_api2_04::{alloc as api, boxed, vec};
 use zigalloc::adapters::allocator_api2_04::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 
-#[path = "adapters_from_trait.rs"]
+#[path = "from_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod from_trait;
-#[path = "adapters_to_trait.rs"]
+#[path = "to_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod to_trait;
 

@@ -272,7 +272,7 @@ mod with_std {
     #[test]
     #[cfg_attr(miri, ignore = "Miri starts no processes")]
     fn a_sink_that_panics() {
-        const TEST: &str = "logging::with_std::a_sink_that_panics";
+        const TEST: &str = "trace::logging::with_std::a_sink_that_panics";
         struct Panics;
         impl Sink for Panics {
             fn write(&mut self, _: &LoggedCall) -> fmt::Result {

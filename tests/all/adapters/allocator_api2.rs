@@ -15,9 +15,9 @@ use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
 use self::to_trait::{Counted, MANY, ledger};
 use crate::util::Recorder;
 
-#[path = "adapters_from_trait.rs"]
+#[path = "from_trait.rs"]
 mod from_trait;
-#[path = "adapters_to_trait.rs"]
+#[path = "to_trait.rs"]
 mod to_trait;
 
 assert_impl_all!(HashMap<u8, u8, (), SyncAllocator<'static>>: Send, Sync);

@@ -613,7 +613,7 @@ fn a_static() {
 fn process_break() {
     use crate::util::{alone, run_alone};
     if alone().as_deref() != Some("process_break") {
-        let output = run_alone("sbrk_allocator::process_break", "process_break");
+        let output = run_alone("heap::sbrk_allocator::process_break", "process_break");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         return;
     }

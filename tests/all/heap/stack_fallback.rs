@@ -10,7 +10,7 @@ use zigalloc::testing::{
 };
 use zigalloc::{Alignment, Allocator, Error};
 
-use crate::buffer_first::{Aligned, buffer_first_program, program};
+use crate::heap::buffer_first::{Aligned, buffer_first_program, program};
 use crate::util::{Bump, Call, Random, Recorder, run_random_program};
 
 /// The address of an empty buffer, which has to stay where it is.

@@ -307,7 +307,7 @@ mod alone {
 
     /// The test in a process of its own, or what that said when it failed.
     fn attempt(name: &str) -> Result<(), String> {
-        let name = format!("page_allocator::alone::{name}");
+        let name = format!("heap::page_allocator::alone::{name}");
         let output = crate::util::this_program()
             .args([&name, "--exact", "--nocapture", "--test-threads=1"])
             .env(VARIABLE, "1")

@@ -19,7 +19,7 @@ use zigalloc::testing::{
 };
 use zigalloc::{Alignment, Allocation, AllocatorState, ChildAllocator, LockedAllocator};
 
-use crate::thread_safe::{Doorkeeper, Racy, STEPS, call, hammer};
+use super::{Doorkeeper, Racy, STEPS, call, hammer};
 use crate::util::{Bump, Call, Random, Recorder, alone, assert_aborted, run_alone, run_random_program};
 
 type Spin = spin::Mutex<()>;
@@ -326,7 +326,7 @@ fn a_child_that_panics_aborts() {
         let _ = std::panic::catch_unwind(|| call(locked.allocator().get(), 0));
         unreachable!("the panic was caught");
     }
-    let output = run_alone("locked::a_child_that_panics_aborts", "0");
+    let output = run_alone("thread_safe::locked::a_child_that_panics_aborts", "0");
     assert_aborted(&output, "the child panics");
 }
 

@@ -251,7 +251,7 @@ fn a_wrong_length_is_found_in_debug_builds() {
         unsafe { SMP_ALLOCATOR.free(odd.with_len(64)) };
         unreachable!("a block of 64 bytes was freed at {odd:?}");
     }
-    let output = run_alone("smp_allocator::a_wrong_length_is_found_in_debug_builds", "alone");
+    let output = run_alone("heap::smp_allocator::a_wrong_length_is_found_in_debug_builds", "alone");
     assert_aborted(&output, "64 bytes, aligned to 1: blocks of that length are at multiples of 64 bytes");
 }
 
@@ -331,7 +331,7 @@ fn in_a_process_of_its_own(test: &str, case: impl FnOnce()) {
     } else if alone().is_some() {
         case();
     } else {
-        let output = run_alone(&format!("smp_allocator::{test}"), "alone");
+        let output = run_alone(&format!("heap::smp_allocator::{test}"), "alone");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
         assert!(text.contains("1 passed"), "the test has not run: {text}");

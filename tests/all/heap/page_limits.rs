@@ -18,7 +18,7 @@ fn runs_alone(name: &str) -> bool {
     if alone().is_some() {
         return false;
     }
-    let output = run_alone(&format!("page_limits::{name}"), "alone");
+    let output = run_alone(&format!("heap::page_limits::{name}"), "alone");
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stdout).contains("1 passed"), "no test is called {name}");

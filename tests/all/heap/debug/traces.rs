@@ -60,7 +60,7 @@ mod with_symbols {
     fn line(mark: &str) -> String {
         let source = include_str!("traces.rs");
         let index = source.lines().position(|line| line.ends_with(&format!("// {mark}"))).unwrap();
-        format!("debug_allocator/traces.rs:{}", index + 1)
+        format!("debug/traces.rs:{}", index + 1)
     }
 
     fn leaks(config: DebugConfig, run: impl Fn(SyncAllocator<'_>)) -> Vec<Report> {
@@ -112,7 +112,7 @@ mod with_symbols {
         // Its file is named where its functions are inlined, and their names are short.
         assert!(all[0].contains("hashbrown"), "the trace begins there: {all:#?}");
         assert!(!all.iter().any(|line| line.starts_with("zigalloc::")), "{all:#?}");
-        let fewer = of(&["core", "alloc", "std", "hashbrown", "all::debug_allocator::traces::with_symbols"]);
+        let fewer = of(&["core", "alloc", "std", "hashbrown", "all::heap::debug::traces::with_symbols"]);
         assert!(!fewer.iter().any(|line| line.contains("makes_a_map")), "{fewer:#?}");
         assert!(!fewer.is_empty());
         // If all are skipped, the trace is as it is.

@@ -353,7 +353,7 @@ fn a_foreign_block_aborts() {
         Some("free") => subject.free((40, 8)),
         _ => {
             for case in ["resize", "remap", "free"] {
-                let output = run_alone("fixed_buffer::a_foreign_block_aborts", case);
+                let output = run_alone("heap::fixed_buffer::a_foreign_block_aborts", case);
                 assert_aborted(&output, "is not from this buffer");
             }
         }

@@ -17,7 +17,7 @@ use zigalloc::heap::{
 };
 use zigalloc::{Alignment, Allocator};
 
-use crate::reentrance::leak;
+use crate::contract::reentrance::leak;
 use crate::util::{alone, assert_aborted, run_alone};
 
 /// An allocator that cuts its blocks from one block of another, of which it learns later, as long as there is room,
@@ -163,7 +163,7 @@ fn debug_refuses_a_childs_block_in_its_page() {
 fn remap_into_the_buffer_aborts(#[case] number: usize, #[case] message: &str) {
     let name = ["buffer_first", "stack_fallback", "debug"][number - 1];
     if alone().is_none() {
-        let test = format!("fallback_in_buffer::remap_into_the_buffer_aborts::case_{number}_{name}");
+        let test = format!("heap::fallback_in_buffer::remap_into_the_buffer_aborts::case_{number}_{name}");
         assert_aborted(&run_alone(&test, name), message);
         return;
     }

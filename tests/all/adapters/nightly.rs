@@ -10,10 +10,10 @@ use zigalloc::adapters::nightly::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
 use zigalloc::testing::LedgerAllocator;
 
-#[path = "adapters_from_trait.rs"]
+#[path = "from_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod from_trait;
-#[path = "adapters_to_trait.rs"]
+#[path = "to_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod to_trait;
 

@@ -1,0 +1,7 @@
+//! What holds for the sources and their documentation.
+
+mod documents;
+mod layers;
+#[cfg(feature = "std")]
+mod panic_place;
+mod zig_names;

@@ -1,0 +1,5 @@
+//! `zigalloc::testing`.
+
+mod check_failures;
+mod failing;
+mod validation;

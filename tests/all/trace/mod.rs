@@ -1,0 +1,4 @@
+//! `zigalloc::trace`.
+
+mod counting;
+mod logging;
