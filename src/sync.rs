@@ -1,6 +1,6 @@
 //! The atomics and cells of the lock-free code: `core`'s, or loom's when it is being modelled.
 //!
-//! `cargo xtask test --only loom` runs the models.
+//! `.ci/check --only loom` runs the models.
 
 #[cfg(not(loom))]
 pub(crate) use core::{

@@ -19,12 +19,8 @@ mod headers;
 #[path = "capi/installing.rs"]
 mod installing;
 
-#[allow(dead_code, reason = "the command's own half is not used here")]
-#[path = "../xtask/src/capi.rs"]
+#[path = "capi/library.rs"]
 mod xtask;
-
-/// As the module expects it of the crate that it is in.
-type Result<T, E = String> = std::result::Result<T, E>;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,7 +1,7 @@
 //! Models of the shared arena: loom runs every interleaving of the threads, with every result that
 //! the orders of memory allow.
 //!
-//!     cargo xtask test --only loom
+//!     .ci/check --only loom
 //!
 //! which is `RUSTFLAGS="--cfg loom" cargo test --profile loom --test loom`, in a directory of its own.
 //!

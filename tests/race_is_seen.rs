@@ -6,14 +6,14 @@
 use std::io::Write;
 use std::process::{Command, Output};
 
-/// Runs a command of the nightly toolchain, whatever toolchain runs this test.
+/// Runs a command of the nightly toolchain (the one that `ZIGALLOC_NIGHTLY` names), whatever toolchain runs this test.
 fn nightly(args: &[&str]) -> std::io::Result<Output> {
     let mut command = Command::new("rustup");
     for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
         command.env_remove(variable);
     }
     command
-        .args(["run", "nightly", "cargo", "miri"])
+        .args(["run", &std::env::var("ZIGALLOC_NIGHTLY").unwrap_or("nightly".into()), "cargo", "miri"])
         .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("MIRIFLAGS", "-Zmiri-strict-provenance")

@@ -1,9 +1,9 @@
 //! Runs a terminal emulator that is written in Zig, Ghostty's libghostty-vt, on an allocator of this crate.
 //!
 //! ```text
-//! cargo xtask ghostty                       fetches the library, and runs what follows
-//! cargo run --release --example ghostty --features backtrace -- --library FILE
-//!           [--recording FILE] [--fail N | --failures N]
+//! python3 -m pip install --no-deps --target target/tools/pyghostty pyghostty==0.1.3
+//! cargo run --release --example ghostty --features backtrace -- --library \
+//!           target/tools/pyghostty/pyghostty/_lib/libghostty-vt.so [--recording FILE] [--fail N | --failures N]
 //! ```
 //!
 //! The library takes a `const GhosttyAllocator *` wherever it allocates. That struct is, field for field,
@@ -90,7 +90,8 @@ fn options() -> Result<Options, String> {
             _ => return Err(format!("unknown option {arg:?}\n{USAGE}")),
         }
     }
-    let library = library.ok_or(format!("no library; `cargo xtask ghostty` fetches it\n{USAGE}"))?;
+    let library = library
+        .ok_or(format!("no library; the head of examples/ghostty/main.rs says how to fetch it\n{USAGE}"))?;
     Ok(Options { library, recording, is_users, fail, failures })
 }
 

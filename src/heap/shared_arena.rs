@@ -94,7 +94,7 @@
 //!    with the node's push or its `size`, and acquired with the head or the `size`.
 //!
 //! `tests/loom.rs` lets loom run through small cases of it, with every order in which the threads can run
-//! if they are interrupted two to four times (`cargo xtask test --only loom`); Miri and several threads over a
+//! if they are interrupted two to four times (`.ci/check --only loom`); Miri and several threads over a
 //! child with spurious failures are in `tests/all/heap/shared_arena`.
 //!
 //! # What it assumes of its child

@@ -1,4 +1,4 @@
-//! `cargo xtask capi`: the C library, and its installation. `tests/capi.rs` builds by the same code.
+//! `cargo xtask capi`: the C library, and its installation. `tests/capi.rs` runs this command.
 //!
 //! The library is one `cargo rustc`. The rest is what C's own tools expect beside it: the names of a shared library,
 //! pkg-config's files and CMake's. cargo-c (0.10.24 was tried) gives the shared library the same names, but with its
@@ -13,24 +13,26 @@ use std::process::{Command, Stdio};
 use crate::{Result, root};
 
 pub(crate) const USAGE: &str = "\
-capi [--release] [--prefix DIR]
+capi [--release] [--dir DIR] [--prefix DIR]
       Builds the C library: libzigalloc.a, libzigalloc.so, zigalloc.h, zigalloc.hpp and the files of pkg-config and
       CMake, in target/capi.
       --release  optimised; without it, with debug assertions
+      --dir      builds them there instead
       --prefix   also installs them, into DIR/lib and DIR/include";
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut release = false;
-    let mut prefix = None;
+    let (mut dir, mut prefix) = (root().join("target/capi"), None);
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--release" => release = true,
+            "--dir" => dir = args.next().ok_or("xtask capi: --dir needs a directory")?.into(),
             "--prefix" => prefix = Some(args.next().ok_or("xtask capi: --prefix needs a directory")?),
             _ => return Err(format!("xtask capi: unknown option {arg:?}\n\n{USAGE}")),
         }
     }
-    let built = build(&root().join("target/capi"), release)?;
+    let built = build(&dir, release)?;
     println!("{}", built.dir.display());
     if let Some(prefix) = prefix {
         built.install(Path::new(prefix))?;

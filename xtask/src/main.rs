@@ -1,92 +1,72 @@
 //! The project's own commands: `cargo xtask <command>`.
 //!
-//! A command is a module with a `run(&[String]) -> Result<(), String>`, and a line in `COMMANDS`.
+//! Those that only this project has. What the checks are is in `.ci/check`.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-mod bench_zig;
 mod capi;
-mod differential;
-mod features;
-mod ghostty;
-mod interop;
-mod inventory;
 mod mutations;
-mod platforms;
-mod scan;
-mod steps;
 mod surface;
-mod test;
-mod toolchain;
-mod wheel;
-mod zig;
 
-/// A command that fails says why in one text; it is printed as it is.
-type Result<T, E = String> = std::result::Result<T, E>;
+use xtask_common::{Result, root};
 
-struct Command {
-    name: &'static str,
-    usage: &'static str,
-    run: fn(&[String]) -> Result<()>,
-}
-
-const COMMANDS: &[Command] = &[
-    Command { name: "test", usage: test::USAGE, run: test::run },
-    Command { name: "features", usage: features::USAGE, run: features::command },
-    Command { name: "platforms", usage: platforms::USAGE, run: platforms::command },
-    Command { name: "capi", usage: capi::USAGE, run: capi::run },
-    Command { name: "bench-zig", usage: bench_zig::USAGE, run: bench_zig::run },
-    Command { name: "ghostty", usage: ghostty::USAGE, run: ghostty::run },
-    Command { name: "surface", usage: surface::USAGE, run: surface::run },
-    Command { name: "interop", usage: interop::USAGE, run: interop::run },
-    Command { name: "differential", usage: differential::USAGE, run: differential::run },
-    Command { name: "mutations", usage: mutations::USAGE, run: mutations::run },
-    Command { name: "zig", usage: zig::USAGE, run: zig::run },
+/// Commands that are packages of their own, beside what they are about.
+const PACKAGES: &[(&str, &str)] = &[
+    ("interop", "Zig's tests on our allocators, and ours on Zig's"),
+    ("differential", "[--help]: random programs on Zig's allocators and on ours"),
+    ("bench-zig", "[FILTER] [SAMPLES]: our allocators beside Zig's, in one program"),
 ];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match dispatch(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
+    let Some((name, rest)) = args.split_first() else {
+        eprintln!("{}", usage());
+        return ExitCode::FAILURE;
+    };
+    let done = match name.as_str() {
+        "help" | "--help" | "-h" => {
+            println!("{}", usage());
+            Ok(())
+        }
+        "capi" if rest.iter().any(|arg| arg == "--help") => {
+            println!("{}", capi::USAGE);
+            Ok(())
+        }
+        "capi" => capi::run(rest),
+        "surface" => surface::run(rest),
+        "mutations" => mutations::run(rest),
+        _ => package(name, rest),
+    };
+    done.map_or_else(
+        |message| {
             eprintln!("{message}");
             ExitCode::FAILURE
-        }
-    }
+        },
+        |()| ExitCode::SUCCESS,
+    )
 }
 
-fn dispatch(args: &[String]) -> Result<()> {
-    let Some((name, rest)) = args.split_first() else { return Err(usage()) };
-    if matches!(name.as_str(), "help" | "--help" | "-h") {
-        println!("{}", usage());
-        return Ok(());
-    }
-    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+fn package(name: &str, args: &[String]) -> Result<()> {
+    if !PACKAGES.iter().any(|package| package.0 == name) {
         return Err(format!("xtask: there is no command {name:?}\n\n{}", usage()));
-    };
-    if rest.iter().any(|arg| arg == "--help" || arg == "-h") {
-        println!("{}", command.usage);
-        return Ok(());
     }
-    (command.run)(rest)
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "--quiet", "--release", "--package", name, "--"]).args(args).current_dir(root());
+    if name == "bench-zig" && std::env::var_os("ZIG").is_none() {
+        // The release that the crate ports. Without it, the program says what to do.
+        let zig =
+            root().join("target/ziglang/0.15.2/ziglang/zig").with_extension(std::env::consts::EXE_EXTENSION);
+        command.envs(zig.exists().then_some(("ZIG", zig)));
+    }
+    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
 }
 
 fn usage() -> String {
-    let mut text = String::from("usage: cargo xtask <command> [options]\n");
-    for command in COMMANDS {
-        text.push('\n');
-        text.push_str(command.usage);
-        text.push('\n');
-    }
+    let mut text = String::from("usage: cargo xtask <command> [options]\n\n");
+    [capi::USAGE, surface::USAGE, mutations::USAGE]
+        .iter()
+        .for_each(|usage| text.push_str(&format!("{usage}\n")));
+    PACKAGES.iter().for_each(|(name, what)| text.push_str(&format!("{name} {what}\n")));
     text
-}
-
-/// The root of the repository: the directory that holds `xtask/`.
-fn root() -> PathBuf {
-    // Cargo sets the variable at run time too; the compiled-in value is for a moved-about binary.
-    let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
-    let mut root = PathBuf::from(manifest_dir);
-    root.pop();
-    root
 }

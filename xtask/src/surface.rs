@@ -1,321 +1,300 @@
 //! `cargo xtask surface`: which behaviours of Zig's allocators are shown by a test, and which not.
+//!
+//! The head of `docs/surface.toml` says what the file means. A test is a function with `#[test]` or `#[rstest]` in
+//! `src/` or `tests/`; it names the ids that it shows in its documentation comment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
-use crate::Result;
-use crate::inventory::{Inventory, PATH};
-use crate::scan::{TestFn, test_functions};
+use regex_lite::Regex;
+use serde::Deserialize;
+use syn::visit::Visit;
+use walkdir::WalkDir;
+
+use crate::{Result, root};
 
 pub(crate) const USAGE: &str = "\
-surface [--group M,AR,…] [--uncovered] [--all] [--require M,AR,…]
-      Compares docs/surface.toml with the tests: each id is covered (and by which test), not covered,
+surface [--uncovered]
+      Compares docs/surface.toml with the tests: each id is covered (and by which tests), not covered,
       or not applicable; then the tests of Zig's own library and their counterparts; then totals.
-      Fails if a test names an id that does not exist or does not apply.
-      --group      only these groups, of ids (M) or of Zig's tests (heap)
-      --uncovered  only what no test covers
-      --all        every test that covers an id, not only the first
-      --require    fail if one of these is not covered: a group of ids, a group of Zig's tests, or
-                   one test as heap.page_size; `done` stands for all that must be covered by now";
+      Fails if something has to be covered and is not, or a test names an id that does not exist.
+      --uncovered  only what no test covers";
 
-/// What has to be covered: the groups and tests whose code exists. Add a group with its code.
-const DONE: &[&str] = &[
-    // ids
-    "A",
-    "AF",
-    "M",
-    "PG",
-    "CA",
-    "RC",
-    "AR",
-    "FB",
-    "TS",
-    "FA",
-    "VA",
-    "T",
-    "PS",
-    "SM",
-    "AL",
-    "SF",
-    "BF",
-    "DC",
-    "DA",
-    "MP",
-    "TE",
-    "SB",
-    // tests of Zig's library
-    "heap.page_size",
-    "heap.default_query_page_size",
-    "heap.c_allocator",
-    "heap.raw_c_allocator",
-    "heap.page_allocator",
-    "heap.arena_allocator",
-    "heap.smp_allocator",
-    "heap.stack_fallback_allocator",
-    "FixedBufferAllocator",
-    "ArenaAllocator",
-    "DebugAllocator",
-    "MemoryPool",
-    "BufferFirstAllocator",
-    "SbrkAllocator",
-    "BrkAllocator",
-    "Allocator",
-    "mem",
-    "testing",
-];
+const PATH: &str = "docs/surface.toml";
 
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
-    groups: Vec<String>,
-    /// Only what is not covered.
-    uncovered: bool,
-    /// All tests that cover an id, not only the first.
-    all: bool,
-    /// No line for each id, only the totals.
-    totals: bool,
-    require: Vec<String>,
+/// What need not be covered yet: groups of ids, groups of Zig's tests, and single tests of these.
+const PENDING: &[&str] =
+    &["MH", "OT", "SA", "SO", "TR", "SafeAllocator", "heap.safe_allocator", "mem_helpers"];
+
+/// The releases of Zig that a test may be said to be in.
+const VERSIONS: &[&str] = &["0.15.2", "0.17.1"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inventory {
+    /// By the letters that ids start with.
+    groups: BTreeMap<String, Group>,
+    zig_tests: BTreeMap<String, ZigTests>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(rename = "title")]
+    _title: String,
+    /// By id.
+    #[serde(flatten)]
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Entry {
+    Text(String),
+    NotApplicable { text: String, not_applicable: String },
+}
+
+/// The tests of one file of Zig's library.
+#[derive(Deserialize)]
+struct ZigTests {
+    /// Where Zig has them.
+    #[serde(rename = "file")]
+    _file: String,
+    /// Names of the files or directories that may hold the counterparts.
+    look_in: Vec<String>,
+    /// By the name of the counterpart.
+    #[serde(flatten)]
+    tests: BTreeMap<String, ZigTest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ZigTest {
+    zig: String,
+    r#in: Vec<String>,
+    not_applicable: Option<String>,
+}
+
+/// A line of the report.
+struct Row<'i> {
+    group: &'i str,
+    /// The id, or the group and the name of a test.
+    name: String,
+    what: String,
+    not_applicable: Option<&'i str>,
+    /// The tests that show it.
+    tests: Vec<String>,
+}
+
+impl Row<'_> {
+    fn is_pending(&self) -> bool {
+        PENDING.contains(&self.group) || PENDING.contains(&self.name.as_str())
+    }
+
+    /// Covered, not covered, not applicable.
+    fn kind(&self) -> usize {
+        if !self.tests.is_empty() { 0 } else { 1 + usize::from(self.not_applicable.is_some()) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Test {
+    /// From the root of the repository, with forward slashes.
+    file: String,
+    line: usize,
+    name: String,
+    /// The text of the comment above it.
+    comment: String,
+    /// Shows nothing then.
+    ignored: bool,
+}
+
+impl Test {
+    /// Whether the file, or the directory it is in, is called `name`.
+    fn is_in(&self, name: &str) -> bool {
+        let mut parts = self.file.rsplit('/');
+        parts.next().and_then(|file| file.strip_suffix(".rs")) == Some(name) || parts.next() == Some(name)
+    }
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    report(&parse(args)?)
-}
-
-/// What `cargo xtask test` runs: the totals, and an error that lists what must be covered and is not.
-pub(crate) fn require_done() -> Result<()> {
-    let require: Vec<String> = DONE.iter().map(|item| (*item).to_owned()).collect();
-    let groups = DONE.iter().map(|item| group_of(item).to_owned()).collect();
-    report(&Options { groups, totals: true, require, ..Options::default() })
-}
-
-fn parse(args: &[String]) -> Result<Options> {
-    let mut options = Options::default();
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let mut list = || -> Result<Vec<String>> {
-            let value = args.next().ok_or_else(|| format!("xtask surface: {arg} needs a list, as M,AR"))?;
-            Ok(value.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
-        };
-        match arg.as_str() {
-            "--group" => options.groups.extend(list()?),
-            "--require" => {
-                for item in list()? {
-                    match item.as_str() {
-                        "done" => options.require.extend(DONE.iter().map(|item| (*item).to_owned())),
-                        _ => options.require.push(item),
-                    }
-                }
-            }
-            "--uncovered" => options.uncovered = true,
-            "--all" => options.all = true,
-            _ => return Err(format!("xtask surface: unknown option {arg:?}\n\n{USAGE}")),
+    if let Some(option) = args.iter().find(|arg| *arg != "--uncovered") {
+        return Err(format!("xtask surface: unknown option {option:?}\n\n{USAGE}"));
+    }
+    let text = std::fs::read_to_string(root().join(PATH)).map_err(|error| format!("{PATH}: {error}"))?;
+    let inventory = parse(&text)?;
+    let mut tests = Vec::new();
+    for entry in ["src", "tests"].iter().flat_map(|dir| WalkDir::new(root().join(dir)).sort_by_file_name()) {
+        let entry = entry.map_err(|error| error.to_string())?;
+        let path = entry.path().strip_prefix(root()).unwrap_or(entry.path());
+        let file = path.to_string_lossy().replace('\\', "/");
+        if file.ends_with(".rs") {
+            let source = std::fs::read_to_string(entry.path()).map_err(|error| format!("{file}: {error}"))?;
+            tests_of(&file, &source, &mut tests)?;
         }
     }
-    Ok(options)
-}
-
-fn report(options: &Options) -> Result<()> {
-    let root = crate::root();
-    let text = fs::read_to_string(root.join(PATH)).map_err(|error| format!("{PATH}: {error}"))?;
-    let inventory = Inventory::parse(&text)?;
-    let tests = tests_of(&root)?;
-    let coverage = Coverage::new(&inventory, &tests);
-
-    let known =
-        |group: &String| inventory.groups.contains_key(group) || inventory.zig_tests.contains_key(group);
-    if let Some(group) = options.groups.iter().find(|group| !known(group)) {
-        return Err(format!("{PATH} has no group {group:?}"));
-    }
-    print!("{}", coverage.table(options));
-
-    let mut errors = coverage.errors.clone();
-    errors.extend(coverage.missing(&options.require)?);
+    let (rows, mut errors) = compare(&inventory, &tests);
+    errors.extend(missing(&rows));
+    print!("{}", report(&rows, !args.is_empty()));
     if errors.is_empty() { Ok(()) } else { Err(format!("\n{}", errors.join("\n"))) }
 }
 
-/// All test functions under `src/` and `tests/`.
-pub(crate) fn tests_of(root: &Path) -> Result<Vec<TestFn>> {
-    let mut tests = Vec::new();
-    for directory in ["src", "tests"] {
-        visit(root, directory, &mut tests)?;
-    }
-    Ok(tests)
-}
-
-fn visit(root: &Path, directory: &str, tests: &mut Vec<TestFn>) -> Result<()> {
-    let fail = |path: &str, error: std::io::Error| format!("{path}: {error}");
-    let entries = fs::read_dir(root.join(directory)).map_err(|error| fail(directory, error))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|error| fail(directory, error))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    for name in names {
-        let path = format!("{directory}/{name}");
-        if root.join(&path).is_dir() {
-            visit(root, &path, tests)?;
-        } else if name.ends_with(".rs") {
-            let source = fs::read_to_string(root.join(&path)).map_err(|error| fail(&path, error))?;
-            tests.extend(test_functions(&path, &source));
+fn parse(text: &str) -> Result<Inventory> {
+    let inventory: Inventory = toml::from_str(text).map_err(|error| format!("{PATH}: {error}"))?;
+    for (name, group) in &inventory.groups {
+        for (id, entry) in &group.entries {
+            let number = id.strip_prefix(name.as_str()).unwrap_or_default();
+            let (ids, ranges) = ids_in(id);
+            if ids != [id.as_str()]
+                || !ranges.is_empty()
+                || !number.starts_with(['-', '0', '1', '2', '3', '4'])
+            {
+                return Err(format!("{PATH}: {id} is no id of group {name}"));
+            }
+            if matches!(entry, Entry::Text(text) if text.is_empty()) {
+                return Err(format!("{PATH}: {id}: an empty text"));
+            }
         }
     }
+    for (name, test) in inventory.zig_tests.values().flat_map(|group| &group.tests) {
+        if let Some(version) = test.r#in.iter().find(|version| !VERSIONS.contains(&version.as_str())) {
+            return Err(format!("{PATH}: {name}: version {version:?} is none of {VERSIONS:?}"));
+        }
+    }
+    Ok(inventory)
+}
+
+/// Adds the test functions of a file.
+fn tests_of(file: &str, source: &str, tests: &mut Vec<Test>) -> Result<()> {
+    struct Visitor<'t>(&'t str, &'t mut Vec<Test>);
+    impl<'ast> Visit<'ast> for Visitor<'_> {
+        fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+            let mut test = Test { file: self.0.to_owned(), ..Test::default() };
+            let mut is_test = false;
+            for attribute in &function.attrs {
+                let last = attribute.path().segments.last().map(|segment| segment.ident.to_string());
+                match (last.as_deref(), &attribute.meta) {
+                    (Some("test" | "rstest"), _) => is_test = true,
+                    (Some("ignore"), _) => test.ignored = true,
+                    (
+                        Some("doc"),
+                        syn::Meta::NameValue(syn::MetaNameValue {
+                            value: syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }),
+                            ..
+                        }),
+                    ) => test.comment.push_str(&format!("{}\n", text.value())),
+                    _ => {}
+                }
+            }
+            if is_test {
+                test.name = function.sig.ident.to_string();
+                test.line = function.sig.ident.span().start().line;
+                self.1.push(test);
+            }
+            syn::visit::visit_item_fn(self, function);
+        }
+    }
+    let parsed = syn::parse_file(source).map_err(|error| format!("{file}: {error}"))?;
+    Visitor(file, tests).visit_file(&parsed);
     Ok(())
 }
 
-/// `heap` of `heap.page_size`, `M` of `M`.
-fn group_of(item: &str) -> &str {
-    item.split('.').next().unwrap_or(item)
-}
-
-/// The inventory, with the tests that show each line of it.
-struct Coverage<'i> {
-    inventory: &'i Inventory,
-    /// By id.
-    ids: BTreeMap<&'i str, Vec<String>>,
-    /// By group and name.
-    zig_tests: BTreeMap<(&'i str, &'i str), Vec<String>>,
-    /// What is wrong with the ids that tests name.
-    errors: Vec<String>,
-}
-
-impl<'i> Coverage<'i> {
-    fn new(inventory: &'i Inventory, tests: &[TestFn]) -> Coverage<'i> {
-        let mut coverage =
-            Coverage { inventory, ids: BTreeMap::new(), zig_tests: BTreeMap::new(), errors: Vec::new() };
-        for test in tests {
-            coverage.add(test);
-        }
-        for (group, zig) in &inventory.zig_tests {
-            for name in zig.tests.keys() {
-                let is_counterpart = |test: &&TestFn| {
-                    test.name == *name && !test.ignored && zig.look_in.iter().any(|place| test.is_in(place))
-                };
-                let found = tests.iter().filter(is_counterpart).map(TestFn::path).collect();
-                coverage.zig_tests.insert((group, name), found);
-            }
-        }
-        coverage
+/// The ids that a comment names, and those that it writes as a range, such as `M-31..33`.
+///
+/// An id is one or two capitals, a hyphen and two or more digits (the last can be a capital letter);
+/// or a capital T and one digit.
+fn ids_in(comment: &str) -> (Vec<&str>, Vec<&str>) {
+    let id = r"(?:^|[^A-Za-z0-9_-])((?:[A-Z]{1,2}-[0-9]+[0-9A-Z]|T[0-9])\b)";
+    let more = r"((?:\.\.=?|–|-|/| to )(?:[A-Z]{1,2}-?)?[0-9][0-9A-Z]*)?";
+    let pattern = Regex::new(&format!("{id}{more}")).expect("it is one");
+    let (mut ids, mut ranges) = (Vec::new(), Vec::new());
+    for found in pattern.captures_iter(comment) {
+        let id = found.get(1).map_or("", |id| id.as_str());
+        if found.get(2).is_some() { ranges.push(id) } else { ids.push(id) }
     }
+    (ids, ranges)
+}
 
-    fn add(&mut self, test: &TestFn) {
+/// A row for each id and each of Zig's tests, and what is wrong with the ids that tests name.
+fn compare<'i>(inventory: &'i Inventory, tests: &[Test]) -> (Vec<Row<'i>>, Vec<String>) {
+    let mut rows = Vec::new();
+    for (group, entries) in &inventory.groups {
+        for (id, entry) in &entries.entries {
+            let (what, not_applicable) = match entry {
+                Entry::Text(text) => (text, None),
+                Entry::NotApplicable { text, not_applicable } => (text, Some(not_applicable.as_str())),
+            };
+            let (name, what) = (id.clone(), what.clone());
+            rows.push(Row { group, name, what, not_applicable, tests: Vec::new() });
+        }
+    }
+    let mut errors = Vec::new();
+    for test in tests {
         let place = format!("{}:{}: {}", test.file, test.line, test.name);
-        for range in &test.ranges {
-            self.errors.push(format!("{place}: write out each id instead of {range:?}"));
-        }
-        for id in test.ids.iter().collect::<BTreeSet<_>>() {
-            match self.inventory.entry(id) {
-                None => self.errors.push(format!("{place}: {PATH} has no id {id}")),
-                Some((_, entry)) if entry.not_applicable.is_some() => {
-                    self.errors.push(format!("{place}: {PATH} says that {id} is not applicable"));
+        let (ids, ranges) = ids_in(&test.comment);
+        errors.extend(ranges.iter().map(|range| format!("{place}: write out each id instead of {range:?}…")));
+        for id in BTreeSet::from_iter(ids) {
+            match rows.iter_mut().find(|row| row.name == id) {
+                None => errors.push(format!("{place}: {PATH} has no id {id}")),
+                Some(row) if row.not_applicable.is_some() => {
+                    errors.push(format!("{place}: {PATH} says that {id} is not applicable"));
                 }
-                Some(_) if test.ignored => {}
-                Some((id, _)) => self.ids.entry(id).or_default().push(test.path()),
+                Some(row) if !test.ignored => row.tests.push(format!("{}::{}", test.file, test.name)),
+                Some(_) => {}
             }
         }
     }
-
-    /// What of `require` is not covered, as messages.
-    fn missing(&self, require: &[String]) -> Result<Vec<String>> {
-        let mut missing = Vec::new();
-        for item in require {
-            let group = group_of(item);
-            let one = item.split_once('.').map(|(_, name)| name);
-            let zig = self.inventory.zig_tests.get(group);
-            if let (Some(ids), None) = (self.inventory.groups.get(group), one) {
-                for (id, entry) in &ids.entries {
-                    if entry.not_applicable.is_none() && !self.ids.contains_key(id.as_str()) {
-                        missing.push(format!("{id} has to be covered: {}", entry.text));
-                    }
-                }
-            } else if let Some(zig) = zig.filter(|zig| one.is_none_or(|name| zig.tests.contains_key(name))) {
-                for (name, test) in zig.tests.iter().filter(|(name, _)| one.is_none_or(|one| one == *name)) {
-                    if test.not_applicable.is_none() && self.zig_tests[&(group, name.as_str())].is_empty() {
-                        missing.push(format!("{name} has to exist: the counterpart of {:?}", test.zig));
-                    }
-                }
-            } else {
-                return Err(format!("{PATH} has no group or test {item:?}"));
-            }
+    for (group, zig) in &inventory.zig_tests {
+        for (name, test) in &zig.tests {
+            let is_counterpart = |test: &&Test| {
+                test.name == *name && !test.ignored && zig.look_in.iter().any(|place| test.is_in(place))
+            };
+            let found = tests.iter().filter(is_counterpart);
+            let tests = found.map(|test| format!("{}::{}", test.file, test.name)).collect();
+            let what = format!("the counterpart of {:?} of {}", test.zig, test.r#in.join(" and "));
+            let (name, not_applicable) = (format!("{group}.{name}"), test.not_applicable.as_deref());
+            rows.push(Row { group, name, what, not_applicable, tests });
         }
-        Ok(missing)
     }
-
-    /// The report: a line for each id and each of Zig's tests, and the totals.
-    fn table(&self, options: &Options) -> String {
-        let wanted = |group: &String| options.groups.is_empty() || options.groups.contains(group);
-        let mut table = Table { options, text: String::new(), heading: None, totals: Vec::new() };
-        for (name, group) in self.inventory.groups.iter().filter(|(name, _)| wanted(name)) {
-            table.group(name, &group.title);
-            for (id, entry) in &group.entries {
-                let covering = self.ids.get(id.as_str()).map_or(&[][..], Vec::as_slice);
-                table.line(id, covering, entry.not_applicable.as_deref(), &entry.text);
-            }
-        }
-        for (name, group) in self.inventory.zig_tests.iter().filter(|(name, _)| wanted(name)) {
-            table.group(name, &format!("tests of {}", group.file));
-            for (test_name, test) in &group.tests {
-                let covering = &self.zig_tests[&(name.as_str(), test_name.as_str())];
-                let what = format!("{:?} of {}", test.zig, test.versions.join(" and "));
-                table.line(test_name, covering, test.not_applicable.as_deref(), &what);
-            }
-        }
-        table.finish()
-    }
+    (rows, errors)
 }
 
-struct Table<'o> {
-    options: &'o Options,
-    text: String,
-    /// Of the group, until its first line is printed.
-    heading: Option<String>,
-    /// Group, covered, not covered, not applicable.
-    totals: Vec<(String, [usize; 3])>,
+/// What has to be covered and is not; and what is said to be pending that does not exist or is covered.
+fn missing(rows: &[Row<'_>]) -> Vec<String> {
+    let required = rows.iter().filter(|row| row.kind() == 1 && !row.is_pending());
+    let mut errors: Vec<String> =
+        required.map(|row| format!("{} has to be covered: {}", row.name, row.what)).collect();
+    for pending in PENDING {
+        let is_it = |row: &&Row<'_>| row.group == *pending || row.name == *pending;
+        if !rows.iter().filter(is_it).any(|row| row.kind() == 1) {
+            errors.push(format!("{pending} is in PENDING of {}, and is covered or not there", file!()));
+        }
+    }
+    errors
 }
 
-impl Table<'_> {
-    fn group(&mut self, name: &str, title: &str) {
-        self.heading = Some(format!("\n{name}: {title}\n"));
-        self.totals.push((name.to_owned(), [0; 3]));
-    }
-
-    fn line(&mut self, name: &str, covering: &[String], not_applicable: Option<&str>, what: &str) {
-        let (kind, state) = match (covering, not_applicable) {
-            ([first, others @ ..], _) => {
-                let tests = match others.len() {
-                    0 => first.clone(),
-                    _ if self.options.all => covering.join(", "),
-                    count => format!("{first} and {count} more"),
-                };
-                (0, format!("covered: {tests}"))
+/// A line for each row, and a table of totals.
+fn report(rows: &[Row<'_>], only_uncovered: bool) -> String {
+    let line = |name: &str, [covered, uncovered, not_applicable]: [usize; 3]| {
+        format!("{name:<22} {covered:>8} {uncovered:>12} {not_applicable:>15}\n")
+    };
+    let (mut text, mut totals, mut sum) = (String::new(), String::new(), [0; 3]);
+    for group in rows.chunk_by(|a, b| a.group == b.group) {
+        let mut counts = [0; 3];
+        for row in group {
+            counts[row.kind()] += 1;
+            sum[row.kind()] += 1;
+            let what = match row.kind() {
+                0 => format!("covered: {}", row.tests.join(", ")),
+                1 => format!("NOT COVERED: {}", row.what),
+                _ => format!("not applicable: {}", row.not_applicable.unwrap_or_default()),
+            };
+            if !only_uncovered || row.kind() == 1 {
+                text.push_str(&format!("{}  {what}\n", row.name));
             }
-            ([], None) => (1, format!("NOT COVERED: {what}")),
-            ([], Some(reason)) => (2, format!("not applicable: {reason}")),
-        };
-        if let Some((_, totals)) = self.totals.last_mut() {
-            totals[kind] += 1;
         }
-        if !self.options.totals && (kind == 1 || !self.options.uncovered) {
-            self.text.extend(self.heading.take());
-            self.text.push_str(&format!("  {name}  {state}\n"));
-        }
+        totals.push_str(&line(group[0].group, counts));
     }
-
-    /// The text, with a table of the totals behind it.
-    fn finish(self) -> String {
-        let Table { mut text, totals, .. } = self;
-        let [covered, uncovered, not_applicable] = ["covered", "not covered", "not applicable"];
-        text.push_str(&format!("\n{:<22} {covered:>8} {uncovered:>12} {not_applicable:>15}\n", "group"));
-        let mut sum = [0; 3];
-        for (_, counts) in &totals {
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-        }
-        for (name, [covered, uncovered, not_applicable]) in totals.iter().chain([&("total".to_owned(), sum)])
-        {
-            text.push_str(&format!("{name:<22} {covered:>8} {uncovered:>12} {not_applicable:>15}\n"));
-        }
-        text
-    }
+    let head = format!("\n{:<22} {:>8} {:>12} {:>15}\n", "group", "covered", "not covered", "not applicable");
+    text + &head + &totals + &line("total", sum)
 }
 
 #[cfg(test)]
@@ -337,109 +316,79 @@ mod tests {
         old = { zig = "old", in = ["0.15.2"], not_applicable = "gone" }
     "#;
 
-    fn coverage_of<T>(file: &str, source: &str, check: impl FnOnce(&Coverage<'_>) -> T) -> T {
-        let inventory = Inventory::parse(INVENTORY).unwrap();
-        check(&Coverage::new(&inventory, &test_functions(file, source)))
-    }
-
-    fn errors(source: &str) -> Vec<String> {
-        coverage_of("tests/all/a.rs", source, |coverage| coverage.errors.clone())
-    }
-
-    fn missing(file: &str, source: &str, require: &str) -> Vec<String> {
-        coverage_of(file, source, |coverage| coverage.missing(&[require.to_owned()]).unwrap())
+    /// The report, the errors, and what is missing, for one file of tests.
+    fn check(file: &str, source: &str) -> (String, Vec<String>, Vec<String>) {
+        let inventory = parse(INVENTORY).unwrap();
+        let mut tests = Vec::new();
+        tests_of(file, source, &mut tests).unwrap();
+        let (rows, errors) = compare(&inventory, &tests);
+        let missing = missing(&rows).into_iter().filter(|line| line.contains("has to be"));
+        (report(&rows, false), errors, missing.collect())
     }
 
     #[test]
-    fn a_named_id_is_covered() {
-        let source = "/// M-01 and M-01 again, T1\n#[test]\nfn a() {}\n";
-        assert_eq!(errors(source), [""; 0]);
-        coverage_of("tests/all/a.rs", source, |coverage| {
-            assert_eq!(coverage.ids["M-01"], ["tests/all/a.rs::a"]);
-            let table = coverage.table(&Options::default());
-            assert!(table.contains("  M-01  covered: tests/all/a.rs::a\n"), "{table}");
-            assert!(table.contains("  M-02  not applicable: Rust has none\n"), "{table}");
-            assert!(table.contains("  page_size  NOT COVERED: \"pageSize\" of 0.15.2\n"), "{table}");
-            assert!(
-                table.ends_with("total                         2            1               2\n"),
-                "{table}"
-            );
-        });
-    }
-
-    #[test]
-    fn an_unknown_id_is_an_error() {
-        assert_eq!(
-            errors("/// M-03\n#[test]\nfn a() {}\n"),
-            ["tests/all/a.rs:3: a: docs/surface.toml has no id M-03"]
+    fn named_id_is_covered() {
+        let source = "/// M-01 and M-01 again,\n/// T1\n#[cfg(unix)]\n#[test]\nfn a() {}";
+        let (report, errors, missing) = check("tests/all/a.rs", source);
+        assert_eq!((errors, missing.len()), (vec![], 1));
+        assert!(report.contains("M-01  covered: tests/all/a.rs::a\n"), "{report}");
+        assert!(report.contains("M-02  not applicable: Rust has none\n"), "{report}");
+        assert!(report.contains("heap.page_size  NOT COVERED: the counterpart of \"pageSize\""), "{report}");
+        assert!(
+            report.ends_with("total                         2            1               2\n"),
+            "{report}"
         );
     }
 
     #[test]
-    fn an_id_that_is_not_applicable_is_an_error() {
-        assert_eq!(
-            errors("/// M-02\n#[rstest]\n#[case(1)]\nfn a(#[case] _n: u8) {}\n"),
-            ["tests/all/a.rs:4: a: docs/surface.toml says that M-02 is not applicable"]
-        );
+    fn unknown_and_inapplicable_ids_and_ranges_are_errors() {
+        let errors = |source: &str| check("tests/all/a.rs", source).1.concat();
+        let file = "tests/all/a.rs:3: a: ";
+        let unknown = format!("{file}docs/surface.toml has no id M-03");
+        assert_eq!(errors("/// M-03\n#[test]\nfn a() {}"), unknown);
+        assert_eq!(errors("/// M-03\n#[test] #[ignore = \"slow\"]\nfn a() {}"), unknown);
+        assert!(errors("/// M-02\n#[rstest]\n#[case(1)]\nfn a() {}").contains("M-02 is not applicable"));
+        assert!(errors("/// M-01..02\n#[test]\nfn a() {}").contains("each id instead of \"M-01\""));
     }
 
     #[test]
-    fn a_range_is_an_error() {
-        assert_eq!(
-            errors("/// M-01..02\n#[test]\nfn a() {}\n"),
-            ["tests/all/a.rs:3: a: write out each id instead of \"M-01\""]
-        );
-    }
-
-    #[test]
-    fn an_ignored_test_covers_nothing_but_must_be_right() {
-        let source = "/// M-01, M-03\n#[test]\n#[ignore]\nfn a() {}\n";
-        assert_eq!(errors(source).len(), 1);
-        assert_eq!(missing("tests/all/a.rs", source, "M").len(), 1);
-    }
-
-    #[test]
-    fn a_required_group_must_be_covered() {
-        let covered = "/// M-01\n#[test]\nfn a() {}\n";
-        assert_eq!(missing("tests/all/a.rs", covered, "M"), [""; 0]);
-        assert_eq!(missing("tests/all/a.rs", covered, "T"), ["T1 has to be covered: everything"]);
-    }
-
-    #[test]
-    fn a_counterpart_must_be_in_its_place() {
-        let source = "#[test]\nfn page_size() {}\n";
-        let message = "page_size has to exist: the counterpart of \"pageSize\"";
-        assert_eq!(missing("tests/all/pages.rs", source, "heap"), [""; 0]);
-        assert_eq!(missing("src/heap/mod.rs", source, "heap.page_size"), [""; 0]);
-        assert_eq!(missing("tests/all/other.rs", source, "heap"), [message]);
-        assert_eq!(missing("tests/all/pages.rs", "fn page_size() {}\n", "heap.page_size"), [message]);
-    }
-
-    #[test]
-    fn what_is_required_must_exist() {
-        for item in ["X", "heap.new", "M.M-01"] {
-            coverage_of("a.rs", "", |coverage| {
-                assert!(coverage.missing(&[item.to_owned()]).is_err(), "{item}");
-            });
+    fn only_tests_that_run_cover() {
+        for source in [
+            "/// M-01, T1\n#[test]\n#[ignore]\nfn page_size() {}",
+            "/// M-01, T1\nfn page_size() {}",
+            "/// M-01, T1\nconst X: u8 = 0;\n#[test]\nfn other() {}",
+        ] {
+            assert_eq!(check("tests/all/pages.rs", source).2.len(), 3, "{source}");
         }
+        let nested = "mod tests { /// M-01, T1\n #[test] fn page_size() {} }";
+        assert_eq!(check("src/heap/mod.rs", nested).2.len(), 0);
+        assert_eq!(check("src/other/mod.rs", nested).2.len(), 1);
     }
 
     #[test]
-    fn options() {
-        let parse = |line: &str| parse(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        let options = parse("--group M,AR --uncovered --require T,done").unwrap();
-        assert_eq!(options.groups, ["M", "AR"]);
-        assert!(options.uncovered && !options.all);
-        assert_eq!(options.require.len(), 1 + DONE.len());
-        assert!(parse("--group").unwrap_err().contains("--group needs a list"));
-        assert!(parse("--uncoverd").unwrap_err().contains("unknown option \"--uncoverd\""));
+    fn ids_are_told_from_other_words() {
+        assert_eq!(ids_in("(AR-01), SA-1A; T4. x").0, ["AR-01", "SA-1A", "T4"]);
+        // A wrong number is an id too, so that it is reported as unknown.
+        assert_eq!(ids_in("M-311 and Q-99").0, ["M-311", "Q-99"]);
+        assert_eq!(ids_in("UTF-16, x86-64, N-1, 2P-20, T, T12, AT1, a-01, M-, M-x").0, [""; 0]);
+        for text in ["M-31..33", "M-31..=M-33", "M-31–33", "M-31-33", "M-31/32", "M-31 to M-33", "T1–T4"]
+        {
+            let (ids, ranges) = ids_in(text);
+            assert_eq!((ids.len(), ranges.len()), (0, 1), "{text}: {ids:?}");
+        }
+        assert_eq!(ids_in("M-31: 33 bytes, M-32 - some, M-33... so").1, [""; 0]);
     }
 
     #[test]
-    fn the_projects_own_inventory_is_well_formed() {
-        let inventory = Inventory::parse(&fs::read_to_string(crate::root().join(PATH)).unwrap()).unwrap();
-        let coverage = Coverage::new(&inventory, &[]);
-        let done: Vec<String> = DONE.iter().map(|item| (*item).to_owned()).collect();
-        assert!(coverage.missing(&done).unwrap().len() > 100);
+    fn malformed_files_are_refused() {
+        let error = |old: &str, new: &str| parse(&INVENTORY.replace(old, new)).err().unwrap();
+        assert!(error("title = \"the interface\"", "").contains("missing field `title`"));
+        assert!(error("M-01 =", "A-01 =").contains("A-01 is no id of group M"));
+        assert!(error("\"two words\"", "\"\"").contains("M-01: an empty text"));
+        assert!(error("M-02 =", "M-01 =").contains("duplicate key"));
+        assert!(error("\"Rust has none\"", "\"x\", c = 1").contains("docs/surface.toml"));
+        assert!(
+            error("\"pageSize\", in = [\"0.15.2\"]", "\"a\", in = [\"0.15\"]").contains("version \"0.15\"")
+        );
     }
 }

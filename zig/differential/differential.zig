@@ -1,5 +1,5 @@
 //! Zig's side of `cargo xtask differential`: reads programs, runs them on Zig's own allocators, and prints what
-//! each step did. `src/main.rs` is the other side; xtask/src/differential/program.rs tells what the words mean.
+//! each step did. `src/main.rs` is the other side; driver/src/program.rs tells what the words mean.
 //!
 //! One source for Zig 0.15.2 and 0.17.1, which have different subjects. It reads and writes by the functions of C,
 //! which are the same in both.

@@ -1,5 +1,5 @@
 //! This crate's side of `cargo xtask differential`: reads programs, runs them on this crate's allocators, and
-//! prints what each step did. `../differential.zig` is the other side; xtask/src/differential/program.rs tells what
+//! prints what each step did. `../differential.zig` is the other side; driver/src/program.rs tells what
 //! the words mean.
 
 use std::alloc::{Layout, handle_alloc_error};
