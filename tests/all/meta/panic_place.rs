@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, Location, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use zigalloc::heap::{DebugAllocator, DebugConfig, MemoryPool, PAGE_ALLOCATOR};
+use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
 use zigalloc::{Alignment, Allocator, mem};
 
 thread_local! {
@@ -68,7 +68,7 @@ fn panics_name_the_callers_line() {
 #[test]
 #[cfg(debug_assertions)]
 fn a_second_destroy_panics_at_its_own_line() {
-    let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
+    let pool = zigalloc::heap::MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     let item = pool.create().unwrap();
     // SAFETY: a live item.
     unsafe { pool.destroy(item) };
