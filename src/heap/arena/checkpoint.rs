@@ -3,7 +3,8 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use super::{ArenaAllocator, NODE_SIZE, Node};
+use super::ArenaAllocator;
+use super::node::{NODE_SIZE, Node};
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 
 /// What an arena was at some moment, for [`ArenaAllocator::rewind`]: which node was the newest, and how
@@ -127,7 +128,8 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         // before nodes go back, since the child may call the arena then.
         let nodes = self.state.first.get();
         self.state.set(checkpoint.first, checkpoint.end_index);
-        self.free_nodes(nodes, checkpoint.first);
+        // SAFETY: the nodes before the checkpoint's are no longer in the list, and their blocks are not used, by our caller.
+        unsafe { self.free_nodes(nodes, checkpoint.first) };
     }
 
     /// Begins a part of the program after which everything that was allocated in it is forgotten.

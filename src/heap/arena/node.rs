@@ -1,0 +1,62 @@
+//! The header of a node, and where blocks lie after it.
+
+use core::ptr::NonNull;
+
+use crate::alignment::Alignment;
+
+/// The header of a block from the child. Zig's `BufNode`.
+///
+/// A node without room, of [`NODE_SIZE`] bytes, is not a block of the child. It marks that the arena is
+/// [calling its child](super::ArenaAllocator::call_child).
+#[repr(C)]
+pub(super) struct Node {
+    /// The block's length in bytes, header included.
+    pub(super) size: usize,
+    pub(super) next: Option<NonNull<Node>>,
+}
+
+pub(super) const NODE_SIZE: usize = size_of::<Node>();
+pub(super) const NODE_ALIGNMENT: Alignment = Alignment::of::<Node>();
+const _: () = assert!(NODE_SIZE == 2 * size_of::<usize>());
+
+/// The length of a new node, in bytes, after a previous one with room for `previous`: what is wanted, and half of that
+/// again. `None` if it overflows.
+pub(super) fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> Option<usize> {
+    let request = len.checked_add(alignment.to_byte_units())?;
+    let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
+    wanted.checked_add(wanted / 2)
+}
+
+/// The length, in bytes, that a node needs for one block, whatever address the child gives it. `None` if no block can be
+/// that long.
+pub(super) fn least_size(len: usize, alignment: Alignment) -> Option<usize> {
+    // What follows the header is aligned as the header is.
+    let padding = alignment.to_byte_units() - NODE_ALIGNMENT.min(alignment).to_byte_units();
+    let size = len.checked_add(padding)?.checked_add(NODE_SIZE)?;
+    (size <= isize::MAX as usize).then_some(size)
+}
+
+/// Where a block would begin and end, in bytes after the node's header, if the node were large enough.
+#[inline]
+pub(super) fn place(
+    node: NonNull<Node>,
+    end_index: usize,
+    len: usize,
+    alignment: Alignment,
+) -> Option<(usize, usize)> {
+    let address = node.addr().get() + NODE_SIZE + end_index;
+    let padding = address.wrapping_neg() & alignment.mask();
+    let start = end_index.checked_add(padding)?;
+    Some((start, start.checked_add(len)?))
+}
+
+/// Whether the block ends where the used part of the node ends.
+#[inline]
+pub(super) fn is_last(node: NonNull<Node>, end_index: usize, memory: *mut u8, memory_len: usize) -> bool {
+    node.addr().get() + NODE_SIZE + end_index == memory.addr().wrapping_add(memory_len)
+}
+
+/// The child's block that a node of `size` bytes is.
+pub(super) fn node_block(node: NonNull<Node>, size: usize) -> NonNull<[u8]> {
+    NonNull::slice_from_raw_parts(node.cast(), size)
+}
