@@ -41,7 +41,7 @@ pub struct DebugConfig {
     pub stack_trace_frames: usize,
 
     /// The libraries whose functions reports leave out, so that a trace begins in the program's own code: names of
-    /// crates (`"hashbrown"`), or paths of modules in them (`"my_app::containers"`). A frame is left out if
+    /// crates (`"hashbrown"`), or paths of modules or functions in them (`"my_app::containers"`). A frame is left out if
     /// all functions in it, those that are inlined included, are of these libraries, or of this crate. It does not count
     /// as one of the [`stack_trace_frames`](Self::stack_trace_frames). If nothing is left of a stack, it is shown as it
     /// is. With an empty list, only functions of this crate are left out.
