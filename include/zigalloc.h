@@ -259,8 +259,9 @@ typedef struct zigalloc_debug_options {
      * It may use the allocator, and must return. Default: the report's text goes to the standard error stream. */
     void (*report)(void *user_data, const zigalloc_debug_report *report);
     void *user_data;
-    /* How many addresses to store for each allocation, and as many for each free; at most 32. Storing more than
-     * one costs a walk of the stack in every call. Default: 6, or 1 if the library was built without backtraces. */
+    /* How many functions a report shows of the stack of each allocation and each free; at most 32. With 1 and without
+     * skip_frames, that is the one that called; all else costs a walk of the stack in every call. Default: 6, or 1 if
+     * the library was built without backtraces. */
     size_t stack_trace_frames;
     /* How many bytes the live blocks may have together; more is out of memory. Default: no limit. */
     size_t requested_memory_limit;
@@ -288,16 +289,15 @@ typedef struct zigalloc_debug_options {
      * functions ("xmalloc"), of namespaces or crates, or of libraries by the directory of their sources ("lua" is
      * every function of a file in lua/src or lua-5.4.6/src). What is left out does not count as one of the
      * stack_trace_frames. If nothing is left of a trace, it is shown as it is. It is about the text, and about which leaks
-     * are of one place: the addresses are all there. Default, with NULL: Rust's library and containers. A list
-     * replaces that; one of 0 names leaves out nothing but this library. */
+     * are of one place: a report's addresses are those of all functions. Default: this library alone. */
     const char *const *skip_frames;
     size_t skip_frames_count;
 } zigalloc_debug_options;
 
 /* With the default options. */
 zigalloc_debug *zigalloc_debug_create(zigalloc_allocator child);
-/* With your options, which need not live on, nor what they point to but `user_data`; NULL is the default ones. An option that is out of range ends the
- * program. */
+/* With your options, which need not live on, nor what they point to but `user_data`; NULL is the default ones. An
+ * option that is out of range ends the program. */
 zigalloc_debug *zigalloc_debug_create_with(zigalloc_allocator child, const zigalloc_debug_options *options);
 zigalloc_allocator zigalloc_debug_allocator(zigalloc_debug *debug);
 /* How often something of this kind has been reported, and how often anything has. Of leaks it is the number of blocks,

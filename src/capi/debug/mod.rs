@@ -36,9 +36,11 @@ unsafe fn get<'a>(debug: *const Debug, function: &str) -> &'a DebugAllocator<All
 }
 
 /// Everything that finds mistakes is on, however the library was compiled: a C program creates the
-/// allocator when it wants that.
+/// allocator when it wants that. The libraries that Rust skips are not C's, whose directories may well have their
+/// names; and with one frame, an empty list saves the walk of the stack.
 const CONFIG: DebugConfig = DebugConfig {
     safety: true,
+    skip_frames: &[],
     stack_trace_frames: if cfg!(feature = "backtrace") { 6 } else { 1 },
     ..DebugConfig::DEFAULT
 };

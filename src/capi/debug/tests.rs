@@ -118,6 +118,7 @@ fn short_options_are_followed_by_defaults() {
 
             let debug = zigalloc_debug_create_with(child, ptr::null());
             assert_eq!(zigalloc_debug_total_requested_bytes(debug), 0);
+            assert!(get(debug, "").config().skip_frames.is_empty());
             zigalloc_debug_flush_retained_metadata(debug);
             assert_eq!(zigalloc_debug_destroy(debug), 0);
         }
