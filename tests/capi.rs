@@ -178,13 +178,14 @@ fn valgrind(what: &str) -> Option<Command> {
 
 // ---- programs ----
 
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "examples/c/own_allocator.c",
     "examples/c/use_zigalloc.c",
     "examples/c/out_of_memory.c",
     "examples/c/pmr.cpp",
     "tests/capi/checks.c",
     "tests/capi/debug.c",
+    "tests/capi/leaks.c",
     "tests/capi/cpp.cpp",
 ];
 
@@ -219,7 +220,9 @@ fn programs_run_with_the_archive() {
 
 /// The tests in C mean the same in the next standard, and as C++.
 #[rstest]
-fn programs_of_c_run_in_each_language(#[values("tests/capi/checks.c", "tests/capi/debug.c")] source: &str) {
+fn programs_of_c_run_in_each_language(
+    #[values("tests/capi/checks.c", "tests/capi/debug.c", "tests/capi/leaks.c")] source: &str,
+) {
     for (name, flags) in LANGUAGES {
         if let Some(program) = compile(source, &format!("{}.{name}", stem(source)), Link::Shared, flags) {
             run(&mut Command::new(program));
