@@ -198,7 +198,7 @@ enum {
     ZIGALLOC_OVERRUN = 4,         /* bytes after the block have been written to */
     ZIGALLOC_CORRUPTION = 5,      /* the allocator's own records have been written to; the program aborts */
     ZIGALLOC_LEAK = 6,            /* blocks that were allocated in one place were never freed */
-    ZIGALLOC_MORE_LEAKS = 7       /* more blocks were never freed than a search reports one by one */
+    ZIGALLOC_MORE_LEAKS = 7       /* the leaks that leak_limit left out, in total */
 };
 
 /* The call in which it was found. */
@@ -223,13 +223,14 @@ typedef struct zigalloc_debug_report {
     size_t size;
     int kind;                    /* ZIGALLOC_DOUBLE_FREE and so on */
     int operation;               /* ZIGALLOC_OPERATION_FREE and so on */
-    uintptr_t address;           /* what was passed, or the leaked block's */
+    uintptr_t address;           /* what was passed, or the leaked block's; of several, the first one's */
     size_t len;                  /* bytes that were passed; 0 for a leak */
-    size_t recorded_len;         /* the block's own length, in bytes; SIZE_MAX if it is not known */
+    size_t recorded_len;         /* the block's own length, in bytes, or the first one's; SIZE_MAX if it is not known */
     uintptr_t inside;            /* invalid free: the block that the address is inside of, or 0 */
     size_t overrun;              /* overrun: the index of the first byte that was written to; otherwise SIZE_MAX */
-    size_t count;                /* how many blocks the report is about: 1, or more that leak from one place */
+    size_t count;                /* how many blocks the report is about: 1, or more if it is about leaks */
     size_t total_len;            /* how many bytes these have together; SIZE_MAX if it is not known */
+    size_t left_out;             /* more leaks: how many reports were left out; otherwise 0 */
     zigalloc_trace site;         /* this call; unknown for leaks */
     zigalloc_trace allocation;   /* the block's allocation, or its last resize if resize_stack_traces is set */
     zigalloc_trace first_free;   /* double free: the free that was in order */
@@ -240,6 +241,8 @@ typedef struct zigalloc_debug_report {
 
 /* For stack_trace_frames, where 0 is the default. */
 #define ZIGALLOC_NO_FRAMES SIZE_MAX
+/* For leak_limit, where 0 is the default. */
+#define ZIGALLOC_NO_LEAK_REPORTS (SIZE_MAX - 1)
 
 /* The options of a debug allocator. Set `size`, and what you want to be other than the default: 0, false or NULL
  * is the default of every field.
@@ -256,8 +259,9 @@ typedef struct zigalloc_debug_options {
      * It may use the allocator, and must return. Default: the report's text goes to the standard error stream. */
     void (*report)(void *user_data, const zigalloc_debug_report *report);
     void *user_data;
-    /* How many addresses to store for each allocation, and as many for each free; at most 32. Storing more than
-     * one costs a walk of the stack in every call. Default: 6, or 1 if the library was built without backtraces. */
+    /* How many functions a report shows of the stack of each allocation and each free; at most 32. With 1 and without
+     * skip_frames, that is the one that called; all else costs a walk of the stack in every call. Default: 6, or 1 if
+     * the library was built without backtraces. */
     size_t stack_trace_frames;
     /* How many bytes the live blocks may have together; more is out of memory. Default: no limit. */
     size_t requested_memory_limit;
@@ -276,17 +280,28 @@ typedef struct zigalloc_debug_options {
     bool retain_metadata;     /* remembers freed large blocks; with never_unmap, all memory goes back at the end */
     bool resize_stack_traces; /* a successful resize becomes the allocation that reports name */
     bool verbose_log;         /* a line on the standard error stream for each call */
-    bool reserved;            /* false */
+    bool ungrouped_leaks;     /* a report for each block that leaks; by default, one for those of one place */
+    /* How many leaks a search reports at most: those with the most bytes. One more report, ZIGALLOC_MORE_LEAKS, says how
+     * many it left out; with ZIGALLOC_NO_LEAK_REPORTS it is the only one, and with SIZE_MAX there is no limit. All are
+     * counted. Default: 100. */
+    size_t leak_limit;
+    /* What reports leave out, so that a trace begins in your program: `skip_frames_count` names, at most 1024, of
+     * functions ("xmalloc"), of namespaces or crates, or of libraries by the directory of their sources ("lua" is
+     * every function of a file in lua/src or lua-5.4.6/src). What is left out does not count as one of the
+     * stack_trace_frames. If nothing is left of a trace, it is shown as it is. It is about the text, and about which leaks
+     * are of one place: a report's addresses are those of all functions. Default: this library alone. */
+    const char *const *skip_frames;
+    size_t skip_frames_count;
 } zigalloc_debug_options;
 
 /* With the default options. */
 zigalloc_debug *zigalloc_debug_create(zigalloc_allocator child);
-/* With your options, which need not live on; NULL is the default ones. An option that is out of range ends the
- * program. */
+/* With your options, which need not live on, nor what they point to but `user_data`; NULL is the default ones. An
+ * option that is out of range ends the program. */
 zigalloc_debug *zigalloc_debug_create_with(zigalloc_allocator child, const zigalloc_debug_options *options);
 zigalloc_allocator zigalloc_debug_allocator(zigalloc_debug *debug);
-/* How often something of this kind has been reported, and how often anything has. Leaks count each time that they
- * are looked for. */
+/* How often something of this kind has been reported, and how often anything has. Of leaks it is the number of blocks,
+ * each time that they are looked for. */
 size_t zigalloc_debug_count(const zigalloc_debug *debug, int kind);
 size_t zigalloc_debug_total_count(const zigalloc_debug *debug);
 /* The text of a report, as it goes to the standard error stream: several lines, the last without a line break. Writes

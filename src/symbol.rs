@@ -295,7 +295,7 @@ pub(crate) const SKIP_FRAMES: &[&str] = &[
     "thin_vec",
 ];
 
-/// Whether one of the crates or paths in `skip` has a function: by its name, or, since names of inlined functions
+/// Whether one of the crates or paths in `skip` has a function, or is it: by its name, or, since names of inlined functions
 /// are short where only line tables were compiled, by its file.
 #[cfg(feature = "backtrace")]
 fn is_skipped(name: &str, file: Option<&Path>, skip: &[&str]) -> bool {
@@ -308,6 +308,10 @@ fn is_of(name: &str, file: Option<&Path>, prefix: &str) -> bool {
     // `hashbrown::map::f`, `<hashbrown::map::T as Trait>::f`.
     let path = name.trim_start_matches(['<', '&']);
     if path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("::")) {
+        return true;
+    }
+    // A function, if it is the program that names it: some of the libraries have names that functions may have.
+    if path == prefix && !SKIP_FRAMES.contains(&prefix) {
         return true;
     }
     // What the compiler makes between a program and its global allocator.
@@ -436,5 +440,35 @@ fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
     #[cfg(not(windows))]
     unsafe {
         backtrace::trace_unsynchronized(each);
+    }
+}
+
+#[cfg(all(test, feature = "backtrace"))]
+mod tests {
+    use super::*;
+
+    /// By its crate, its module, its own name, or the directory of its file. A function of the program can have the name
+    /// of a library that is skipped by default.
+    #[test]
+    fn what_a_name_in_the_list_skips() {
+        let lua = Some(Path::new("/build/lua-5.4.6/src/lapi.c"));
+        for (name, file, prefix, expected) in [
+            ("hashbrown::map::f", None, "hashbrown", true),
+            ("<hashbrown::map::T as core::fmt::Debug>::f", None, "hashbrown", true),
+            ("hashbrowns::f", None, "hashbrown", false),
+            ("app::nodes::new", None, "app::nodes", true),
+            ("app::nodes::new::{{closure}}", None, "app::nodes::new", true),
+            ("app::nodes::new", None, "app::nodes::new", true),
+            ("app::nodes::newer", None, "app::nodes::new", false),
+            ("xmalloc", None, "xmalloc", true),
+            ("xmalloc_array", None, "xmalloc", false),
+            ("alloc", None, "alloc", false),
+            ("test", None, "test", false),
+            ("lua_newstate", lua, "lua", true),
+            ("lua_newstate", lua, "lua_newstate", true),
+            ("lua_newstate", lua, "luau", false),
+        ] {
+            assert_eq!(is_of(name, file, prefix), expected, "{name} by {prefix}");
+        }
     }
 }

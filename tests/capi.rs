@@ -178,13 +178,14 @@ fn valgrind(what: &str) -> Option<Command> {
 
 // ---- programs ----
 
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "examples/c/own_allocator.c",
     "examples/c/use_zigalloc.c",
     "examples/c/out_of_memory.c",
     "examples/c/pmr.cpp",
     "tests/capi/checks.c",
     "tests/capi/debug.c",
+    "tests/capi/leaks.c",
     "tests/capi/cpp.cpp",
 ];
 
@@ -219,7 +220,9 @@ fn programs_run_with_the_archive() {
 
 /// The tests in C mean the same in the next standard, and as C++.
 #[rstest]
-fn programs_of_c_run_in_each_language(#[values("tests/capi/checks.c", "tests/capi/debug.c")] source: &str) {
+fn programs_of_c_run_in_each_language(
+    #[values("tests/capi/checks.c", "tests/capi/debug.c", "tests/capi/leaks.c")] source: &str,
+) {
     for (name, flags) in LANGUAGES {
         if let Some(program) = compile(source, &format!("{}.{name}", stem(source)), Link::Shared, flags) {
             run(&mut Command::new(program));
@@ -330,6 +333,27 @@ fn mistakes_end_the_program_and_name_the_function() {
         let takes_null = parameters != "void" && !name.ends_with("_destroy");
         assert_eq!(takes_null, tried.contains(&name), "{name}({parameters})");
     }
+}
+
+/// What is wrong with the options of a debug allocator is said with the value, and the limit where there is one.
+#[rstest]
+#[case("with_skipped(NULL, 2)", "options->skip_frames is NULL, and its count is 2")]
+#[case(
+    "with_skipped(no_name, 1025)",
+    "options->skip_frames_count is 1025; at most 1024 names can be skipped"
+)]
+#[case("with_skipped(no_name, 2)", "options->skip_frames[1] is NULL")]
+#[case("with_skipped(empty_name, 2)", "options->skip_frames[0] is empty")]
+#[case("with_skipped(not_utf8, 1)", "options->skip_frames[0] is not UTF-8 from byte 1 on")]
+#[case("with_frames(33)", "options->stack_trace_frames of 33")]
+#[case("with_page_size(3)", "options->page_size of 3 bytes is not a power of two")]
+fn a_mistake_in_the_options_is_named(#[case] options: &str, #[case] expected: &str) {
+    let name = format!("misuse.{}", options.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+    let Some(program) = compile("tests/capi/misuse.c", &name, Link::Shared, &[]) else { return };
+    let call = format!("zigalloc_debug_create_with(page, {options})");
+    let output = try_run(Command::new(program).arg(call)).unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.starts_with(&format!("zigalloc_debug_create_with: {expected}")), "{message}");
 }
 
 /// The same number on all systems that this test runs on.

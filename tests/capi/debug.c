@@ -1,68 +1,5 @@
 /* The debug allocator with options, its counts and its reports, and the allocator that fails at an index. */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "zigalloc.h"
-
-#define CHECK(condition)                                                             \
-    do {                                                                             \
-        if (!(condition)) {                                                          \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
-            exit(1);                                                                 \
-        }                                                                            \
-    } while (0)
-
-/* What the report function has been told. */
-typedef struct told {
-    size_t reports;
-    int kind, operation;
-    uintptr_t address, inside, site;
-    size_t len, recorded_len, overrun, count, total_len, frames, first_free_frames;
-    uint8_t alignment_log2, recorded_alignment_log2;
-    char text[4000];
-    size_t text_len;
-    zigalloc_allocator a; /* used by the report function, if it has a table */
-} told;
-
-static void listen(void *user_data, const zigalloc_debug_report *report)
-{
-    told *self = (told *)user_data;
-    char small[10];
-    CHECK(report->size >= offsetof(zigalloc_debug_report, recorded_alignment_log2) + 1);
-    self->reports++;
-    self->kind = report->kind;
-    self->operation = report->operation;
-    self->address = report->address;
-    self->inside = report->inside;
-    self->len = report->len;
-    self->recorded_len = report->recorded_len;
-    self->overrun = report->overrun;
-    self->count = report->count;
-    self->total_len = report->total_len;
-    self->alignment_log2 = report->alignment_log2;
-    self->recorded_alignment_log2 = report->recorded_alignment_log2;
-    self->site = report->site.count > 0 ? report->site.addresses[0] : 0;
-    self->frames = report->allocation.count;
-    self->first_free_frames = report->first_free.count;
-
-    self->text_len = zigalloc_debug_report_text(report, self->text, sizeof self->text);
-    CHECK(self->text_len < sizeof self->text && strlen(self->text) == self->text_len);
-    CHECK(zigalloc_debug_report_text(report, small, sizeof small) == self->text_len);
-    CHECK(strlen(small) == sizeof small - 1 && strncmp(self->text, small, sizeof small - 1) == 0);
-    CHECK(zigalloc_debug_report_text(report, NULL, 0) == self->text_len);
-    if (self->a.vtable != NULL) zigalloc_free(self->a, zigalloc_alloc(self->a, 40, 3), 40, 3);
-}
-
-static zigalloc_debug_options listened(told *self)
-{
-    zigalloc_debug_options options;
-    memset(&options, 0, sizeof options);
-    memset(self, 0, sizeof *self);
-    options.size = sizeof options;
-    options.report = listen;
-    options.user_data = self;
-    return options;
-}
+#include "told.h"
 
 static uintptr_t address_of(const void *memory)
 {
@@ -94,6 +31,7 @@ static void each_kind_is_counted_and_told(void)
     zigalloc_free(a, block, 10, 0);
     CHECK(heard.reports == 1 && heard.kind == ZIGALLOC_DOUBLE_FREE && heard.operation == ZIGALLOC_OPERATION_FREE);
     CHECK(heard.address == address_of(block) && heard.len == 10 && heard.count == 1 && heard.first_free_frames > 0);
+    CHECK(heard.left_out == 0);
     CHECK(zigalloc_debug_count(debug, ZIGALLOC_DOUBLE_FREE) == 1 && zigalloc_debug_total_count(debug) == 1);
     CHECK(strncmp(heard.text, "DebugAllocator: double free: ", 29) == 0);
 #ifdef __GNUC__
@@ -187,14 +125,6 @@ static void limits(void)
     CHECK(zigalloc_debug_destroy(debug) == 0);
 }
 
-/* What a call of the child was. */
-static size_t child_blocks(const zigalloc_counting *counting)
-{
-    zigalloc_counts counts;
-    zigalloc_counting_snapshot(counting, &counts);
-    return (size_t)counts.live_blocks;
-}
-
 /* Each of the other options does what it says. */
 static void other_options(void)
 {
@@ -283,6 +213,14 @@ static void sizes_of_the_options(void)
     debug = zigalloc_debug_create_with(zigalloc_page_allocator(), &options);
     CHECK(debug != NULL && zigalloc_alloc(zigalloc_debug_allocator(debug), 100, 0) != NULL);
     CHECK(zigalloc_debug_destroy(debug) == 1 && heard.reports == 1);
+
+    options = listened(&heard);
+    options.size = offsetof(zigalloc_debug_options, leak_limit);
+    options.leak_limit = ZIGALLOC_NO_LEAK_REPORTS;
+    options.skip_frames_count = 1; /* of a list that is NULL */
+    debug = zigalloc_debug_create_with(zigalloc_page_allocator(), &options);
+    CHECK(debug != NULL && zigalloc_alloc(zigalloc_debug_allocator(debug), 100, 0) != NULL);
+    CHECK(zigalloc_debug_destroy(debug) == 1 && heard.reports == 1 && heard.kind == ZIGALLOC_LEAK);
 
     memset(&newer, 0, sizeof newer);
     newer.options = listened(&heard);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::mem::offset_of;
 
-use zigalloc::capi::debug::options::{NO_FRAMES, Options};
+use zigalloc::capi::debug::options::{NO_FRAMES, NO_LEAK_REPORTS, Options};
 use zigalloc::capi::debug::report::{RawReport, RawTrace};
 use zigalloc::capi::failing_at::FailingAtCounts;
 use zigalloc::capi::trace::Counts;
@@ -134,7 +134,10 @@ fn c_and_rust_see_the_same_layout() {
     line("offset zigalloc_debug_options.retain_metadata", offset_of!(Options, retain_metadata));
     line("offset zigalloc_debug_options.resize_stack_traces", offset_of!(Options, resize_stack_traces));
     line("offset zigalloc_debug_options.verbose_log", offset_of!(Options, verbose_log));
-    line("offset zigalloc_debug_options.reserved", offset_of!(Options, reserved));
+    line("offset zigalloc_debug_options.ungrouped_leaks", offset_of!(Options, ungrouped_leaks));
+    line("offset zigalloc_debug_options.leak_limit", offset_of!(Options, leak_limit));
+    line("offset zigalloc_debug_options.skip_frames", offset_of!(Options, skip_frames));
+    line("offset zigalloc_debug_options.skip_frames_count", offset_of!(Options, skip_frames_count));
     line("size zigalloc_trace", size_of::<RawTrace>());
     line("offset zigalloc_trace.addresses", offset_of!(RawTrace, addresses));
     line("offset zigalloc_trace.count", offset_of!(RawTrace, count));
@@ -149,6 +152,7 @@ fn c_and_rust_see_the_same_layout() {
     line("offset zigalloc_debug_report.overrun", offset_of!(RawReport, overrun));
     line("offset zigalloc_debug_report.count", offset_of!(RawReport, count));
     line("offset zigalloc_debug_report.total_len", offset_of!(RawReport, total_len));
+    line("offset zigalloc_debug_report.left_out", offset_of!(RawReport, left_out));
     line("offset zigalloc_debug_report.site", offset_of!(RawReport, site));
     line("offset zigalloc_debug_report.allocation", offset_of!(RawReport, allocation));
     line("offset zigalloc_debug_report.first_free", offset_of!(RawReport, first_free));
@@ -173,12 +177,14 @@ fn c_and_rust_see_the_same_layout() {
     line("value ZIGALLOC_OVERRUN", 4);
     line("value ZIGALLOC_CORRUPTION", 5);
     line("value ZIGALLOC_LEAK", 6);
+    line("value ZIGALLOC_MORE_LEAKS", 7);
     line("value ZIGALLOC_OPERATION_ALLOC", 0);
     line("value ZIGALLOC_OPERATION_RESIZE", 1);
     line("value ZIGALLOC_OPERATION_REMAP", 2);
     line("value ZIGALLOC_OPERATION_FREE", 3);
     line("value ZIGALLOC_OPERATION_DETECT_LEAKS", 4);
     line("value ZIGALLOC_NO_FRAMES", NO_FRAMES);
+    line("value ZIGALLOC_NO_LEAK_REPORTS", NO_LEAK_REPORTS);
     // As C of two standards and as C++.
     for (name, flags) in LANGUAGES {
         let Some(program) = compile("tests/capi/layout.c", &format!("layout.{name}"), Link::Shared, flags)

@@ -51,7 +51,10 @@ int main(void)
     OFFSET(zigalloc_debug_options, retain_metadata);
     OFFSET(zigalloc_debug_options, resize_stack_traces);
     OFFSET(zigalloc_debug_options, verbose_log);
-    OFFSET(zigalloc_debug_options, reserved);
+    OFFSET(zigalloc_debug_options, ungrouped_leaks);
+    OFFSET(zigalloc_debug_options, leak_limit);
+    OFFSET(zigalloc_debug_options, skip_frames);
+    OFFSET(zigalloc_debug_options, skip_frames_count);
     SIZE(zigalloc_trace);
     OFFSET(zigalloc_trace, addresses);
     OFFSET(zigalloc_trace, count);
@@ -66,6 +69,7 @@ int main(void)
     OFFSET(zigalloc_debug_report, overrun);
     OFFSET(zigalloc_debug_report, count);
     OFFSET(zigalloc_debug_report, total_len);
+    OFFSET(zigalloc_debug_report, left_out);
     OFFSET(zigalloc_debug_report, site);
     OFFSET(zigalloc_debug_report, allocation);
     OFFSET(zigalloc_debug_report, first_free);
@@ -87,11 +91,13 @@ int main(void)
     VALUE(ZIGALLOC_OVERRUN);
     VALUE(ZIGALLOC_CORRUPTION);
     VALUE(ZIGALLOC_LEAK);
+    VALUE(ZIGALLOC_MORE_LEAKS);
     VALUE(ZIGALLOC_OPERATION_ALLOC);
     VALUE(ZIGALLOC_OPERATION_RESIZE);
     VALUE(ZIGALLOC_OPERATION_REMAP);
     VALUE(ZIGALLOC_OPERATION_FREE);
     VALUE(ZIGALLOC_OPERATION_DETECT_LEAKS);
     printf("value ZIGALLOC_NO_FRAMES %zu\n", ZIGALLOC_NO_FRAMES);
+    printf("value ZIGALLOC_NO_LEAK_REPORTS %zu\n", ZIGALLOC_NO_LEAK_REPORTS);
     return 0;
 }

@@ -33,12 +33,6 @@ static zigalloc_debug_options *with_an_unknown_option(void)
     return with_size(sizeof newer);
 }
 
-static zigalloc_debug_options *with_a_reserved_byte(void)
-{
-    newer.options.reserved = true;
-    return with_size(sizeof newer.options);
-}
-
 static zigalloc_debug_options *with_frames(size_t frames)
 {
     newer.options.stack_trace_frames = frames;
@@ -50,6 +44,15 @@ static zigalloc_debug_options *with_page_size(size_t page_size)
     newer.options.page_size = page_size;
     return with_size(sizeof newer.options);
 }
+
+static zigalloc_debug_options *with_skipped(const char *const *names, size_t count)
+{
+    newer.options.skip_frames = names;
+    newer.options.skip_frames_count = count;
+    return with_size(sizeof newer.options);
+}
+
+static const char *const no_name[] = {"a", NULL}, *const empty_name[] = {"", "a"}, *const not_utf8[] = {"a\xFF"};
 
 static const zigalloc_debug_report *a_report(void)
 {
@@ -118,11 +121,15 @@ int main(int argc, char **argv)
     CASE(zigalloc_debug_create_with(page, with_size(sizeof(zigalloc_debug_options) + 1)));
     CASE(zigalloc_debug_create_with(page, with_size(SIZE_MAX - SIZE_MAX % sizeof(size_t))));
     CASE(zigalloc_debug_create_with(page, with_an_unknown_option()));
-    CASE(zigalloc_debug_create_with(page, with_a_reserved_byte()));
     CASE(zigalloc_debug_create_with(page, with_frames(33)));
     CASE(zigalloc_debug_create_with(page, with_page_size(3)));
     CASE(zigalloc_debug_create_with(page, with_page_size((size_t)8 << 20)));
     CASE(zigalloc_debug_create_with(page, with_page_size(32)));
+    CASE(zigalloc_debug_create_with(page, with_skipped(NULL, 2)));
+    CASE(zigalloc_debug_create_with(page, with_skipped(no_name, 1025)));
+    CASE(zigalloc_debug_create_with(page, with_skipped(no_name, 2)));
+    CASE(zigalloc_debug_create_with(page, with_skipped(empty_name, 2)));
+    CASE(zigalloc_debug_create_with(page, with_skipped(not_utf8, 1)));
     CASE(zigalloc_debug_allocator(NULL));
     CASE(zigalloc_debug_count(NULL, ZIGALLOC_LEAK));
     CASE(zigalloc_debug_count(debug, ZIGALLOC_MORE_LEAKS + 1));

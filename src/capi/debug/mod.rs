@@ -9,20 +9,38 @@ use crate::allocator::Allocator;
 use crate::heap::debug::{Foreign, Report, ReportKind};
 use crate::heap::{DebugAllocator, DebugConfig};
 
+pub mod names;
 pub mod options;
 pub mod report;
 #[cfg(test)]
 mod tests;
 
+use names::Names;
 use options::{Options, ReportFunction};
 use report::{KINDS, RawReport};
 
-pub type Debug = Owned<DebugAllocator<Allocator<'static>>>;
+pub type Debug = Owned<State>;
+
+/// A debug allocator, and what its options point to.
+#[derive(Debug)]
+pub struct State {
+    debug: DebugAllocator<Allocator<'static>>,
+    names: Option<Names>,
+}
+
+/// # Safety
+/// `debug` is null, or alive.
+unsafe fn get<'a>(debug: *const Debug, function: &str) -> &'a DebugAllocator<Allocator<'static>> {
+    // SAFETY: this function's own requirement; no function here uses the state exclusively but at its end.
+    unsafe { &Owned::get(debug, function).debug }
+}
 
 /// Everything that finds mistakes is on, however the library was compiled: a C program creates the
-/// allocator when it wants that.
+/// allocator when it wants that. The libraries that Rust skips are not C's, whose directories may well have their
+/// names; and with one frame, an empty list saves the walk of the stack.
 const CONFIG: DebugConfig = DebugConfig {
     safety: true,
+    skip_frames: &[],
     stack_trace_frames: if cfg!(feature = "backtrace") { 6 } else { 1 },
     ..DebugConfig::DEFAULT
 };
@@ -37,7 +55,8 @@ pub unsafe extern "C" fn zigalloc_debug_create(child: RawAllocator) -> *mut Debu
 
 /// # Safety
 /// `child` is an allocator that outlives the debug allocator and is not reset meanwhile. `options` is null or
-/// valid for reads of as many bytes as its field `size` says. `options->report` is null or may be called with
+/// valid for reads of as many bytes as its field `size` says. `options->skip_frames` is null or points to
+/// `options->skip_frames_count` strings. `options->report` is null or may be called with
 /// `options->user_data` and any report, from every thread that uses the allocator and at once, for as long as
 /// the allocator exists; it does not unwind.
 #[unsafe(no_mangle)]
@@ -60,13 +79,29 @@ unsafe fn create(child: RawAllocator, options: *const Options, function: &str) -
         user_data: options.user_data,
         call: tell,
     });
+    let mut names = None;
+    if !options.skip_frames.is_null() || options.skip_frames_count != 0 {
+        // SAFETY: as is required of `options->skip_frames`.
+        names = unsafe { Names::copy(options.skip_frames, options.skip_frames_count, child, function) };
+        if names.is_none() {
+            return ptr::null_mut();
+        }
+    }
+    // SAFETY: the names are freed after the allocator that uses the list.
+    let skip_frames = names.map_or(CONFIG.skip_frames, |names| unsafe { names.list() });
     // SAFETY: the function may be called so, by the requirements on `options->report`.
-    let debug = unsafe { DebugAllocator::with_listener(child, options.config(), listener, "options->") };
+    let debug =
+        unsafe { DebugAllocator::with_listener(child, options.config(skip_frames), listener, "options->") };
     let debug = debug.unwrap_or_else(|message| fatal(function, message.as_str()));
     if options.requested_memory_limit != 0 {
         debug.set_requested_memory_limit(options.requested_memory_limit);
     }
-    Owned::create(child, debug)
+    let created = Owned::create(child, State { debug, names });
+    if let Some(names) = names.filter(|_| created.is_null()) {
+        // SAFETY: `create` has dropped the debug allocator, and has returned.
+        unsafe { names.free() };
+    }
+    created
 }
 
 /// Calls the C function with the report as C reads it.
@@ -87,8 +122,8 @@ unsafe fn tell(listener: Foreign, report: &Report) {
 /// `debug` is alive. If more than one thread uses the handle, the child is for any number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_allocator(debug: *mut Debug) -> Allocator<'static> {
-    // SAFETY: the caller's promise.
-    unsafe { Owned::handle(debug, "zigalloc_debug_allocator") }
+    // SAFETY: the caller's promise; the handle is to the state that `debug` has.
+    unsafe { Owned::detach(debug, get(debug, "zigalloc_debug_allocator").allocator()) }
 }
 
 /// # Safety
@@ -97,7 +132,7 @@ pub unsafe extern "C" fn zigalloc_debug_allocator(debug: *mut Debug) -> Allocato
 pub unsafe extern "C" fn zigalloc_debug_count(debug: *const Debug, kind: c_int) -> usize {
     const NAME: &str = "zigalloc_debug_count";
     // SAFETY: the allocator is alive.
-    let debug = unsafe { Owned::get(debug, NAME) };
+    let debug = unsafe { get(debug, NAME) };
     match usize::try_from(kind).ok().and_then(|kind| KINDS.get(kind)) {
         Some(&kind) => debug.count(kind),
         None => fatal(NAME, format_args!("there is no kind {kind}; the last is {}", KINDS.len() - 1)),
@@ -109,7 +144,7 @@ pub unsafe extern "C" fn zigalloc_debug_count(debug: *const Debug, kind: c_int) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_total_count(debug: *const Debug) -> usize {
     // SAFETY: the allocator is alive.
-    let debug = unsafe { Owned::get(debug, "zigalloc_debug_total_count") };
+    let debug = unsafe { get(debug, "zigalloc_debug_total_count") };
     // What `MoreLeaks` counts are leaks too.
     KINDS.iter().filter(|&&kind| kind != ReportKind::MoreLeaks).map(|&kind| debug.count(kind)).sum()
 }
@@ -119,7 +154,7 @@ pub unsafe extern "C" fn zigalloc_debug_total_count(debug: *const Debug) -> usiz
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_total_requested_bytes(debug: *const Debug) -> usize {
     // SAFETY: the allocator is alive.
-    unsafe { Owned::get(debug, "zigalloc_debug_total_requested_bytes") }.total_requested_bytes()
+    unsafe { get(debug, "zigalloc_debug_total_requested_bytes") }.total_requested_bytes()
 }
 
 /// # Safety
@@ -128,7 +163,7 @@ pub unsafe extern "C" fn zigalloc_debug_total_requested_bytes(debug: *const Debu
 pub unsafe extern "C" fn zigalloc_debug_set_requested_memory_limit(debug: *const Debug, bytes: usize) {
     const NAME: &str = "zigalloc_debug_set_requested_memory_limit";
     // SAFETY: the allocator is alive.
-    let debug = unsafe { Owned::get(debug, NAME) };
+    let debug = unsafe { get(debug, NAME) };
     if !debug.config().enable_memory_limit {
         fatal(
             NAME,
@@ -143,7 +178,7 @@ pub unsafe extern "C" fn zigalloc_debug_set_requested_memory_limit(debug: *const
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_flush_retained_metadata(debug: *const Debug) {
     // SAFETY: the allocator is alive.
-    unsafe { Owned::get(debug, "zigalloc_debug_flush_retained_metadata") }.flush_retained_metadata();
+    unsafe { get(debug, "zigalloc_debug_flush_retained_metadata") }.flush_retained_metadata();
 }
 
 /// # Safety
@@ -151,7 +186,7 @@ pub unsafe extern "C" fn zigalloc_debug_flush_retained_metadata(debug: *const De
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_detect_leaks(debug: *const Debug) -> usize {
     // SAFETY: the caller's promise.
-    unsafe { Owned::get(debug, "zigalloc_debug_detect_leaks") }.detect_leaks()
+    unsafe { get(debug, "zigalloc_debug_detect_leaks") }.detect_leaks()
 }
 
 /// # Safety
@@ -163,9 +198,13 @@ pub unsafe extern "C" fn zigalloc_debug_destroy(debug: *mut Debug) -> usize {
     }
     // SAFETY: the caller's promise.
     unsafe {
-        let leaks = Owned::get(debug, "zigalloc_debug_destroy").detect_leaks();
+        let leaks = get(debug, "zigalloc_debug_destroy").detect_leaks();
+        let State { debug, names } = Owned::into_inner(debug);
         // They have been reported, which is enough.
-        Owned::into_inner(debug).deinit_without_leak_checks();
+        debug.deinit_without_leak_checks();
+        if let Some(names) = names {
+            names.free();
+        }
         leaks
     }
 }

@@ -5,7 +5,7 @@
 //! field that the library lacks: that is a mistake, and all bytes beyond the known fields have to be 0. It is
 //! the rule of Linux's `clone3` and `openat2`.
 
-use core::ffi::c_void;
+use core::ffi::{c_char, c_void};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 
@@ -18,6 +18,9 @@ pub type ReportFunction = unsafe extern "C" fn(user_data: *mut c_void, report: *
 
 /// `ZIGALLOC_NO_FRAMES`: what `stack_trace_frames` is for none, since 0 is the default.
 pub const NO_FRAMES: usize = usize::MAX;
+
+/// `ZIGALLOC_NO_LEAK_REPORTS`: what `leak_limit` is for 0. As a limit, it is as good as none.
+pub const NO_LEAK_REPORTS: usize = usize::MAX - 1;
 
 /// `zigalloc_debug_options`. There is no padding in it, and any bytes are valid.
 #[repr(C)]
@@ -40,10 +43,18 @@ pub struct Options {
     pub retain_metadata: u8,
     pub resize_stack_traces: u8,
     pub verbose_log: u8,
-    pub reserved: u8,
+    pub ungrouped_leaks: u8,
+    pub leak_limit: usize,
+    pub skip_frames: *const *const c_char,
+    pub skip_frames_count: usize,
 }
 
-const _: () = assert!(size_of::<Options>() == offset_of!(Options, reserved) + 1, "no padding at the end");
+const _: () =
+    assert!(offset_of!(Options, leak_limit) == offset_of!(Options, ungrouped_leaks) + 1, "no padding");
+const _: () = assert!(
+    size_of::<Options>() == offset_of!(Options, skip_frames_count) + size_of::<usize>(),
+    "none at the end"
+);
 
 /// A size above this is no struct's: the field was not set.
 const MAX_SIZE: usize = 4096;
@@ -65,7 +76,10 @@ impl Options {
         retain_metadata: 0,
         resize_stack_traces: 0,
         verbose_log: 0,
-        reserved: 0,
+        ungrouped_leaks: 0,
+        leak_limit: 0,
+        skip_frames: ptr::null(),
+        skip_frames_count: 0,
     };
 
     /// What is at `options`, as far as this library knows it.
@@ -98,8 +112,7 @@ impl Options {
         };
         // SAFETY: the caller's struct has `size` bytes.
         let unknown = (known..size).find(|&i| unsafe { options.cast::<u8>().add(i).read() } != 0);
-        let reserved = (read.reserved != 0).then_some(offset_of!(Options, reserved));
-        if let Some(offset) = reserved.or(unknown) {
+        if let Some(offset) = unknown {
             fatal(
                 function,
                 format_args!(
@@ -111,8 +124,10 @@ impl Options {
         read
     }
 
-    /// Without the function that gets the reports.
-    pub(super) fn config(&self) -> DebugConfig {
+    /// Without the function that gets the reports, and with the names that `skip_frames` is a list of.
+    ///
+    /// Every option of Rust is named here, so that none is forgotten.
+    pub(super) fn config(&self, skip_frames: &'static [&'static str]) -> DebugConfig {
         let or = |value: usize, default: usize| if value == 0 { default } else { value };
         let base = super::CONFIG;
         DebugConfig {
@@ -130,7 +145,15 @@ impl Options {
             resize_stack_traces: self.resize_stack_traces != 0,
             canary: or(self.canary, base.canary),
             page_size: or(self.page_size, base.page_size),
-            ..base
+            group_leaks: self.ungrouped_leaks == 0,
+            leak_limit: match self.leak_limit {
+                NO_LEAK_REPORTS => 0,
+                limit => or(limit, base.leak_limit),
+            },
+            skip_frames,
+            // Has no effect, so that C does not have it.
+            backing_allocator_zeroes: base.backing_allocator_zeroes,
+            report: base.report,
         }
     }
 }

@@ -4,10 +4,11 @@ use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
-use super::options::NO_FRAMES;
+use super::options::{NO_FRAMES, NO_LEAK_REPORTS};
 use super::report::zigalloc_debug_report_text;
 use super::*;
-use crate::capi::tests::{EIGHT, alloc, with_ledger};
+use crate::capi::failing_at::*;
+use crate::capi::tests::{EIGHT, alloc, raw, with_ledger};
 
 /// What a report function has been told: how often, and the last of it.
 #[derive(Default)]
@@ -117,6 +118,7 @@ fn short_options_are_followed_by_defaults() {
 
             let debug = zigalloc_debug_create_with(child, ptr::null());
             assert_eq!(zigalloc_debug_total_requested_bytes(debug), 0);
+            assert!(get(debug, "").config().skip_frames.is_empty());
             zigalloc_debug_flush_retained_metadata(debug);
             assert_eq!(zigalloc_debug_destroy(debug), 0);
         }
@@ -129,7 +131,7 @@ fn short_options_are_followed_by_defaults() {
 fn options_are_those_of_the_configuration() {
     let mut told = Told::default();
     let told = &raw mut told;
-    let with = |change: fn(&mut Options)| debug_options(told, change).config();
+    let with = |change: fn(&mut Options)| debug_options(told, change).config(&["a"]);
     let base = with(|_| ());
     assert!(base.safety && base.thread_safe && base.stack_trace_frames > 0 && base.page_size > 0);
     assert_eq!(with(|o| o.stack_trace_frames = NO_FRAMES).stack_trace_frames, 0);
@@ -137,6 +139,11 @@ fn options_are_those_of_the_configuration() {
     assert_eq!(with(|o| o.quarantine = 5).quarantine, 5);
     assert_eq!(with(|o| o.page_size = 4096).page_size, 4096);
     assert_eq!(with(|o| o.canary = 7).canary, 7);
+    assert_eq!((base.leak_limit, with(|o| o.leak_limit = 7).leak_limit), (100, 7));
+    assert_eq!(with(|o| o.leak_limit = usize::MAX).leak_limit, usize::MAX);
+    assert_eq!(with(|o| o.leak_limit = NO_LEAK_REPORTS).leak_limit, 0);
+    assert_eq!(base.skip_frames, ["a"]);
+    assert!(base.group_leaks && !with(|o| o.ungrouped_leaks = 1).group_leaks);
     assert!(!with(|o| o.no_safety = 1).safety);
     assert!(!with(|o| o.single_threaded = 1).thread_safe);
     // One change each, and in no other field than its own.
@@ -164,6 +171,40 @@ fn options_are_those_of_the_configuration() {
         expected[index % 5] = true;
         assert_eq!(flags(&with(change)), expected, "{index}");
     }
+}
+
+/// The list of C is copied into memory of the child, and given back; where there is none, there is no allocator.
+#[test]
+fn names_are_copied() {
+    let mut told = Told::default();
+    let told = &raw mut told;
+    with_ledger(|child| {
+        for (names, expected) in [(&[][..], &[][..]), (&[c"list", c"\u{e4}::x"], &["list", "\u{e4}::x"])] {
+            // They do not live on.
+            for allocations in 0..5 {
+                let texts: std::vec::Vec<std::ffi::CString> = names.iter().map(|&name| name.into()).collect();
+                let list: std::vec::Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
+                let options = debug_options(told, |options| {
+                    (options.skip_frames, options.skip_frames_count) = (list.as_ptr(), list.len());
+                });
+                // SAFETY: used as the header says, and destroyed in reverse order.
+                unsafe {
+                    let failing_at = zigalloc_failing_at_create(child, allocations, usize::MAX);
+                    let a = zigalloc_failing_at_allocator(failing_at);
+                    let handle = raw(a);
+                    let debug = zigalloc_debug_create_with(handle, &options);
+                    drop((texts, list));
+                    // Two for the list, unless it is empty, and one for the allocator.
+                    assert_eq!(debug.is_null(), allocations < if names.is_empty() { 1 } else { 3 });
+                    if !debug.is_null() {
+                        assert_eq!(get(debug, "").config().skip_frames, expected);
+                        zigalloc_debug_destroy(debug);
+                    }
+                    zigalloc_failing_at_destroy(failing_at);
+                }
+            }
+        }
+    });
 }
 
 #[test]

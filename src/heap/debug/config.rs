@@ -31,9 +31,10 @@ pub struct DebugConfig {
     /// How many frames a report shows of the stack of an allocation, and of its end; 0 if nothing is to be
     /// stored of either. At most [`MAX_STACK_TRACE_FRAMES`].
     ///
-    /// With the feature `backtrace`, the stack is walked in every call unless this is 0, and what is stored is the
-    /// whole of it, up to 64 frames: each stack once, in pages of the operating system that go back in the end. A report
-    /// leaves out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the
+    /// With the feature `backtrace`, the stack is walked in every call, and what is stored is the
+    /// whole of it, up to 64 frames: each stack once, in pages of the operating system that go back in the end. That is
+    /// slow; it is not done if this is 0, nor if it is 1, `skip_frames` is empty, and the call brings its return address. A
+    /// report leaves out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the
     /// feature, the caller's address is all that is known, so that more than one is a waste.
     ///
     /// Default: 6 with the feature `backtrace` and 1 without, in builds with `debug_assertions`;
@@ -41,7 +42,7 @@ pub struct DebugConfig {
     pub stack_trace_frames: usize,
 
     /// The libraries whose functions reports leave out, so that a trace begins in the program's own code: names of
-    /// crates (`"hashbrown"`), or paths of modules in them (`"my_app::containers"`). A frame is left out if
+    /// crates (`"hashbrown"`), or paths of modules or functions in them (`"my_app::containers"`). A frame is left out if
     /// all functions in it, those that are inlined included, are of these libraries, or of this crate. It does not count
     /// as one of the [`stack_trace_frames`](Self::stack_trace_frames). If nothing is left of a stack, it is shown as it
     /// is. With an empty list, only functions of this crate are left out.

@@ -489,7 +489,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
             _ => Self::VTABLE.alloc as *const (),
         };
         let place = (entry.addr(), here);
-        let site = Site::capture(ret_addr, place, self.config.stack_trace_frames, stack);
+        let site = Site::capture(ret_addr, place, &self.config, stack);
         Findings::new(Call { operation, address, len, alignment, site }, &self.config)
     }
 

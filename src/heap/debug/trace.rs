@@ -106,15 +106,21 @@ impl<'t> Site<'t> {
     pub(super) const UNKNOWN: Site<'static> = Site { first: 0, all: None, id: None };
 
     /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
-    /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had.
+    /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had. To walk it costs more than all
+    /// else that the allocator does, so it is left out where only the first address is shown, and that is known.
     #[inline(always)]
     pub(super) fn capture(
         ret_addr: usize,
         place: (usize, usize),
-        frames: usize,
+        config: &DebugConfig,
         stack: &'t mut Option<[usize; STACK]>,
     ) -> Site<'t> {
-        if frames == 0 || cfg!(not(feature = "backtrace")) {
+        let is_first_enough = match config.stack_trace_frames {
+            0 => true,
+            1 => config.skip_frames.is_empty() && ret_addr != 0,
+            _ => false,
+        };
+        if is_first_enough || cfg!(not(feature = "backtrace")) {
             return Site { first: ret_addr, all: None, id: None };
         }
         let stack = stack.insert([0; STACK]);

@@ -130,8 +130,10 @@ fn more_places_than_there_is_room_for() {
     let debug = DebugAllocator::with_config(fixed_buffer.allocator(), config);
     let blocks: Vec<_> =
         (1..=PLACES).flat_map(|n| [n, n].map(|n| alloc_at(debug.allocator(), 8, 0x100 * n))).collect();
-    // SAFETY: the length is not zero.
-    while unsafe { fixed_buffer.allocator().raw_alloc(16, align(1), 0) }.is_some() {}
+    for len in [1 << 16, 1 << 10, 16] {
+        // SAFETY: the length is not zero.
+        while unsafe { fixed_buffer.allocator().raw_alloc(len, align(1), 0) }.is_some() {}
+    }
     assert_eq!(debug.detect_leaks(), 2 * PLACES);
     let found = reports();
     assert_eq!(found.iter().map(|leak| leak.count).sum::<usize>(), 2 * PLACES);

@@ -120,6 +120,29 @@ mod with_symbols {
         assert!(none.iter().any(|line| line.contains("hashbrown")), "{none:#?}");
     }
 
+    /// The stack is walked, which takes long, only if the address that a call brings is not enough for what is shown.
+    #[rstest]
+    #[case(1, &[], 1, true)]
+    #[case(1, &["hashbrown"], 1, false)]
+    #[case(1, &[], 0, false)]
+    #[case(2, &[], 1, false)]
+    fn one_frame_of_the_caller_needs_no_walk(
+        #[case] frames: usize,
+        #[case] skip_frames: &'static [&'static str],
+        #[case] has_address: usize,
+        #[case] is_one: bool,
+    ) {
+        let config = DebugConfig { stack_trace_frames: frames, skip_frames, ..CONFIG };
+        let ret_addr = has_address * zigalloc::return_address(); // HERE
+        // SAFETY: the length is not zero.
+        let found = leaks(config, |a| _ = unsafe { a.raw_alloc(10, align(1), ret_addr) });
+        let [leak] = &found[..] else { panic!("{found:#?}") };
+        assert_eq!(leak.allocation.stack().len() == 1, is_one, "{leak}");
+        if is_one {
+            assert!(leak.allocation.to_string().ends_with(&line("HERE")), "{leak}");
+        }
+    }
+
     /// What one line leaks by way of a container in a loop is one report.
     #[test]
     fn leaks_of_a_line_by_way_of_a_container_are_one_report() {
