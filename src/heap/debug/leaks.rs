@@ -9,17 +9,13 @@
 use core::ptr::NonNull;
 
 use super::DebugAllocator;
-use super::bucket::Event;
-use super::geometry::MAX_CLASSES;
-use super::large::Large;
-use super::places::{Leak, LeftOut, Places};
-use super::report::{Call, Findings, Report, ReportKind};
-use super::state::Locked;
-use super::trace::Trace;
+use super::pages::{Event, MAX_CLASSES};
+use super::report::{Call, Findings, Leak, LeftOut, Places, Report, ReportKind, Trace};
+use super::state::{Large, Locked};
 use crate::allocator::ChildAllocator;
 
 /// What is older than a search.
-pub(super) struct Search {
+pub(crate) struct Search {
     /// For each class, the number of its newest page when the search began, and how many slots of that
     /// page had been handed out.
     begin: [(usize, usize); MAX_CLASSES],
@@ -29,7 +25,7 @@ pub(super) struct Search {
 
 impl<C: ChildAllocator> DebugAllocator<C> {
     /// [`detect_leaks`](Self::detect_leaks).
-    pub(super) fn search(&self) -> usize {
+    pub(crate) fn search(&self) -> usize {
         let search = self.lock().begin_search();
         let mut places = Places::new(self.config.group_leaks);
         let mut findings;

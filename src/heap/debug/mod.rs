@@ -144,37 +144,23 @@
 //! [`SyncAllocator`]: crate::SyncAllocator
 //! [`Allocator`]: crate::Allocator
 
-mod bucket;
 mod config;
-mod fork;
-mod geometry;
-mod large;
 mod leaks;
-mod lock;
-mod places;
-mod recent;
+mod pages;
 mod report;
-mod small;
-mod stacks;
 mod state;
-mod table;
-mod trace;
 
 use core::fmt;
 use core::hint::black_box;
 use core::ptr::{self, NonNull};
 
 pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
-use geometry::Geometry;
-use lock::{Guard, Lock};
+use pages::Geometry;
 #[cfg(feature = "capi")]
 pub(crate) use report::Foreign;
-use report::Listener;
-use report::{Call, Findings, Tally, print_line};
-pub use report::{Operation, Report, ReportKind};
-use state::{Locked, State};
-use trace::Site;
-pub use trace::Trace;
+use report::{Call, Findings, Listener, Site, Tally, print_line};
+pub use report::{Operation, Report, ReportKind, Trace};
+use state::{Guard, Lock, Locked, State};
 
 use crate::alignment::Alignment;
 #[cfg(feature = "capi")]

@@ -12,25 +12,25 @@ const RECENT: usize = 16;
 
 /// One freed block: what it was, and the words that are stored of its two traces.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Freed {
-    pub(super) address: usize,
-    pub(super) len: usize,
-    pub(super) alignment: Alignment,
-    pub(super) allocation: usize,
-    pub(super) free: usize,
+pub(crate) struct Freed {
+    pub(crate) address: usize,
+    pub(crate) len: usize,
+    pub(crate) alignment: Alignment,
+    pub(crate) allocation: usize,
+    pub(crate) free: usize,
 }
 
 /// A block of the child that nothing uses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unused {
-    pub(super) memory: NonNull<[u8]>,
-    pub(super) alignment: Alignment,
+pub(crate) struct Unused {
+    pub(crate) memory: NonNull<[u8]>,
+    pub(crate) alignment: Alignment,
     /// It is a page, which stays in the table of pages as long as the child does not have it back.
-    pub(super) is_page: bool,
+    pub(crate) is_page: bool,
 }
 
 impl Freed {
-    pub(super) fn new(
+    pub(crate) fn new(
         address: usize,
         len: usize,
         alignment: Alignment,
@@ -43,7 +43,7 @@ impl Freed {
 
 /// A ring of them.
 #[derive(Debug)]
-pub(super) struct Recent {
+pub(crate) struct Recent {
     blocks: [Option<(Freed, Option<Unused>)>; RECENT],
     /// The oldest.
     next: usize,
@@ -52,13 +52,13 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    pub(super) const fn new() -> Recent {
+    pub(crate) const fn new() -> Recent {
         Recent { blocks: [None; RECENT], next: 0, held: 0 }
     }
 
     /// Adds a block in place of the oldest, whose memory is the result: it is to be given back.
     #[must_use]
-    pub(super) fn push(&mut self, block: Freed, memory: Option<Unused>) -> Option<Unused> {
+    pub(crate) fn push(&mut self, block: Freed, memory: Option<Unused>) -> Option<Unused> {
         let (_, unused) = self.blocks[self.next].replace((block, memory)).unzip();
         let unused = unused.flatten();
         self.held += memory.map_or(0, |unused| unused.memory.len());
@@ -70,7 +70,7 @@ impl Recent {
     /// Takes the oldest memory out of the ring if there is more of it than `limit` bytes. It is to be
     /// given back.
     #[must_use]
-    pub(super) fn take_above(&mut self, limit: usize) -> Option<Unused> {
+    pub(crate) fn take_above(&mut self, limit: usize) -> Option<Unused> {
         if self.held <= limit {
             return None;
         }
@@ -81,7 +81,7 @@ impl Recent {
     }
 
     /// The last block that was freed at an address.
-    pub(super) fn find(&self, address: usize) -> Option<Freed> {
+    pub(crate) fn find(&self, address: usize) -> Option<Freed> {
         let (newer, older) = self.blocks.split_at(self.next);
         let newest_first = newer.iter().rev().chain(older.iter().rev()).flatten();
         newest_first.map(|(block, _)| *block).find(|block| block.address == address)

@@ -7,9 +7,9 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::geometry::WORD;
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
+use crate::heap::debug::pages::WORD;
 use crate::return_address::return_address;
 
 /// A table of `T` and, if it is `TRAILING`, `trailing` words, by address.
@@ -17,7 +17,7 @@ use crate::return_address::return_address;
 /// `slots` is a block of `capacity` slots, all of which have an initialised address; where it is not
 /// 0, the value and the words are initialised too.
 #[derive(Debug)]
-pub(super) struct Table<T, const TRAILING: bool> {
+pub(crate) struct Table<T, const TRAILING: bool> {
     slots: NonNull<u8>,
     /// A power of two, or 0 before there is a block.
     capacity: usize,
@@ -39,7 +39,7 @@ const FIRST_CAPACITY: usize = 8;
 
 impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     /// A table without memory.
-    pub(super) const fn new(trailing: usize) -> Table<T, TRAILING> {
+    pub(crate) const fn new(trailing: usize) -> Table<T, TRAILING> {
         assert!(TRAILING || trailing == 0);
         assert!(align_of::<Slot<T>>() == align_of::<usize>());
         Table { slots: NonNull::dangling(), capacity: 0, shift: 0, len: 0, trailing, values: PhantomData }
@@ -54,7 +54,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     ///
     /// # Safety
     /// `child` is the same in every call for this table, and keeps its contract.
-    pub(super) unsafe fn reserve(&mut self, child: Allocator<'_>) -> Option<()> {
+    pub(crate) unsafe fn reserve(&mut self, child: Allocator<'_>) -> Option<()> {
         // Of large slots a fifth stays free. Of small ones half does, so that most addresses are found where
         // the search begins.
         let (most, of) = if TRAILING { (4, 5) } else { (1, 2) };
@@ -94,7 +94,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     ///
     /// # Safety
     /// As [`reserve`](Self::reserve).
-    pub(super) unsafe fn release(&mut self, child: Allocator<'_>) {
+    pub(crate) unsafe fn release(&mut self, child: Allocator<'_>) {
         let old = core::mem::replace(self, Table::new(self.trailing));
         if old.capacity != 0 {
             let memory = NonNull::slice_from_raw_parts(old.slots, old.capacity * old.stride());
@@ -104,18 +104,18 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     }
 
     /// How many entries there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// The index of an address that is in the table.
-    pub(super) fn find(&self, address: usize) -> Option<usize> {
+    pub(crate) fn find(&self, address: usize) -> Option<usize> {
         if self.capacity == 0 || address == 0 { None } else { self.probe(address).ok() }
     }
 
     /// The value of an address that is in the table.
     #[inline(always)]
-    pub(super) fn lookup(&self, address: usize) -> Option<T> {
+    pub(crate) fn lookup(&self, address: usize) -> Option<T> {
         if self.capacity == 0 {
             return None;
         }
@@ -135,7 +135,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
 
     /// Adds an entry, whose words are 0, and returns its index. There must be room, and no entry of
     /// this address.
-    pub(super) fn insert(&mut self, address: usize, value: T) -> usize {
+    pub(crate) fn insert(&mut self, address: usize, value: T) -> usize {
         assert!(self.len < self.capacity && address != 0);
         let index = self.probe(address).expect_err("an address is in the table twice");
         self.len += 1;
@@ -149,7 +149,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
 
     /// Removes an entry. Those that stand behind it may move to lower indexes, and those that stand
     /// in front of it do not move.
-    pub(super) fn remove(&mut self, index: usize) {
+    pub(crate) fn remove(&mut self, index: usize) {
         assert!(self.address(index) != 0);
         self.len -= 1;
         let mask = self.capacity - 1;
@@ -173,26 +173,26 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         unsafe { (*self.slot(hole).as_ptr()).address = 0 };
     }
 
-    pub(super) fn get(&self, index: usize) -> T {
+    pub(crate) fn get(&self, index: usize) -> T {
         assert!(self.address(index) != 0);
         // SAFETY: a slot with an address has a value.
         unsafe { (*self.slot(index).as_ptr()).value }
     }
 
-    pub(super) fn set(&mut self, index: usize, value: T) {
+    pub(crate) fn set(&mut self, index: usize, value: T) {
         assert!(self.address(index) != 0);
         // SAFETY: a slot of the block.
         unsafe { (*self.slot(index).as_ptr()).value = value };
     }
 
     /// The words of an entry.
-    pub(super) fn words(&self, index: usize) -> &[usize] {
+    pub(crate) fn words(&self, index: usize) -> &[usize] {
         // SAFETY: `words_place` has so many words, which are borrowed with the table.
         unsafe { core::slice::from_raw_parts(self.words_place(index).as_ptr(), self.trailing) }
     }
 
     /// The words of an entry.
-    pub(super) fn words_mut(&mut self, index: usize) -> &mut [usize] {
+    pub(crate) fn words_mut(&mut self, index: usize) -> &mut [usize] {
         // SAFETY: `words_place` has so many words, which are borrowed exclusively with the table.
         unsafe { core::slice::from_raw_parts_mut(self.words_place(index).as_ptr(), self.trailing) }
     }
@@ -205,11 +205,11 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     }
 
     /// The indexes that may have entries.
-    pub(super) fn indexes(&self) -> core::ops::Range<usize> {
+    pub(crate) fn indexes(&self) -> core::ops::Range<usize> {
         0..self.capacity
     }
 
-    pub(super) fn is_taken(&self, index: usize) -> bool {
+    pub(crate) fn is_taken(&self, index: usize) -> bool {
         self.address(index) != 0
     }
 

@@ -3,13 +3,13 @@
 use core::ptr::NonNull;
 
 use super::geometry::{Class, Geometry, WORD};
-use super::trace::Site;
 use crate::alignment::Alignment;
+use crate::heap::debug::report::Site;
 
 /// What stands behind the slots of a page. Zig's `BucketHeader`.
 #[repr(C)]
 #[derive(Debug)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// How many slots have ever been handed out. They are the first ones.
     allocated_count: u32,
     /// How many of those have been freed.
@@ -28,7 +28,7 @@ const SLACK: u8 = 0xFD;
 
 /// Which of a slot's two traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Allocation = 0,
     Free = 1,
 }
@@ -44,7 +44,7 @@ pub(super) enum Event {
 /// 3. The metadata has not been overwritten. Where that is not certain, ask
 ///    [`is_intact`](Bucket::is_intact) first.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bucket<'g> {
+pub(crate) struct Bucket<'g> {
     page: NonNull<u8>,
     /// The class: the log2 of the slots' size.
     index: usize,
@@ -58,7 +58,7 @@ impl<'g> Bucket<'g> {
     /// # Safety
     /// `page` is a new block of the child, as long and as aligned as the geometry says; promise 2 is
     /// kept.
-    pub(super) unsafe fn init(
+    pub(crate) unsafe fn init(
         geometry: &'g Geometry,
         index: usize,
         page: NonNull<u8>,
@@ -74,22 +74,22 @@ impl<'g> Bucket<'g> {
     /// # Safety
     /// The three promises of [`Bucket`].
     #[inline(always)]
-    pub(super) unsafe fn new(geometry: &'g Geometry, index: usize, page: NonNull<u8>) -> Bucket<'g> {
+    pub(crate) unsafe fn new(geometry: &'g Geometry, index: usize, page: NonNull<u8>) -> Bucket<'g> {
         Bucket { page, index, class: geometry.class(index), geometry }
     }
 
     #[inline(always)]
-    pub(super) fn page(&self) -> NonNull<u8> {
+    pub(crate) fn page(&self) -> NonNull<u8> {
         self.page
     }
 
     #[inline(always)]
-    pub(super) fn class_index(&self) -> usize {
+    pub(crate) fn class_index(&self) -> usize {
         self.index
     }
 
     #[inline(always)]
-    pub(super) fn slot_size(&self) -> usize {
+    pub(crate) fn slot_size(&self) -> usize {
         1 << self.index
     }
 
@@ -112,7 +112,7 @@ impl<'g> Bucket<'g> {
     /// Whether nobody has written over the header, as far as that can be seen here. Its links are to be
     /// looked up before they are followed.
     #[inline(always)]
-    pub(super) fn is_intact(&self) -> bool {
+    pub(crate) fn is_intact(&self) -> bool {
         // SAFETY: promises 1 and 2; any bytes make a header.
         let Header { allocated_count, freed_count, canary, .. } = unsafe { self.header().read() };
         canary == self.geometry.canary
@@ -121,42 +121,42 @@ impl<'g> Bucket<'g> {
     }
 
     #[inline(always)]
-    pub(super) fn allocated_count(&self) -> usize {
+    pub(crate) fn allocated_count(&self) -> usize {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).allocated_count as usize }
     }
 
     /// Whether every block that was ever handed out has been freed.
     #[inline(always)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).freed_count as usize == self.allocated_count() }
     }
 
     /// Whether all blocks but one that were ever handed out have been freed.
     #[inline(always)]
-    pub(super) fn has_one_block(&self) -> bool {
+    pub(crate) fn has_one_block(&self) -> bool {
         // SAFETY: promises 1 and 2.
         let freed_count = unsafe { (*self.header().as_ptr()).freed_count as usize };
         freed_count + 1 == self.allocated_count()
     }
 
-    pub(super) fn prev(&self) -> Option<NonNull<u8>> {
+    pub(crate) fn prev(&self) -> Option<NonNull<u8>> {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).prev }
     }
 
-    pub(super) fn next(&self) -> Option<NonNull<u8>> {
+    pub(crate) fn next(&self) -> Option<NonNull<u8>> {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).next }
     }
 
-    pub(super) fn set_prev(&self, prev: Option<NonNull<u8>>) {
+    pub(crate) fn set_prev(&self, prev: Option<NonNull<u8>>) {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).prev = prev };
     }
 
-    pub(super) fn set_next(&self, next: Option<NonNull<u8>>) {
+    pub(crate) fn set_next(&self, next: Option<NonNull<u8>>) {
         // SAFETY: promises 1 and 2.
         unsafe { (*self.header().as_ptr()).next = next };
     }
@@ -164,7 +164,7 @@ impl<'g> Bucket<'g> {
     // ---- the slots ----
 
     #[inline(always)]
-    pub(super) fn slot(&self, slot: usize) -> NonNull<u8> {
+    pub(crate) fn slot(&self, slot: usize) -> NonNull<u8> {
         assert!(slot < self.class.slot_count);
         // SAFETY: the slots are inside the page (promise 1).
         unsafe { self.page.byte_add(slot << self.index) }
@@ -172,13 +172,13 @@ impl<'g> Bucket<'g> {
 
     /// The slot that an address of this page is in, if it has ever been handed out.
     #[inline(always)]
-    pub(super) fn slot_of(&self, address: usize) -> Option<usize> {
+    pub(crate) fn slot_of(&self, address: usize) -> Option<usize> {
         let slot = (address - self.page.addr().get()) >> self.index;
         (slot < self.allocated_count()).then_some(slot)
     }
 
     /// Hands out the next slot, if there is one.
-    pub(super) fn take(&self, len: usize, alignment: Alignment, site: Site<'_>) -> Option<NonNull<u8>> {
+    pub(crate) fn take(&self, len: usize, alignment: Alignment, site: Site<'_>) -> Option<NonNull<u8>> {
         let slot = self.take_slot()?;
         if self.geometry.safety {
             // SAFETY: promises 1 and 2; the geometry has a byte for each slot.
@@ -191,7 +191,7 @@ impl<'g> Bucket<'g> {
 
     /// The next slot, of which it is stored that it is in use, and nothing else yet.
     #[inline(always)]
-    pub(super) fn take_slot(&self) -> Option<usize> {
+    pub(crate) fn take_slot(&self) -> Option<usize> {
         let slot = self.allocated_count();
         if slot >= self.class.slot_count {
             return None;
@@ -206,14 +206,14 @@ impl<'g> Bucket<'g> {
     }
 
     /// Ends the block in a slot. It must be in use.
-    pub(super) fn free(&self, slot: usize, site: Site<'_>) {
+    pub(crate) fn free(&self, slot: usize, site: Site<'_>) {
         self.set_trace(slot, Event::Free, site);
         self.free_slot(slot);
     }
 
     /// As [`free`](Self::free); its trace is not stored.
     #[inline(always)]
-    pub(super) fn free_slot(&self, slot: usize) {
+    pub(crate) fn free_slot(&self, slot: usize) {
         let (word, bit) = self.used_bit(slot);
         // SAFETY: promises 1 and 2.
         unsafe {
@@ -230,7 +230,7 @@ impl<'g> Bucket<'g> {
 
     /// Whether the block in a slot that has been handed out is live.
     #[inline(always)]
-    pub(super) fn is_used(&self, slot: usize) -> bool {
+    pub(crate) fn is_used(&self, slot: usize) -> bool {
         debug_assert!(slot < self.allocated_count());
         let (word, bit) = self.used_bit(slot);
         // SAFETY: promises 1 and 2.
@@ -240,7 +240,7 @@ impl<'g> Bucket<'g> {
     // ---- lengths and alignments, with safety only ----
 
     /// The length of a live block, if it is stored.
-    pub(super) fn len(&self, slot: usize) -> Option<usize> {
+    pub(crate) fn len(&self, slot: usize) -> Option<usize> {
         debug_assert!(slot < self.allocated_count());
         if !self.geometry.safety {
             return None;
@@ -258,13 +258,13 @@ impl<'g> Bucket<'g> {
     }
 
     /// Whether the length and the alignment of a live block can be what was stored.
-    pub(super) fn is_slot_intact(&self, slot: usize) -> bool {
+    pub(crate) fn is_slot_intact(&self, slot: usize) -> bool {
         self.len(slot).is_none_or(|len| (1..=self.slot_size()).contains(&len))
             && self.alignment(slot).is_none_or(Alignment::is_valid)
     }
 
     /// Stores the length of a live block, and marks the rest of its slot.
-    pub(super) fn set_len(&self, slot: usize, len: usize) {
+    pub(crate) fn set_len(&self, slot: usize, len: usize) {
         debug_assert!(slot < self.allocated_count() && len <= self.slot_size());
         if !self.geometry.safety {
             return;
@@ -283,7 +283,7 @@ impl<'g> Bucket<'g> {
     }
 
     /// The index of the first byte behind a live block that somebody has written to.
-    pub(super) fn first_overrun(&self, slot: usize) -> Option<usize> {
+    pub(crate) fn first_overrun(&self, slot: usize) -> Option<usize> {
         let len = self.len(slot)?;
         assert!(len <= self.slot_size());
         // SAFETY: `set_len` has written these bytes, they are in the slot, and nobody has the right to
@@ -305,7 +305,7 @@ impl<'g> Bucket<'g> {
     }
 
     /// The alignment of a live block, if it is stored.
-    pub(super) fn alignment(&self, slot: usize) -> Option<Alignment> {
+    pub(crate) fn alignment(&self, slot: usize) -> Option<Alignment> {
         debug_assert!(slot < self.allocated_count());
         // SAFETY: promises 1 and 2; `take` has written it.
         self.geometry
@@ -319,7 +319,7 @@ impl<'g> Bucket<'g> {
         self.metadata(self.class.traces + (2 * slot + event as usize) * self.geometry.frames * WORD)
     }
 
-    pub(super) fn set_trace(&self, slot: usize, event: Event, site: Site<'_>) {
+    pub(crate) fn set_trace(&self, slot: usize, event: Event, site: Site<'_>) {
         if self.geometry.frames == 0 {
             return;
         }
@@ -329,7 +329,7 @@ impl<'g> Bucket<'g> {
 
     /// The word that has been stored of a call: that of the allocation of a slot that has been handed out, or
     /// that of the end of one that has been freed. 0 if nothing is stored.
-    pub(super) fn trace(&self, slot: usize, event: Event) -> usize {
+    pub(crate) fn trace(&self, slot: usize, event: Event) -> usize {
         if self.geometry.frames == 0 {
             return 0;
         }

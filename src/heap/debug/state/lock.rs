@@ -36,7 +36,7 @@ const MUTEX_IS_A_WORD: bool = cfg!(any(
 ));
 
 #[derive(Debug)]
-pub(super) struct Lock<T> {
+pub(crate) struct Lock<T> {
     /// The word: null before the first call, one that [`fork`] has, or [`OWN`], from then on for good.
     place: AtomicPtr<Word>,
     own: Word,
@@ -54,7 +54,7 @@ impl<T> RefUnwindSafe for Lock<T> {}
 
 /// The right to use the value. The lock is free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Guard<'l, T> {
+pub(crate) struct Guard<'l, T> {
     lock: &'l Lock<T>,
     word: &'l Word,
     /// A fork has the lock, and this is in its thread.
@@ -64,7 +64,7 @@ pub(super) struct Guard<'l, T> {
 }
 
 impl<T> Lock<T> {
-    pub(super) const fn new(value: T) -> Lock<T> {
+    pub(crate) const fn new(value: T) -> Lock<T> {
         Lock { place: AtomicPtr::new(ptr::null_mut()), own: Word::new(), value: UnsafeCell::new(value) }
     }
 
@@ -99,7 +99,7 @@ impl<T> Lock<T> {
     }
 
     #[inline(always)]
-    pub(super) fn try_lock(&self) -> Option<Guard<'_, T>> {
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         let word = self.word();
         // Not `then_some`: a guard that is made is dropped, and frees the lock.
         word.try_take().then(|| self.guard(word, false))
@@ -111,7 +111,7 @@ impl<T> Lock<T> {
     }
 
     #[cold]
-    pub(super) fn lock_contended(&self) -> Guard<'_, T> {
+    pub(crate) fn lock_contended(&self) -> Guard<'_, T> {
         let word = self.word();
         if word.try_take_nested() {
             return self.guard(word, true);

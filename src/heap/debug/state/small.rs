@@ -2,15 +2,15 @@
 
 use core::ptr::NonNull;
 
-use super::bucket::{Bucket, Event};
 use super::recent::Freed;
-use super::report::{Call, Findings, Report, ReportKind};
-use super::state::{Locked, Page};
+use super::{Locked, Page};
+use crate::heap::debug::pages::{Bucket, Event};
+use crate::heap::debug::report::{Call, Findings, Report, ReportKind};
 use crate::return_address::return_address;
 
 impl<'d> Locked<'d> {
     /// The next slot of a class.
-    pub(super) fn alloc_small(&mut self, class: usize, findings: &mut Findings<'_>) -> Option<NonNull<u8>> {
+    pub(crate) fn alloc_small(&mut self, class: usize, findings: &mut Findings<'_>) -> Option<NonNull<u8>> {
         let head = self.state.heads[class];
         if let Some(memory) = head {
             let bucket = self.bucket(memory, class);
@@ -46,7 +46,7 @@ impl<'d> Locked<'d> {
         bucket.take(call.len, call.alignment, call.site)
     }
 
-    pub(super) fn resize_small(
+    pub(crate) fn resize_small(
         &mut self,
         bucket: Bucket<'d>,
         findings: &mut Findings<'_>,
@@ -67,7 +67,7 @@ impl<'d> Locked<'d> {
         Some(bucket.slot(slot))
     }
 
-    pub(super) fn free_small(&mut self, bucket: Bucket<'d>, findings: &mut Findings<'_>) {
+    pub(crate) fn free_small(&mut self, bucket: Bucket<'d>, findings: &mut Findings<'_>) {
         let Some(slot) = self.live_slot(bucket, findings) else { return };
         // The links of a page that is about to go are followed. With safety, they have been looked up.
         if bucket.has_one_block() && !self.geometry.safety && !self.are_links_intact(bucket) {
@@ -134,7 +134,7 @@ impl<'d> Locked<'d> {
 
     /// Whether a page still has its header, and its links may be followed. If not, the findings have it,
     /// and they end the program.
-    pub(super) fn is_intact_with_links(&self, bucket: Bucket<'_>, findings: &mut Findings<'_>) -> bool {
+    pub(crate) fn is_intact_with_links(&self, bucket: Bucket<'_>, findings: &mut Findings<'_>) -> bool {
         if bucket.is_intact() && self.are_links_intact(bucket) {
             return true;
         }

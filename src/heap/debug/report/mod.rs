@@ -1,12 +1,18 @@
 //! What a debug allocator tells.
 
+mod places;
+mod trace;
+
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use places::Place;
+pub(super) use places::{Leak, LeftOut, Places};
+pub(super) use trace::Site;
+pub use trace::Trace;
+
 use super::config::DebugConfig;
-use super::places::Place;
-use super::trace::{Site, Trace};
 use crate::alignment::Alignment;
 
 /// What was found. The first five are mistakes of a caller.
@@ -118,7 +124,7 @@ pub struct Report {
     pub overrun: Option<usize>,
     /// The call in which it was found. Unknown for leaks.
     pub site: Trace,
-    /// The block's allocation, or its last `resize` if that is [wanted](super::DebugConfig).
+    /// The block's allocation, or its last `resize` if that is [wanted](DebugConfig).
     pub allocation: Trace,
     /// For a [double free](ReportKind::DoubleFree), the free that was in order.
     pub first_free: Trace,
@@ -126,7 +132,7 @@ pub struct Report {
 
 impl Report {
     /// `config` is of the allocator.
-    pub(super) fn new(call: &Call<'_>, config: &DebugConfig) -> Report {
+    pub(crate) fn new(call: &Call<'_>, config: &DebugConfig) -> Report {
         Report {
             kind: ReportKind::Leak,
             operation: call.operation,
@@ -147,7 +153,7 @@ impl Report {
     }
 
     /// That blocks are live.
-    pub(super) fn leak(place: &Place, allocation: Trace, config: &DebugConfig) -> Report {
+    pub(crate) fn leak(place: &Place, allocation: Trace, config: &DebugConfig) -> Report {
         let Place { address, len, alignment, count, total_len, .. } = *place;
         Report {
             address,
@@ -327,8 +333,8 @@ fn in_bytes(alignment: Alignment) -> usize {
     if alignment.is_valid() { alignment.to_byte_units() } else { 0 }
 }
 
-/// The default of [`DebugConfig::report`](super::DebugConfig::report).
-pub(super) fn print(report: &Report) {
+/// The default of [`DebugConfig::report`](DebugConfig::report).
+pub(crate) fn print(report: &Report) {
     print_line(format_args!("{report}"));
 }
 
@@ -336,22 +342,22 @@ pub(super) fn print(report: &Report) {
 ///
 /// `eprintln!` panics where there is no such stream any more, and in a function of the table that is
 /// the end of the program. But it is what a test harness can capture.
-pub(super) fn print_line(line: fmt::Arguments<'_>) {
+pub(crate) fn print_line(line: fmt::Arguments<'_>) {
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| std::eprintln!("{line}")));
 }
 
 /// A call in progress: what was passed to it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Call<'t> {
-    pub(super) operation: Operation,
-    pub(super) address: usize,
-    pub(super) len: usize,
-    pub(super) alignment: Alignment,
-    pub(super) site: Site<'t>,
+pub(crate) struct Call<'t> {
+    pub(crate) operation: Operation,
+    pub(crate) address: usize,
+    pub(crate) len: usize,
+    pub(crate) alignment: Alignment,
+    pub(crate) site: Site<'t>,
 }
 
 impl Call<'static> {
-    pub(super) const DETECT_LEAKS: Call<'static> = Call {
+    pub(crate) const DETECT_LEAKS: Call<'static> = Call {
         operation: Operation::DetectLeaks,
         address: 0,
         len: 0,
@@ -365,8 +371,8 @@ impl Call<'static> {
 ///
 /// Almost no call finds anything, and a report is long: it is made when there is something to say.
 #[derive(Debug)]
-pub(super) struct Findings<'t> {
-    pub(super) call: Call<'t>,
+pub(crate) struct Findings<'t> {
+    pub(crate) call: Call<'t>,
     config: &'t DebugConfig,
     /// A bit for each kind.
     kinds: u8,
@@ -377,24 +383,24 @@ const _: () = assert!(KINDS <= u8::BITS as usize);
 
 impl<'t> Findings<'t> {
     #[inline(always)]
-    pub(super) fn new(call: Call<'t>, config: &'t DebugConfig) -> Findings<'t> {
+    pub(crate) fn new(call: Call<'t>, config: &'t DebugConfig) -> Findings<'t> {
         Findings { call, config, kinds: 0, report: None }
     }
 
     /// The report of all that this call has found. Only its kind is not known yet.
     #[cold]
-    pub(super) fn report(&mut self) -> &mut Report {
+    pub(crate) fn report(&mut self) -> &mut Report {
         self.report.get_or_insert_with(|| Report::new(&self.call, self.config))
     }
 
     #[cold]
-    pub(super) fn add(&mut self, kind: ReportKind) -> &mut Report {
+    pub(crate) fn add(&mut self, kind: ReportKind) -> &mut Report {
         self.kinds |= 1 << kind as u8;
         self.report()
     }
 
     #[inline(always)]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.kinds == 0
     }
 }
@@ -402,7 +408,7 @@ impl<'t> Findings<'t> {
 /// Who gets the reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Listener {
-    /// [`DebugConfig::report`](super::DebugConfig::report).
+    /// [`DebugConfig::report`](DebugConfig::report).
     Function(fn(&Report)),
     /// A function of another language.
     #[cfg(feature = "capi")]
@@ -432,26 +438,26 @@ pub(crate) struct Foreign {
 
 /// How much of each kind has been found, and what was the first.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     counts: [AtomicUsize; KINDS],
     first: Mutex<Option<Report>>,
 }
 
 impl Tally {
-    pub(super) const fn new() -> Tally {
+    pub(crate) const fn new() -> Tally {
         Tally { counts: [const { AtomicUsize::new(0) }; KINDS], first: Mutex::new(None) }
     }
 
-    pub(super) fn count(&self, kind: ReportKind) -> usize {
+    pub(crate) fn count(&self, kind: ReportKind) -> usize {
         self.counts[kind as usize].load(Ordering::Relaxed)
     }
 
-    pub(super) fn first(&self) -> Option<Report> {
+    pub(crate) fn first(&self) -> Option<Report> {
         *self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a report and hands it on.
-    pub(super) fn tell(&self, report: &Report, listener: Listener) {
+    pub(crate) fn tell(&self, report: &Report, listener: Listener) {
         self.counts[report.kind as usize].fetch_add(report.count, Ordering::Relaxed);
         if report.kind == ReportKind::MoreLeaks {
             self.counts[ReportKind::Leak as usize].fetch_add(report.count, Ordering::Relaxed);
@@ -462,7 +468,7 @@ impl Tally {
 
     /// Tells everything that a call has found. Aborts after a corruption.
     #[cold]
-    pub(super) fn tell_all(&self, findings: &mut Findings<'_>, listener: Listener) {
+    pub(crate) fn tell_all(&self, findings: &mut Findings<'_>, listener: Listener) {
         use ReportKind::*;
         for kind in [DoubleFree, InvalidFree, WrongLength, WrongAlignment, Overrun, Corruption] {
             if findings.kinds & 1 << kind as u8 != 0 {

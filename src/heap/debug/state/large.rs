@@ -2,30 +2,30 @@
 
 use core::ptr::NonNull;
 
-use super::bucket::Event;
+use super::Locked;
 use super::recent::{Freed, Unused};
-use super::report::{Call, Findings, Operation, Report, ReportKind};
-use super::state::Locked;
-use super::trace::Site;
 use crate::alignment::Alignment;
+use crate::heap::debug::pages::Event;
+use crate::heap::debug::report::Site;
+use crate::heap::debug::report::{Call, Findings, Operation, Report, ReportKind};
 
 /// What the table knows of a large block, beside its traces.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Large {
-    pub(super) memory: NonNull<[u8]>,
-    pub(super) alignment: Alignment,
-    pub(super) status: Status,
+pub(crate) struct Large {
+    pub(crate) memory: NonNull<[u8]>,
+    pub(crate) alignment: Alignment,
+    pub(crate) status: Status,
     /// Younger blocks have a higher number.
-    pub(super) serial: usize,
+    pub(crate) serial: usize,
 }
 
 /// Whether a block of the table is live, and whether its memory is still a block of the child's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     /// Live, here and in the child.
     Live,
     /// Freed here and remembered, as metadata is retained. It is still live in the child, because of
-    /// [`never_unmap`](super::DebugConfig::never_unmap), and the child gets it back in the end.
+    /// [`never_unmap`](crate::heap::DebugConfig::never_unmap), and the child gets it back in the end.
     Kept,
     /// Freed here and remembered. The child's block has ended too, in its `free` or by a `remap` that moved
     /// it, or it is in quarantine, which then owns it. The child may have given its address out again.
@@ -34,21 +34,21 @@ pub(super) enum Status {
 
 impl Large {
     /// Whether the child still has to get this memory back, and nothing but the table remembers it.
-    pub(super) fn is_owed(&self) -> bool {
+    pub(crate) fn is_owed(&self) -> bool {
         self.status != Status::Gone
     }
 
-    pub(super) fn is_freed(&self) -> bool {
+    pub(crate) fn is_freed(&self) -> bool {
         self.status != Status::Live
     }
 
-    pub(super) fn unused(self) -> Unused {
+    pub(crate) fn unused(self) -> Unused {
         Unused { memory: self.memory, alignment: self.alignment, is_page: false }
     }
 }
 
 impl Locked<'_> {
-    pub(super) fn alloc_large(
+    pub(crate) fn alloc_large(
         &mut self,
         findings: &mut Findings<'_>,
         ret_addr: usize,
@@ -74,7 +74,7 @@ impl Locked<'_> {
 
     /// # Safety
     /// Clauses 2 and 4 of the contract.
-    pub(super) unsafe fn resize_large(
+    pub(crate) unsafe fn resize_large(
         &mut self,
         mut index: usize,
         findings: &mut Findings<'_>,
@@ -126,7 +126,7 @@ impl Locked<'_> {
 
     /// # Safety
     /// Clause 4 of the contract.
-    pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings<'_>, ret_addr: usize) {
+    pub(crate) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings<'_>, ret_addr: usize) {
         let Some(large) = self.live_large(index, findings) else { return };
         self.uncount(large.memory.len());
         let status = if self.config.never_unmap { Status::Kept } else { Status::Gone };
@@ -192,7 +192,7 @@ impl Locked<'_> {
     }
 
     /// The word that is stored of a call; 0 if nothing is.
-    pub(super) fn large_trace(&self, index: usize, event: Event) -> usize {
+    pub(crate) fn large_trace(&self, index: usize, event: Event) -> usize {
         self.state.large.words(index).get(event as usize * self.geometry.frames).copied().unwrap_or(0)
     }
 
@@ -208,10 +208,10 @@ impl Locked<'_> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::config::DebugConfig;
-    use super::super::state::State;
+    use super::super::State;
     use super::*;
     use crate::heap::PAGE_ALLOCATOR;
+    use crate::heap::debug::DebugConfig;
 
     /// DA-08: a record has room for one trace, and for that of the free where it is retained; what else it
     /// holds is the same in every configuration.

@@ -1,51 +1,59 @@
 //! The state behind the lock, and what a call does with it.
 
+mod fork;
+mod large;
+mod lock;
+mod recent;
+mod small;
+mod stacks;
+mod table;
+
 use core::ptr::NonNull;
 
-use super::bucket::Bucket;
+pub(super) use large::Large;
+pub(super) use lock::{Guard, Lock};
+use recent::{Freed, Recent, Unused};
+use stacks::Node;
+use table::Table;
+
 use super::config::DebugConfig;
-use super::geometry::{Geometry, MAX_CLASSES};
-use super::large::Large;
-use super::lock::Guard;
-use super::recent::{Freed, Recent, Unused};
+use super::pages::{Bucket, Geometry, MAX_CLASSES};
 use super::report::{Call, Findings, ReportKind};
-use super::stacks::Node;
-use super::table::Table;
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::return_address::return_address;
 
 /// A page in the table of pages.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Page {
-    pub(super) memory: NonNull<u8>,
-    pub(super) class: usize,
+pub(crate) struct Page {
+    pub(crate) memory: NonNull<u8>,
+    pub(crate) class: usize,
     /// Younger pages have a higher number.
-    pub(super) serial: usize,
+    pub(crate) serial: usize,
 }
 
 /// Everything that changes.
 ///
 /// The tables hold live blocks of the child: `pages` all pages, also those that are kept when empty
-/// (`never_unmap`, or in quarantine), and `large` all large blocks, whose [status](super::large::Status) says
+/// (`never_unmap`, or in quarantine), and `large` all large blocks, whose [status](large::Status) says
 /// whether they are live here and in the child. A block in quarantine is live in the child, and owned by `recent`.
 #[derive(Debug)]
-pub(super) struct State {
+pub(crate) struct State {
     /// The newest page of each class, whose slots are handed out.
-    pub(super) heads: [Option<NonNull<u8>>; MAX_CLASSES],
-    pub(super) pages: Table<Page, false>,
-    pub(super) large: Table<Large, true>,
+    pub(crate) heads: [Option<NonNull<u8>>; MAX_CLASSES],
+    pub(crate) pages: Table<Page, false>,
+    pub(crate) large: Table<Large, true>,
     /// The stacks of calls, by number.
-    pub(super) stacks: Table<Node, false>,
-    pub(super) recent: Recent,
+    pub(crate) stacks: Table<Node, false>,
+    pub(crate) recent: Recent,
     /// How many pages and large blocks there have been.
     serial: usize,
-    pub(super) total_requested_bytes: usize,
-    pub(super) requested_memory_limit: usize,
+    pub(crate) total_requested_bytes: usize,
+    pub(crate) requested_memory_limit: usize,
 }
 
 impl State {
-    pub(super) const fn new(config: &DebugConfig) -> State {
+    pub(crate) const fn new(config: &DebugConfig) -> State {
         let traces = if config.retain_metadata { 2 } else { 1 };
         State {
             heads: [None; MAX_CLASSES],
@@ -62,7 +70,7 @@ impl State {
     /// A slot of the newest page of a class, where nothing else is to be stored of a block. `None` where
     /// there is more to do than that, and nothing has changed.
     #[inline(always)]
-    pub(super) fn alloc_plain(
+    pub(crate) fn alloc_plain(
         &self,
         geometry: &Geometry,
         len: usize,
@@ -79,7 +87,7 @@ impl State {
     /// Frees a block, where nothing else is to be stored of that and its page stays. If not, or if it is
     /// no block, false, and nothing has changed.
     #[inline(always)]
-    pub(super) fn free_plain(&self, geometry: &Geometry, address: usize) -> bool {
+    pub(crate) fn free_plain(&self, geometry: &Geometry, address: usize) -> bool {
         let Some(page) = self.pages.lookup(address & !(geometry.page_size - 1)) else { return false };
         // SAFETY: as in `alloc_plain`.
         let bucket = unsafe { Bucket::new(geometry, page.class, page.memory) };
@@ -95,27 +103,27 @@ impl State {
     }
 
     /// The number of a new page or large block: the first is 1.
-    pub(super) fn next_serial(&mut self) -> usize {
+    pub(crate) fn next_serial(&mut self) -> usize {
         self.serial = self.serial.wrapping_add(1);
         self.serial
     }
 
     /// The number of the youngest page or large block.
-    pub(super) fn last_serial(&self) -> usize {
+    pub(crate) fn last_serial(&self) -> usize {
         self.serial
     }
 }
 
 /// The locked allocator.
-pub(super) struct Locked<'d> {
-    pub(super) state: Guard<'d, State>,
-    pub(super) child: Allocator<'d>,
-    pub(super) config: &'d DebugConfig,
-    pub(super) geometry: &'d Geometry,
+pub(crate) struct Locked<'d> {
+    pub(crate) state: Guard<'d, State>,
+    pub(crate) child: Allocator<'d>,
+    pub(crate) config: &'d DebugConfig,
+    pub(crate) geometry: &'d Geometry,
 }
 
 impl<'d> Locked<'d> {
-    pub(super) fn alloc(&mut self, findings: &mut Findings<'_>, ret_addr: usize) -> Option<NonNull<u8>> {
+    pub(crate) fn alloc(&mut self, findings: &mut Findings<'_>, ret_addr: usize) -> Option<NonNull<u8>> {
         let Call { len, alignment, .. } = findings.call;
         let total = self.total_after(0, len)?;
         self.store(&mut findings.call.site);
@@ -131,7 +139,7 @@ impl<'d> Locked<'d> {
 
     /// # Safety
     /// Clauses 2 and 4 of the contract.
-    pub(super) unsafe fn resize(
+    pub(crate) unsafe fn resize(
         &mut self,
         findings: &mut Findings<'_>,
         new_len: usize,
@@ -154,7 +162,7 @@ impl<'d> Locked<'d> {
 
     /// # Safety
     /// Clause 4 of the contract.
-    pub(super) unsafe fn free(&mut self, findings: &mut Findings<'_>, ret_addr: usize) {
+    pub(crate) unsafe fn free(&mut self, findings: &mut Findings<'_>, ret_addr: usize) {
         let address = findings.call.address;
         self.store(&mut findings.call.site);
         if let Some(bucket) = self.bucket_of(address) {
@@ -174,12 +182,12 @@ impl<'d> Locked<'d> {
     }
 
     /// Whether a block with this address would be taken for a small one.
-    pub(super) fn is_in_page(&self, memory: NonNull<u8>) -> bool {
+    pub(crate) fn is_in_page(&self, memory: NonNull<u8>) -> bool {
         self.state.pages.lookup(memory.addr().get() & !(self.geometry.page_size - 1)).is_some()
     }
 
     /// A page of the table: the head of a class, or what an intact page has a link to.
-    pub(super) fn bucket(&self, page: NonNull<u8>, class: usize) -> Bucket<'d> {
+    pub(crate) fn bucket(&self, page: NonNull<u8>, class: usize) -> Bucket<'d> {
         // SAFETY: 1. A page of the table, which is where links are looked up when it is asked whether a
         // page is intact. 2. The allocator is locked. 3. Whoever reads more than the header asks first
         // whether it is intact.
@@ -188,7 +196,7 @@ impl<'d> Locked<'d> {
 
     /// An address that is no block. Was it one until recently?
     #[cold]
-    pub(super) fn find_among_the_dead(&self, findings: &mut Findings<'_>) {
+    pub(crate) fn find_among_the_dead(&self, findings: &mut Findings<'_>) {
         let Some(freed) = self.state.recent.find(findings.call.address) else {
             findings.add(ReportKind::InvalidFree);
             return;
@@ -202,7 +210,7 @@ impl<'d> Locked<'d> {
 
     /// Remembers a block that is freed in this call, and gives its memory back, at once or when it has
     /// been in quarantine. `unused` is `None` if the memory is gone or stays.
-    pub(super) fn bury(&mut self, freed: Freed, unused: Option<Unused>, ret_addr: usize) {
+    pub(crate) fn bury(&mut self, freed: Freed, unused: Option<Unused>, ret_addr: usize) {
         let quarantine = self.config.quarantine;
         let (kept, given) = match unused {
             Some(unused) if unused.memory.len() > quarantine => (None, Some(unused)),
@@ -226,7 +234,7 @@ impl<'d> Locked<'d> {
 
     /// The requested bytes when a block of `len` bytes gets `new_len`, or `None` if there may not be so
     /// many. What does not grow is always allowed.
-    pub(super) fn total_after(&self, len: usize, new_len: usize) -> Option<usize> {
+    pub(crate) fn total_after(&self, len: usize, new_len: usize) -> Option<usize> {
         let total = self.state.total_requested_bytes;
         if !self.config.enable_memory_limit {
             return Some(total);
@@ -237,13 +245,13 @@ impl<'d> Locked<'d> {
     }
 
     /// A block of `len` bytes is gone.
-    pub(super) fn uncount(&mut self, len: usize) {
+    pub(crate) fn uncount(&mut self, len: usize) {
         if self.config.enable_memory_limit {
             self.state.total_requested_bytes = self.state.total_requested_bytes.saturating_sub(len);
         }
     }
 
-    pub(super) fn flush_retained_metadata(&mut self) {
+    pub(crate) fn flush_retained_metadata(&mut self) {
         self.empty_quarantine(0);
         self.state.recent = Recent::new();
         // What a removal moves to an earlier index has been looked at, or comes to this one. An entry goes
@@ -277,7 +285,7 @@ impl<'d> Locked<'d> {
 
     /// Ends all blocks, and gives back to the child what is to be given back. The state is new then, before the
     /// child is called.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         let mut old = core::mem::replace(&mut *self.state, State::new(self.config));
         while let Some(unused) = old.recent.take_above(0) {
             // A page in quarantine is in the table as well.
@@ -306,7 +314,7 @@ impl<'d> Locked<'d> {
         }
     }
 
-    pub(super) fn page_memory(&self, page: NonNull<u8>) -> Unused {
+    pub(crate) fn page_memory(&self, page: NonNull<u8>) -> Unused {
         let memory = NonNull::slice_from_raw_parts(page, self.geometry.page_size);
         Unused { memory, alignment: self.geometry.page_alignment(), is_page: true }
     }
