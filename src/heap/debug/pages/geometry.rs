@@ -15,7 +15,7 @@
 //! of its end, in this order. As in Zig, each has a word for every frame, so that a page has as many slots; a
 //! stack takes the first of them.
 
-use super::bucket::Header;
+use super::bucket::{HEADER, Header};
 use crate::alignment::{Alignment, Message};
 use crate::heap::debug::config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 
@@ -23,7 +23,6 @@ use crate::heap::debug::config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRA
 pub(crate) const MAX_CLASSES: usize = MAX_PAGE_SIZE.ilog2() as usize - 1;
 
 pub(crate) const WORD: usize = size_of::<usize>();
-const HEADER: usize = size_of::<Header>();
 /// The fewest slots that a page must have room for. It decides which class is the last.
 const MIN_SLOTS: usize = 2;
 

@@ -94,7 +94,7 @@ impl fmt::Display for Trace {
 /// Where a call in progress came from. A stack is long, and this is small where only one address is known, or
 /// to be stored.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Site<'t> {
+pub(crate) struct CallSite<'t> {
     first: usize,
     /// All addresses, if there may be more than one.
     all: Option<&'t [usize; STACK]>,
@@ -102,8 +102,8 @@ pub(crate) struct Site<'t> {
     id: Option<usize>,
 }
 
-impl<'t> Site<'t> {
-    pub(crate) const UNKNOWN: Site<'static> = Site { first: 0, all: None, id: None };
+impl<'t> CallSite<'t> {
+    pub(crate) const UNKNOWN: CallSite<'static> = CallSite { first: 0, all: None, id: None };
 
     /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
     /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had.
@@ -113,13 +113,13 @@ impl<'t> Site<'t> {
         place: (usize, usize),
         frames: usize,
         stack: &'t mut Option<[usize; STACK]>,
-    ) -> Site<'t> {
+    ) -> CallSite<'t> {
         if frames == 0 || cfg!(not(feature = "backtrace")) {
-            return Site { first: ret_addr, all: None, id: None };
+            return CallSite { first: ret_addr, all: None, id: None };
         }
         let stack = stack.insert([0; STACK]);
         symbol::fill_stack(ret_addr, place, stack);
-        Site { first: stack[0], all: Some(stack), id: None }
+        CallSite { first: stack[0], all: Some(stack), id: None }
     }
 
     /// All addresses, if there is more than one.

@@ -1,144 +1,158 @@
-//! Blocks that are slots of a page.
+//! Small blocks: slots of a page.
 
 use core::ptr::NonNull;
 
-use super::recent::Freed;
+use super::quarantine::Freed;
 use super::{Locked, Page};
-use crate::heap::debug::pages::{Bucket, Event};
-use crate::heap::debug::report::{Call, Findings, Report, ReportKind};
+use crate::heap::debug::pages::{Bucket, Event, Slot};
+use crate::heap::debug::report::{Call, PendingReport, Report, ReportKind};
 use crate::return_address::return_address;
 
 impl<'d> Locked<'d> {
     /// The next slot of a class.
-    pub(crate) fn alloc_small(&mut self, class: usize, findings: &mut Findings<'_>) -> Option<NonNull<u8>> {
-        let head = self.state.heads[class];
-        if let Some(memory) = head {
-            let bucket = self.bucket(memory, class);
-            if !self.is_intact(bucket, findings) {
+    pub(super) fn alloc_small(
+        &mut self,
+        class: usize,
+        pending: &mut PendingReport<'_>,
+    ) -> Option<NonNull<u8>> {
+        if let Some(head) = self.head(class) {
+            if !self.is_intact(head, pending) {
                 return None;
             }
-            let Call { len, alignment, site, .. } = findings.call;
-            if let Some(memory) = bucket.take(len, alignment, site) {
+            let Call { len, alignment, site, .. } = pending.call;
+            if let Some(memory) = head.take(len, alignment, site) {
                 return Some(memory);
             }
         }
-        self.alloc_page(class, findings.call)
+        self.alloc_page(class, pending.call)
     }
 
     /// The first slot of a new page.
     #[cold]
     fn alloc_page(&mut self, class: usize, call: Call<'_>) -> Option<NonNull<u8>> {
-        let head = self.state.heads[class];
-        // SAFETY: always this child.
+        // SAFETY: always this child, which this thread may call.
         unsafe { self.state.pages.reserve(self.child) }?;
         let page_alignment = self.geometry.page_alignment();
-        // SAFETY: the length is not zero.
+        // SAFETY: a page's size is not zero (non-zero), and this thread may call the child (one-thread).
         let memory =
             unsafe { self.child.raw_alloc(self.geometry.page_size, page_alignment, return_address()) }?;
-        // SAFETY: a new block of the child, as the geometry wants it; the allocator is locked.
-        let bucket = unsafe { Bucket::init(self.geometry, class, memory, head) };
+        let head = self.head(class);
+        // SAFETY: a new block of the child (new-block), as the geometry wants it; the allocator is locked.
+        let bucket = unsafe { Bucket::init(self.geometry, class, memory, head.map(|head| head.page())) };
         if let Some(head) = head {
-            self.bucket(head, class).set_next(Some(memory));
+            head.set_next(Some(memory));
         }
-        self.state.heads[class] = Some(memory);
         let serial = self.state.next_serial();
         self.state.pages.insert(memory.addr().get(), Page { memory, class, serial });
+        self.state.heads[class] = Some(memory);
         bucket.take(call.len, call.alignment, call.site)
     }
 
-    pub(crate) fn resize_small(
+    /// # Safety
+    /// If this succeeds, the bytes of the block past `new_len` are not used any more (dead-pointer).
+    pub(super) unsafe fn resize_small(
         &mut self,
         bucket: Bucket<'d>,
-        findings: &mut Findings<'_>,
+        pending: &mut PendingReport<'_>,
         new_len: usize,
     ) -> Option<NonNull<u8>> {
-        let slot = self.live_slot(bucket, findings)?;
-        let alignment = bucket.alignment(slot).unwrap_or(findings.call.alignment);
+        let slot = self.live_slot(bucket, pending)?;
+        let alignment = slot.alignment().unwrap_or(pending.call.alignment);
         let class = self.geometry.class_of(new_len, alignment);
         if class >= self.geometry.class_count || 1 << class != bucket.slot_size() {
             return None;
         }
-        let len = bucket.len(slot).unwrap_or(findings.call.len);
+        let len = slot.len().unwrap_or(pending.call.len);
         self.state.total_requested_bytes = self.total_after(len, new_len)?;
-        bucket.set_len(slot, new_len);
+        // SAFETY: a length of this class is at most the slot's size; what is past it is not used, by our caller.
+        unsafe { slot.set_len(new_len) };
         if self.config.resize_stack_traces {
-            bucket.set_trace(slot, Event::Allocation, findings.call.site);
+            slot.set_trace(Event::Allocation, pending.call.site);
         }
-        Some(bucket.slot(slot))
+        Some(slot.memory())
     }
 
-    pub(crate) fn free_small(&mut self, bucket: Bucket<'d>, findings: &mut Findings<'_>) {
-        let Some(slot) = self.live_slot(bucket, findings) else { return };
+    /// # Safety
+    /// The block at the call's address is not used any more (dead-pointer).
+    pub(super) unsafe fn free_small(&mut self, bucket: Bucket<'d>, pending: &mut PendingReport<'_>) {
+        let Some(slot) = self.live_slot(bucket, pending) else { return };
         // The links of a page that is about to go are followed. With safety, they have been looked up.
         if bucket.has_one_block() && !self.geometry.safety && !self.are_links_intact(bucket) {
-            return corrupt(bucket, findings);
+            return corrupt(bucket, pending);
         }
-        self.uncount(bucket.len(slot).unwrap_or(findings.call.len));
-        bucket.free(slot, findings.call.site);
+        self.uncount(slot.len().unwrap_or(pending.call.len));
+        slot.free(pending.call.site);
         if bucket.is_empty() {
-            self.end_page(bucket, slot, findings);
+            // SAFETY: a page of the list, none of whose blocks is live.
+            unsafe { self.end_page(bucket, slot, pending) };
         }
     }
 
     /// What happens to a page when the block in `slot`, which was its last, has been freed.
+    ///
+    /// # Safety
+    /// The page is intact, in the list of its class, and none of its blocks is live.
     #[cold]
-    fn end_page(&mut self, bucket: Bucket<'d>, slot: usize, findings: &mut Findings<'_>) {
-        self.unlink(bucket);
+    unsafe fn end_page(&mut self, bucket: Bucket<'d>, slot: Slot<'d>, pending: &mut PendingReport<'_>) {
+        // SAFETY: an intact page of the list, by our caller.
+        unsafe { self.unlink(bucket) };
         if !self.config.never_unmap {
-            let Call { address, len, alignment, site, .. } = findings.call;
-            let freed = Freed::new(
+            let Call { address, len, alignment, site, .. } = pending.call;
+            let freed = Freed {
                 address,
-                bucket.len(slot).unwrap_or(len),
-                bucket.alignment(slot).unwrap_or(alignment),
-                bucket.trace(slot, Event::Allocation),
-                site.word(),
-            );
-            self.bury(freed, Some(self.page_memory(bucket.page())), return_address());
+                len: slot.len().unwrap_or(len),
+                alignment: slot.alignment().unwrap_or(alignment),
+                allocation: slot.trace(Event::Allocation),
+                free: site.word(),
+            };
+            // SAFETY: a page of the table without live blocks. It has just left its list, so this is its first end.
+            let unused = unsafe { self.unused_page(bucket.page()) };
+            self.bury(freed, Some(unused), return_address());
         }
     }
 
-    /// The slot of the live block that a caller means. What does not fit is added to the findings; if
-    /// nothing does, the result is `None`.
-    fn live_slot(&self, bucket: Bucket<'d>, findings: &mut Findings<'_>) -> Option<usize> {
-        if !self.is_intact(bucket, findings) {
+    /// The slot of the live block that a caller means. What does not fit is added to the report; if nothing does, the
+    /// result is `None`.
+    fn live_slot(&self, bucket: Bucket<'d>, pending: &mut PendingReport<'_>) -> Option<Slot<'d>> {
+        if !self.is_intact(bucket, pending) {
             return None;
         }
-        let address = findings.call.address;
+        let address = pending.call.address;
         let Some(slot) = bucket.slot_of(address) else {
             // The rest of the page was never handed out; but it may have been a page before.
-            self.find_among_the_dead(findings);
+            self.find_among_the_dead(pending);
             return None;
         };
-        if bucket.slot(slot).addr().get() != address || !bucket.is_used(slot) {
-            self.not_live(bucket, slot, findings);
+        if slot.memory().addr().get() != address || !slot.is_used() {
+            self.not_live(slot, pending);
             return None;
         }
-        if self.geometry.safety && !self.compare(bucket, slot, findings) {
+        if self.geometry.safety && !self.compare(bucket, slot, pending) {
             return None;
         }
         Some(slot)
     }
 
-    /// Whether a page still has its header. If not, the findings have it, and they end the program.
+    /// Whether a page still has its header. If not, the report says so, and the process aborts when it is made.
     ///
-    /// Its links are looked up too, with safety. Without, they are when somebody is about to
-    /// [follow](Self::are_links_intact) them.
+    /// With safety, the page's links are looked up too. Without, they are when they are about to be
+    /// [followed](Self::are_links_intact).
     #[inline]
-    fn is_intact(&self, bucket: Bucket<'_>, findings: &mut Findings<'_>) -> bool {
+    fn is_intact(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
         if bucket.is_intact() && (!self.geometry.safety || self.are_links_intact(bucket)) {
             return true;
         }
-        corrupt(bucket, findings);
+        corrupt(bucket, pending);
         false
     }
 
-    /// Whether a page still has its header, and its links may be followed. If not, the findings have it,
-    /// and they end the program.
-    pub(crate) fn is_intact_with_links(&self, bucket: Bucket<'_>, findings: &mut Findings<'_>) -> bool {
+    /// Whether a page still has its header, and its links may be followed. If not, the report says so, and the process
+    /// aborts when it is made.
+    pub(crate) fn is_intact_with_links(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
         if bucket.is_intact() && self.are_links_intact(bucket) {
             return true;
         }
-        corrupt(bucket, findings);
+        corrupt(bucket, pending);
         false
     }
 
@@ -153,15 +167,20 @@ impl<'d> Locked<'d> {
         is_page(bucket.prev()) && is_page(bucket.next())
     }
 
-    /// Takes an intact page out of the list of its class.
-    fn unlink(&mut self, bucket: Bucket<'d>) {
+    /// Takes a page out of the list of its class.
+    ///
+    /// # Safety
+    /// The page is intact, and its links are to pages of the table of the same class.
+    unsafe fn unlink(&mut self, bucket: Bucket<'d>) {
         let class = bucket.class_index();
         let (prev, next) = (bucket.prev(), bucket.next());
         if let Some(memory) = prev {
-            self.bucket(memory, class).set_next(next);
+            // SAFETY: a page of this class, by our caller.
+            unsafe { self.bucket(memory, class) }.set_next(next);
         }
         match next {
-            Some(memory) => self.bucket(memory, class).set_prev(prev),
+            // SAFETY: a page of this class, by our caller.
+            Some(memory) => unsafe { self.bucket(memory, class) }.set_prev(prev),
             None => self.state.heads[class] = prev,
         }
         // The page may be kept for longer than its neighbours.
@@ -169,55 +188,54 @@ impl<'d> Locked<'d> {
         bucket.set_next(None);
     }
 
-    /// Adds to the findings that an address is in a slot, but is no live block.
+    /// Adds to the report that an address is in a slot, but is not a live block.
     #[cold]
-    fn not_live(&self, bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) {
-        let block = bucket.slot(slot).addr().get();
-        let is_used = bucket.is_used(slot);
-        if block != findings.call.address {
-            let report = findings.add(ReportKind::InvalidFree);
-            self.describe(bucket, slot, report);
-            report.inside = is_used.then_some(block);
+    fn not_live(&self, slot: Slot<'_>, pending: &mut PendingReport<'_>) {
+        let block = slot.memory().addr().get();
+        if block != pending.call.address {
+            let report = pending.add(ReportKind::InvalidFree);
+            self.describe(slot, report);
+            report.inside = slot.is_used().then_some(block);
         } else {
-            let report = findings.add(ReportKind::DoubleFree);
-            self.describe(bucket, slot, report);
-            report.first_free = self.trace_of(bucket.trace(slot, Event::Free));
+            let report = pending.add(ReportKind::DoubleFree);
+            self.describe(slot, report);
+            report.first_free = self.trace_of(slot.trace(Event::Free));
         }
     }
 
-    /// Compares a live block with what is stored of it. What does not fit is added to the findings; false if
-    /// the page has been overwritten.
-    fn compare(&self, bucket: Bucket<'_>, slot: usize, findings: &mut Findings<'_>) -> bool {
-        if !bucket.is_slot_intact(slot) {
-            self.describe(bucket, slot, findings.report());
-            corrupt(bucket, findings);
+    /// Compares a live block with what is stored of it. What does not fit is added to the report; false if the page has
+    /// been overwritten.
+    fn compare(&self, bucket: Bucket<'_>, slot: Slot<'_>, pending: &mut PendingReport<'_>) -> bool {
+        if !slot.is_intact() {
+            self.describe(slot, pending.report());
+            corrupt(bucket, pending);
             return false;
         }
-        if bucket.len(slot).is_some_and(|len| len != findings.call.len) {
-            self.describe(bucket, slot, findings.add(ReportKind::WrongLength));
+        if slot.len().is_some_and(|len| len != pending.call.len) {
+            self.describe(slot, pending.add(ReportKind::WrongLength));
         }
-        if bucket.alignment(slot).is_some_and(|alignment| alignment != findings.call.alignment) {
-            self.describe(bucket, slot, findings.add(ReportKind::WrongAlignment));
+        if slot.alignment().is_some_and(|alignment| alignment != pending.call.alignment) {
+            self.describe(slot, pending.add(ReportKind::WrongAlignment));
         }
-        let overrun = bucket.first_overrun(slot);
+        let overrun = slot.first_overrun();
         if overrun.is_some() {
-            let report = findings.add(ReportKind::Overrun);
-            self.describe(bucket, slot, report);
+            let report = pending.add(ReportKind::Overrun);
+            self.describe(slot, report);
             report.overrun = overrun;
         }
         true
     }
 
     /// Puts into a report what is known of a block.
-    fn describe(&self, bucket: Bucket<'_>, slot: usize, report: &mut Report) {
-        report.recorded_len = bucket.len(slot);
-        report.recorded_alignment = bucket.alignment(slot);
-        report.allocation = self.trace_of(bucket.trace(slot, Event::Allocation));
+    fn describe(&self, slot: Slot<'_>, report: &mut Report) {
+        report.recorded_len = slot.len();
+        report.recorded_alignment = slot.alignment();
+        report.allocation = self.trace_of(slot.trace(Event::Allocation));
     }
 }
 
-/// Adds to the findings that a page's metadata has been overwritten.
+/// Adds to the report that a page's metadata has been overwritten.
 #[cold]
-fn corrupt(bucket: Bucket<'_>, findings: &mut Findings<'_>) {
-    findings.add(ReportKind::Corruption).address = bucket.page().addr().get();
+fn corrupt(bucket: Bucket<'_>, pending: &mut PendingReport<'_>) {
+    pending.add(ReportKind::Corruption).address = bucket.page().addr().get();
 }

@@ -15,7 +15,7 @@
 use super::Locked;
 use crate::allocator::Allocator;
 use crate::heap::PAGE_ALLOCATOR;
-use crate::heap::debug::report::{Site, Trace};
+use crate::heap::debug::report::{CallSite, Trace};
 use crate::testing::symbol::STACK;
 
 /// The most nodes of a tree. (In bytes, at most 48 MiB where words have 64 bits, and half as much again while the
@@ -59,7 +59,7 @@ impl<'d> Locked<'d> {
     /// Stores the stack of a call, so that its word stands for all of it. Where there is no memory for that, the
     /// word is the first address.
     #[inline]
-    pub(crate) fn store(&mut self, site: &mut Site<'_>) {
+    pub(crate) fn store(&mut self, site: &mut CallSite<'_>) {
         if let Some(stack) = site.stack() {
             if let Some(id) = self.number_of(stack) {
                 site.set_id(id);
