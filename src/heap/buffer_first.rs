@@ -9,21 +9,21 @@
 //!                                            └───────┘   └─────────┘
 //! ```
 //!
-//! There is no header: the address of a block says which of the two it is from. So no block of the fallback may start in the
-//! buffer. It can if the fallback gets its own memory from this allocator, as an arena over it does. Such a block goes back
-//! to the fallback at once, and the request fails; if the fallback's `remap` moves a block into the buffer, the old block is
-//! gone, and the process aborts.
+//! There is no header: the address of a block says which of the two it is from. So no block of the fallback may start
+//! in the buffer. It can if the fallback gets its own memory from this allocator, as an arena over it does. Such a
+//! block goes back to the fallback at once, and the request fails; if the fallback's `remap` moves a block into the
+//! buffer, the old block is gone, and the process aborts.
 //!
 //! # What it assumes of its fallback
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). It gets the caller's arguments as they are, return address
-//! included.
+//! The [contract](crate::VTable#the-contract-of-an-allocator). It gets the caller's arguments as they are, return
+//! address included.
 //!
 //! # Threads
 //!
-//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a copy of
-//! the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the middle of a
-//! call, the copy must not be used.
+//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
+//! copy of the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the
+//! middle of a call, the copy must not be used.
 //!
 //! # Differences from Zig
 //!
@@ -44,8 +44,9 @@ use crate::vtable::{VTable, block, state};
 
 /// Serves requests from a buffer while they fit, and from another allocator, the fallback, when they do not.
 ///
-/// Use it for a function that mostly needs little memory: it makes no call of a general allocator then, and works when it
-/// needs more. What fits costs no more than with a [`FixedBufferAllocator`]; anything else goes to the fallback unchanged.
+/// Use it for a function that mostly needs little memory: it makes no call of a general allocator then, and works
+/// when it needs more. What fits costs no more than with a [`FixedBufferAllocator`]; anything else goes to the
+/// fallback unchanged.
 ///
 /// A block stays where it is: one in the buffer can grow there, and [`remap`](Allocator::remap) never moves it to the
 /// fallback. [`realloc`](Allocator::realloc) does, as with any block that cannot grow in place.
@@ -92,8 +93,8 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
     /// A handle to this allocator. It can be taken any number of times, and resets nothing.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each block goes back to
-        // the one that it is from.
+        // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each block goes
+        // back to the one that it is from.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -138,7 +139,8 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
         let buffer = this.fixed_buffer_allocator.allocator();
-        // SAFETY: `len` is not zero, by our caller; the buffer is ours alone, and our handle is in its thread (one-thread).
+        // SAFETY: `len` is not zero, by our caller; the buffer is ours alone, and our handle is in its thread
+        // (one-thread).
         let inside = unsafe { buffer.raw_alloc(len, alignment, ret_addr) };
         if inside.is_some() {
             return inside;
@@ -174,7 +176,8 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
             unsafe { buffer.raw_resize(memory, alignment, new_len, ret_addr) }
         } else {
             let fallback = this.fallback_allocator.handle();
-            // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+            // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in
+            // `alloc`.
             unsafe { fallback.raw_resize(memory, alignment, new_len, ret_addr) }
         }
     }

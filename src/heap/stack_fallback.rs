@@ -12,9 +12,9 @@
 //! ```
 //!
 //! Each call puts a [`FixedBufferAllocator`](super::FixedBufferAllocator) over the buffer where it is now. As with
-//! [`BufferFirstAllocator`](super::buffer_first), the address of a block says where it is from: a block of the fallback that
-//! starts in the buffer goes back at once, and the request fails; a `remap` of the fallback that moves a block into the
-//! buffer aborts.
+//! [`BufferFirstAllocator`](super::buffer_first), the address of a block says where it is from: a block of the
+//! fallback that starts in the buffer goes back at once, and the request fails; a `remap` of the fallback that moves
+//! a block into the buffer aborts.
 //!
 //! # What it assumes of its fallback
 //!
@@ -22,9 +22,9 @@
 //!
 //! # Threads
 //!
-//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a copy of
-//! the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the middle of a
-//! call, the copy must not be used.
+//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
+//! copy of the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the
+//! middle of a call, the copy must not be used.
 //!
 //! # Differences from Zig
 //!
@@ -49,14 +49,15 @@ use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
 use crate::vtable::{VTable, block, state};
 
-/// Serves requests from `N` bytes of its own while they fit, and from another allocator, the fallback, when they do not.
+/// Serves requests from `N` bytes of its own while they fit, and from another allocator, the fallback, when they do
+/// not.
 ///
-/// [`stack_fallback`] makes one. Use it as a local variable, for a function that mostly needs little memory. What fits costs
-/// no call of the fallback. A block stays where it is: [`remap`](Allocator::remap) never moves one from the buffer to the
-/// fallback; [`realloc`](Allocator::realloc) does if it cannot grow in place.
+/// [`stack_fallback`] makes one. Use it as a local variable, for a function that mostly needs little memory. What
+/// fits costs no call of the fallback. A block stays where it is: [`remap`](Allocator::remap) never moves one from
+/// the buffer to the fallback; [`realloc`](Allocator::realloc) does if it cannot grow in place.
 ///
-/// Blocks in the buffer end when the allocator is moved or dropped. A handle borrows it, so a container with one keeps it in
-/// place; if all you have is a raw pointer, keep it in place yourself.
+/// Blocks in the buffer end when the allocator is moved or dropped. A handle borrows it, so a container with one
+/// keeps it in place; if all you have is a raw pointer, keep it in place yourself.
 ///
 /// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
 ///
@@ -113,8 +114,8 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
     /// Ports `get` of Zig 0.15.2, which makes the buffer empty and must not be called twice.
     #[inline]
     pub fn get(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block goes back to
-        // the one that it is from. The handle borrows `self`, so the buffer stays in its place.
+        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block goes
+        // back to the one that it is from. The handle borrows `self`, so the buffer stays in its place.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -178,8 +179,8 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
     fn with_fixed_buffer<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let begin = NonNull::from(&self.buffer).cast::<u8>();
         let buffer = NonNull::slice_from_raw_parts(begin, N);
-        // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by one call at a time,
-        // since a fixed buffer calls nothing else. At most `N` of them are in use.
+        // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by one call
+        // at a time, since a fixed buffer calls nothing else. At most `N` of them are in use.
         let fixed_buffer = unsafe { FixedBufferAllocator::from_raw_parts(buffer, self.end_index.get()) };
         let result = call(fixed_buffer.allocator());
         self.end_index.set(fixed_buffer.end_index());
@@ -238,7 +239,8 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
             })
         } else {
             let fallback = this.fallback_allocator.handle();
-            // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+            // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in
+            // `alloc`.
             unsafe { fallback.raw_resize(memory, alignment, new_len, ret_addr) }
         }
     }

@@ -103,11 +103,12 @@ impl<'a> AllocatingWriter<'a> {
         let moved = if capacity == 0 {
             highest(Alignment::_1)
         } else if old.is_empty() {
-            // SAFETY: the length is not zero (non-zero); a plain handle is not `Send`, so this is its thread (one-thread).
+            // SAFETY: the length is not zero (non-zero); a plain handle is not `Send`, so this is its thread
+            // (one-thread).
             unsafe { allocator.raw_alloc(capacity, Alignment::_1, ra) }.ok_or(Error::OutOfMemory)?
         } else {
-            // SAFETY: the buffer is a live block with alignment 1 (live-block), not used again if it moves (dead-pointer),
-            // and the new length is not zero (non-zero); one thread, as above.
+            // SAFETY: the buffer is a live block with alignment 1 (live-block), not used again if it moves
+            // (dead-pointer), and the new length is not zero (non-zero); one thread, as above.
             match unsafe { allocator.raw_remap(old, Alignment::_1, capacity, ra) } {
                 Some(memory) => {
                     self.buffer = NonNull::slice_from_raw_parts(memory, capacity);
@@ -125,8 +126,8 @@ impl<'a> AllocatingWriter<'a> {
         };
         self.buffer = NonNull::slice_from_raw_parts(moved, capacity);
         if !old.is_empty() {
-            // SAFETY: the old buffer is a live block with alignment 1 (live-block), not used again as its text has been copied
-            // (dead-pointer); one thread, as above.
+            // SAFETY: the old buffer is a live block with alignment 1 (live-block), not used again as its text has
+            // been copied (dead-pointer); one thread, as above.
             unsafe { allocator.raw_free(old, Alignment::_1, ra) };
         }
         Ok(())

@@ -4,9 +4,9 @@
 //!
 //! # Layout
 //!
-//! Blocks of up to a quarter of a page (see [`DebugConfig::page_size`]; 32 KiB by default) are small. Their class is the
-//! larger of length and alignment, rounded up to a power of two. A page of a class is one block of the child. It holds
-//! slots of that size, and after them, at its very end, what is known of each:
+//! Blocks of up to a quarter of a page (see [`DebugConfig::page_size`]; 32 KiB by default) are small. Their class is
+//! the larger of length and alignment, rounded up to a power of two. A page of a class is one block of the child. It
+//! holds slots of that size, and after them, at its very end, what is known of each:
 //!
 //! ```text
 //!   heads                      page, aligned to its size
@@ -16,61 +16,62 @@
 //!             8 bytes each                   │ prev: an older page of this class
 //! ```
 //!
-//! Slots are handed out from first to last, each once. When all blocks of a page have been freed, it goes back to the child,
-//! even if it has slots left. The offsets and the number of slots are Zig's to the byte.
+//! Slots are handed out from first to last, each once. When all blocks of a page have been freed, it goes back to the
+//! child, even if it has slots left. The offsets and the number of slots are Zig's to the byte.
 //!
-//! Larger blocks come from the child one by one. Two hash tables, in memory of the child, hold the addresses of the pages,
-//! and the large blocks with their traces.
+//! Larger blocks come from the child one by one. Two hash tables, in memory of the child, hold the addresses of the
+//! pages, and the large blocks with their traces.
 //!
 //! With the feature `backtrace`, a trace is one word: the innermost frame in a tree of all calls, whose root is where
-//! threads start. So each stack is stored once, whole, and a page has Zig's room for traces but uses a word of each. The
-//! tree is in pages of the operating system, since Zig would ask the child for nothing there, and is freed with the
-//! allocator. It has at most a million frames; after that, or without memory, a trace is its first address. Symbols are
-//! looked up when a report is printed or leaks are grouped.
+//! threads start. So each stack is stored once, whole, and a page has Zig's room for traces but uses a word of each.
+//! The tree is in pages of the operating system, since Zig would ask the child for nothing there, and is freed with
+//! the allocator. It has at most a million frames; after that, or without memory, a trace is its first address.
+//! Symbols are looked up when a report is printed or leaks are grouped.
 //!
-//! The files: `pages` is the layout of a page, `state` what changes under the lock and what a call does with it, `report`
-//! what is found and who receives it; `leaks` is the search for live blocks.
+//! The files: `pages` is the layout of a page, `state` what changes under the lock and what a call does with it,
+//! `report` what is found and who receives it; `leaks` is the search for live blocks.
 //!
 //! # What it assumes of its child
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory need not be zero. A
-//! small block costs no call of the child as long as there is a slot; a new page is requested with a return address in this
-//! allocator's own code. Calls for large blocks pass the caller's on. A child may get its own memory from this allocator: if
-//! it returns a large block that starts in a page, the block goes back at once and the request fails; if its `remap` moves a
-//! block there, the process aborts.
+//! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory need not be
+//! zero. A small block costs no call of the child as long as there is a slot; a new page is requested with a return
+//! address in this allocator's own code. Calls for large blocks pass the caller's on. A child may get its own memory
+//! from this allocator: if it returns a large block that starts in a page, the block goes back at once and the
+//! request fails; if its `remap` moves a block there, the process aborts.
 //!
 //! # Threads
 //!
-//! Each call takes a lock, under which nothing but the child is called. Traces are captured before, and reports, those of
-//! leaks included, are made after it. So a report function may allocate, also if this allocator is below the global one. The
-//! lock allocates nothing. A child that calls back into the allocator, against [no-reentry](crate::VTable#no-reentry),
-//! waits for itself.
+//! Each call takes a lock, under which nothing but the child is called. Traces are captured before, and reports,
+//! those of leaks included, are made after it. So a report function may allocate, also if this allocator is below the
+//! global one. The lock allocates nothing. A child that calls back into the allocator, against
+//! [no-reentry](crate::VTable#no-reentry), waits for itself.
 //!
 //! # After a fork
 //!
-//! On Unix, a fork waits until no debug allocator is locked and holds all their locks while it lasts (`pthread_atfork`). So
-//! a child process can go on allocating, if the allocator's own child can. This holds for the 64 allocators that were used
-//! first and still exist; any other that is locked during the fork hangs in the child process. A fork within a call of the
-//! allocator's own child happens after a wait of a second. Printing takes locks of the standard library and of the crate
-//! `backtrace`: if another thread was printing a report, the child process hangs when it prints one. `vfork` and
-//! `posix_spawn` copy nothing and do not wait.
+//! On Unix, a fork waits until no debug allocator is locked and holds all their locks while it lasts
+//! (`pthread_atfork`). So a child process can go on allocating, if the allocator's own child can. This holds for the
+//! 64 allocators that were used first and still exist; any other that is locked during the fork hangs in the child
+//! process. A fork within a call of the allocator's own child happens after a wait of a second. Printing takes locks
+//! of the standard library and of the crate `backtrace`: if another thread was printing a report, the child process
+//! hangs when it prints one. `vfork` and `posix_spawn` copy nothing and do not wait.
 //!
 //! In the child process, blocks of the other threads stay live, and a search for leaks finds them.
 //!
 //! # Differences from Zig
 //!
-//! - Zig finds the metadata by the caller's address, length and alignment, and reads whatever is there: a foreign pointer,
-//!   or a second free after the page went back, is a segmentation fault or a panic. Here the address is looked up in the
-//!   table of pages, one more block of the child, so both are reported, with or without `safety`, and so is a length of
-//!   another class.
+//! - Zig finds the metadata by the caller's address, length and alignment, and reads whatever is there: a foreign
+//!   pointer, or a second free after the page went back, is a segmentation fault or a panic. Here the address is
+//!   looked up in the table of pages, one more block of the child, so both are reported, with or without `safety`,
+//!   and so is a length of another class.
 //! - Only overwritten metadata aborts. Zig also panics for a pointer that it does not know ("Invalid free").
 //! - A free of an address inside a block is an `InvalidFree`; Zig frees the block.
 //! - The alignment of large blocks is checked. The child gets the recorded length; Zig passes the caller's on.
 //! - The rest of a slot is filled with 0xFD and checked. Zig leaves it alone.
 //! - The last few blocks that went back to the child are remembered, and can be kept in quarantine.
-//! - Blocks that leak from one place are one report. Traces leave out functions of libraries, and stacks are stored once.
-//! - At the end, leaked blocks go back to the child (unless `never_unmap` is set), since a child may be an arena that lives
-//!   on. `never_unmap` with `retain_metadata` also gives small pages back then.
+//! - Blocks that leak from one place are one report. Traces leave out functions of libraries, and stacks are stored
+//!   once.
+//! - At the end, leaked blocks go back to the child (unless `never_unmap` is set), since a child may be an arena that
+//!   lives on. `never_unmap` with `retain_metadata` also gives small pages back then.
 //! - Dropping it is a `deinit`; leaks are not reported while a panic is unwinding.
 //! - When the child refuses memory, the bytes are not counted as requested. Zig's total stays raised.
 //! - Nothing is assumed to be zero. Zig reads the bits of a new page, unless `backing_allocator_zeroes` is off.
@@ -148,9 +149,9 @@ pub enum Check {
 ///
 /// ¹ See [below](#what-is-not-found) for what the typed `free` does before the call.
 ///
-/// Lengths, alignments, overruns and leaks are checked with [`safety`](DebugConfig::safety), which is on in debug builds.
-/// Without it, a page's links to its neighbours are checked only before they are followed, so some corruption is found
-/// later.
+/// Lengths, alignments, overruns and leaks are checked with [`safety`](DebugConfig::safety), which is on in debug
+/// builds. Without it, a page's links to its neighbours are checked only before they are followed, so some corruption
+/// is found later.
 ///
 /// Each is counted:
 ///
@@ -172,9 +173,9 @@ pub enum Check {
 ///
 /// A [`Report`] has three traces: this call, the allocation, and for a double free the first free. With the feature
 /// `backtrace` they have functions, files and lines, and start in the program's own code, without the
-/// [frames](DebugConfig::skip_frames) of the standard library, of this crate and of container crates. Blocks that leak
-/// from one place are [one report](DebugConfig::group_leaks), with a [limit](DebugConfig::leak_limit) on reports. Reports
-/// are printed to the standard error stream, or go to a [function of yours](DebugConfig::report).
+/// [frames](DebugConfig::skip_frames) of the standard library, of this crate and of container crates. Blocks that
+/// leak from one place are [one report](DebugConfig::group_leaks), with a [limit](DebugConfig::leak_limit) on
+/// reports. Reports are printed to the standard error stream, or go to a [function of yours](DebugConfig::report).
 ///
 /// # Guarantees
 ///
@@ -187,13 +188,14 @@ pub enum Check {
 ///
 /// - A write to a freed block; any read; a write after a large block, or after one that fills its slot, whose size is a
 ///   power of two.
-/// - A second free of memory that went back to the child is a `DoubleFree` only for the last 16 blocks whose free gave
-///   memory back (of small blocks, the last one of a page), and otherwise an `InvalidFree`.
-///   [`never_unmap`](DebugConfig::never_unmap) with [`retain_metadata`](DebugConfig::retain_metadata) remembers all blocks.
+/// - A second free of memory that went back to the child is a `DoubleFree` only for the last 16 blocks whose free
+///   gave memory back (of small blocks, the last one of a page), and otherwise an `InvalidFree`.
+///   [`never_unmap`](DebugConfig::never_unmap) with [`retain_metadata`](DebugConfig::retain_metadata) remembers all
+///   blocks.
 /// - If the child has handed the same address out again, a stale pointer to it cannot be told from a valid one.
 /// - In builds with `debug_assertions` the typed [`free`](Allocator::free) fills the memory with 0xAA before any
-///   allocator sees the call, as in Zig. If the memory has been unmapped by then, a second free is a segmentation fault and
-///   not a report. A [`quarantine`](DebugConfig::quarantine) or `never_unmap` helps;
+///   allocator sees the call, as in Zig. If the memory has been unmapped by then, a second free is a segmentation
+///   fault and not a report. A [`quarantine`](DebugConfig::quarantine) or `never_unmap` helps;
 ///   [`with_allocator`](crate::testing::with_allocator()) has the former.
 ///
 /// Ports `std.heap.DebugAllocator` of Zig 0.15.2.
@@ -306,9 +308,9 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     }
 
     const fn handle(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract: small blocks are slots of pages, which are live blocks of the child, and a
-        // slot is handed out once; large blocks are the child's. Pages are freed when all their blocks are, or with `self`,
-        // which the handle borrows.
+        // SAFETY: the functions keep the contract: small blocks are slots of pages, which are live blocks of the
+        // child, and a slot is handed out once; large blocks are the child's. Pages are freed when all their blocks
+        // are, or with `self`, which the handle borrows.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -318,8 +320,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     }
 
     /// Reports the live blocks, and returns how many there are: by class, in each the newest page first; then large
-    /// blocks, the oldest first. Those of one place are [one report](DebugConfig::group_leaks), in the place of the first,
-    /// and there are at most [`leak_limit`](DebugConfig::leak_limit) reports.
+    /// blocks, the oldest first. Those of one place are [one report](DebugConfig::group_leaks), in the place of the
+    /// first, and there are at most [`leak_limit`](DebugConfig::leak_limit) reports.
     ///
     /// The time grows with the number of blocks and pages, and of places whose symbols are looked up. The allocator is
     /// locked while it looks, once, and not while reports are made: they are of that moment. Blocks that
@@ -385,8 +387,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         }
     }
 
-    /// How often something of this kind has been found. Of [leaks](ReportKind::Leak), each block counts, at every search,
-    /// whether it has a report or is left out.
+    /// How often something of this kind has been found. Of [leaks](ReportKind::Leak), each block counts, at every
+    /// search, whether it has a report or is left out.
     pub fn count(&self, kind: ReportKind) -> usize {
         self.reporter.count(kind)
     }
@@ -589,9 +591,9 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         unsafe { self.alloc_in_full(Some(held), len, alignment, ret_addr, 0) }
     }
 
-    /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or in the function
-    /// that it is inlined into. That function must be on the stack, where the trace starts: hence the `black_box` around
-    /// the result, without which the call might become a jump.
+    /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or in the
+    /// function that it is inlined into. That function must be on the stack, where the trace starts: hence the
+    /// `black_box` around the result, without which the call might become a jump.
     ///
     /// # Safety
     /// `len` is not zero (non-zero).
@@ -621,8 +623,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// `resize` and `remap`, by `operation`. It is inlined into them, since traces start there.
     ///
     /// # Safety
-    /// If this succeeds, what it ends is not used any more (dead-pointer): the bytes past `new_len`, and the old block if it
-    /// has moved.
+    /// If this succeeds, what it ends is not used any more (dead-pointer): the bytes past `new_len`, and the old
+    /// block if it has moved.
     #[inline(always)]
     unsafe fn set_len(
         &self,

@@ -32,8 +32,8 @@ const _: () = assert!(size_of::<Header>() == 32 && align_of::<Header>() == 8);
 ///    initialised, and so are, of each slot that has been handed out, the used bit, the allocation's trace, and with
 ///    safety the length and the alignment.
 /// 2. *Locked*: nothing else uses the bytes of the metadata, since this thread has the allocator's lock.
-/// 3. *Intact*: the program has not written over the metadata. Where that is not certain, [`is_intact`](Bucket::is_intact)
-///    comes first; it needs the first two alone.
+/// 3. *Intact*: the program has not written over the metadata. Where that is not certain,
+///    [`is_intact`](Bucket::is_intact) comes first; it needs the first two alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket<'g> {
     page: NonNull<u8>,
@@ -47,7 +47,8 @@ impl<'g> Bucket<'g> {
     /// A new page without blocks, at the head of the list of its class.
     ///
     /// # Safety
-    /// `page` is a new block of the child, as long and as aligned as the geometry says; facts 2 and 3 of [`Bucket`] hold.
+    /// `page` is a new block of the child, as long and as aligned as the geometry says; facts 2 and 3 of [`Bucket`]
+    /// hold.
     pub(crate) unsafe fn init(
         geometry: &'g Geometry,
         index: usize,
@@ -103,8 +104,8 @@ impl<'g> Bucket<'g> {
         unsafe { self.metadata(0) }
     }
 
-    /// Whether the header has not been overwritten, as far as that can be seen here. The caller looks its links up before
-    /// it follows them.
+    /// Whether the header has not been overwritten, as far as that can be seen here. The caller looks its links up
+    /// before it follows them.
     #[inline(always)]
     pub(crate) fn is_intact(&self) -> bool {
         // SAFETY: the header of a page, which is locked; any bytes make a header.
@@ -202,8 +203,8 @@ impl<'g> Bucket<'g> {
         Some(slot.memory())
     }
 
-    /// The next slot, of which it is stored that it is in use, and nothing else yet: with safety, or with traces, that is
-    /// for the caller to do.
+    /// The next slot, of which it is stored that it is in use, and nothing else yet: with safety, or with traces,
+    /// that is for the caller to do.
     #[inline(always)]
     pub(super) fn take_slot(self) -> Option<Slot<'g>> {
         let number = self.allocated_count();

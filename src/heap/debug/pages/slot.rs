@@ -17,8 +17,9 @@ pub(crate) enum Event {
     Free = 1,
 }
 
-/// A slot that has been handed out: its number is below the header's `allocated_count`, which only grows. So the facts of
-/// [`Bucket`] say of all that is stored of it that it is inside the page and, from [`Bucket::take`] on, initialised.
+/// A slot that has been handed out: its number is below the header's `allocated_count`, which only grows. So the
+/// facts of [`Bucket`] say of all that is stored of it that it is inside the page and, from [`Bucket::take`] on,
+/// initialised.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot<'g> {
     bucket: Bucket<'g>,
@@ -150,8 +151,8 @@ impl<'g> Slot<'g> {
         assert!(len <= slot_size);
         // SAFETY: at most the end of the slot.
         let slack = unsafe { self.memory().byte_add(len) };
-        // SAFETY: bytes of the slot that `set_len` has initialised; they are not part of the block, so the program has no
-        // right to use them.
+        // SAFETY: bytes of the slot that `set_len` has initialised; they are not part of the block, so the program
+        // has no right to use them.
         let slack = unsafe { core::slice::from_raw_parts(slack.as_ptr(), slot_size - len) };
         // There may be many, and comparing slices is fast.
         const UNTOUCHED: [u8; 256] = [SLACK; 256];
@@ -204,12 +205,12 @@ impl<'g> Slot<'g> {
         }
     }
 
-    /// The word that stands for the trace of the allocation, or of the free of a block that has been freed. 0 if nothing is
-    /// stored.
+    /// The word that stands for the trace of the allocation, or of the free of a block that has been freed. 0 if
+    /// nothing is stored.
     pub(crate) fn trace(self, event: Event) -> usize {
         match self.trace_place(event) {
-            // SAFETY: `Bucket::take` has initialised the one, and `free`, unless the slot is in use, the other; the page
-            // is locked.
+            // SAFETY: `Bucket::take` has initialised the one, and `free`, unless the slot is in use, the other; the
+            // page is locked.
             Some(place) if event == Event::Allocation || !self.is_used() => unsafe { place.read() },
             _ => 0,
         }

@@ -63,8 +63,8 @@ pub(crate) struct LeftOut {
 #[derive(Debug)]
 pub(crate) struct Places {
     places: Vec<Place>,
-    /// By the hash of the word; at least twice as many as there is room for places. None if each block is a place of its
-    /// own.
+    /// By the hash of the word; at least twice as many as there is room for places. None if each block is a place of
+    /// its own.
     indexes: Vec<u32>,
     gathers: bool,
     /// There is no memory for more places. What they would have is left out.

@@ -39,8 +39,8 @@ impl Listener {
     }
 }
 
-/// A function of another language, and the data that it is called with. How a report looks in that language is not known
-/// here: `call` knows the true type of `function`.
+/// A function of another language, and the data that it is called with. How a report looks in that language is not
+/// known here: `call` knows the true type of `function`.
 #[cfg(feature = "capi")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Foreign {

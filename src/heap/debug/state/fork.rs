@@ -69,8 +69,8 @@ impl Word {
         self.waiting.notify_one();
     }
 
-    /// Takes a word that is held by a fork in progress, in the thread that forks: other handlers of `pthread_atfork` may
-    /// allocate. It is given back with [`end_nested`](Self::end_nested).
+    /// Takes a word that is held by a fork in progress, in the thread that forks: other handlers of `pthread_atfork`
+    /// may allocate. It is given back with [`end_nested`](Self::end_nested).
     pub(crate) fn try_take_nested(&self) -> bool {
         let forking = FORKING.load(Ordering::Relaxed);
         forking != 0
@@ -203,8 +203,8 @@ extern "C" fn in_child() {
 mod tests {
     use super::*;
 
-    /// A fork takes every word, its own thread may go through each once at a time, and others wait. (The handlers are called
-    /// as the system would.)
+    /// A fork takes every word, its own thread may go through each once at a time, and others wait. (The handlers are
+    /// called as the system would.)
     #[test]
     fn a_fork_holds_every_word() {
         prepare();

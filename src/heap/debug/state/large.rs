@@ -43,7 +43,8 @@ impl Large {
     }
 
     /// # Safety
-    /// As for [`Unused::new`]: this block is live in the child, and nothing uses it any more. This is the only value for it.
+    /// As for [`Unused::new`]: this block is live in the child, and nothing uses it any more. This is the only value
+    /// for it.
     pub(super) unsafe fn unused(self) -> Unused {
         // SAFETY: the length and the alignment of a block of the child, which is live and not used, by our caller.
         unsafe { Unused::new(self.memory, self.alignment, false) }
@@ -78,8 +79,8 @@ impl Locked<'_> {
     }
 
     /// # Safety
-    /// `new_len` is not zero (non-zero). If this succeeds, what it ends is not used any more (dead-pointer): the bytes past
-    /// `new_len`, and the old block if it has moved.
+    /// `new_len` is not zero (non-zero). If this succeeds, what it ends is not used any more (dead-pointer): the
+    /// bytes past `new_len`, and the old block if it has moved.
     pub(super) unsafe fn resize_large(
         &mut self,
         mut index: usize,
@@ -101,12 +102,12 @@ impl Locked<'_> {
             index = self.state.large.find(pending.call.address)?;
         }
         let resized = if pending.call.operation == Operation::Remap {
-            // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and the old block is
-            // not used if it moves, by our caller; this thread may call the child (one-thread).
+            // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and the old
+            // block is not used if it moves, by our caller; this thread may call the child (one-thread).
             unsafe { self.child.raw_remap(memory, alignment, new_len, ret_addr) }?
         } else {
-            // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and what is past
-            // it is not used, by our caller; this thread may call the child (one-thread).
+            // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and what is
+            // past it is not used, by our caller; this thread may call the child (one-thread).
             let resized = unsafe { self.child.raw_resize(memory, alignment, new_len, ret_addr) };
             resized.then_some(memory.cast())?
         };
@@ -143,7 +144,8 @@ impl Locked<'_> {
         self.uncount(large.memory.len());
         let status = if self.config.never_unmap { Status::Kept } else { Status::Gone };
         let freed = self.forget(index, status, pending.call.site);
-        // SAFETY: it was live here and in the child, and the table does not own it any more; nothing uses it, by our caller.
+        // SAFETY: it was live here and in the child, and the table does not own it any more; nothing uses it, by our
+        // caller.
         let unused = (status == Status::Gone).then(|| unsafe { large.unused() });
         self.bury(freed, unused, ret_addr);
     }

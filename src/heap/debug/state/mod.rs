@@ -95,7 +95,8 @@ impl State {
     /// block's, false, and nothing has changed.
     ///
     /// # Safety
-    /// `geometry` is that of this state, and has no safety and no traces. The block is not used any more (dead-pointer).
+    /// `geometry` is that of this state, and has no safety and no traces. The block is not used any more
+    /// (dead-pointer).
     #[inline(always)]
     pub(crate) unsafe fn free_plain(&self, geometry: &Geometry, address: usize) -> bool {
         let Some(page) = self.pages.lookup(address & !(geometry.page_size - 1)) else { return false };
@@ -106,7 +107,7 @@ impl State {
             return false;
         }
         let Some(slot) = bucket.slot_of(address) else { return false };
-        if slot.memory().addr().get() != address || !slot.is_used() || bucket.has_one_block() {
+        if bucket.has_one_block() || slot.memory().addr().get() != address || !slot.is_used() {
             return false;
         }
         slot.free_plain();
@@ -127,8 +128,8 @@ impl State {
 
 /// The locked allocator.
 ///
-/// This thread may call `child` (one-thread): it has a reference to the allocator, which is only `Sync` if the child's handle
-/// is, and the lock keeps other threads out meanwhile. `geometry` and `child` are those of the state.
+/// This thread may call `child` (one-thread): it has a reference to the allocator, which is only `Sync` if the
+/// child's handle is, and the lock keeps other threads out meanwhile. `geometry` and `child` are those of the state.
 pub(crate) struct Locked<'d> {
     pub(crate) state: Guard<'d, State>,
     pub(crate) child: Allocator<'d>,
@@ -159,8 +160,8 @@ impl<'d> Locked<'d> {
     }
 
     /// # Safety
-    /// `new_len` is not zero (non-zero). If this succeeds, what it ends is not used any more (dead-pointer): the bytes past
-    /// `new_len`, and the old block if it has moved.
+    /// `new_len` is not zero (non-zero). If this succeeds, what it ends is not used any more (dead-pointer): the
+    /// bytes past `new_len`, and the old block if it has moved.
     pub(crate) unsafe fn resize(
         &mut self,
         pending: &mut PendingReport<'_>,
@@ -222,8 +223,8 @@ impl<'d> Locked<'d> {
     /// # Safety
     /// `page` is in the table, with this class. An intact page has links to such pages only.
     pub(crate) unsafe fn bucket(&self, page: NonNull<u8>, class: usize) -> Bucket<'d> {
-        // SAFETY: a page of the table, of this class, by our caller, and the allocator is locked. Callers that read more
-        // than the header ask first whether it is intact.
+        // SAFETY: a page of the table, of this class, by our caller, and the allocator is locked. Callers that read
+        // more than the header ask first whether it is intact.
         unsafe { Bucket::new(self.geometry, class, page) }
     }
 
@@ -266,8 +267,8 @@ impl<'d> Locked<'d> {
         }
     }
 
-    /// The requested bytes when a block of `len` bytes gets `new_len`, or `None` if that exceeds the limit. A block that
-    /// does not grow is always allowed.
+    /// The requested bytes when a block of `len` bytes gets `new_len`, or `None` if that exceeds the limit. A block
+    /// that does not grow is always allowed.
     fn total_after(&self, len: usize, new_len: usize) -> Option<usize> {
         let total = self.state.total_requested_bytes;
         if !self.config.enable_memory_limit {
@@ -321,7 +322,8 @@ impl<'d> Locked<'d> {
         }
     }
 
-    /// Ends all blocks, and gives back to the child what is to be given back. The state is new before the child is called.
+    /// Ends all blocks, and gives back to the child what is to be given back. The state is new before the child is
+    /// called.
     ///
     /// # Safety
     /// No block of this allocator is used any more (validity).
@@ -337,7 +339,8 @@ impl<'d> Locked<'d> {
         }
         if !self.config.never_unmap || self.config.retain_metadata {
             for index in old.pages.indexes().filter(|&index| old.pages.is_taken(index)) {
-                // SAFETY: a page of the old table, which is not in quarantine; no block is used any more, by our caller.
+                // SAFETY: a page of the old table, which is not in quarantine; no block is used any more, by our
+                // caller.
                 let unused = unsafe { self.unused_page(old.pages.get(index).memory) };
                 self.free_of_child(unused, return_address());
             }
@@ -360,8 +363,8 @@ impl<'d> Locked<'d> {
     /// A page without live blocks.
     ///
     /// # Safety
-    /// As for [`Unused::new`]: `page` is or was in the table of pages, none of its blocks is live, and this is the only value
-    /// for it.
+    /// As for [`Unused::new`]: `page` is or was in the table of pages, none of its blocks is live, and this is the
+    /// only value for it.
     unsafe fn unused_page(&self, page: NonNull<u8>) -> Unused {
         let memory = NonNull::slice_from_raw_parts(page, self.geometry.page_size);
         // SAFETY: all pages are live blocks of the child of this length and alignment; the rest is so by our caller.

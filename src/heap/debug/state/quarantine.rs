@@ -21,8 +21,8 @@ pub(super) struct Freed {
     pub(super) free: usize,
 }
 
-/// A block that is live in the child and that nothing uses: the right to give it back. There is one for each such block;
-/// if it is dropped, the block leaks.
+/// A block that is live in the child and that nothing uses: the right to give it back. There is one for each such
+/// block; if it is dropped, the block leaks.
 #[derive(Debug)]
 pub(super) struct Unused {
     memory: NonNull<[u8]>,
@@ -34,8 +34,8 @@ pub(super) struct Unused {
 impl Unused {
     /// # Safety
     /// `memory` is a live block of the child, with matching length and `alignment`, and no block of this allocator is
-    /// live in it. This is the only value for it. Its bytes are not used, but for the metadata of a page, while the page
-    /// is in the table.
+    /// live in it. This is the only value for it. Its bytes are not used, but for the metadata of a page, while the
+    /// page is in the table.
     pub(super) unsafe fn new(memory: NonNull<[u8]>, alignment: Alignment, is_page: bool) -> Unused {
         Unused { memory, alignment, is_page }
     }

@@ -97,8 +97,8 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         let old = core::mem::replace(self, Table::new(self.trailing));
         if old.capacity != 0 {
             let memory = NonNull::slice_from_raw_parts(old.slots, old.capacity * old.stride());
-            // SAFETY: a live block of the child, with matching length and alignment (live-block), which is not used again
-            // (dead-pointer); this thread may call the child, by our caller.
+            // SAFETY: a live block of the child, with matching length and alignment (live-block), which is not used
+            // again (dead-pointer); this thread may call the child, by our caller.
             unsafe { child.raw_free(memory, ALIGNMENT, return_address()) };
         }
     }
