@@ -123,7 +123,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
         self.fixed_buffer_allocator.reset();
     }
 
-    /// Whether the block begins in the buffer. No block of the fallback that was handed out does.
+    /// Whether the block starts in the buffer. No block of the fallback that was handed out does.
     #[inline]
     fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
         self.fixed_buffer_allocator.owns_ptr(memory.as_ptr().cast())

@@ -11,7 +11,7 @@
 //!   └─────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Each call puts a [`FixedBufferAllocator`](super::FixedBufferAllocator) over the buffer where it is now. As with
+//! Each call puts a [`FixedBufferAllocator`] over the buffer where it is now. As with
 //! [`BufferFirstAllocator`](super::buffer_first), the address of a block says where it is from: a block of the
 //! fallback that starts in the buffer goes back at once, and the request fails; a `remap` of the fallback that moves
 //! a block into the buffer aborts.
@@ -187,7 +187,7 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
         result
     }
 
-    /// Whether the block begins in the buffer. No block of the fallback that was handed out does.
+    /// Whether the block starts in the buffer. No block of the fallback that was handed out does.
     #[inline]
     fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
         self.owns_ptr(memory.as_ptr().cast())

@@ -107,7 +107,7 @@ use crate::vtable::{VTable, state};
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
 #[doc(alias = "std.heap.Check")]
-#[must_use = "a leak that nobody looks at is not found"]
+#[must_use = "it says whether there were leaks"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Check {
     /// None.
@@ -251,8 +251,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// A debug allocator with the [default](DebugConfig::DEFAULT) options. It asks the child for
-    /// nothing until it is asked itself.
+    /// A debug allocator with the [default](DebugConfig::DEFAULT) options. It calls the child on first use.
     ///
     /// ```
     /// # use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
@@ -266,9 +265,9 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// A debug allocator with other options.
     ///
     /// # Panics
-    /// If the page size is no power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
+    /// If the page size is not a power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
     /// class and their traces; or if the traces have more than [`MAX_STACK_TRACE_FRAMES`] addresses. In a
-    /// `const` or a `static` that is an error of the compiler.
+    /// `const` or a `static` this is a compile-time error.
     #[track_caller]
     pub const fn with_config(child_allocator: C, config: DebugConfig) -> DebugAllocator<C> {
         DebugAllocator {
@@ -284,7 +283,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         }
     }
 
-    /// As [`with_config`](Self::with_config), but an invalid option is an error, whose text begins with `options`,
+    /// As [`with_config`](Self::with_config), but an invalid option is an error, whose text starts with `options`,
     /// and reports go to `listener` if there is one.
     ///
     /// # Safety
@@ -350,7 +349,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and gives all memory back to the child,
     /// as dropping it does.
     ///
-    /// Without safety nobody looks, and the result is `Ok`.
+    /// Without safety the result is `Ok`.
     ///
     /// ```
     /// use zigalloc::heap::{Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
@@ -453,8 +452,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         Locked { state, child: self.child_allocator.handle(), config: &self.config, geometry: &self.geometry }
     }
 
-    /// What is known of a call at its beginning. The stack is walked here, without the lock. It is inlined, so
-    /// that "here" is in the function of the table, or in what that is inlined into.
+    /// What is known of a call before it is made. The stack is walked here, without the lock.
     #[inline(always)]
     fn begin<'t>(
         &'t self,
@@ -702,20 +700,20 @@ impl<C: ChildAllocator> DebugAllocator<C> {
 
 impl<C: ChildAllocator> Drop for DebugAllocator<C> {
     fn drop(&mut self) {
-        /// A function that is told of a leak may panic. The memory goes back all the same.
+        /// The report function may panic at a leak. The memory goes back all the same.
         struct Release<'d, C: ChildAllocator>(&'d mut DebugAllocator<C>);
         impl<C: ChildAllocator> Drop for Release<'_, C> {
             fn drop(&mut self) {
                 self.0.release();
             }
         }
-        // A thread-local one whose child has ended the program in the middle of a call. Nobody comes back
-        // to that call, and until then the state means nothing.
+        // A thread-local allocator whose child has exited the process in the middle of a call. That call never
+        // returns, and its state cannot be trusted.
         if self.state.try_lock().is_none() {
             return;
         }
         let this = Release(self);
-        // A panic leaves blocks behind that would have been freed; that is not news.
+        // A panic leaks blocks that would have been freed; reporting them would not help.
         if this.0.config.safety && !std::thread::panicking() {
             this.0.detect_leaks();
         }

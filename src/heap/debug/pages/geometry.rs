@@ -1,6 +1,6 @@
 //! Where everything is in a page, by arithmetic alone.
 //!
-//! A page of a class holds `slot_count` slots of the same size, and behind them, up to the end of the
+//! A page of a class holds `slot_count` slots of the same size, and after them, up to the end of the
 //! page, what is to be known about them:
 //!
 //! ```text
@@ -46,9 +46,9 @@ pub(crate) struct Geometry {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Class {
     pub(crate) slot_count: usize,
-    /// Where the header begins.
+    /// Where the header starts.
     pub(crate) header: usize,
-    // The parts behind it, counted from the header.
+    // Where the parts after it start, counted from the header.
     pub(crate) lengths: usize,
     pub(crate) alignments: usize,
     pub(crate) traces: usize,
@@ -63,7 +63,7 @@ impl Geometry {
         }
     }
 
-    /// The error says which option is invalid. `options` is what its text begins with.
+    /// The error says which option is invalid. Its text starts with `options`.
     #[allow(clippy::result_large_err, reason = "a text without a heap, once in the life of an allocator")]
     pub(crate) const fn try_new(config: &DebugConfig, options: &str) -> Result<Geometry, Message> {
         let DebugConfig { page_size, stack_trace_frames: frames, .. } = *config;
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(geometry(page_size, true, 0).class_count, expected);
     }
 
-    /// DA-03, DA-05: in every page, nothing overlaps and nothing reaches behind the end.
+    /// DA-03, DA-05: in every page, nothing overlaps and nothing reaches past the end.
     #[rstest]
     #[cfg_attr(miri, ignore = "it is arithmetic alone")]
     fn every_part_has_its_place(

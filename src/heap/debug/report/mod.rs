@@ -26,14 +26,13 @@ use crate::alignment::Alignment;
 pub enum ReportKind {
     /// A block was freed, resized or remapped that had been freed before. The call does nothing.
     DoubleFree,
-    /// An address was freed, resized or remapped that is no block of this allocator. The call does
-    /// nothing.
+    /// An address was freed, resized or remapped that is not a live block's. The call does nothing.
     InvalidFree,
     /// The length is not the block's. The call goes on with the block's own.
     WrongLength,
     /// The alignment is not the block's. The call goes on with the block's own.
     WrongAlignment,
-    /// Bytes behind the block have been written to. The call goes on.
+    /// Bytes after the block have been written to. The call continues.
     Overrun,
     /// The page that a block is in has lost its metadata. The process aborts.
     Corruption,
@@ -58,7 +57,7 @@ pub enum Operation {
     Remap,
     /// [`VTable::free`](crate::VTable::free).
     Free,
-    /// The search for leaks, in the end or when asked for.
+    /// The search for leaks, at the end or when asked for.
     DetectLeaks,
 }
 
@@ -74,8 +73,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// One thing that a debug allocator has found. Its `Display` has several lines, the last without an
-/// end of line.
+/// A mistake that a debug allocator has found. Its `Display` has several lines, the last without a newline.
 ///
 /// ```
 /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
@@ -122,7 +120,7 @@ pub struct Report {
     /// The block's own alignment, if there is such a block and its alignment is known.
     pub recorded_alignment: Option<Alignment>,
     /// The block that the address is inside of, where an [invalid free](ReportKind::InvalidFree) is
-    /// one of an address that is not the beginning of a block.
+    /// one of an address that is not the start of a block.
     pub inside: Option<usize>,
     /// For an [overrun](ReportKind::Overrun), the index of the first byte that was written to,
     /// counted from the block's address.

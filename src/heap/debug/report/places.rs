@@ -12,7 +12,7 @@ pub(crate) struct Leak {
     pub(crate) alignment: Option<Alignment>,
     /// The word that is stored of its allocation.
     pub(crate) word: usize,
-    /// The blocks are told in this order.
+    /// Reports are in this order.
     pub(crate) order: (usize, usize),
 }
 
@@ -48,7 +48,7 @@ fn sum(a: Option<usize>, b: Option<usize>) -> Option<usize> {
     a?.checked_add(b?)
 }
 
-/// What is left out: so many reports, blocks, and bytes if that is known.
+/// How many reports, blocks and, if known, bytes are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeftOut {
     pub(crate) reports: usize,
@@ -59,7 +59,7 @@ pub(crate) struct LeftOut {
 /// A list of places, and a hash table of their indexes.
 ///
 /// It is filled while the allocator is locked, which the global heap may be on top of. So it does not grow then: who
-/// fills it stops when it is full, unlocks, [makes it longer](Places::grow), and begins again.
+/// fills it stops when it is full, unlocks, [makes it longer](Places::grow), and starts again.
 #[derive(Debug)]
 pub(crate) struct Places {
     places: Vec<Place>,
@@ -67,7 +67,7 @@ pub(crate) struct Places {
     /// its own.
     indexes: Vec<u32>,
     gathers: bool,
-    /// There is no memory for more places. What they would have is left out.
+    /// There is no memory for more places. Leaks of others are left out.
     is_at_end: bool,
     left_out: LeftOut,
 }

@@ -136,7 +136,7 @@ fn this_thread() -> usize {
     0
 }
 
-/// How often a fork tries to have all words, with a pause in between: about a second. If it is in vain, a call in
+/// How often a fork tries to have all words, with a pause in between: about a second. If it fails, a call in
 /// progress waits for the fork, as one does whose child forks. The words of such calls are left alone.
 const TRIES: usize = 20_000;
 const PAUSE: Duration = Duration::from_micros(50);
@@ -151,7 +151,7 @@ extern "C" fn prepare() {
         if take_all() {
             return;
         }
-        // One allocator may be the child of another: who waits for one word must not have others.
+        // One allocator may be the child of another: a thread that waits for one word must not hold others.
         give_all_back(Word::give_back);
         thread::sleep(PAUSE);
     }

@@ -25,7 +25,7 @@ pub(crate) enum Status {
     /// Live, here and in the child.
     Live,
     /// Freed here and remembered, as metadata is retained. It is still live in the child, because of
-    /// [`never_unmap`](crate::heap::DebugConfig::never_unmap), and the child gets it back in the end.
+    /// [`never_unmap`](crate::heap::DebugConfig::never_unmap), and the child gets it back at the end.
     Kept,
     /// Freed here and remembered. The child's block has ended too, in its `free` or by a `remap` that moved
     /// it, or it is in quarantine, which then owns it. The child may have given its address out again.

@@ -32,7 +32,7 @@ pub(crate) struct Page {
     pub(crate) serial: usize,
 }
 
-/// Everything that changes. One geometry and one child belong to it, for good.
+/// Everything that changes. One geometry and one child belong to it, always the same.
 ///
 /// The tables hold live blocks of the child: `pages` all pages, also those that are kept when empty
 /// (`never_unmap`, or in quarantine), and `large` all large blocks, whose [status](large::Status) says
@@ -129,7 +129,7 @@ impl State {
 /// The locked allocator.
 ///
 /// This thread may call `child` (one-thread): it has a reference to the allocator, which is only `Sync` if the
-/// child's handle is, and the lock keeps other threads out meanwhile. `geometry` and `child` are those of the state.
+/// child's handle is, and the lock keeps other threads out. `geometry` and `child` are those of the state.
 pub(crate) struct Locked<'d> {
     pub(crate) state: Guard<'d, State>,
     pub(crate) child: Allocator<'d>,

@@ -80,7 +80,7 @@ impl<'d> Locked<'d> {
                     None if self.state.stacks.len() == MOST => return None,
                     None => {
                         let memory = self.memory_of_stacks();
-                        // SAFETY: always this one.
+                        // SAFETY: always this one, which this thread may call.
                         unsafe { self.state.stacks.reserve(memory) }?;
                         self.state.stacks.insert(number, node);
                         break number;
