@@ -1,14 +1,5 @@
 //! An allocator that uses up a buffer before it asks another allocator.
 //!
-//! # Guarantees
-//!
-//! A request that fits into the buffer is served from it and costs no more than with a
-//! [`FixedBufferAllocator`]; any other goes to the fallback, unchanged. So a function that mostly needs
-//! little memory makes no call of a general allocator, and works when it needs more.
-//!
-//! A block stays where it is from: one in the buffer can grow there, and is never moved to the fallback by
-//! [`remap`]. ([`realloc`] moves it, as it does with any block that cannot grow in its place.)
-//!
 //! # Layout
 //!
 //! ```text
@@ -18,50 +9,49 @@
 //!                                            └───────┘   └─────────┘
 //! ```
 //!
-//! There is no header. Which of the two a block is from is told by its address alone.
+//! There is no header: the address of a block says which of the two it is from. So no block of the fallback may start
+//! in the buffer. It can if the fallback gets its own memory from this allocator, as an arena over it does. Such a
+//! block goes back to the fallback at once, and the request fails; if the fallback's `remap` moves a block into the
+//! buffer, the old block is gone, and the process aborts.
 //!
 //! # What it assumes of its fallback
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). It is given the caller's arguments as they are,
-//! return address included.
-//!
-//! A fallback may even get its own memory from this allocator, as an arena over it does. What such a fallback hands out
-//! can begin in the buffer, and then its address says that it is the buffer's: `free` would go to the wrong one. So a
-//! block of the fallback that begins in the buffer goes back to the fallback at once, and the request is refused. If
-//! the fallback's `remap` moves a block into the buffer, there is no way back, and the process aborts.
+//! The [contract](crate::VTable#the-contract-of-an-allocator). It gets the caller's arguments as they are, return
+//! address included.
 //!
 //! # Threads
 //!
-//! One at a time; it is `Send` if the fallback's handle is.
-//!
-//! After a `fork` in its thread, the child has a copy of the buffer that works on, and what holds for the fallback holds
-//! for the rest. If another thread was in the middle of a call, the copy must not be used.
+//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
+//! copy of the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the
+//! middle of a call, the copy must not be used.
 //!
 //! # Differences from Zig
 //!
-//! Those of the [fixed buffer](super::fixed_buffer). And Zig hands out a block of the fallback that begins in the
+//! Those of the [fixed buffer](super::fixed_buffer). And Zig hands out a block of the fallback that starts in the
 //! buffer, and frees it to the buffer.
 //!
 //! Ports `lib/std/heap/BufferFirstAllocator.zig` of Zig 0.17.1. Up to 0.16 Zig had
 //! [`StackFallbackAllocator`](super::StackFallbackAllocator) instead, whose buffer is a part of it.
-//!
-//! [`remap`]: crate::VTable::remap
-//! [`realloc`]: crate::Allocator::realloc
 
 use core::fmt;
 use core::mem::MaybeUninit;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use super::fixed_buffer::FixedBufferAllocator;
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
-/// An allocator that uses up a buffer before it asks another allocator; see the [module](self).
+/// Serves requests from a buffer while they fit, and from another allocator, the fallback, when they do not.
+///
+/// Use it for a function that mostly needs little memory: it makes no call of a general allocator then, and works
+/// when it needs more. What fits costs no more than with a [`FixedBufferAllocator`]; anything else goes to the
+/// fallback unchanged.
+///
+/// A block stays where it is: one in the buffer can grow there, and [`remap`](Allocator::remap) never moves it to the
+/// fallback. [`realloc`](Allocator::realloc) does, as with any block that cannot grow in place.
 ///
 /// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
-///
-/// Ports `std.heap.BufferFirstAllocator` of Zig 0.17.1.
 ///
 /// ```
 /// use std::mem::MaybeUninit;
@@ -78,6 +68,8 @@ use crate::vtable::{VTable, block};
 /// unsafe { allocator.free(large) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// Ports `std.heap.BufferFirstAllocator` of Zig 0.17.1.
 #[doc(alias = "std.heap.BufferFirstAllocator")]
 pub struct BufferFirstAllocator<'b, C: ChildAllocator> {
     fallback_allocator: C,
@@ -85,12 +77,8 @@ pub struct BufferFirstAllocator<'b, C: ChildAllocator> {
 }
 
 impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
-    const VTABLE: VTable = VTable {
-        alloc: buffer_first_alloc::<C>,
-        resize: buffer_first_resize::<C>,
-        remap: buffer_first_remap::<C>,
-        free: buffer_first_free::<C>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An allocator over an empty `buffer` and a fallback.
     #[inline]
@@ -105,9 +93,9 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
     /// A handle to this allocator. It can be taken any number of times, and resets nothing.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each
-        // block goes back to the one that it is from. The handle borrows `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each block goes
+        // back to the one that it is from.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// The buffer's allocator: how much is in use, and what is in it. Zig's field of that name.
@@ -119,121 +107,134 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
     /// Forgets all blocks in the buffer. Those of the fallback stay as they are: free them, or they leak.
     ///
     /// Zig's `fixed_buffer_allocator.reset()`.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
+    /// let mut buffer = [const { MaybeUninit::uninit() }; 100];
+    /// let mut buffer_first = BufferFirstAllocator::init(&mut buffer, PAGE_ALLOCATOR);
+    /// buffer_first.allocator().alloc::<u8>(80)?;
+    /// buffer_first.reset();
+    /// assert_eq!(buffer_first.fixed_buffer_allocator().end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn reset(&mut self) {
         self.fixed_buffer_allocator.reset();
     }
 
-    /// Whether the block begins in the buffer. No block of the fallback that was handed out does.
+    /// Whether the block starts in the buffer. No block of the fallback that was handed out does.
     #[inline]
     fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
         self.fixed_buffer_allocator.owns_ptr(memory.as_ptr().cast())
     }
 
-    /// A block of the fallback. Its address must not say that it is the buffer's.
-    ///
-    /// # Safety
-    /// Clauses 2 and 5 of the contract.
     #[inline]
-    unsafe fn alloc_outside(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        let fallback = self.fallback_allocator.handle();
-        // SAFETY: the caller's promises.
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let buffer = this.fixed_buffer_allocator.allocator();
+        // SAFETY: `len` is not zero, by our caller; the buffer is ours alone, and our handle is in its thread
+        // (one-thread).
+        let inside = unsafe { buffer.raw_alloc(len, alignment, ret_addr) };
+        if inside.is_some() {
+            return inside;
+        }
+        let fallback = this.fallback_allocator.handle();
+        // SAFETY: `len` is not zero, by our caller; the fallback's handle is in our thread, with ours (one-thread).
         let memory = unsafe { fallback.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
-        if self.is_inside(block) {
-            // SAFETY: a new block of the fallback, which nothing has used.
+        if this.is_inside(block) {
+            // SAFETY: a new block of the fallback, which nothing has used; one thread, as above.
             unsafe { fallback.raw_free(block, alignment, ret_addr) };
             return None;
         }
         Some(memory)
     }
 
-    /// # Safety
-    /// Clauses 2 to 5 of the contract, for a block of the fallback.
     #[inline]
-    unsafe fn remap_outside(
-        &self,
-        memory: NonNull<[u8]>,
-        alignment: Alignment,
-        new_len: usize,
-        ret_addr: usize,
-    ) -> Option<NonNull<u8>> {
-        let fallback = self.fallback_allocator.handle();
-        // SAFETY: the caller's promises.
-        let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
-        // The old block is gone, so it is too late to refuse.
-        assert!(
-            !self.is_inside(NonNull::slice_from_raw_parts(moved, new_len)),
-            "BufferFirstAllocator: the fallback's remap moved a block of {} bytes from {:?} to {moved:?}, into the \
-             buffer of {} bytes",
-            memory.len(),
-            memory.cast::<u8>(),
-            self.fixed_buffer_allocator.buffer().len()
-        );
-        Some(moved)
-    }
-
-    /// # Safety
-    /// Clauses 2 and 5 of the contract.
-    #[inline]
-    unsafe fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        // SAFETY: the caller's promises.
-        let inside = unsafe { self.fixed_buffer_allocator.allocator().raw_alloc(len, alignment, ret_addr) };
-        // SAFETY: as above.
-        inside.or_else(|| unsafe { self.alloc_outside(len, alignment, ret_addr) })
-    }
-
-    /// # Safety
-    /// Clauses 2 to 5 of the contract.
-    #[inline]
-    unsafe fn resize(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> bool {
-        // SAFETY: the block is one of the allocator that is asked.
-        unsafe {
-            if self.is_inside(memory) {
-                self.fixed_buffer_allocator.allocator().raw_resize(memory, alignment, new_len, ret_addr)
-            } else {
-                self.fallback_allocator.handle().raw_resize(memory, alignment, new_len, ret_addr)
-            }
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        if this.is_inside(memory) {
+            let buffer = this.fixed_buffer_allocator.allocator();
+            // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+            unsafe { buffer.raw_resize(memory, alignment, new_len, ret_addr) }
+        } else {
+            let fallback = this.fallback_allocator.handle();
+            // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in
+            // `alloc`.
+            unsafe { fallback.raw_resize(memory, alignment, new_len, ret_addr) }
         }
     }
 
-    /// # Safety
-    /// Clauses 2 to 5 of the contract.
     #[inline]
-    unsafe fn remap(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        // SAFETY: the block is one of the allocator that is asked.
-        unsafe {
-            if self.is_inside(memory) {
-                self.fixed_buffer_allocator.allocator().raw_remap(memory, alignment, new_len, ret_addr)
-            } else {
-                self.remap_outside(memory, alignment, new_len, ret_addr)
-            }
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        if this.is_inside(memory) {
+            let buffer = this.fixed_buffer_allocator.allocator();
+            // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+            return unsafe { buffer.raw_remap(memory, alignment, new_len, ret_addr) };
         }
+        let fallback = this.fallback_allocator.handle();
+        // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+        let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
+        // The old block is gone, so it is too late to refuse.
+        assert!(
+            !this.is_inside(NonNull::slice_from_raw_parts(moved, new_len)),
+            "BufferFirstAllocator: the fallback's remap moved a block of {} bytes from {:?} to {moved:?}, into the \
+             buffer of {} bytes",
+            memory.len(),
+            memory.cast::<u8>(),
+            this.fixed_buffer_allocator.buffer().len()
+        );
+        Some(moved)
     }
 
-    /// # Safety
-    /// Clauses 2 to 5 of the contract.
     #[inline]
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        // SAFETY: the block is one of the allocator that is asked.
-        unsafe {
-            if self.is_inside(memory) {
-                self.fixed_buffer_allocator.allocator().raw_free(memory, alignment, ret_addr);
-            } else {
-                self.fallback_allocator.handle().raw_free(memory, alignment, ret_addr);
-            }
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `allocator` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        if this.is_inside(memory) {
+            let buffer = this.fixed_buffer_allocator.allocator();
+            // SAFETY: a live block of the buffer, not used afterwards, by our caller; one thread, as in `alloc`.
+            unsafe { buffer.raw_free(memory, alignment, ret_addr) };
+        } else {
+            let fallback = this.fallback_allocator.handle();
+            // SAFETY: a live block of the fallback, not used afterwards, by our caller; one thread, as in `alloc`.
+            unsafe { fallback.raw_free(memory, alignment, ret_addr) };
         }
     }
 }
@@ -253,63 +254,4 @@ impl<C: ChildAllocator> fmt::Debug for BufferFirstAllocator<'_, C> {
             .field("fixed_buffer_allocator", &self.fixed_buffer_allocator)
             .finish()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `allocator` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, C: ChildAllocator>(ctx: *mut ()) -> &'s BufferFirstAllocator<'s, C> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn buffer_first_alloc<C: ChildAllocator>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    // SAFETY: clauses 1, 2 and 5 of the contract.
-    unsafe { context::<C>(ctx).alloc(len, alignment, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn buffer_first_resize<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 to 5 of the contract.
-    unsafe { context::<C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn buffer_first_remap<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    // SAFETY: clauses 1 to 5 of the contract.
-    unsafe { context::<C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn buffer_first_free<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 to 5 of the contract.
-    unsafe { context::<C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }

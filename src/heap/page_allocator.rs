@@ -264,7 +264,7 @@ unsafe extern "C" fn page_resize(
     new_len: usize,
     _ret_addr: usize,
 ) -> bool {
-    // SAFETY: clauses 3 and 4 of the contract.
+    // SAFETY: clauses live-block and dead-pointer of the contract.
     unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, false) }.is_some()
 }
 
@@ -278,7 +278,7 @@ unsafe extern "C" fn page_remap(
     _ret_addr: usize,
 ) -> Option<NonNull<u8>> {
     let may_move = alignment.to_byte_units() <= page_size();
-    // SAFETY: clauses 3 and 4 of the contract.
+    // SAFETY: clauses live-block and dead-pointer of the contract.
     unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, may_move) }
 }
 
@@ -290,7 +290,7 @@ unsafe extern "C" fn page_free(
     _alignment: Alignment,
     _ret_addr: usize,
 ) {
-    // SAFETY: clauses 3 and 4 of the contract.
+    // SAFETY: clauses live-block and dead-pointer of the contract.
     unsafe { PageAllocator::unmap(block(memory, memory_len)) };
 }
 

@@ -1,13 +1,8 @@
-//! An allocator with a buffer of its own, on the stack where it is a local variable, and a fallback.
-//!
-//! # Guarantees
-//!
-//! Those of a [`BufferFirstAllocator`](super::BufferFirstAllocator): what fits into the buffer costs no call of the fallback, and a block
-//! stays where it is from.
+//! An allocator with a buffer of its own, on the stack if it is a local variable, and a fallback.
 //!
 //! # Layout
 //!
-//! The buffer is a part of the allocator, which therefore has an address that matters:
+//! The buffer is a part of the allocator, whose address therefore matters:
 //!
 //! ```text
 //!   ┌─ StackFallbackAllocator<N, C> ──────────────────────────┐
@@ -16,21 +11,20 @@
 //!   └─────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Blocks in the buffer end when the allocator is moved or dropped. Its handles borrow it, so a container
-//! that has one keeps it in its place; if all you have is a raw pointer, see to it yourself.
+//! Each call puts a [`FixedBufferAllocator`] over the buffer where it is now. As with
+//! [`BufferFirstAllocator`](super::buffer_first), the address of a block says where it is from: a block of the
+//! fallback that starts in the buffer goes back at once, and the request fails; a `remap` of the fallback that moves
+//! a block into the buffer aborts.
 //!
 //! # What it assumes of its fallback
 //!
-//! What a [`BufferFirstAllocator`](super::buffer_first#what-it-assumes-of-its-fallback) does: the contract. A block of
-//! the fallback that begins in the buffer goes back at once, and the request is refused; a `remap` of the fallback that
-//! moves a block into the buffer aborts.
+//! The [contract](crate::VTable#the-contract-of-an-allocator).
 //!
 //! # Threads
 //!
-//! One at a time; it is `Send` if the fallback's handle is.
-//!
-//! After a `fork` in its thread, the child has a copy of the buffer that works on, and what holds for the fallback holds
-//! for the rest. If another thread was in the middle of a call, the copy must not be used.
+//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
+//! copy of the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the
+//! middle of a call, the copy must not be used.
 //!
 //! # Differences from Zig
 //!
@@ -48,18 +42,24 @@ use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::marker::PhantomPinned;
 use core::mem::MaybeUninit;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 use super::fixed_buffer::FixedBufferAllocator;
 use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
-use crate::vtable::{VTable, block};
+use crate::vtable::{VTable, block, state};
 
-/// An allocator that uses up its own `N` bytes before it asks another allocator; see the [module](self).
+/// Serves requests from `N` bytes of its own while they fit, and from another allocator, the fallback, when they do
+/// not.
+///
+/// [`stack_fallback`] makes one. Use it as a local variable, for a function that mostly needs little memory. What
+/// fits costs no call of the fallback. A block stays where it is: [`remap`](Allocator::remap) never moves one from
+/// the buffer to the fallback; [`realloc`](Allocator::realloc) does if it cannot grow in place.
+///
+/// Blocks in the buffer end when the allocator is moved or dropped. A handle borrows it, so a container with one
+/// keeps it in place; if all you have is a raw pointer, keep it in place yourself.
 ///
 /// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
-///
-/// Ports `std.heap.StackFallbackAllocator` of Zig 0.15.2.
 ///
 /// ```
 /// use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
@@ -74,6 +74,8 @@ use crate::vtable::{VTable, block};
 /// unsafe { allocator.free(small) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// Ports `std.heap.StackFallbackAllocator` of Zig 0.15.2.
 #[doc(alias = "std.heap.StackFallbackAllocator")]
 pub struct StackFallbackAllocator<const N: usize, C: ChildAllocator> {
     buffer: UnsafeCell<[MaybeUninit<u8>; N]>,
@@ -104,21 +106,17 @@ pub const fn stack_fallback<const N: usize, C: ChildAllocator>(
 }
 
 impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
-    const VTABLE: VTable = VTable {
-        alloc: stack_fallback_alloc::<N, C>,
-        resize: stack_fallback_resize::<N, C>,
-        remap: stack_fallback_remap::<N, C>,
-        free: stack_fallback_free::<N, C>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// A handle to this allocator. It can be taken any number of times, and resets nothing.
     ///
     /// Ports `get` of Zig 0.15.2, which makes the buffer empty and must not be called twice.
     #[inline]
     pub fn get(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block
-        // goes back to the one that it is from. The handle borrows `self`, so the buffer stays in its place.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block goes
+        // back to the one that it is from. The handle borrows `self`, so the buffer stays in its place.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// [`get`](Self::get) by the name that it has for all other allocators.
@@ -181,54 +179,97 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
     fn with_fixed_buffer<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let begin = NonNull::from(&self.buffer).cast::<u8>();
         let buffer = NonNull::slice_from_raw_parts(begin, N);
-        // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by one
-        // call at a time: a fixed buffer calls nobody.
+        // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by one call
+        // at a time, since a fixed buffer calls nothing else. At most `N` of them are in use.
         let fixed_buffer = unsafe { FixedBufferAllocator::from_raw_parts(buffer, self.end_index.get()) };
         let result = call(fixed_buffer.allocator());
         self.end_index.set(fixed_buffer.end_index());
         result
     }
 
-    /// Whether the block begins in the buffer. No block of the fallback that was handed out does.
+    /// Whether the block starts in the buffer. No block of the fallback that was handed out does.
     #[inline]
     fn is_inside(&self, memory: NonNull<[u8]>) -> bool {
         self.owns_ptr(memory.as_ptr().cast())
     }
 
-    /// A block of the fallback. Its address must not say that it is the buffer's.
-    ///
-    /// # Safety
-    /// Clauses 2 and 5 of the contract.
     #[inline]
-    unsafe fn alloc_outside(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        let fallback = self.fallback_allocator.handle();
-        // SAFETY: the caller's promises.
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `get` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: `len` is not zero, by our caller; the fixed buffer is made here, in this thread (one-thread).
+        let inside = this.with_fixed_buffer(|buffer| unsafe { buffer.raw_alloc(len, alignment, ret_addr) });
+        if inside.is_some() {
+            return inside;
+        }
+        let fallback = this.fallback_allocator.handle();
+        // SAFETY: `len` is not zero, by our caller; the fallback's handle is in our thread, with ours (one-thread).
         let memory = unsafe { fallback.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
-        if self.is_inside(block) {
-            // SAFETY: a new block of the fallback, which nothing has used.
+        if this.is_inside(block) {
+            // SAFETY: a new block of the fallback, which nothing has used; one thread, as above.
             unsafe { fallback.raw_free(block, alignment, ret_addr) };
             return None;
         }
         Some(memory)
     }
 
-    /// # Safety
-    /// Clauses 2 to 5 of the contract, for a block of the fallback.
     #[inline]
-    unsafe fn remap_outside(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `get` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        if this.is_inside(memory) {
+            // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+            this.with_fixed_buffer(|buffer| unsafe {
+                buffer.raw_resize(memory, alignment, new_len, ret_addr)
+            })
+        } else {
+            let fallback = this.fallback_allocator.handle();
+            // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in
+            // `alloc`.
+            unsafe { fallback.raw_resize(memory, alignment, new_len, ret_addr) }
+        }
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        let fallback = self.fallback_allocator.handle();
-        // SAFETY: the caller's promises.
+        // SAFETY: `ctx` is the `&Self` that `get` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        if this.is_inside(memory) {
+            // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
+            return this.with_fixed_buffer(|buffer| unsafe {
+                buffer.raw_remap(memory, alignment, new_len, ret_addr)
+            });
+        }
+        let fallback = this.fallback_allocator.handle();
+        // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
         // The old block is gone, so it is too late to refuse.
         assert!(
-            !self.is_inside(NonNull::slice_from_raw_parts(moved, new_len)),
+            !this.is_inside(NonNull::slice_from_raw_parts(moved, new_len)),
             "StackFallbackAllocator: the fallback's remap moved a block of {} bytes from {:?} to {moved:?}, into the \
              buffer of {} bytes",
             memory.len(),
@@ -238,66 +279,25 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
         Some(moved)
     }
 
-    /// # Safety
-    /// Clauses 2 and 5 of the contract.
     #[inline]
-    unsafe fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        // SAFETY: the caller's promises.
-        let inside = self.with_fixed_buffer(|buffer| unsafe { buffer.raw_alloc(len, alignment, ret_addr) });
-        // SAFETY: as above.
-        inside.or_else(|| unsafe { self.alloc_outside(len, alignment, ret_addr) })
-    }
-
-    /// # Safety
-    /// Clauses 2 to 5 of the contract.
-    #[inline]
-    unsafe fn resize(
-        &self,
-        memory: NonNull<[u8]>,
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
         alignment: Alignment,
-        new_len: usize,
         ret_addr: usize,
-    ) -> bool {
-        if self.is_inside(memory) {
-            // SAFETY: a block of the buffer.
-            self.with_fixed_buffer(|buffer| unsafe {
-                buffer.raw_resize(memory, alignment, new_len, ret_addr)
-            })
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `get` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        if this.is_inside(memory) {
+            // SAFETY: a live block of the buffer, not used afterwards, by our caller; one thread, as in `alloc`.
+            this.with_fixed_buffer(|buffer| unsafe { buffer.raw_free(memory, alignment, ret_addr) });
         } else {
-            // SAFETY: a block of the fallback.
-            unsafe { self.fallback_allocator.handle().raw_resize(memory, alignment, new_len, ret_addr) }
-        }
-    }
-
-    /// # Safety
-    /// Clauses 2 to 5 of the contract.
-    #[inline]
-    unsafe fn remap(
-        &self,
-        memory: NonNull<[u8]>,
-        alignment: Alignment,
-        new_len: usize,
-        ret_addr: usize,
-    ) -> Option<NonNull<u8>> {
-        if self.is_inside(memory) {
-            // SAFETY: a block of the buffer.
-            self.with_fixed_buffer(|buffer| unsafe { buffer.raw_remap(memory, alignment, new_len, ret_addr) })
-        } else {
-            // SAFETY: a block of the fallback.
-            unsafe { self.remap_outside(memory, alignment, new_len, ret_addr) }
-        }
-    }
-
-    /// # Safety
-    /// Clauses 2 to 5 of the contract.
-    #[inline]
-    unsafe fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        if self.is_inside(memory) {
-            // SAFETY: a block of the buffer.
-            self.with_fixed_buffer(|buffer| unsafe { buffer.raw_free(memory, alignment, ret_addr) });
-        } else {
-            // SAFETY: a block of the fallback.
-            unsafe { self.fallback_allocator.handle().raw_free(memory, alignment, ret_addr) };
+            let fallback = this.fallback_allocator.handle();
+            // SAFETY: a live block of the fallback, not used afterwards, by our caller; one thread, as in `alloc`.
+            unsafe { fallback.raw_free(memory, alignment, ret_addr) };
         }
     }
 }
@@ -318,63 +318,4 @@ impl<const N: usize, C: ChildAllocator> fmt::Debug for StackFallbackAllocator<N,
             .field("fallback_allocator", &self.fallback_allocator)
             .finish_non_exhaustive()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `get` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, const N: usize, C: ChildAllocator>(ctx: *mut ()) -> &'s StackFallbackAllocator<N, C> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn stack_fallback_alloc<const N: usize, C: ChildAllocator>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    // SAFETY: clauses 1, 2 and 5 of the contract.
-    unsafe { context::<N, C>(ctx).alloc(len, alignment, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn stack_fallback_resize<const N: usize, C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1 to 5 of the contract.
-    unsafe { context::<N, C>(ctx).resize(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn stack_fallback_remap<const N: usize, C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    // SAFETY: clauses 1 to 5 of the contract.
-    unsafe { context::<N, C>(ctx).remap(block(memory, memory_len), alignment, new_len, ret_addr) }
-}
-
-#[inline]
-unsafe extern "C" fn stack_fallback_free<const N: usize, C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 to 5 of the contract.
-    unsafe { context::<N, C>(ctx).free(block(memory, memory_len), alignment, ret_addr) };
 }

@@ -80,8 +80,10 @@ impl<'a> AllocatingWriter<'a> {
         if self.buffer.len() < needed {
             self.set_capacity(needed)?;
         }
-        // SAFETY: the buffer has at least `len + 1` bytes.
-        unsafe { self.buffer.cast::<u8>().add(len).write(sentinel) };
+        // SAFETY: an index into the buffer, which has at least `len + 1` bytes.
+        let last = unsafe { self.buffer.cast::<u8>().add(len) };
+        // SAFETY: a byte of the buffer.
+        unsafe { last.write(sentinel) };
         self.end = needed;
         self.set_capacity(needed)?;
         Ok(SentinelSlice::from_raw_parts(self.take_buffer().cast(), len))
@@ -101,17 +103,19 @@ impl<'a> AllocatingWriter<'a> {
         let moved = if capacity == 0 {
             highest(Alignment::_1)
         } else if old.is_empty() {
-            // SAFETY: the length is not zero.
+            // SAFETY: the length is not zero (non-zero); a plain handle is not `Send`, so this is its thread
+            // (one-thread).
             unsafe { allocator.raw_alloc(capacity, Alignment::_1, ra) }.ok_or(Error::OutOfMemory)?
         } else {
-            // SAFETY: the buffer is a live block with alignment 1, and the new length is not zero.
+            // SAFETY: the buffer is a live block with alignment 1 (live-block), not used again if it moves
+            // (dead-pointer), and the new length is not zero (non-zero); one thread, as above.
             match unsafe { allocator.raw_remap(old, Alignment::_1, capacity, ra) } {
                 Some(memory) => {
                     self.buffer = NonNull::slice_from_raw_parts(memory, capacity);
                     return Ok(());
                 }
                 None => {
-                    // SAFETY: the length is not zero.
+                    // SAFETY: the length is not zero (non-zero); one thread, as above.
                     let memory = unsafe { allocator.raw_alloc(capacity, Alignment::_1, ra) }
                         .ok_or(Error::OutOfMemory)?;
                     // SAFETY: both have room for `end` bytes, and live blocks do not overlap.
@@ -122,7 +126,8 @@ impl<'a> AllocatingWriter<'a> {
         };
         self.buffer = NonNull::slice_from_raw_parts(moved, capacity);
         if !old.is_empty() {
-            // SAFETY: the old buffer is a live block with alignment 1; its text has been copied.
+            // SAFETY: the old buffer is a live block with alignment 1 (live-block), not used again as its text has
+            // been copied (dead-pointer); one thread, as above.
             unsafe { allocator.raw_free(old, Alignment::_1, ra) };
         }
         Ok(())
@@ -142,14 +147,10 @@ impl fmt::Write for AllocatingWriter<'_> {
                 return Err(fmt::Error);
             }
         }
-        // SAFETY: `end + text.len()` is at most the buffer's length; nothing else points into the buffer.
-        unsafe {
-            self.buffer
-                .cast::<u8>()
-                .add(self.end)
-                .as_ptr()
-                .copy_from_nonoverlapping(text.as_ptr(), text.len())
-        };
+        // SAFETY: an index into the buffer, or its end.
+        let end = unsafe { self.buffer.cast::<u8>().add(self.end) };
+        // SAFETY: `text.len()` bytes fit after `end`; the buffer is ours alone, so `text` does not overlap it.
+        unsafe { end.as_ptr().copy_from_nonoverlapping(text.as_ptr(), text.len()) };
         self.end += text.len();
         Ok(())
     }
@@ -158,7 +159,8 @@ impl fmt::Write for AllocatingWriter<'_> {
 impl Drop for AllocatingWriter<'_> {
     fn drop(&mut self) {
         if !self.buffer.is_empty() {
-            // SAFETY: the buffer is a live block with alignment 1, not used afterwards.
+            // SAFETY: the buffer is a live block with alignment 1 (live-block), not used again (dead-pointer); a plain
+            // handle is not `Send`, so this is its thread (one-thread).
             unsafe { self.allocator.raw_free(self.buffer, Alignment::_1, self.return_address) };
         }
     }

@@ -13,6 +13,10 @@ pub mod names;
 pub mod options;
 pub mod report;
 #[cfg(test)]
+#[allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "a test calls many C functions, all of them as the header says"
+)]
 mod tests;
 
 use names::Names;
@@ -64,15 +68,17 @@ pub unsafe extern "C" fn zigalloc_debug_create_with(
     child: RawAllocator,
     options: *const Options,
 ) -> *mut Debug {
-    // SAFETY: the caller keeps the same requirements.
+    // SAFETY: `child` and `options` are as required here.
     unsafe { create(child, options, "zigalloc_debug_create_with") }
 }
 
 /// # Safety
 /// As for [`zigalloc_debug_create_with`].
 unsafe fn create(child: RawAllocator, options: *const Options, function: &str) -> *mut Debug {
-    // SAFETY: `child` and `options` are as required here.
-    let (child, options) = unsafe { (child.check(function, "child"), Options::read(options, function)) };
+    // SAFETY: `child` is an allocator, or has NULL where one has functions, which is found.
+    let child = unsafe { child.check(function, "child") };
+    // SAFETY: `options` is null or valid for as many bytes as it says, by our caller.
+    let options = unsafe { Options::read(options, function) };
     let listener = options.report.map(|report| Foreign {
         // SAFETY: function pointers have one size; `tell` undoes it before the call.
         function: unsafe { transmute::<ReportFunction, unsafe extern "C" fn()>(report) },
@@ -110,20 +116,20 @@ unsafe fn create(child: RawAllocator, options: *const Options, function: &str) -
 /// `listener` is from [`create`].
 unsafe fn tell(listener: Foreign, report: &Report) {
     let raw = RawReport::new(report);
-    // SAFETY: the function has this type: `create` made the pointer from one. The caller of `create` allows the
-    // call. The report is alive until it returns.
-    unsafe {
-        let function = transmute::<unsafe extern "C" fn(), ReportFunction>(listener.function);
-        function(listener.user_data, &raw);
-    }
+    // SAFETY: the function has this type: `create` made the pointer from one.
+    let function = unsafe { transmute::<unsafe extern "C" fn(), ReportFunction>(listener.function) };
+    // SAFETY: the caller of `create` allows the call, with this data. The report is alive until it returns.
+    unsafe { function(listener.user_data, &raw) };
 }
 
 /// # Safety
 /// `debug` is alive. If more than one thread uses the handle, the child is for any number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_allocator(debug: *mut Debug) -> Allocator<'static> {
-    // SAFETY: the caller's promise; the handle is to the state that `debug` has.
-    unsafe { Owned::detach(debug, get(debug, "zigalloc_debug_allocator").allocator()) }
+    // SAFETY: the allocator is alive.
+    let state = unsafe { get(debug, "zigalloc_debug_allocator") };
+    // SAFETY: `debug` is not null, so it is from `create`; the handle is to its state.
+    unsafe { Owned::detach(debug, state.allocator()) }
 }
 
 /// # Safety
@@ -185,7 +191,7 @@ pub unsafe extern "C" fn zigalloc_debug_flush_retained_metadata(debug: *const De
 /// `debug` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_detect_leaks(debug: *const Debug) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: the allocator is alive.
     unsafe { get(debug, "zigalloc_debug_detect_leaks") }.detect_leaks()
 }
 
@@ -196,15 +202,15 @@ pub unsafe extern "C" fn zigalloc_debug_destroy(debug: *mut Debug) -> usize {
     if debug.is_null() {
         return 0;
     }
-    // SAFETY: the caller's promise.
-    unsafe {
-        let leaks = get(debug, "zigalloc_debug_destroy").detect_leaks();
-        let State { debug, names } = Owned::into_inner(debug);
-        // They have been reported, which is enough.
-        debug.deinit_without_leak_checks();
-        if let Some(names) = names {
-            names.free();
-        }
-        leaks
+    // SAFETY: the allocator is alive.
+    let leaks = unsafe { get(debug, "zigalloc_debug_destroy") }.detect_leaks();
+    // SAFETY: alive, not null, and not used afterwards.
+    let State { debug, names } = unsafe { Owned::into_inner(debug) };
+    // The leaks have been reported already.
+    debug.deinit_without_leak_checks();
+    if let Some(names) = names {
+        // SAFETY: the allocator that used the list is gone.
+        unsafe { names.free() };
     }
+    leaks
 }

@@ -104,14 +104,16 @@ impl Options {
         }
         let known = size.min(size_of::<Options>());
         let mut read = MaybeUninit::new(Options::DEFAULT);
-        // SAFETY: both are valid for so many bytes, and the copy is not the caller's struct. Every field has
-        // some value for any bytes, and those that are not copied have their default.
-        let read = unsafe {
-            options.cast::<u8>().copy_to_nonoverlapping(read.as_mut_ptr().cast(), known);
-            read.assume_init()
-        };
-        // SAFETY: the caller's struct has `size` bytes.
-        let unknown = (known..size).find(|&i| unsafe { options.cast::<u8>().add(i).read() } != 0);
+        // SAFETY: both are valid for `known` bytes, and the copy is not the caller's struct.
+        unsafe { options.cast::<u8>().copy_to_nonoverlapping(read.as_mut_ptr().cast(), known) };
+        // SAFETY: every field has some value for any bytes, and those that are not copied have their default.
+        let read = unsafe { read.assume_init() };
+        let unknown = (known..size).find(|&i| {
+            // SAFETY: an offset into the caller's struct, which has `size` bytes.
+            let byte = unsafe { options.cast::<u8>().add(i) };
+            // SAFETY: a byte of the caller's struct.
+            unsafe { byte.read() != 0 }
+        });
         if let Some(offset) = unknown {
             fatal(
                 function,

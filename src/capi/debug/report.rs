@@ -128,8 +128,10 @@ impl fmt::Write for Text {
             fits -= 1;
         }
         if fits > 0 {
-            // SAFETY: the buffer has `capacity` bytes, of which at least `fits` are left.
-            unsafe { self.buffer.add(self.written).copy_from_nonoverlapping(text.as_ptr(), fits) };
+            // SAFETY: at most `capacity`, the length of the buffer.
+            let end = unsafe { self.buffer.add(self.written) };
+            // SAFETY: at least `fits` bytes of the buffer are left after `end`.
+            unsafe { end.copy_from_nonoverlapping(text.as_ptr(), fits) };
         }
         self.written += fits;
         self.len += text.len();
@@ -153,14 +155,18 @@ pub unsafe extern "C" fn zigalloc_debug_report_text(
     if buffer.is_null() && len > 0 {
         fatal(NAME, format_args!("buffer is NULL and has {len} bytes"));
     }
-    // SAFETY: the report is alive, and its source for as long.
-    let report = unsafe { &*(*report).source.cast::<Report>() };
+    // SAFETY: the report is alive.
+    let source = unsafe { (*report).source };
+    // SAFETY: it was made from a `Report`, which is alive as long as it is.
+    let report = unsafe { &*source.cast::<Report>() };
     // The last byte is for the zero.
     let mut text = Text { buffer: buffer.cast(), capacity: len.saturating_sub(1), written: 0, len: 0 };
     let _ = write!(text, "{report}");
     if len > 0 {
-        // SAFETY: of `len` bytes at most `len - 1` are written.
-        unsafe { text.buffer.add(text.written).write(0) };
+        // SAFETY: of `len` bytes at most `len - 1` are written, so this is in the buffer.
+        let end = unsafe { text.buffer.add(text.written) };
+        // SAFETY: a byte of the buffer.
+        unsafe { end.write(0) };
     }
     text.len
 }

@@ -90,7 +90,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     ///
     /// # Safety
     ///
-    /// It borrows the arena shared, and ends blocks all the same: the exception that clause 11 of the
+    /// It borrows the arena shared, and ends blocks all the same: the exception that clause validity of the
     /// [contract](crate::VTable#the-contract-of-an-allocator) makes. So the caller promises what the borrow does
     /// not show:
     ///
@@ -234,7 +234,7 @@ impl<C: ChildAllocator> Drop for Scope<'_, C> {
         }
         // SAFETY: 1. The arena has been borrowed since the checkpoint was made, and an inner scope, which
         // borrows this one, only rewinds to a checkpoint of its own. 2. and 3. Handles to the arena borrow
-        // this scope, so there are none left, and that is when blocks end (clause 11), as `scope` says.
+        // this scope, so there are none left, and that is when blocks end (clause validity), as `scope` says.
         unsafe { self.arena.rewind(self.checkpoint) };
     }
 }

@@ -31,21 +31,21 @@ pub struct DebugConfig {
     /// How many frames a report shows of the stack of an allocation, and of its end; 0 if nothing is to be
     /// stored of either. At most [`MAX_STACK_TRACE_FRAMES`].
     ///
-    /// With the feature `backtrace`, the stack is walked in every call, and what is stored is the
-    /// whole of it, up to 64 frames: each stack once, in pages of the operating system that go back in the end. That is
-    /// slow; it is not done if this is 0, nor if it is 1, `skip_frames` is empty, and the call brings its return address. A
-    /// report leaves out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the
-    /// feature, the caller's address is all that is known, so that more than one is a waste.
+    /// With the feature `backtrace`, the stack is walked in every call, and what is stored is the whole of it, up to 64
+    /// frames: each stack once, in pages of the operating system that are freed with the allocator. That is slow. It is
+    /// left out if this is 0, or if it is 1, `skip_frames` is empty and the call brings its return address. A report leaves
+    /// out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the feature, the
+    /// caller's address is all that is known, so that more than one is a waste.
     ///
     /// Default: 6 with the feature `backtrace` and 1 without, in builds with `debug_assertions`;
     /// otherwise 0.
     pub stack_trace_frames: usize,
 
-    /// The libraries whose functions reports leave out, so that a trace begins in the program's own code: names of
+    /// The libraries whose functions reports leave out, so that a trace starts in the program's own code: names of
     /// crates (`"hashbrown"`), or paths of modules or functions in them (`"my_app::containers"`). A frame is left out if
     /// all functions in it, those that are inlined included, are of these libraries, or of this crate. It does not count
-    /// as one of the [`stack_trace_frames`](Self::stack_trace_frames). If nothing is left of a stack, it is shown as it
-    /// is. With an empty list, only functions of this crate are left out.
+    /// as one of the [`stack_trace_frames`](Self::stack_trace_frames). If nothing is left of a stack, it is shown as
+    /// it is. With an empty list, only functions of this crate are left out.
     ///
     /// Names are looked up when a report is printed, or leaks are grouped. Without the feature `backtrace` it has
     /// no effect. Not in Zig.
@@ -60,9 +60,9 @@ pub struct DebugConfig {
     pub enable_memory_limit: bool,
 
     /// Whether to store the length and the alignment of each small block and compare them on every
-    /// later call, to watch the bytes behind a block, and to look for leaks in the end.
+    /// later call, to watch the bytes after a block, and to look for leaks at the end.
     ///
-    /// Calls with an address that is no live block are found in any case.
+    /// Calls with an address that is not a live block's are found in any case.
     ///
     /// Default: in builds with `debug_assertions`.
     pub safety: bool,
@@ -73,17 +73,16 @@ pub struct DebugConfig {
     /// Default: yes.
     pub thread_safe: bool,
 
-    /// Whether to give no block back to the child when it is freed. (A large block that a `remap` has
-    /// moved or shortened is the child's own affair.) Reading freed memory is then no fault of the
-    /// machine, and a second free of any block is known as such. All memory is leaked, unless
-    /// `retain_metadata` is set too.
+    /// Whether to give no block back to the child when it is freed. (A large block that a `remap` has moved or
+    /// shortened is the child's.) Use after free then does not fault, and every double free of a small block is
+    /// diagnosed as one. All memory is leaked, unless `retain_metadata` is set too.
     ///
     /// Default: no.
     pub never_unmap: bool,
 
     /// How many bytes of freed memory, pages and large blocks of the child, to keep for a while before
-    /// the child gets them back: at most the last 16 such blocks. A mistake with them is then no fault
-    /// of the machine, and a second free of any block of such a page is known as one. Not in Zig.
+    /// the child gets them back: at most the last 16 such blocks. Use after free then does not fault, and a second free
+    /// of any block of such a page is a `DoubleFree`. Not in Zig.
     ///
     /// That matters with `debug_assertions`, where [`Allocator::free`](crate::Allocator::free) fills the
     /// memory before the allocator is called and can say that it has been freed before.
@@ -130,8 +129,7 @@ pub struct DebugConfig {
     /// Default: no.
     pub resize_stack_traces: bool,
 
-    /// The word that stands in the header of every page. If it has changed, someone has written
-    /// where they should not.
+    /// The word in the header of every page. If it has changed, the header has been overwritten.
     ///
     /// Default: 0x9232a6ff85dff10f, or as much of it as there is room for.
     pub canary: usize,
@@ -143,7 +141,7 @@ pub struct DebugConfig {
     /// [`PAGE_SIZE_MAX`] if that is more.
     pub page_size: usize,
 
-    /// Who is told of what is found: misuse at once, in the thread that made the call; leaks in the end.
+    /// The function that receives reports: of misuse at once, in the thread that made the call; of leaks at the end.
     ///
     /// The function may use the allocator that the report is about. It must not panic when misuse is
     /// reported, as functions of a table do not unwind: the process aborts. Not in Zig, where reports

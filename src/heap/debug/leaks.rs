@@ -1,25 +1,19 @@
 //! The search for live blocks.
 //!
-//! It sees what is live at one moment: the allocator is locked once, and each page and each large block looked at
-//! once. Reports are made when it is unlocked again, since whoever is told of a leak may allocate: to print
-//! it, if the global heap is on top of the allocator. So may the list of what is found, which is on the global
-//! heap; when it is full, the search begins again with a longer one. What has been allocated since it began the
-//! first time, the list itself included, has a higher number than everything else, and is not part of it.
-
-use core::ptr::NonNull;
+//! It sees what is live at one moment: the allocator is locked once, and each page and each large block is looked at
+//! once. Reports are made after it is unlocked, since a report function may allocate, to print for example, and the
+//! global heap may be on top of this allocator. So may the list of what is found; when it is full, the search starts
+//! again with a longer one. What has been allocated since the first start, the list included, has a higher serial
+//! number and is left out.
 
 use super::DebugAllocator;
-use super::bucket::Event;
-use super::geometry::MAX_CLASSES;
-use super::large::Large;
-use super::places::{Leak, LeftOut, Places};
-use super::report::{Call, Findings, Report, ReportKind};
-use super::state::Locked;
-use super::trace::Trace;
+use super::pages::{Bucket, Event, MAX_CLASSES};
+use super::report::{Call, Leak, LeftOut, PendingReport, Places, Report, ReportKind, Trace};
+use super::state::{Large, Locked};
 use crate::allocator::ChildAllocator;
 
 /// What is older than a search.
-pub(super) struct Search {
+pub(crate) struct Search {
     /// For each class, the number of its newest page when the search began, and how many slots of that
     /// page had been handed out.
     begin: [(usize, usize); MAX_CLASSES],
@@ -29,15 +23,15 @@ pub(super) struct Search {
 
 impl<C: ChildAllocator> DebugAllocator<C> {
     /// [`detect_leaks`](Self::detect_leaks).
-    pub(super) fn search(&self) -> usize {
+    pub(crate) fn search(&self) -> usize {
         let search = self.lock().begin_search();
         let mut places = Places::new(self.config.group_leaks);
-        let mut findings;
+        let mut pending;
         loop {
             places.grow();
-            findings = Findings::new(Call::DETECT_LEAKS, &self.config);
-            let is_complete = self.lock().search(&search, &mut places, &mut findings).is_some();
-            if is_complete || !findings.is_empty() {
+            pending = PendingReport::new(Call::DETECT_LEAKS, &self.config);
+            let is_complete = self.lock().search(&search, &mut places, &mut pending).is_some();
+            if is_complete || !pending.is_empty() {
                 break;
             }
         }
@@ -51,15 +45,15 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         for place in &places {
             leaks += place.count;
             let report = Report::leak(place, self.trace_of(place.word), &self.config);
-            self.tally.tell(&report, self.listener);
+            self.reporter.report(&report);
         }
         if left_out.reports != 0 {
             let LeftOut { reports: left_out, count, total_len } = left_out;
             let kind = ReportKind::MoreLeaks;
             let report = Report::new(&Call::DETECT_LEAKS, &self.config);
-            self.tally.tell(&Report { kind, left_out, count, total_len, ..report }, self.listener);
+            self.reporter.report(&Report { kind, left_out, count, total_len, ..report });
         }
-        self.end(&mut findings);
+        self.end(&mut pending);
         leaks
     }
 
@@ -72,47 +66,45 @@ impl Locked<'_> {
     fn begin_search(&self) -> Search {
         let mut begin = [(0, 0); MAX_CLASSES];
         for (class, begin) in begin.iter_mut().enumerate() {
-            if let Some(head) = self.state.heads[class] {
-                *begin = (self.serial_of(head), self.bucket(head, class).allocated_count());
+            if let Some(head) = self.head(class) {
+                *begin = (self.serial_of(head), head.allocated_count());
             }
         }
         Search { begin, last: self.state.last_serial() }
     }
 
-    fn serial_of(&self, page: NonNull<u8>) -> usize {
-        self.state.pages.lookup(page.addr().get()).map_or(0, |page| page.serial)
+    fn serial_of(&self, bucket: Bucket<'_>) -> usize {
+        self.state.pages.lookup(bucket.page().addr().get()).map_or(0, |page| page.serial)
     }
 
-    /// Finds all leaks. `None` if it did not, since there was no room for them, or since a page is not intact, which
-    /// the findings have then.
-    fn search(&self, search: &Search, places: &mut Places, findings: &mut Findings<'_>) -> Option<()> {
+    /// Finds all leaks. `None` if it did not, since there was no room for them, or because a page is not intact, which
+    /// `pending` then has.
+    fn search(&self, search: &Search, places: &mut Places, pending: &mut PendingReport<'_>) -> Option<()> {
         let mut order = 0;
         for class in 0..self.geometry.class_count {
             let (newest, handed_out) = search.begin[class];
-            let mut next = self.state.heads[class];
-            while let Some(memory) = next {
-                let bucket = self.bucket(memory, class);
-                if !self.is_intact_with_links(bucket, findings) {
+            let mut next = self.head(class);
+            while let Some(bucket) = next {
+                if !self.is_intact_with_links(bucket, pending) {
                     return None;
                 }
-                next = bucket.prev();
-                let serial = self.serial_of(memory);
+                // SAFETY: the link of an intact page is to a page of the table, of the same class.
+                next = bucket.prev().map(|page| unsafe { self.bucket(page, class) });
+                let serial = self.serial_of(bucket);
                 if serial > newest {
                     continue;
                 }
                 // What was handed out since then is younger than the search.
                 let limit = if serial == newest { handed_out } else { usize::MAX };
-                for slot in 0..bucket.allocated_count().min(limit) {
-                    if bucket.is_used(slot) {
-                        order += 1;
-                        places.add(Leak {
-                            address: bucket.slot(slot).addr().get(),
-                            len: bucket.len(slot),
-                            alignment: bucket.alignment(slot),
-                            word: bucket.trace(slot, Event::Allocation),
-                            order: (0, order),
-                        })?;
-                    }
+                for slot in bucket.slots().take(limit).filter(|slot| slot.is_used()) {
+                    order += 1;
+                    places.add(Leak {
+                        address: slot.memory().addr().get(),
+                        len: slot.len(),
+                        alignment: slot.alignment(),
+                        word: slot.trace(Event::Allocation),
+                        order: (0, order),
+                    })?;
                 }
             }
         }

@@ -1,65 +1,12 @@
-//! An allocator that finds mistakes: double frees, wrong lengths, foreign pointers, leaks.
+//! An allocator that finds memory errors, the reports that it makes, and its options.
 //!
-//! # Guarantees
-//!
-//! - What is passed to `free`, `resize` and `remap` is looked up before it is used. An address that
-//!   is no live block is reported, and the call does nothing: no pointer of a caller is ever
-//!   dereferenced, and what the child is told is what was written down at the allocation.
-//! - With [`safety`](DebugConfig::safety), which is on in debug builds, the length and the alignment
-//!   are compared too, and a write behind a small block is noticed when the block is next used in a
-//!   call.
-//! - A block that is live in the end is reported with its allocation.
-//! - A small block's address is not used again before all blocks of its page are freed.
-//! - Nothing is lost when the child runs out of memory: the call fails and has changed nothing.
-//!
-//! | mistake | [`ReportKind`] | then |
-//! |---|---|---|
-//! | a block is freed twice, or resized after its free | `DoubleFree` | the call does nothing ¹ |
-//! | the address is not one of a block: inside of one, on the stack, from another allocator | `InvalidFree` | the call does nothing ¹ |
-//! | the length is another than the last one asked for | `WrongLength` | goes on with the block's own |
-//! | the alignment is another than at the allocation | `WrongAlignment` | goes on with the block's own |
-//! | something was written behind a small block, into the rest of its slot | `Overrun` | goes on |
-//! | something was written over the metadata at the end of a page | `Corruption` | aborts |
-//! | a block was never freed | `Leak` | |
-//!
-//! ¹ In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory before the
-//! call, as in Zig. If the memory has gone back to the system, that is a fault of the machine, and there is no
-//! report; a [`quarantine`](DebugConfig::quarantine) helps. More [below](#what-is-not-found).
-//!
-//! Without `safety`, a page's links to its neighbours are looked up only when they are about to be followed, so
-//! that a corruption of nothing else is noticed later.
-//!
-//! A [`Report`] has three traces: this call, the allocation, and for double frees the free that was in
-//! order. With the feature `backtrace` they are functions with file and line, beginning in the
-//! program's own code: frames of the standard library, of this crate, and of crates of containers are
-//! [skipped](DebugConfig::skip_frames) before frames are counted, also where the allocator is the global one.
-//! Blocks that leak from one place are [one report](DebugConfig::group_leaks), with their number and all their
-//! bytes, and there is a [limit](DebugConfig::leak_limit) of reports. Reports are printed to the standard error stream (if there is none, they are
-//! lost, and the program goes on), or go to a function of yours ([`DebugConfig::report`]); to stop at
-//! the first mistake, let it abort. They are counted ([`DebugAllocator::count`]).
-//!
-//! # What is not found
-//!
-//! A write to a block that was freed; a read of anything; a write behind a large block, or behind one
-//! that fills its slot, which has a power of two bytes. A second free of memory that went back to the
-//! child is known as such only for the last few blocks whose free gave memory back (for small blocks:
-//! the last one of its page; for all, with [`never_unmap`](DebugConfig::never_unmap) and
-//! [`retain_metadata`](DebugConfig::retain_metadata)); of others it is an `InvalidFree`. And when the child
-//! has given the same address out again, a stale pointer to it is as good as a fresh one.
-//!
-//! In builds with `debug_assertions` the typed [`free`](crate::Allocator::free) fills the memory with 0xAA
-//! before any allocator sees the call, as in Zig. If the memory has been unmapped, since the page or the large
-//! block went back to the child and from there to the system, a second free is a fault of the machine, and
-//! nobody reports it. A [`quarantine`](DebugConfig::quarantine) or
-//! [`never_unmap`](DebugConfig::never_unmap) helps; [`with_allocator`](crate::testing::with_allocator()) has
-//! the former. As long as a page is kept, so is all that is known of its blocks.
+//! [`DebugAllocator`] says what is found and what is not. This page is about how.
 //!
 //! # Layout
 //!
-//! Blocks of up to a quarter of a page (see [`DebugConfig::page_size`]; 32 KiB by default) are small.
-//! They are put into classes by the larger of length and alignment, rounded up to a power of two. A
-//! page of a class is one block of the child and holds slots of that size, and behind them, at its
-//! very end, what is known of each:
+//! Blocks of up to a quarter of a page (see [`DebugConfig::page_size`]; 32 KiB by default) are small. Their class is
+//! the larger of length and alignment, rounded up to a power of two. A page of a class is one block of the child. It
+//! holds slots of that size, and after them, at its very end, what is known of each:
 //!
 //! ```text
 //!   heads                      page, aligned to its size
@@ -69,112 +16,86 @@
 //!             8 bytes each                   │ prev: an older page of this class
 //! ```
 //!
-//! Slots are handed out from first to last, and never twice. A page whose blocks are all freed goes
-//! back to the child, even if it has slots left. The offsets, and how many slots a page has, are
-//! Zig's to the byte.
+//! Slots are handed out from first to last, each once. When all blocks of a page have been freed, it goes back to the
+//! child, even if it has slots left. The offsets and the number of slots are Zig's to the byte.
 //!
-//! Larger blocks come from the child one by one. Two hash tables, with memory of the child, hold the
-//! addresses of the pages, and the large blocks with their traces.
+//! Larger blocks come from the child one by one. Two hash tables, in memory of the child, hold the addresses of the
+//! pages, and the large blocks with their traces.
 //!
-//! With the feature `backtrace`, a trace is one word: the innermost frame in a tree of all calls, whose root is
-//! where threads begin. So each stack is stored once, whole, and a page has Zig's room for traces but uses a word
-//! of each. The tree is in pages of the operating system, since Zig would ask the child for nothing there; it has a
-//! million frames at most, and goes back in the end. Where there is no memory for more, a trace is its first address.
-//! Symbols are not looked up before a report is printed, or leaks are grouped. What a search for leaks finds is
-//! listed on the global heap while the allocator is not locked.
+//! With the feature `backtrace`, a trace is one word: the innermost frame in a tree of all calls, whose root is where
+//! threads start. So each stack is stored once, whole, and a page has Zig's room for traces but uses a word of each.
+//! The tree is in pages of the operating system, since Zig would ask the child for nothing there, and is freed with
+//! the allocator. It has at most a million frames; after that, or without memory, a trace is its first address.
+//! Symbols are looked up when a report is printed or leaks are grouped.
+//!
+//! The files: `pages` is the layout of a page, `state` what changes under the lock and what a call does with it,
+//! `report` what is found and who receives it; `leaks` is the search for live blocks.
 //!
 //! # What it assumes of its child
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory
-//! need not be zero. A small block costs no call of the child as long as there is a slot; when there
-//! is none, a page is asked for with the return address of this allocator's own code. Calls for large
-//! blocks are passed on with the caller's. A child may have its own memory from this allocator: a large block of it
-//! that begins in a page goes back to it at once, and the request is refused. If its `remap` moves a block there, the
-//! process aborts.
+//! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory need not be
+//! zero. A small block costs no call of the child as long as there is a slot; a new page is requested with a return
+//! address in this allocator's own code. Calls for large blocks pass the caller's on. A child may get its own memory
+//! from this allocator: if it returns a large block that starts in a page, the block goes back at once and the
+//! request fails; if its `remap` moves a block there, the process aborts.
 //!
 //! # Threads
 //!
-//! There is a lock. Over a [`SyncAllocator`], `allocator()` returns a [`SyncAllocator`]; over an
-//! [`Allocator`] it returns an [`Allocator`]. Under the lock nothing is called but the child: traces are
-//! captured before it is taken, and reports are made when it is released, those of leaks included. So a
-//! program whose global allocator is on top of this one may print them, and whoever is told may allocate.
-//! The lock allocates nothing. A child that calls back into the allocator, which breaks clause 15 of the
-//! contract, waits for itself.
+//! Each call takes a lock, under which nothing but the child is called. Traces are captured before, and reports,
+//! those of leaks included, are made after it. So a report function may allocate, also if this allocator is below the
+//! global one. The lock allocates nothing. A child that calls back into the allocator, against
+//! [no-reentry](crate::VTable#no-reentry), waits for itself.
 //!
 //! # After a fork
 //!
-//! A child process may go on allocating, even if other threads were in the middle of calls: on Unix, a fork waits until
-//! no debug allocator is locked, and takes all their locks for as long as it lasts (`pthread_atfork`). So one that
-//! is the global allocator, or below it, survives it, if its own child does. That holds for the 64 allocators that
-//! were used first and still exist; another one that is locked when the process forks hangs in the child. A fork within
-//! a call of the allocator's own child waits a second and happens then. What prints a report holds locks of
-//! the standard library, and of the crate `backtrace`: if another thread was printing one at that time, the child hangs
-//! when it prints its own. `vfork` and `posix_spawn` copy nothing, and do not wait.
+//! On Unix, a fork waits until no debug allocator is locked and holds all their locks while it lasts
+//! (`pthread_atfork`). So a child process can go on allocating, if the allocator's own child can. This holds for the
+//! 64 allocators that were used first and still exist; any other that is locked during the fork hangs in the child
+//! process. A fork within a call of the allocator's own child happens after a wait of a second. Printing takes locks
+//! of the standard library and of the crate `backtrace`: if another thread was printing a report, the child process
+//! hangs when it prints one. `vfork` and `posix_spawn` copy nothing and do not wait.
 //!
-//! In the child, the other threads' blocks are live for ever, and a search for leaks finds them.
+//! In the child process, blocks of the other threads stay live, and a search for leaks finds them.
 //!
 //! # Differences from Zig
 //!
-//! - Zig finds the metadata by the caller's address, length and alignment, and reads whatever is there:
-//!   a foreign pointer, or a second free after the page went back, is a fault of the machine or a
-//!   panic. Here the address is looked up in the table of pages, so both are reported, and so is a
-//!   length of another class. The table is one more block of the child.
-//! - Blocks that leak from one place are one report. In Zig each block is one.
-//! - Traces leave out functions of libraries, and stacks are stored once.
-//! - Only overwritten metadata ends the program. For Zig, a pointer that it does not know is reason
-//!   enough ("Invalid free"). Here nothing has been harmed by then.
-//! - Without `safety`, mistakes that Zig does not look for then are undefined; here an address that
-//!   is no live block is reported all the same.
-//! - A free of an address inside of a block is an `InvalidFree`; Zig frees the block.
-//! - The alignment of large blocks is checked. The child gets the recorded length; Zig passes the
-//!   caller's on.
+//! - Zig finds the metadata by the caller's address, length and alignment, and reads whatever is there: a foreign
+//!   pointer, or a second free after the page went back, is a segmentation fault or a panic. Here the address is
+//!   looked up in the table of pages, one more block of the child, so both are reported, with or without `safety`,
+//!   and so is a length of another class.
+//! - Only overwritten metadata aborts. Zig also panics for a pointer that it does not know ("Invalid free").
+//! - A free of an address inside a block is an `InvalidFree`; Zig frees the block.
+//! - The alignment of large blocks is checked. The child gets the recorded length; Zig passes the caller's on.
 //! - The rest of a slot is filled with 0xFD and checked. Zig leaves it alone.
 //! - The last few blocks that went back to the child are remembered, and can be kept in quarantine.
-//! - In the end, leaked blocks go back to the child (unless `never_unmap` is set), since a child may be
-//!   an arena that lives on. `never_unmap` with `retain_metadata` also gives small pages back then.
+//! - Blocks that leak from one place are one report. Traces leave out functions of libraries, and stacks are stored
+//!   once.
+//! - At the end, leaked blocks go back to the child (unless `never_unmap` is set), since a child may be an arena that
+//!   lives on. `never_unmap` with `retain_metadata` also gives small pages back then.
 //! - Dropping it is a `deinit`; leaks are not reported while a panic is unwinding.
 //! - When the child refuses memory, the bytes are not counted as requested. Zig's total stays raised.
-//! - Nothing is assumed to be zero. Zig reads the bits of a new page, unless
-//!   `backing_allocator_zeroes` is off.
-//! - The configuration is a value. There is no `MutexType`. Traces have at most 32 addresses, pages at
-//!   most 4 MiB.
+//! - Nothing is assumed to be zero. Zig reads the bits of a new page, unless `backing_allocator_zeroes` is off.
+//! - The configuration is a value. There is no `MutexType`. Traces have at most 32 addresses, pages at most 4 MiB.
 //!
 //! Ports `lib/std/heap/debug_allocator.zig` of Zig 0.15.2.
-//!
-//! [`SyncAllocator`]: crate::SyncAllocator
-//! [`Allocator`]: crate::Allocator
 
-mod bucket;
 mod config;
-mod fork;
-mod geometry;
-mod large;
 mod leaks;
-mod lock;
-mod places;
-mod recent;
+mod pages;
 mod report;
-mod small;
-mod stacks;
 mod state;
-mod table;
-mod trace;
 
 use core::fmt;
 use core::hint::black_box;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
-use geometry::Geometry;
-use lock::{Guard, Lock};
+use pages::Geometry;
 #[cfg(feature = "capi")]
 pub(crate) use report::Foreign;
-use report::Listener;
-use report::{Call, Findings, Tally, print_line};
-pub use report::{Operation, Report, ReportKind};
-use state::{Locked, State};
-use trace::Site;
-pub use trace::Trace;
+use report::{Call, CallSite, PendingReport, Reporter, print_line};
+pub use report::{Operation, Report, ReportKind, Trace};
+use state::{Guard, Lock, Locked, State};
 
 use crate::alignment::Alignment;
 #[cfg(feature = "capi")]
@@ -182,11 +103,11 @@ use crate::alignment::Message;
 use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
 use crate::return_address::return_address;
 use crate::symbol::STACK;
-use crate::vtable::VTable;
+use crate::vtable::{VTable, state};
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
 #[doc(alias = "std.heap.Check")]
-#[must_use = "a leak that nobody looks at is not found"]
+#[must_use = "it says whether there were leaks"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Check {
     /// None.
@@ -195,9 +116,12 @@ pub enum Check {
     Leak,
 }
 
-/// An allocator that finds mistakes; see the [module](self).
+/// Finds memory errors: double frees, wrong lengths, foreign pointers, overruns and leaks.
 ///
-/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what [`allocator`] returns.
+/// Put it around the allocator of a program, or of a test, to check each call. In release builds the
+/// [default](DebugConfig::DEFAULT) turns off what costs most.
+///
+/// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same.
 ///
 /// ```
 /// use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
@@ -211,6 +135,71 @@ pub enum Check {
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
+/// # What is found
+///
+/// | mistake | [`ReportKind`] | then |
+/// |---|---|---|
+/// | a block is freed twice, or resized after its free | `DoubleFree` | the call does nothing ¹ |
+/// | the address is not that of a block: it is inside one, on the stack, from another allocator | `InvalidFree` | the call does nothing ¹ |
+/// | the length is not the last one asked for | `WrongLength` | uses the block's own |
+/// | the alignment is not that of the allocation | `WrongAlignment` | uses the block's own |
+/// | bytes after a small block, in the rest of its slot, have been written to | `Overrun` | continues |
+/// | the metadata at the end of a page has been overwritten | `Corruption` | aborts |
+/// | a block was never freed | `Leak` | |
+///
+/// ¹ See [below](#what-is-not-found) for what the typed `free` does before the call.
+///
+/// Lengths, alignments, overruns and leaks are checked with [`safety`](DebugConfig::safety), which is on in debug
+/// builds. Without it, a page's links to its neighbours are checked only before they are followed, so some corruption
+/// is found later.
+///
+/// Each is counted:
+///
+/// ```
+/// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// // A report function may also abort, to stop at the first mistake.
+/// let config = DebugConfig { report: |report| println!("{report}"), ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// let (first, second) = (debug.allocator().create_with(1)?, debug.allocator().create_with(2)?);
+/// unsafe { debug.allocator().destroy(first) };
+/// // SAFETY: a double free, which this allocator finds; `second` keeps the page mapped.
+/// unsafe { debug.allocator().destroy(first) };
+/// assert_eq!(debug.count(ReportKind::DoubleFree), 1);
+/// unsafe { debug.allocator().destroy(second) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A [`Report`] has three traces: this call, the allocation, and for a double free the first free. With the feature
+/// `backtrace` they have functions, files and lines, and start in the program's own code, without the
+/// [frames](DebugConfig::skip_frames) of the standard library, of this crate and of container crates. Blocks that
+/// leak from one place are [one report](DebugConfig::group_leaks), with a [limit](DebugConfig::leak_limit) on
+/// reports. Reports are printed to the standard error stream, or go to a [function of yours](DebugConfig::report).
+///
+/// # Guarantees
+///
+/// - An address passed to `free`, `resize` or `remap` is looked up before it is used. No pointer of a caller is ever
+///   dereferenced, and the child gets what was recorded at the allocation.
+/// - A small block's address is not reused before all blocks of its page are freed.
+/// - If the child is out of memory, the call fails and changes nothing.
+///
+/// # What is not found
+///
+/// - A write to a freed block; any read; a write after a large block, or after one that fills its slot, whose size is a
+///   power of two.
+/// - A second free of memory that went back to the child is a `DoubleFree` only for the last 16 blocks whose free
+///   gave memory back (of small blocks, the last one of a page), and otherwise an `InvalidFree`.
+///   [`never_unmap`](DebugConfig::never_unmap) with [`retain_metadata`](DebugConfig::retain_metadata) remembers all
+///   blocks.
+/// - If the child has handed the same address out again, a stale pointer to it cannot be told from a valid one.
+/// - In builds with `debug_assertions` the typed [`free`](Allocator::free) fills the memory with 0xAA before any
+///   allocator sees the call, as in Zig. If the memory has been unmapped by then, a second free is a segmentation
+///   fault and not a report. A [`quarantine`](DebugConfig::quarantine) or `never_unmap` helps;
+///   [`with_allocator`](crate::testing::with_allocator()) has the former.
+///
+/// Ports `std.heap.DebugAllocator` of Zig 0.15.2.
+///
 /// [`allocator`]: DebugAllocator::allocator
 #[doc(alias = "std.heap.DebugAllocator")]
 #[doc(alias = "GeneralPurposeAllocator")]
@@ -220,8 +209,7 @@ pub struct DebugAllocator<C: ChildAllocator> {
     /// Nothing is stored of a small block but that it is there, and nothing printed.
     is_plain: bool,
     geometry: Geometry,
-    listener: Listener,
-    tally: Tally,
+    reporter: Reporter,
     state: Lock<State>,
 }
 
@@ -254,22 +242,16 @@ impl DebugAllocator<SyncAllocator<'_>> {
             "DebugAllocator::allocator: thread_safe is false, and a SyncAllocator is for many threads; give it \
              a plain Allocator as its child (`*PAGE_ALLOCATOR`) for a plain handle"
         );
-        // SAFETY: as any thread may call the child and there is a lock around the state, so any
-        // thread may call this.
+        // SAFETY: any thread may call the child, and there is a lock around the state.
         unsafe { SyncAllocator::new_unchecked(self.handle()) }
     }
 }
 
 impl<C: ChildAllocator> DebugAllocator<C> {
-    const VTABLE: VTable = VTable {
-        alloc: debug_alloc::<C>,
-        resize: debug_resize::<C>,
-        remap: debug_remap::<C>,
-        free: debug_free::<C>,
-    };
+    const VTABLE: VTable =
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// A debug allocator with the [default](DebugConfig::DEFAULT) options. It asks the child for
-    /// nothing until it is asked itself.
+    /// A debug allocator with the [default](DebugConfig::DEFAULT) options. It calls the child on first use.
     ///
     /// ```
     /// # use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
@@ -283,16 +265,15 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// A debug allocator with other options.
     ///
     /// # Panics
-    /// If the page size is no power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
+    /// If the page size is not a power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
     /// class and their traces; or if the traces have more than [`MAX_STACK_TRACE_FRAMES`] addresses. In a
-    /// `const` or a `static` that is an error of the compiler.
+    /// `const` or a `static` this is a compile-time error.
     #[track_caller]
     pub const fn with_config(child_allocator: C, config: DebugConfig) -> DebugAllocator<C> {
         DebugAllocator {
             child_allocator,
             geometry: Geometry::new(&config),
-            listener: Listener::Function(config.report),
-            tally: Tally::new(),
+            reporter: Reporter::new(config.report),
             state: Lock::new(State::new(&config)),
             is_plain: config.stack_trace_frames == 0
                 && !config.safety
@@ -302,7 +283,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         }
     }
 
-    /// As [`with_config`](Self::with_config), but an invalid option is an error, whose text begins with `options`,
+    /// As [`with_config`](Self::with_config), but an invalid option is an error, whose text starts with `options`,
     /// and reports go to `listener` if there is one.
     ///
     /// # Safety
@@ -319,16 +300,17 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         Geometry::try_new(&config, options)?;
         let mut debug = DebugAllocator::with_config(child_allocator, config);
         if let Some(foreign) = listener {
-            debug.listener = Listener::Foreign(foreign);
+            // SAFETY: our caller allows it for as long as the allocator exists, whose part the reporter is.
+            unsafe { debug.reporter.set_foreign(foreign) };
         }
         Ok(debug)
     }
 
     const fn handle(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract: small blocks are slots of pages, which are live
-        // blocks of the child, and a slot is handed out once; large blocks are the child's. The
-        // handle borrows `self`, and pages are freed when all their blocks are, or with `self`.
-        unsafe { Allocator::from_raw_parts(ptr::from_ref(self).cast_mut().cast(), &Self::VTABLE) }
+        // SAFETY: the functions keep the contract: small blocks are slots of pages, which are live blocks of the
+        // child, and a slot is handed out once; large blocks are the child's. Pages are freed when all their blocks
+        // are, or with `self`, which the handle borrows.
+        unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
     /// The options.
@@ -337,8 +319,8 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     }
 
     /// Reports the live blocks, and returns how many there are: by class, in each the newest page first; then large
-    /// blocks, the oldest first. Those of one place are [one report](DebugConfig::group_leaks), in the place of the first,
-    /// and there are at most [`leak_limit`](DebugConfig::leak_limit) reports.
+    /// blocks, the oldest first. Those of one place are [one report](DebugConfig::group_leaks), in the place of the
+    /// first, and there are at most [`leak_limit`](DebugConfig::leak_limit) reports.
     ///
     /// The time grows with the number of blocks and pages, and of places whose symbols are looked up. The allocator is
     /// locked while it looks, once, and not while reports are made: they are of that moment. Blocks that
@@ -367,7 +349,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and gives all memory back to the child,
     /// as dropping it does.
     ///
-    /// Without safety nobody looks, and the result is `Ok`.
+    /// Without safety the result is `Ok`.
     ///
     /// ```
     /// use zigalloc::heap::{Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
@@ -404,15 +386,15 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         }
     }
 
-    /// How often something of this kind has been found. Of [leaks](ReportKind::Leak), each block counts, at every search,
-    /// whether it has a report or is left out.
+    /// How often something of this kind has been found. Of [leaks](ReportKind::Leak), each block counts, at every
+    /// search, whether it has a report or is left out.
     pub fn count(&self, kind: ReportKind) -> usize {
-        self.tally.count(kind)
+        self.reporter.count(kind)
     }
 
     /// The first report that was made.
     pub fn first_report(&self) -> Option<Report> {
-        self.tally.first()
+        self.reporter.first()
     }
 
     /// How many bytes the live blocks have together, as they were asked for. 0 unless
@@ -470,8 +452,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         Locked { state, child: self.child_allocator.handle(), config: &self.config, geometry: &self.geometry }
     }
 
-    /// What is known of a call at its beginning. The stack is walked here, without the lock. It is inlined, so
-    /// that "here" is in the function of the table, or in what that is inlined into.
+    /// What is known of a call before it is made. The stack is walked here, without the lock.
     #[inline(always)]
     fn begin<'t>(
         &'t self,
@@ -481,7 +462,7 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         len: usize,
         alignment: Alignment,
         (ret_addr, here): (usize, usize),
-    ) -> Findings<'t> {
+    ) -> PendingReport<'t> {
         let entry = match operation {
             Operation::Resize => Self::VTABLE.resize as *const (),
             Operation::Remap => Self::VTABLE.remap as *const (),
@@ -489,53 +470,133 @@ impl<C: ChildAllocator> DebugAllocator<C> {
             _ => Self::VTABLE.alloc as *const (),
         };
         let place = (entry.addr(), here);
-        let site = Site::capture(ret_addr, place, &self.config, stack);
-        Findings::new(Call { operation, address, len, alignment, site }, &self.config)
+        let site = CallSite::capture(ret_addr, place, &self.config, stack);
+        PendingReport::new(Call { operation, address, len, alignment, site }, &self.config)
     }
 
     #[inline(always)]
-    fn end(&self, findings: &mut Findings<'_>) {
-        if !findings.is_empty() {
-            self.tally.tell_all(findings, self.listener);
+    fn end(&self, pending: &mut PendingReport<'_>) {
+        if !pending.is_empty() {
+            self.reporter.report_pending(pending);
         }
     }
 
-    #[inline(always)]
-    fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
-        if self.is_plain {
-            if let Some(state) = self.state.try_lock() {
-                // Where a block is a slot that is there, this is all there is to do. Everything else, and
-                // every doubt, is for the long way.
-                let memory = state.alloc_plain(&self.geometry, len, alignment);
-                return if memory.is_some() {
-                    memory
-                } else {
-                    self.alloc_held(state, len, alignment, ret_addr)
-                };
-            }
-        }
-        black_box(self.alloc_in_full(None, len, alignment, ret_addr, return_address()))
-    }
+    // ---- the functions of the table ----
 
-    /// A call that has the lock. No trace is to be captured.
-    #[cold]
-    #[inline(never)]
-    fn alloc_held<'d>(
-        &'d self,
-        state: Guard<'d, State>,
+    #[inline]
+    unsafe extern "C" fn alloc(
+        ctx: *mut (),
         len: usize,
         alignment: Alignment,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        self.alloc_in_full(Some(state), len, alignment, ret_addr, 0)
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
+        if this.is_plain {
+            if let Some(held) = this.state.try_lock() {
+                // If the class has a slot, this is all there is to do. Everything else takes the long way.
+                // SAFETY: `is_plain` implies no safety and no traces.
+                let memory = unsafe { held.alloc_plain(&this.geometry, len, alignment) };
+                return if memory.is_some() {
+                    memory
+                } else {
+                    // SAFETY: `len` is not zero.
+                    unsafe { this.alloc_held(held, len, alignment, ret_addr) }
+                };
+            }
+        }
+        // SAFETY: `len` is not zero.
+        black_box(unsafe { this.alloc_in_full(None, len, alignment, ret_addr, return_address()) })
     }
 
-    /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or
-    /// in what that is inlined into. It must be on the stack, where the trace begins: hence the `black_box`es
-    /// around the result, without which this function might take its place.
+    #[inline]
+    unsafe extern "C" fn resize(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> bool {
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let address = memory.addr();
+        // SAFETY: our caller does not use what a success cuts off (dead-pointer).
+        unsafe { this.set_len(Operation::Resize, address, memory_len, alignment, new_len, ret_addr) }
+            .is_some()
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let address = memory.addr();
+        // SAFETY: our caller does not use what a success ends (dead-pointer).
+        unsafe { this.set_len(Operation::Remap, address, memory_len, alignment, new_len, ret_addr) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) {
+        // SAFETY: `ctx` is the `&Self` that `handle` passed.
+        let this = unsafe { state::<Self>(ctx) };
+        let address = memory.addr();
+        if this.is_plain {
+            if let Some(held) = this.state.try_lock() {
+                // As in `alloc`: if the block is live and another one of its page is too, this is all.
+                // SAFETY: `is_plain` implies no safety and no traces; our caller does not use the block (dead-pointer).
+                if !unsafe { held.free_plain(&this.geometry, address) } {
+                    // SAFETY: our caller does not use the block (dead-pointer).
+                    unsafe { this.free_held(held, address, memory_len, alignment, ret_addr) };
+                }
+                return;
+            }
+        }
+        let here = return_address();
+        // SAFETY: our caller does not use the block (dead-pointer).
+        black_box(unsafe { this.free_in_full(None, address, memory_len, alignment, ret_addr, here) });
+    }
+
+    // ---- their long ways ----
+
+    /// [`alloc_in_full`](Self::alloc_in_full) with the lock. No trace is captured.
+    ///
+    /// # Safety
+    /// `len` is not zero (non-zero).
+    #[cold]
     #[inline(never)]
-    fn alloc_in_full<'d>(
+    unsafe fn alloc_held<'d>(
+        &'d self,
+        held: Guard<'d, State>,
+        len: usize,
+        alignment: Alignment,
+        ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: `len` is not zero, by our caller.
+        unsafe { self.alloc_in_full(Some(held), len, alignment, ret_addr, 0) }
+    }
+
+    /// `held` is the lock if this call has it already. `here` is an address in the function of the table, or in the
+    /// function that it is inlined into. That function must be on the stack, where the trace starts: hence the
+    /// `black_box` around the result, without which the call might become a jump.
+    ///
+    /// # Safety
+    /// `len` is not zero (non-zero).
+    #[inline(never)]
+    unsafe fn alloc_in_full<'d>(
         &'d self,
         held: Option<Guard<'d, State>>,
         len: usize,
@@ -544,9 +605,10 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         here: usize,
     ) -> Option<NonNull<u8>> {
         let mut stack = None;
-        let mut findings = self.begin(&mut stack, Operation::Alloc, 0, len, alignment, (ret_addr, here));
-        let memory = self.locked(held).alloc(&mut findings, ret_addr);
-        self.end(&mut findings);
+        let mut pending = self.begin(&mut stack, Operation::Alloc, 0, len, alignment, (ret_addr, here));
+        // SAFETY: `len` is not zero, by our caller.
+        let memory = unsafe { self.locked(held).alloc(&mut pending, ret_addr) };
+        self.end(&mut pending);
         if self.config.verbose_log {
             print_line(format_args!(
                 "DebugAllocator: alloc of {len} bytes, aligned to 2^{}: {memory:?}",
@@ -556,10 +618,13 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         memory
     }
 
+    /// `resize` and `remap`, by `operation`. It is inlined into them, since traces start there.
+    ///
     /// # Safety
-    /// Clauses 2 and 4 of the contract. Clause 3 is checked.
+    /// If this succeeds, what it ends is not used any more (dead-pointer): the bytes past `new_len`, and the old
+    /// block if it has moved.
     #[inline(always)]
-    unsafe fn resize(
+    unsafe fn set_len(
         &self,
         operation: Operation,
         address: usize,
@@ -570,11 +635,11 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     ) -> Option<NonNull<u8>> {
         assert!(new_len > 0, "DebugAllocator: {operation} to 0 bytes; the least is 1");
         let mut stack = None;
-        let mut findings =
+        let mut pending =
             self.begin(&mut stack, operation, address, len, alignment, (ret_addr, return_address()));
-        // SAFETY: the caller's promise.
-        let resized = unsafe { self.lock().resize(&mut findings, new_len, ret_addr) };
-        self.end(&mut findings);
+        // SAFETY: `new_len` is not zero; our caller does not use what a success ends.
+        let resized = unsafe { self.lock().resize(&mut pending, new_len, ret_addr) };
+        self.end(&mut pending);
         if self.config.verbose_log {
             print_line(format_args!(
                 "DebugAllocator: {operation} of {len} bytes at {address:#x} to {new_len}: {resized:?}"
@@ -583,46 +648,28 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         resized
     }
 
-    /// # Safety
-    /// Clause 4 of the contract. Clause 3 is checked.
-    #[inline(always)]
-    unsafe fn free(&self, address: usize, len: usize, alignment: Alignment, ret_addr: usize) {
-        if self.is_plain {
-            if let Some(state) = self.state.try_lock() {
-                // As in `alloc`: where a block is live and another one of its page stays so, this is all.
-                if !state.free_plain(&self.geometry, address) {
-                    // SAFETY: the caller's promise.
-                    unsafe { self.free_held(state, address, len, alignment, ret_addr) };
-                }
-                return;
-            }
-        }
-        // SAFETY: the caller's promise.
-        black_box(unsafe { self.free_in_full(None, address, len, alignment, ret_addr, return_address()) });
-    }
-
-    /// As [`alloc_held`](Self::alloc_held).
+    /// [`free_in_full`](Self::free_in_full) with the lock. No trace is captured.
     ///
     /// # Safety
-    /// Clause 4 of the contract.
+    /// The block is not used any more (dead-pointer).
     #[cold]
     #[inline(never)]
     unsafe fn free_held<'d>(
         &'d self,
-        state: Guard<'d, State>,
+        held: Guard<'d, State>,
         address: usize,
         len: usize,
         alignment: Alignment,
         ret_addr: usize,
     ) {
-        // SAFETY: the caller's promise.
-        unsafe { self.free_in_full(Some(state), address, len, alignment, ret_addr, 0) };
+        // SAFETY: our caller does not use the block.
+        unsafe { self.free_in_full(Some(held), address, len, alignment, ret_addr, 0) };
     }
 
-    /// As [`alloc_in_full`](Self::alloc_in_full).
+    /// `held` and `here` are as for [`alloc_in_full`](Self::alloc_in_full); the result is for its `black_box`.
     ///
     /// # Safety
-    /// Clause 4 of the contract. Clause 3 is checked.
+    /// The block is not used any more (dead-pointer).
     #[inline(never)]
     unsafe fn free_in_full<'d>(
         &'d self,
@@ -634,10 +681,10 @@ impl<C: ChildAllocator> DebugAllocator<C> {
         here: usize,
     ) -> bool {
         let mut stack = None;
-        let mut findings = self.begin(&mut stack, Operation::Free, address, len, alignment, (ret_addr, here));
-        // SAFETY: the caller's promise.
-        unsafe { self.locked(held).free(&mut findings, ret_addr) };
-        self.end(&mut findings);
+        let mut pending = self.begin(&mut stack, Operation::Free, address, len, alignment, (ret_addr, here));
+        // SAFETY: our caller does not use the block.
+        unsafe { self.locked(held).free(&mut pending, ret_addr) };
+        self.end(&mut pending);
         if self.config.verbose_log {
             print_line(format_args!("DebugAllocator: free of {len} bytes at {address:#x}"));
         }
@@ -646,26 +693,27 @@ impl<C: ChildAllocator> DebugAllocator<C> {
 
     /// Gives all memory back. Doing it twice is harmless.
     fn release(&mut self) {
-        self.lock().release();
+        // SAFETY: `self` is borrowed exclusively, which ends all blocks (validity).
+        unsafe { self.lock().release() };
     }
 }
 
 impl<C: ChildAllocator> Drop for DebugAllocator<C> {
     fn drop(&mut self) {
-        /// A function that is told of a leak may panic. The memory goes back all the same.
+        /// The report function may panic at a leak. The memory goes back all the same.
         struct Release<'d, C: ChildAllocator>(&'d mut DebugAllocator<C>);
         impl<C: ChildAllocator> Drop for Release<'_, C> {
             fn drop(&mut self) {
                 self.0.release();
             }
         }
-        // A thread-local one whose child has ended the program in the middle of a call. Nobody comes back
-        // to that call, and until then the state means nothing.
+        // A thread-local allocator whose child has exited the process in the middle of a call. That call never
+        // returns, and its state cannot be trusted.
         if self.state.try_lock().is_none() {
             return;
         }
         let this = Release(self);
-        // A panic leaves blocks behind that would have been freed; that is not news.
+        // A panic leaks blocks that would have been freed; reporting them would not help.
         if this.0.config.safety && !std::thread::panicking() {
             this.0.detect_leaks();
         }
@@ -688,69 +736,4 @@ impl<C: ChildAllocator> fmt::Debug for DebugAllocator<C> {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
-}
-
-// ---- the functions of the table ----
-
-/// # Safety
-/// Clause 1 of the contract: `ctx` is the address that `handle` took, whose borrow lasts.
-#[inline(always)]
-unsafe fn context<'s, C: ChildAllocator + 's>(ctx: *mut ()) -> &'s DebugAllocator<C> {
-    // SAFETY: the caller's promise; shared references are all that is ever made from it.
-    unsafe { &*ctx.cast_const().cast() }
-}
-
-#[inline]
-unsafe extern "C" fn debug_alloc<C: ChildAllocator>(
-    ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    // SAFETY: clause 1 of the contract.
-    unsafe { context::<C>(ctx) }.alloc(len, alignment, ret_addr)
-}
-
-#[inline]
-unsafe extern "C" fn debug_resize<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses 1, 2 and 4 of the contract.
-    unsafe {
-        let debug = context::<C>(ctx);
-        debug.resize(Operation::Resize, memory.addr(), memory_len, alignment, new_len, ret_addr).is_some()
-    }
-}
-
-#[inline]
-unsafe extern "C" fn debug_remap<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    // SAFETY: clauses 1, 2 and 4 of the contract.
-    unsafe {
-        let debug = context::<C>(ctx);
-        debug.resize(Operation::Remap, memory.addr(), memory_len, alignment, new_len, ret_addr)
-    }
-}
-
-#[inline]
-unsafe extern "C" fn debug_free<C: ChildAllocator>(
-    ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    ret_addr: usize,
-) {
-    // SAFETY: clauses 1 and 4 of the contract.
-    unsafe { context::<C>(ctx).free(memory.addr(), memory_len, alignment, ret_addr) };
 }

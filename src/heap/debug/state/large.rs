@@ -1,31 +1,31 @@
-//! Blocks that are blocks of the child.
+//! Large blocks: each is a block of the child.
 
 use core::ptr::NonNull;
 
-use super::bucket::Event;
-use super::recent::{Freed, Unused};
-use super::report::{Call, Findings, Operation, Report, ReportKind};
-use super::state::Locked;
-use super::trace::Site;
+use super::Locked;
+use super::quarantine::{Freed, Unused};
 use crate::alignment::Alignment;
+use crate::heap::debug::pages::Event;
+use crate::heap::debug::report::CallSite;
+use crate::heap::debug::report::{Call, Operation, PendingReport, Report, ReportKind};
 
 /// What the table knows of a large block, beside its traces.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Large {
-    pub(super) memory: NonNull<[u8]>,
-    pub(super) alignment: Alignment,
-    pub(super) status: Status,
+pub(crate) struct Large {
+    pub(crate) memory: NonNull<[u8]>,
+    pub(crate) alignment: Alignment,
+    pub(crate) status: Status,
     /// Younger blocks have a higher number.
-    pub(super) serial: usize,
+    pub(crate) serial: usize,
 }
 
 /// Whether a block of the table is live, and whether its memory is still a block of the child's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     /// Live, here and in the child.
     Live,
     /// Freed here and remembered, as metadata is retained. It is still live in the child, because of
-    /// [`never_unmap`](super::DebugConfig::never_unmap), and the child gets it back in the end.
+    /// [`never_unmap`](crate::heap::DebugConfig::never_unmap), and the child gets it back at the end.
     Kept,
     /// Freed here and remembered. The child's block has ended too, in its `free` or by a `remap` that moved
     /// it, or it is in quarantine, which then owns it. The child may have given its address out again.
@@ -34,35 +34,41 @@ pub(super) enum Status {
 
 impl Large {
     /// Whether the child still has to get this memory back, and nothing but the table remembers it.
-    pub(super) fn is_owed(&self) -> bool {
+    pub(crate) fn is_owed(&self) -> bool {
         self.status != Status::Gone
     }
 
-    pub(super) fn is_freed(&self) -> bool {
+    pub(crate) fn is_freed(&self) -> bool {
         self.status != Status::Live
     }
 
-    pub(super) fn unused(self) -> Unused {
-        Unused { memory: self.memory, alignment: self.alignment, is_page: false }
+    /// # Safety
+    /// As for [`Unused::new`]: this block is live in the child, and nothing uses it any more. This is the only value
+    /// for it.
+    pub(super) unsafe fn unused(self) -> Unused {
+        // SAFETY: the length and the alignment of a block of the child, which is live and not used, by our caller.
+        unsafe { Unused::new(self.memory, self.alignment, false) }
     }
 }
 
 impl Locked<'_> {
-    pub(super) fn alloc_large(
+    /// # Safety
+    /// The length is not zero (non-zero).
+    pub(super) unsafe fn alloc_large(
         &mut self,
-        findings: &mut Findings<'_>,
+        pending: &mut PendingReport<'_>,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        let Call { len, alignment, site, .. } = findings.call;
-        // SAFETY: always this child.
+        let Call { len, alignment, site, .. } = pending.call;
+        // SAFETY: always this child, which this thread may call.
         unsafe { self.state.large.reserve(self.child) }?;
-        // SAFETY: the length is not zero.
+        // SAFETY: the length is not zero, by our caller; this thread may call the child (one-thread).
         let memory = unsafe { self.child.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
         if self.is_in_page(memory) {
             // By its address it would be a small block. A child that has its own memory from this allocator can
             // do that.
-            // SAFETY: a new block of the child, which nothing has used.
+            // SAFETY: a new block of the child, which nothing has used; this thread may call the child.
             unsafe { self.child.raw_free(block, alignment, ret_addr) };
             return None;
         }
@@ -73,38 +79,40 @@ impl Locked<'_> {
     }
 
     /// # Safety
-    /// Clauses 2 and 4 of the contract.
+    /// `new_len` is not zero (non-zero). If this succeeds, what it ends is not used any more (dead-pointer): the
+    /// bytes past `new_len`, and the old block if it has moved.
     pub(super) unsafe fn resize_large(
         &mut self,
         mut index: usize,
-        findings: &mut Findings<'_>,
+        pending: &mut PendingReport<'_>,
         new_len: usize,
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        let large = self.live_large(index, findings)?;
+        let large = self.live_large(index, pending)?;
         let Large { memory, alignment, .. } = large;
         // A large block does not become a small one, which would need a slot.
         if self.geometry.class_of(new_len, alignment) < self.geometry.class_count {
             return None;
         }
         let total = self.total_after(memory.len(), new_len)?;
-        if findings.call.operation == Operation::Remap && self.config.retain_metadata {
+        if pending.call.operation == Operation::Remap && self.config.retain_metadata {
             // The block may move, and the record of its old address stays.
-            // SAFETY: always this child.
+            // SAFETY: always this child, which this thread may call.
             unsafe { self.state.large.reserve(self.child) }?;
-            index = self.state.large.find(findings.call.address)?;
+            index = self.state.large.find(pending.call.address)?;
         }
-        let resized = if findings.call.operation == Operation::Remap {
-            // SAFETY: a live block of the child with matching length and alignment; the caller
-            // keeps clauses 2 and 4.
+        let resized = if pending.call.operation == Operation::Remap {
+            // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and the old
+            // block is not used if it moves, by our caller; this thread may call the child (one-thread).
             unsafe { self.child.raw_remap(memory, alignment, new_len, ret_addr) }?
         } else {
-            // SAFETY: as above.
+            // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and what is
+            // past it is not used, by our caller; this thread may call the child (one-thread).
             let resized = unsafe { self.child.raw_resize(memory, alignment, new_len, ret_addr) };
             resized.then_some(memory.cast())?
         };
         self.state.total_requested_bytes = total;
-        let site = findings.call.site;
+        let site = pending.call.site;
         let new = Large { memory: NonNull::slice_from_raw_parts(resized, new_len), ..large };
         let index = if resized == memory.cast() {
             self.state.large.set(index, new);
@@ -125,30 +133,36 @@ impl Locked<'_> {
     }
 
     /// # Safety
-    /// Clause 4 of the contract.
-    pub(super) unsafe fn free_large(&mut self, index: usize, findings: &mut Findings<'_>, ret_addr: usize) {
-        let Some(large) = self.live_large(index, findings) else { return };
+    /// The block is not used any more (dead-pointer).
+    pub(super) unsafe fn free_large(
+        &mut self,
+        index: usize,
+        pending: &mut PendingReport<'_>,
+        ret_addr: usize,
+    ) {
+        let Some(large) = self.live_large(index, pending) else { return };
         self.uncount(large.memory.len());
         let status = if self.config.never_unmap { Status::Kept } else { Status::Gone };
-        let freed = self.forget(index, status, findings.call.site);
-        let unused = (status == Status::Gone).then(|| large.unused());
+        let freed = self.forget(index, status, pending.call.site);
+        // SAFETY: it was live here and in the child, and the table does not own it any more; nothing uses it, by our
+        // caller.
+        let unused = (status == Status::Gone).then(|| unsafe { large.unused() });
         self.bury(freed, unused, ret_addr);
     }
 
-    /// The live block of an entry. What does not fit is added to the findings; if it was freed, the
-    /// result is `None`.
-    fn live_large(&self, index: usize, findings: &mut Findings<'_>) -> Option<Large> {
+    /// The live block of an entry. What does not fit is added to the report; if it was freed, the result is `None`.
+    fn live_large(&self, index: usize, pending: &mut PendingReport<'_>) -> Option<Large> {
         let large = self.state.large.get(index);
         if large.is_freed() {
-            self.describe_large(index, large, findings.add(ReportKind::DoubleFree));
-            findings.report().first_free = self.trace_of(self.large_trace(index, Event::Free));
+            self.describe_large(index, large, pending.add(ReportKind::DoubleFree));
+            pending.report().first_free = self.trace_of(self.large_trace(index, Event::Free));
             return None;
         }
-        if self.config.safety && large.memory.len() != findings.call.len {
-            self.describe_large(index, large, findings.add(ReportKind::WrongLength));
+        if self.config.safety && large.memory.len() != pending.call.len {
+            self.describe_large(index, large, pending.add(ReportKind::WrongLength));
         }
-        if self.config.safety && large.alignment != findings.call.alignment {
-            self.describe_large(index, large, findings.add(ReportKind::WrongAlignment));
+        if self.config.safety && large.alignment != pending.call.alignment {
+            self.describe_large(index, large, pending.add(ReportKind::WrongAlignment));
         }
         Some(large)
     }
@@ -170,7 +184,7 @@ impl Locked<'_> {
             // The child uses the memory of a block again that it has had back, of which metadata was retained.
             assert!(
                 !self.state.large.get(index).is_owed(),
-                "DebugAllocator: the child returned {address:#x}, where a block of it is live (clause 7)"
+                "DebugAllocator: the child returned {address:#x}, where a block of it is live (clause new-block)"
             );
             self.state.large.remove(index);
         }
@@ -178,7 +192,7 @@ impl Locked<'_> {
     }
 
     /// Marks a block's entry as freed if metadata is retained, otherwise removes it.
-    fn forget(&mut self, index: usize, status: Status, site: Site<'_>) -> Freed {
+    fn forget(&mut self, index: usize, status: Status, site: CallSite<'_>) -> Freed {
         let large = self.state.large.get(index);
         let Large { memory, alignment, .. } = large;
         let allocation = self.large_trace(index, Event::Allocation);
@@ -188,11 +202,12 @@ impl Locked<'_> {
         } else {
             self.state.large.remove(index);
         }
-        Freed::new(memory.addr().get(), memory.len(), alignment, allocation, site.word())
+        let address = memory.addr().get();
+        Freed { address, len: memory.len(), alignment, allocation, free: site.word() }
     }
 
     /// The word that is stored of a call; 0 if nothing is.
-    pub(super) fn large_trace(&self, index: usize, event: Event) -> usize {
+    pub(crate) fn large_trace(&self, index: usize, event: Event) -> usize {
         self.state.large.words(index).get(event as usize * self.geometry.frames).copied().unwrap_or(0)
     }
 
@@ -208,10 +223,10 @@ impl Locked<'_> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::config::DebugConfig;
-    use super::super::state::State;
+    use super::super::State;
     use super::*;
     use crate::heap::PAGE_ALLOCATOR;
+    use crate::heap::debug::DebugConfig;
 
     /// DA-08: a record has room for one trace, and for that of the free where it is retained; what else it
     /// holds is the same in every configuration.
@@ -230,7 +245,7 @@ mod tests {
         let index =
             table.insert(8, Large { memory, alignment: Alignment::_1, status: Status::Live, serial: 1 });
         assert_eq!(table.words(index).len(), words);
-        // SAFETY: as above.
+        // SAFETY: always this child.
         unsafe { table.release(*PAGE_ALLOCATOR) };
     }
 }

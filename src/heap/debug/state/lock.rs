@@ -1,9 +1,8 @@
 //! The lock around the state.
 //!
-//! A `std::sync::Mutex` asks at each end whether the thread panics, to be poisoned if it does. That
-//! would be a good part of the cost of a call, and nobody here makes use of the answer. This one is taken
-//! and given back in one atomic step each where no other thread wants it; those that have to wait do that
-//! in the standard library's primitives, unless these allocate.
+//! A `std::sync::Mutex` asks at each end whether the thread panics, to be poisoned if it does. That would be a good
+//! part of the cost of a call, and is of no use here. Without contention, this one is locked and unlocked by one atomic
+//! operation each. Threads that have to wait use the standard library's primitives, unless these allocate.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -36,8 +35,8 @@ const MUTEX_IS_A_WORD: bool = cfg!(any(
 ));
 
 #[derive(Debug)]
-pub(super) struct Lock<T> {
-    /// The word: null before the first call, one that [`fork`] has, or [`OWN`], from then on for good.
+pub(crate) struct Lock<T> {
+    /// The word: null before the first call, and then always the same, one of [`fork`]'s or [`OWN`].
     place: AtomicPtr<Word>,
     own: Word,
     value: UnsafeCell<T>,
@@ -48,13 +47,13 @@ const OWN: *mut Word = ptr::dangling_mut();
 
 // SAFETY: the value is reached through a guard only, of which there is one at a time.
 unsafe impl<T: Send> Sync for Lock<T> {}
-// As a mutex is, whose poison is looked at by nobody.
+// As a mutex whose poison is ignored.
 impl<T> UnwindSafe for Lock<T> {}
 impl<T> RefUnwindSafe for Lock<T> {}
 
 /// The right to use the value. The lock is free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Guard<'l, T> {
+pub(crate) struct Guard<'l, T> {
     lock: &'l Lock<T>,
     word: &'l Word,
     /// A fork has the lock, and this is in its thread.
@@ -64,7 +63,7 @@ pub(super) struct Guard<'l, T> {
 }
 
 impl<T> Lock<T> {
-    pub(super) const fn new(value: T) -> Lock<T> {
+    pub(crate) const fn new(value: T) -> Lock<T> {
         Lock { place: AtomicPtr::new(ptr::null_mut()), own: Word::new(), value: UnsafeCell::new(value) }
     }
 
@@ -74,7 +73,7 @@ impl<T> Lock<T> {
         if place.is_null() || place == OWN {
             return self.own_word(place);
         }
-        // SAFETY: a word of a static, as `own_word` got it.
+        // SAFETY: neither null nor `OWN`, so a word of a static, as `own_word` got it.
         unsafe { &*place }
     }
 
@@ -93,13 +92,13 @@ impl<T> Lock<T> {
         }
         match chosen.err().unwrap_or(place) {
             OWN => &self.own,
-            // SAFETY: a word of a static; null has just been excluded.
+            // SAFETY: a word of a static: `place` is not `OWN`, and not null any more.
             place => unsafe { &*place },
         }
     }
 
     #[inline(always)]
-    pub(super) fn try_lock(&self) -> Option<Guard<'_, T>> {
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         let word = self.word();
         // Not `then_some`: a guard that is made is dropped, and frees the lock.
         word.try_take().then(|| self.guard(word, false))
@@ -111,7 +110,7 @@ impl<T> Lock<T> {
     }
 
     #[cold]
-    pub(super) fn lock_contended(&self) -> Guard<'_, T> {
+    pub(crate) fn lock_contended(&self) -> Guard<'_, T> {
         let word = self.word();
         if word.try_take_nested() {
             return self.guard(word, true);
@@ -131,14 +130,14 @@ impl<T> Lock<T> {
     fn lock_asleep(&self) -> Guard<'_, T> {
         let word = self.word();
         let mut queue = word.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever takes it here does not know whether others sleep, and so wakes one in the end.
+        // A thread that takes it here does not know whether others sleep, so it wakes one when it is done.
         while word.state.swap(AWAITED, Ordering::Acquire) != FREE {
             queue = word.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         self.guard(word, false)
     }
 
-    /// Allocates nothing, and nobody is woken.
+    /// Allocates nothing, and no thread has to be woken.
     fn lock_by_looking(&self) -> Guard<'_, T> {
         let mut looks = 0;
         loop {
@@ -159,7 +158,7 @@ impl<T> Drop for Lock<T> {
     fn drop(&mut self) {
         let place = *self.place.get_mut();
         if !place.is_null() && place != OWN {
-            // SAFETY: a word of a static.
+            // SAFETY: neither null nor `OWN`, so a word of a static.
             fork::return_word(unsafe { &*place });
         }
     }
@@ -178,7 +177,7 @@ impl<T> Deref for Guard<'_, T> {
 impl<T> DerefMut for Guard<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: this is the only guard, and it is borrowed exclusively.
+        // SAFETY: this is the only guard, and is borrowed exclusively.
         unsafe { &mut *self.lock.value.get() }
     }
 }
@@ -226,7 +225,7 @@ mod tests {
 
     /// All that sleep are woken, one after the other.
     #[test]
-    fn nobody_is_forgotten() {
+    fn every_sleeping_thread_is_woken() {
         let lock = Lock::new(0);
         let held = lock.try_lock().unwrap();
         thread::scope(|scope| {
@@ -253,7 +252,7 @@ mod tests {
         assert_eq!(*lock.try_lock().unwrap(), 1);
     }
 
-    /// More locks than there are words for forks: the others have their own, for good, and work as well.
+    /// More locks than there are words for forks: the others keep their own, and work as well.
     #[test]
     fn more_locks_than_words() {
         let locks: Vec<Lock<usize>> = (0..100).map(Lock::new).collect();

@@ -14,19 +14,19 @@ use std::thread;
 
 use crossbeam::utils::CachePadded;
 
-pub(super) const FREE: u32 = 0;
-pub(super) const HELD: u32 = 1;
+pub(crate) const FREE: u32 = 0;
+pub(crate) const HELD: u32 = 1;
 /// Held, and some thread sleeps, or did.
-pub(super) const AWAITED: u32 = 2;
+pub(crate) const AWAITED: u32 = 2;
 
 /// The word of a lock, and where threads sleep that wait for it.
 #[derive(Debug)]
-pub(super) struct Word {
+pub(crate) struct Word {
     /// One of the three.
-    pub(super) state: AtomicU32,
+    pub(crate) state: AtomicU32,
     /// A thread that is about to sleep has this from when it writes `AWAITED` until it does sleep.
-    pub(super) queue: Mutex<()>,
-    pub(super) waiting: Condvar,
+    pub(crate) queue: Mutex<()>,
+    pub(crate) waiting: Condvar,
     /// Some lock has this word.
     is_used: AtomicBool,
     /// A fork in progress has taken it.
@@ -36,7 +36,7 @@ pub(super) struct Word {
 }
 
 impl Word {
-    pub(super) const fn new() -> Word {
+    pub(crate) const fn new() -> Word {
         Word {
             state: AtomicU32::new(FREE),
             queue: Mutex::new(()),
@@ -48,12 +48,12 @@ impl Word {
     }
 
     #[inline(always)]
-    pub(super) fn try_take(&self) -> bool {
+    pub(crate) fn try_take(&self) -> bool {
         self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[inline(always)]
-    pub(super) fn give_back(&self) {
+    pub(crate) fn give_back(&self) {
         if self.state.swap(FREE, Ordering::Release) == AWAITED {
             self.wake();
         }
@@ -69,9 +69,9 @@ impl Word {
         self.waiting.notify_one();
     }
 
-    /// Takes a word that is held by a fork in progress, in the thread that forks: other handlers of `pthread_atfork` may
-    /// allocate. It is given back with [`end_nested`](Self::end_nested).
-    pub(super) fn try_take_nested(&self) -> bool {
+    /// Takes a word that is held by a fork in progress, in the thread that forks: other handlers of `pthread_atfork`
+    /// may allocate. It is given back with [`end_nested`](Self::end_nested).
+    pub(crate) fn try_take_nested(&self) -> bool {
         let forking = FORKING.load(Ordering::Relaxed);
         forking != 0
             && forking == this_thread()
@@ -79,7 +79,7 @@ impl Word {
             && !self.is_nested.swap(true, Ordering::Acquire)
     }
 
-    pub(super) fn end_nested(&self) {
+    pub(crate) fn end_nested(&self) {
         self.is_nested.store(false, Ordering::Release);
     }
 }
@@ -93,12 +93,12 @@ static FORKING: AtomicUsize = AtomicUsize::new(0);
 /// be held by threads that are not here: no thread sleeps any more.
 static HAS_FORKED: AtomicBool = AtomicBool::new(false);
 
-pub(super) fn has_forked() -> bool {
+pub(crate) fn has_forked() -> bool {
     HAS_FORKED.load(Ordering::Relaxed)
 }
 
 /// A word that no other lock has, if there is one.
-pub(super) fn take_word() -> Option<&'static Word> {
+pub(crate) fn take_word() -> Option<&'static Word> {
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
     // Registering may allocate, so the flag is set first.
     if !IS_REGISTERED.swap(true, Ordering::Relaxed) {
@@ -109,7 +109,7 @@ pub(super) fn take_word() -> Option<&'static Word> {
 
 /// Lets another lock have a word. One that is held is not given on, unless by a fork: a call that ended the process has
 /// it.
-pub(super) fn return_word(word: &Word) {
+pub(crate) fn return_word(word: &Word) {
     if word.state.load(Ordering::Acquire) == FREE || word.is_of_fork.load(Ordering::Relaxed) {
         word.is_used.store(false, Ordering::Release);
     }
@@ -136,7 +136,7 @@ fn this_thread() -> usize {
     0
 }
 
-/// How often a fork tries to have all words, with a pause in between: about a second. If it is in vain, a call in
+/// How often a fork tries to have all words, with a pause in between: about a second. If it fails, a call in
 /// progress waits for the fork, as one does whose child forks. The words of such calls are left alone.
 const TRIES: usize = 20_000;
 const PAUSE: Duration = Duration::from_micros(50);
@@ -151,7 +151,7 @@ extern "C" fn prepare() {
         if take_all() {
             return;
         }
-        // One allocator may be the child of another: who waits for one word must not have others.
+        // One allocator may be the child of another: a thread that waits for one word must not hold others.
         give_all_back(Word::give_back);
         thread::sleep(PAUSE);
     }
@@ -203,8 +203,8 @@ extern "C" fn in_child() {
 mod tests {
     use super::*;
 
-    /// A fork takes every word, its own thread may go through each once at a time, and others wait. (The handlers are called
-    /// as the system would.)
+    /// A fork takes every word, its own thread may go through each once at a time, and others wait. (The handlers are
+    /// called as the system would.)
     #[test]
     fn a_fork_holds_every_word() {
         prepare();

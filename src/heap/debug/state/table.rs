@@ -7,9 +7,9 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::geometry::WORD;
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
+use crate::heap::debug::pages::WORD;
 use crate::return_address::return_address;
 
 /// A table of `T` and, if it is `TRAILING`, `trailing` words, by address.
@@ -17,7 +17,7 @@ use crate::return_address::return_address;
 /// `slots` is a block of `capacity` slots, all of which have an initialised address; where it is not
 /// 0, the value and the words are initialised too.
 #[derive(Debug)]
-pub(super) struct Table<T, const TRAILING: bool> {
+pub(crate) struct Table<T, const TRAILING: bool> {
     slots: NonNull<u8>,
     /// A power of two, or 0 before there is a block.
     capacity: usize,
@@ -39,7 +39,7 @@ const FIRST_CAPACITY: usize = 8;
 
 impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     /// A table without memory.
-    pub(super) const fn new(trailing: usize) -> Table<T, TRAILING> {
+    pub(crate) const fn new(trailing: usize) -> Table<T, TRAILING> {
         assert!(TRAILING || trailing == 0);
         assert!(align_of::<Slot<T>>() == align_of::<usize>());
         Table { slots: NonNull::dangling(), capacity: 0, shift: 0, len: 0, trailing, values: PhantomData }
@@ -50,11 +50,11 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         if TRAILING { size_of::<Slot<T>>() + self.trailing * WORD } else { size_of::<Slot<T>>() }
     }
 
-    /// Makes room for one entry more, or returns `None`, and nothing has changed.
+    /// Makes room for one entry more. If the child has no memory for it, `None`, and nothing has changed.
     ///
     /// # Safety
-    /// `child` is the same in every call for this table, and keeps its contract.
-    pub(super) unsafe fn reserve(&mut self, child: Allocator<'_>) -> Option<()> {
+    /// `child` is the same in every call for this table, and this thread may call it (one-thread).
+    pub(crate) unsafe fn reserve(&mut self, child: Allocator<'_>) -> Option<()> {
         // Of large slots a fifth stays free. Of small ones half does, so that most addresses are found where
         // the search begins.
         let (most, of) = if TRAILING { (4, 5) } else { (1, 2) };
@@ -63,7 +63,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         }
         let capacity = if self.capacity == 0 { FIRST_CAPACITY } else { self.capacity.checked_mul(2)? };
         let size = capacity.checked_mul(self.stride())?;
-        // SAFETY: the size is not zero.
+        // SAFETY: the size is not zero (non-zero); this thread may call the child, by our caller.
         let Some(slots) = (unsafe { child.raw_alloc(size, ALIGNMENT, return_address()) }) else {
             // A search ends at a free slot, so one has to stay. Until then, the table only becomes slower.
             return (self.len + 1 < self.capacity).then_some(());
@@ -72,20 +72,19 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         let mut bigger =
             Table { slots, capacity, shift, len: 0, trailing: self.trailing, values: PhantomData };
         for index in 0..capacity {
-            // SAFETY: the new block has `capacity` slots.
-            unsafe { (&raw mut (*bigger.slot(index).as_ptr()).address).write(0) };
+            bigger.set_address(index, 0);
         }
         for index in 0..self.capacity {
             let address = self.address(index);
             if address != 0 {
                 let free = bigger.probe(address).unwrap_err();
-                // SAFETY: slots of two tables with the same stride.
+                // SAFETY: slots of two blocks, with the same stride.
                 unsafe { bigger.bytes(free).copy_from_nonoverlapping(self.bytes(index), self.stride()) };
                 bigger.len += 1;
             }
         }
         let mut smaller = core::mem::replace(self, bigger);
-        // SAFETY: the same child.
+        // SAFETY: the same child, by our caller.
         unsafe { smaller.release(child) };
         Some(())
     }
@@ -94,28 +93,29 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     ///
     /// # Safety
     /// As [`reserve`](Self::reserve).
-    pub(super) unsafe fn release(&mut self, child: Allocator<'_>) {
+    pub(crate) unsafe fn release(&mut self, child: Allocator<'_>) {
         let old = core::mem::replace(self, Table::new(self.trailing));
         if old.capacity != 0 {
             let memory = NonNull::slice_from_raw_parts(old.slots, old.capacity * old.stride());
-            // SAFETY: the child's block, with matching length and alignment, which is not used again.
+            // SAFETY: a live block of the child, with matching length and alignment (live-block), which is not used
+            // again (dead-pointer); this thread may call the child, by our caller.
             unsafe { child.raw_free(memory, ALIGNMENT, return_address()) };
         }
     }
 
     /// How many entries there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// The index of an address that is in the table.
-    pub(super) fn find(&self, address: usize) -> Option<usize> {
+    pub(crate) fn find(&self, address: usize) -> Option<usize> {
         if self.capacity == 0 || address == 0 { None } else { self.probe(address).ok() }
     }
 
     /// The value of an address that is in the table.
     #[inline(always)]
-    pub(super) fn lookup(&self, address: usize) -> Option<T> {
+    pub(crate) fn lookup(&self, address: usize) -> Option<T> {
         if self.capacity == 0 {
             return None;
         }
@@ -126,7 +126,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
             // SAFETY: a slot of the block; its address is initialised.
             match unsafe { (*slot.as_ptr()).address } {
                 0 => return None,
-                // SAFETY: a slot with an address has a value.
+                // SAFETY: a slot with an address has a value, too.
                 found if found == address => return Some(unsafe { (*slot.as_ptr()).value }),
                 _ => index = (index + 1) & (self.capacity - 1),
             }
@@ -135,21 +135,19 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
 
     /// Adds an entry, whose words are 0, and returns its index. There must be room, and no entry of
     /// this address.
-    pub(super) fn insert(&mut self, address: usize, value: T) -> usize {
+    pub(crate) fn insert(&mut self, address: usize, value: T) -> usize {
         assert!(self.len < self.capacity && address != 0);
         let index = self.probe(address).expect_err("an address is in the table twice");
         self.len += 1;
-        // SAFETY: a slot of the block. Zero is a valid value for the words.
-        unsafe {
-            self.bytes(index).write_bytes(0, self.stride());
-            self.slot(index).write(Slot { address, value });
-        }
+        // SAFETY: a slot of the block, whose length is the stride. Zero is a valid value for the words.
+        unsafe { self.bytes(index).write_bytes(0, self.stride()) };
+        // SAFETY: a slot of the block, which is free.
+        unsafe { self.slot(index).write(Slot { address, value }) };
         index
     }
 
-    /// Removes an entry. Those that stand behind it may move to lower indexes, and those that stand
-    /// in front of it do not move.
-    pub(super) fn remove(&mut self, index: usize) {
+    /// Removes an entry. Later ones may move to lower indexes; earlier ones do not move.
+    pub(crate) fn remove(&mut self, index: usize) {
         assert!(self.address(index) != 0);
         self.len -= 1;
         let mask = self.capacity - 1;
@@ -161,7 +159,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
             if address == 0 {
                 break;
             }
-            // The entry may move into the hole unless that is in front of where its search begins.
+            // The entry may move into the hole unless its search starts after the hole.
             let distance = next.wrapping_sub(self.home(address)) & mask;
             if distance >= next.wrapping_sub(hole) & mask {
                 // SAFETY: two slots of the block, which are not the same.
@@ -169,47 +167,46 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
                 hole = next;
             }
         }
-        // SAFETY: a slot of the block.
-        unsafe { (*self.slot(hole).as_ptr()).address = 0 };
+        self.set_address(hole, 0);
     }
 
-    pub(super) fn get(&self, index: usize) -> T {
+    pub(crate) fn get(&self, index: usize) -> T {
         assert!(self.address(index) != 0);
         // SAFETY: a slot with an address has a value.
         unsafe { (*self.slot(index).as_ptr()).value }
     }
 
-    pub(super) fn set(&mut self, index: usize, value: T) {
+    pub(crate) fn set(&mut self, index: usize, value: T) {
         assert!(self.address(index) != 0);
-        // SAFETY: a slot of the block.
+        // SAFETY: a slot of the block, with an address and a value.
         unsafe { (*self.slot(index).as_ptr()).value = value };
     }
 
     /// The words of an entry.
-    pub(super) fn words(&self, index: usize) -> &[usize] {
-        // SAFETY: `words_place` has so many words, which are borrowed with the table.
+    pub(crate) fn words(&self, index: usize) -> &[usize] {
+        // SAFETY: there are `trailing` words, which are initialised and borrowed with the table.
         unsafe { core::slice::from_raw_parts(self.words_place(index).as_ptr(), self.trailing) }
     }
 
     /// The words of an entry.
-    pub(super) fn words_mut(&mut self, index: usize) -> &mut [usize] {
-        // SAFETY: `words_place` has so many words, which are borrowed exclusively with the table.
+    pub(crate) fn words_mut(&mut self, index: usize) -> &mut [usize] {
+        // SAFETY: there are `trailing` words, which are initialised and borrowed exclusively with the table.
         unsafe { core::slice::from_raw_parts_mut(self.words_place(index).as_ptr(), self.trailing) }
     }
 
+    /// The place of the `trailing` words of an entry. They are initialised.
     fn words_place(&self, index: usize) -> NonNull<usize> {
         assert!(self.address(index) != 0);
-        // SAFETY: behind the value the slot has `trailing` words. They are initialised, as the slot
-        // is taken, and aligned, as the value's size is a multiple of a word.
+        // SAFETY: the words come after the value, in the same slot, and are aligned as it is.
         unsafe { self.bytes(index).byte_add(size_of::<Slot<T>>()) }.cast()
     }
 
-    /// The indexes that may have entries.
-    pub(super) fn indexes(&self) -> core::ops::Range<usize> {
+    /// All indexes; [`is_taken`](Self::is_taken) says which have entries.
+    pub(crate) fn indexes(&self) -> core::ops::Range<usize> {
         0..self.capacity
     }
 
-    pub(super) fn is_taken(&self, index: usize) -> bool {
+    pub(crate) fn is_taken(&self, index: usize) -> bool {
         self.address(index) != 0
     }
 
@@ -221,6 +218,13 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
 
     fn slot(&self, index: usize) -> NonNull<Slot<T>> {
         self.bytes(index).cast()
+    }
+
+    /// Makes a slot free, with 0.
+    fn set_address(&mut self, index: usize, address: usize) {
+        let slot = self.slot(index);
+        // SAFETY: a slot of the block.
+        unsafe { (*slot.as_ptr()).address = address };
     }
 
     fn address(&self, index: usize) -> usize {
@@ -311,22 +315,22 @@ mod tests {
     #[test]
     fn no_memory_for_more() {
         let mut table = Table::<u32, false>::new(0);
-        // SAFETY: it refuses, and is asked to free nothing.
-        assert_eq!(unsafe { table.reserve(Allocator::FAILING) }, None);
-        // SAFETY: always the same child for all that follows, but for refusals.
-        unsafe {
-            table.reserve(*PAGE_ALLOCATOR).unwrap();
-            for address in 1..FIRST_CAPACITY {
-                table.reserve(Allocator::FAILING).unwrap();
-                table.insert(address, address as u32);
-            }
-            assert_eq!(table.reserve(Allocator::FAILING), None);
-            assert_eq!(table.find(FIRST_CAPACITY), None, "a search ends");
-            assert!(
-                (1..FIRST_CAPACITY).all(|address| table.get(table.find(address).unwrap()) == address as u32)
-            );
-            table.reserve(*PAGE_ALLOCATOR).unwrap();
-            table.release(*PAGE_ALLOCATOR);
+        /// Makes room, from the same child in every call but for refusals.
+        fn reserve(table: &mut Table<u32, false>, child: Allocator<'_>) -> Option<()> {
+            // SAFETY: one child, and one that makes no blocks and is not asked to free any.
+            unsafe { table.reserve(child) }
         }
+        assert_eq!(reserve(&mut table, Allocator::FAILING), None);
+        reserve(&mut table, *PAGE_ALLOCATOR).unwrap();
+        for address in 1..FIRST_CAPACITY {
+            reserve(&mut table, Allocator::FAILING).unwrap();
+            table.insert(address, address as u32);
+        }
+        assert_eq!(reserve(&mut table, Allocator::FAILING), None);
+        assert_eq!(table.find(FIRST_CAPACITY), None, "a search ends");
+        assert!((1..FIRST_CAPACITY).all(|address| table.get(table.find(address).unwrap()) == address as u32));
+        reserve(&mut table, *PAGE_ALLOCATOR).unwrap();
+        // SAFETY: the child of all of its memory.
+        unsafe { table.release(*PAGE_ALLOCATOR) };
     }
 }

@@ -6,27 +6,27 @@ use crate::alignment::Alignment;
 
 /// A live block.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leak {
-    pub(super) address: usize,
-    pub(super) len: Option<usize>,
-    pub(super) alignment: Option<Alignment>,
+pub(crate) struct Leak {
+    pub(crate) address: usize,
+    pub(crate) len: Option<usize>,
+    pub(crate) alignment: Option<Alignment>,
     /// The word that is stored of its allocation.
-    pub(super) word: usize,
-    /// The blocks are told in this order.
-    pub(super) order: (usize, usize),
+    pub(crate) word: usize,
+    /// Reports are in this order.
+    pub(crate) order: (usize, usize),
 }
 
 /// Leaks of one place. The first five fields are those of the first.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) address: usize,
-    pub(super) len: Option<usize>,
-    pub(super) alignment: Option<Alignment>,
-    pub(super) word: usize,
+pub(crate) struct Place {
+    pub(crate) address: usize,
+    pub(crate) len: Option<usize>,
+    pub(crate) alignment: Option<Alignment>,
+    pub(crate) word: usize,
     order: (usize, usize),
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// If the lengths of all are known.
-    pub(super) total_len: Option<usize>,
+    pub(crate) total_len: Option<usize>,
 }
 
 impl Place {
@@ -48,26 +48,26 @@ fn sum(a: Option<usize>, b: Option<usize>) -> Option<usize> {
     a?.checked_add(b?)
 }
 
-/// What is left out: so many reports, blocks, and bytes if that is known.
+/// How many reports, blocks and, if known, bytes are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LeftOut {
-    pub(super) reports: usize,
-    pub(super) count: usize,
-    pub(super) total_len: Option<usize>,
+pub(crate) struct LeftOut {
+    pub(crate) reports: usize,
+    pub(crate) count: usize,
+    pub(crate) total_len: Option<usize>,
 }
 
 /// A list of places, and a hash table of their indexes.
 ///
 /// It is filled while the allocator is locked, which the global heap may be on top of. So it does not grow then: who
-/// fills it stops when it is full, unlocks, [makes it longer](Places::grow), and begins again.
+/// fills it stops when it is full, unlocks, [makes it longer](Places::grow), and starts again.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     places: Vec<Place>,
-    /// By the hash of the word; at least twice as many as there is room for places. None if each block is a place of its
-    /// own.
+    /// By the hash of the word; at least twice as many as there is room for places. None if each block is a place of
+    /// its own.
     indexes: Vec<u32>,
     gathers: bool,
-    /// There is no memory for more places. What they would have is left out.
+    /// There is no memory for more places. Leaks of others are left out.
     is_at_end: bool,
     left_out: LeftOut,
 }
@@ -77,14 +77,14 @@ const FIRST_CAPACITY: usize = 64;
 
 impl Places {
     /// With `gathers`, leaks of one place become one.
-    pub(super) fn new(gathers: bool) -> Places {
+    pub(crate) fn new(gathers: bool) -> Places {
         let left_out = LeftOut { reports: 0, count: 0, total_len: Some(0) };
         Places { places: Vec::new(), indexes: Vec::new(), gathers, is_at_end: false, left_out }
     }
 
     /// Empties the list and makes room for more. If there is no memory, whatever does not fit is left out from then
     /// on.
-    pub(super) fn grow(&mut self) {
+    pub(crate) fn grow(&mut self) {
         let capacity = (4 * self.places.capacity()).max(FIRST_CAPACITY);
         self.places.clear();
         let mut indexes = Vec::new();
@@ -101,7 +101,7 @@ impl Places {
     }
 
     /// Adds a leak. `None` if there is no room, and all that was found is to be found again after [`grow`](Self::grow).
-    pub(super) fn add(&mut self, leak: Leak) -> Option<()> {
+    pub(crate) fn add(&mut self, leak: Leak) -> Option<()> {
         let new = Place::new(leak);
         let mut slot = 0;
         if !self.indexes.is_empty() {
@@ -145,13 +145,13 @@ impl Places {
     }
 
     #[cfg(feature = "backtrace")]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len()
     }
 
     /// Makes those places one that `key` says are one.
     #[cfg(feature = "backtrace")]
-    pub(super) fn merge(&mut self, mut key: impl FnMut(&Place) -> Vec<usize>) {
+    pub(crate) fn merge(&mut self, mut key: impl FnMut(&Place) -> Vec<usize>) {
         let mut seen = std::collections::HashMap::new();
         let mut merged: Vec<Place> = Vec::new();
         for place in &self.places {
@@ -165,7 +165,7 @@ impl Places {
     }
 
     /// At most `limit` places, in order, and what is left out. Those with the fewest bytes go first.
-    pub(super) fn finish(mut self, limit: usize) -> (Vec<Place>, LeftOut) {
+    pub(crate) fn finish(mut self, limit: usize) -> (Vec<Place>, LeftOut) {
         if self.places.len() > limit {
             self.places.sort_unstable_by_key(|place| {
                 (core::cmp::Reverse(place.total_len.unwrap_or(0)), place.order)

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::config::DebugConfig;
+use crate::heap::debug::config::DebugConfig;
 use crate::symbol::{self, STACK};
 
 /// Where a call came from: an address in the function that called, then the return addresses of that
@@ -39,7 +39,7 @@ impl Trace {
         &self.stack[..known.unwrap_or(STACK)]
     }
 
-    pub(super) fn new(config: &DebugConfig, stack: &[usize]) -> Trace {
+    pub(crate) fn new(config: &DebugConfig, stack: &[usize]) -> Trace {
         let mut trace =
             Trace { frames: config.stack_trace_frames, skip: config.skip_frames, ..Trace::UNKNOWN };
         trace.stack.iter_mut().zip(stack).for_each(|(to, from)| *to = *from);
@@ -48,12 +48,12 @@ impl Trace {
 
     /// What distinguishes the text of this trace from that of others.
     #[cfg(feature = "backtrace")]
-    pub(super) fn shown(&self, look: &mut symbol::Shown) -> std::vec::Vec<usize> {
+    pub(crate) fn shown(&self, look: &mut symbol::Shown) -> std::vec::Vec<usize> {
         look.of(self.stack(), self.frames.max(1))
     }
 
     /// Writes `title` and, below it, the lines.
-    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
+    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
         write!(f, "\n  {title}:")?;
         if !self.stack().is_empty() {
             return self.for_each_line(|line| write!(f, "\n    {line}"));
@@ -94,57 +94,57 @@ impl fmt::Display for Trace {
 /// Where a call in progress came from. A stack is long, and this is small where only one address is known, or
 /// to be stored.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Site<'t> {
+pub(crate) struct CallSite<'t> {
     first: usize,
     /// All addresses, if there may be more than one.
     all: Option<&'t [usize; STACK]>,
-    /// The word that stands for all of them, when they have been [stored](super::stacks).
+    /// The word that stands for all of them, when they have been stored.
     id: Option<usize>,
 }
 
-impl<'t> Site<'t> {
-    pub(super) const UNKNOWN: Site<'static> = Site { first: 0, all: None, id: None };
+impl<'t> CallSite<'t> {
+    pub(crate) const UNKNOWN: CallSite<'static> = CallSite { first: 0, all: None, id: None };
 
     /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
     /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had. To walk it costs more than all
     /// else that the allocator does, so it is left out where only the first address is shown, and that is known.
     #[inline(always)]
-    pub(super) fn capture(
+    pub(crate) fn capture(
         ret_addr: usize,
         place: (usize, usize),
         config: &DebugConfig,
         stack: &'t mut Option<[usize; STACK]>,
-    ) -> Site<'t> {
+    ) -> CallSite<'t> {
         let is_first_enough = match config.stack_trace_frames {
             0 => true,
             1 => config.skip_frames.is_empty() && ret_addr != 0,
             _ => false,
         };
         if is_first_enough || cfg!(not(feature = "backtrace")) {
-            return Site { first: ret_addr, all: None, id: None };
+            return CallSite { first: ret_addr, all: None, id: None };
         }
         let stack = stack.insert([0; STACK]);
         symbol::fill_stack(ret_addr, place, stack);
-        Site { first: stack[0], all: Some(stack), id: None }
+        CallSite { first: stack[0], all: Some(stack), id: None }
     }
 
     /// All addresses, if there is more than one.
-    pub(super) fn stack(&self) -> Option<&'t [usize]> {
+    pub(crate) fn stack(&self) -> Option<&'t [usize]> {
         let stack = self.all.filter(|stack| stack[1] != 0)?;
         let known = stack.iter().position(|&address| address == 0);
         Some(&stack[..known.unwrap_or(STACK)])
     }
 
-    pub(super) fn set_id(&mut self, id: usize) {
+    pub(crate) fn set_id(&mut self, id: usize) {
         self.id = Some(id);
     }
 
     /// What to store of it.
-    pub(super) fn word(&self) -> usize {
+    pub(crate) fn word(&self) -> usize {
         self.id.unwrap_or(self.first)
     }
 
-    pub(super) fn trace(&self, config: &DebugConfig) -> Trace {
+    pub(crate) fn trace(&self, config: &DebugConfig) -> Trace {
         match self.all {
             Some(stack) => Trace::new(config, stack),
             None => Trace::new(config, &[self.first]),

@@ -1,6 +1,6 @@
 //! Where everything is in a page, by arithmetic alone.
 //!
-//! A page of a class holds `slot_count` slots of the same size, and behind them, up to the end of the
+//! A page of a class holds `slot_count` slots of the same size, and after them, up to the end of the
 //! page, what is to be known about them:
 //!
 //! ```text
@@ -13,60 +13,59 @@
 //! The used bits are whole words. Lengths and alignments are there only with safety. Lengths have as
 //! many bytes as the largest small block needs. A slot has two traces, that of its allocation and that
 //! of its end, in this order. As in Zig, each has a word for every frame, so that a page has as many slots; a
-//! [stack](super::stacks) takes the first of them.
+//! stack takes the first of them.
 
-use super::bucket::Header;
-use super::config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
+use super::bucket::{HEADER, Header};
 use crate::alignment::{Alignment, Message};
+use crate::heap::debug::config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 
 /// One bit less than the logarithm of a page size.
-pub(super) const MAX_CLASSES: usize = MAX_PAGE_SIZE.ilog2() as usize - 1;
+pub(crate) const MAX_CLASSES: usize = MAX_PAGE_SIZE.ilog2() as usize - 1;
 
-pub(super) const WORD: usize = size_of::<usize>();
-const HEADER: usize = size_of::<Header>();
+pub(crate) const WORD: usize = size_of::<usize>();
 /// The fewest slots that a page must have room for. It decides which class is the last.
 const MIN_SLOTS: usize = 2;
 
 /// The pages of one configuration.
 #[derive(Debug)]
-pub(super) struct Geometry {
-    pub(super) page_size: usize,
+pub(crate) struct Geometry {
+    pub(crate) page_size: usize,
     /// How many addresses a trace has.
-    pub(super) frames: usize,
+    pub(crate) frames: usize,
     /// Whether lengths and alignments are stored.
-    pub(super) safety: bool,
-    pub(super) canary: usize,
+    pub(crate) safety: bool,
+    pub(crate) canary: usize,
     /// How many classes there are. Blocks of a higher one are large.
-    pub(super) class_count: usize,
+    pub(crate) class_count: usize,
     /// How many bytes a stored length has: 1, 2 or 4.
-    pub(super) length_size: usize,
+    pub(crate) length_size: usize,
     classes: [Class; MAX_CLASSES],
 }
 
 /// The pages of one class. Its number is the log2 of the slots' size in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Class {
-    pub(super) slot_count: usize,
-    /// Where the header begins.
-    pub(super) header: usize,
-    // The parts behind it, counted from the header.
-    pub(super) lengths: usize,
-    pub(super) alignments: usize,
-    pub(super) traces: usize,
+pub(crate) struct Class {
+    pub(crate) slot_count: usize,
+    /// Where the header starts.
+    pub(crate) header: usize,
+    // Where the parts after it start, counted from the header.
+    pub(crate) lengths: usize,
+    pub(crate) alignments: usize,
+    pub(crate) traces: usize,
 }
 
 impl Geometry {
     #[track_caller]
-    pub(super) const fn new(config: &DebugConfig) -> Geometry {
+    pub(crate) const fn new(config: &DebugConfig) -> Geometry {
         match Geometry::try_new(config, "DebugConfig: ") {
             Ok(geometry) => geometry,
             Err(message) => message.panic(),
         }
     }
 
-    /// The error says which option is invalid. `options` is what its text begins with.
+    /// The error says which option is invalid. Its text starts with `options`.
     #[allow(clippy::result_large_err, reason = "a text without a heap, once in the life of an allocator")]
-    pub(super) const fn try_new(config: &DebugConfig, options: &str) -> Result<Geometry, Message> {
+    pub(crate) const fn try_new(config: &DebugConfig, options: &str) -> Result<Geometry, Message> {
         let DebugConfig { page_size, stack_trace_frames: frames, .. } = *config;
         let start = Message::new().text(options);
         if !page_size.is_power_of_two() {
@@ -123,20 +122,20 @@ impl Geometry {
     }
 
     #[inline]
-    pub(super) const fn class(&self, index: usize) -> &Class {
+    pub(crate) const fn class(&self, index: usize) -> &Class {
         debug_assert!(index < self.class_count);
         &self.classes[index]
     }
 
     /// The class of a block; a large block's is `class_count` or above. `len` is not zero.
     #[inline]
-    pub(super) const fn class_of(&self, len: usize, alignment: Alignment) -> usize {
+    pub(crate) const fn class_of(&self, len: usize, alignment: Alignment) -> usize {
         let of_len = (usize::BITS - (len - 1).leading_zeros()) as usize;
         let of_alignment = alignment.log2() as usize;
         if of_len > of_alignment { of_len } else { of_alignment }
     }
 
-    pub(super) const fn page_alignment(&self) -> Alignment {
+    pub(crate) const fn page_alignment(&self) -> Alignment {
         Alignment::from_byte_units(self.page_size)
     }
 
@@ -275,7 +274,7 @@ mod tests {
         assert_eq!(geometry(page_size, true, 0).class_count, expected);
     }
 
-    /// DA-03, DA-05: in every page, nothing overlaps and nothing reaches behind the end.
+    /// DA-03, DA-05: in every page, nothing overlaps and nothing reaches past the end.
     #[rstest]
     #[cfg_attr(miri, ignore = "it is arithmetic alone")]
     fn every_part_has_its_place(

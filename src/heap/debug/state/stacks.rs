@@ -12,10 +12,10 @@
 //! set, which an address of code rarely has. A word that is the number of no node is itself the only address that
 //! is known.
 
-use super::state::Locked;
-use super::trace::{Site, Trace};
+use super::Locked;
 use crate::allocator::Allocator;
 use crate::heap::PAGE_ALLOCATOR;
+use crate::heap::debug::report::{CallSite, Trace};
 use crate::symbol::STACK;
 
 /// The most nodes of a tree. (In bytes, at most 48 MiB where words have 64 bits, and half as much again while the
@@ -25,7 +25,7 @@ const MOST: usize = 1 << 20;
 const TAG: usize = 1 << (usize::BITS - 1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     address: usize,
     /// The number of the caller's node, or 0.
     caller: usize,
@@ -52,14 +52,14 @@ const PAGES_ARE_THE_SYSTEMS: bool = cfg!(all(
 
 impl<'d> Locked<'d> {
     /// Whose memory the tree has: always the same.
-    pub(super) fn memory_of_stacks(&self) -> Allocator<'d> {
+    pub(crate) fn memory_of_stacks(&self) -> Allocator<'d> {
         if PAGES_ARE_THE_SYSTEMS { *PAGE_ALLOCATOR } else { self.child }
     }
 
     /// Stores the stack of a call, so that its word stands for all of it. Where there is no memory for that, the
     /// word is the first address.
     #[inline]
-    pub(super) fn store(&mut self, site: &mut Site<'_>) {
+    pub(crate) fn store(&mut self, site: &mut CallSite<'_>) {
         if let Some(stack) = site.stack() {
             if let Some(id) = self.number_of(stack) {
                 site.set_id(id);
@@ -80,7 +80,7 @@ impl<'d> Locked<'d> {
                     None if self.state.stacks.len() == MOST => return None,
                     None => {
                         let memory = self.memory_of_stacks();
-                        // SAFETY: always this one.
+                        // SAFETY: always this one, which this thread may call.
                         unsafe { self.state.stacks.reserve(memory) }?;
                         self.state.stacks.insert(number, node);
                         break number;
@@ -92,7 +92,7 @@ impl<'d> Locked<'d> {
     }
 
     /// What a stored word stands for.
-    pub(super) fn trace_of(&self, word: usize) -> Trace {
+    pub(crate) fn trace_of(&self, word: usize) -> Trace {
         let mut stack = [0; STACK];
         let mut next = word;
         for address in &mut stack {

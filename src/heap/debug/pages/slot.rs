@@ -1,0 +1,218 @@
+//! One slot of a page, and what is stored of its block.
+
+use core::ptr::NonNull;
+
+use super::bucket::{Bucket, HEADER};
+use super::geometry::WORD;
+use crate::alignment::Alignment;
+use crate::heap::debug::report::CallSite;
+
+/// The value of the bytes of a slot that are not part of its block.
+const SLACK: u8 = 0xFD;
+
+/// Which of a slot's two traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Allocation = 0,
+    Free = 1,
+}
+
+/// A slot that has been handed out: its number is below the header's `allocated_count`, which only grows. So the
+/// facts of [`Bucket`] say of all that is stored of it that it is inside the page and, from [`Bucket::take`] on,
+/// initialised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot<'g> {
+    bucket: Bucket<'g>,
+    number: usize,
+}
+
+impl<'g> Slot<'g> {
+    /// # Safety
+    /// The slot has been handed out.
+    #[inline(always)]
+    pub(super) unsafe fn new(bucket: Bucket<'g>, number: usize) -> Slot<'g> {
+        Slot { bucket, number }
+    }
+
+    #[inline(always)]
+    pub(crate) fn memory(self) -> NonNull<u8> {
+        // SAFETY: a slot that has been handed out.
+        unsafe { self.bucket.address_of(self.number) }
+    }
+
+    /// Ends the block in a slot, which is in use.
+    pub(crate) fn free(self, site: CallSite<'_>) {
+        self.set_trace(Event::Free, site);
+        self.free_plain();
+    }
+
+    // ---- whether it is in use ----
+
+    #[inline(always)]
+    fn used_bit(self) -> (NonNull<usize>, usize) {
+        const BITS: usize = usize::BITS as usize;
+        // SAFETY: the geometry has a bit for each slot, in words after the header.
+        let word = unsafe { self.bucket.metadata(HEADER + self.number / BITS * WORD) };
+        (word, 1 << (self.number % BITS))
+    }
+
+    /// Whether the block in a slot is live.
+    #[inline(always)]
+    pub(crate) fn is_used(self) -> bool {
+        let (word, bit) = self.used_bit();
+        // SAFETY: the page is locked, and the word is initialised since the bit of this slot is.
+        let used = unsafe { word.read() };
+        used & bit != 0
+    }
+
+    /// Marks a new slot. Slots are handed out in order.
+    #[inline(always)]
+    pub(super) fn set_used(self) {
+        let (word, bit) = self.used_bit();
+        // The first slot of a word initialises it, so the page need not be zero.
+        let used = if bit == 1 {
+            0
+        } else {
+            // SAFETY: the page is locked; the bits of earlier slots are initialised, and so is their word.
+            unsafe { word.read() }
+        };
+        // SAFETY: a word of the metadata, and the page is locked.
+        unsafe { word.write(used | bit) };
+    }
+
+    /// [`free`](Self::free), without storing a trace.
+    #[inline(always)]
+    pub(crate) fn free_plain(self) {
+        let (word, bit) = self.used_bit();
+        // SAFETY: the page is locked, and the word is initialised since the bit of this slot is.
+        let used = unsafe { word.read() };
+        // SAFETY: the same word.
+        unsafe { word.write(used & !bit) };
+        self.bucket.count_freed();
+    }
+
+    // ---- lengths and alignments, with safety only ----
+
+    /// Where the length is stored, if it is; it has `length_size` bytes. Lengths start at a multiple of their size, and
+    /// the header at one of a word.
+    fn length_place(self) -> Option<NonNull<u8>> {
+        let Bucket { class, geometry, .. } = self.bucket;
+        let offset = class.lengths + self.number * geometry.length_size;
+        // SAFETY: with safety, the geometry has a length for each slot.
+        geometry.safety.then(|| unsafe { self.bucket.metadata(offset) })
+    }
+
+    /// The length of a live block, if it is stored.
+    pub(crate) fn len(self) -> Option<usize> {
+        let place = self.length_place()?;
+        Some(match self.bucket.geometry.length_size {
+            // SAFETY: a length of one byte, initialised when the slot was handed out; the page is locked.
+            1 => unsafe { place.read() }.into(),
+            // SAFETY: the same with two bytes, which are aligned.
+            2 => unsafe { place.cast::<u16>().read() }.into(),
+            // SAFETY: the same with four bytes.
+            _ => unsafe { place.cast::<u32>().read() as usize },
+        })
+    }
+
+    /// Stores the length of a live block, and marks the rest of its slot. Does nothing without safety.
+    ///
+    /// # Safety
+    /// `len` is at most the size of the slot, and the bytes from `len` on are not part of a live block (any more).
+    pub(crate) unsafe fn set_len(self, len: usize) {
+        let Some(place) = self.length_place() else { return };
+        let slot_size = self.bucket.slot_size();
+        debug_assert!(len <= slot_size);
+        // All small lengths fit.
+        match self.bucket.geometry.length_size {
+            // SAFETY: a length of one byte; the page is locked.
+            1 => unsafe { place.write(len as u8) },
+            // SAFETY: the same with two bytes, which are aligned.
+            2 => unsafe { place.cast::<u16>().write(len as u16) },
+            // SAFETY: the same with four bytes.
+            _ => unsafe { place.cast::<u32>().write(len as u32) },
+        }
+        // SAFETY: at most the end of the slot, by our caller.
+        let slack = unsafe { self.memory().byte_add(len) };
+        // SAFETY: bytes of the slot that are not part of a live block, by our caller.
+        unsafe { slack.write_bytes(SLACK, slot_size - len) };
+    }
+
+    /// Whether the length and the alignment of a live block can be what was stored.
+    pub(crate) fn is_intact(self) -> bool {
+        self.len().is_none_or(|len| (1..=self.bucket.slot_size()).contains(&len))
+            && self.alignment().is_none_or(Alignment::is_valid)
+    }
+
+    /// The index of the first byte after a live block that has been written to.
+    pub(crate) fn first_overrun(self) -> Option<usize> {
+        let len = self.len()?;
+        let slot_size = self.bucket.slot_size();
+        assert!(len <= slot_size);
+        // SAFETY: at most the end of the slot.
+        let slack = unsafe { self.memory().byte_add(len) };
+        // SAFETY: bytes of the slot that `set_len` has initialised; they are not part of the block, so the program
+        // has no right to use them.
+        let slack = unsafe { core::slice::from_raw_parts(slack.as_ptr(), slot_size - len) };
+        // There may be many, and comparing slices is fast.
+        const UNTOUCHED: [u8; 256] = [SLACK; 256];
+        let mut index = len;
+        for chunk in slack.chunks(UNTOUCHED.len()) {
+            if *chunk != UNTOUCHED[..chunk.len()] {
+                return chunk.iter().position(|&byte| byte != SLACK).map(|found| index + found);
+            }
+            index += chunk.len();
+        }
+        None
+    }
+
+    /// Where the alignment is stored, if it is.
+    fn alignment_place(self) -> Option<NonNull<Alignment>> {
+        let Bucket { class, geometry, .. } = self.bucket;
+        // SAFETY: with safety, the geometry has a byte for each slot.
+        geometry.safety.then(|| unsafe { self.bucket.metadata(class.alignments + self.number) })
+    }
+
+    /// The alignment of a live block, if it is stored.
+    pub(crate) fn alignment(self) -> Option<Alignment> {
+        let place = self.alignment_place()?;
+        // SAFETY: `Bucket::take` has initialised it; the page is locked.
+        Some(unsafe { place.read() })
+    }
+
+    /// Stores the alignment of a new block. Does nothing without safety.
+    pub(super) fn set_alignment(self, alignment: Alignment) {
+        if let Some(place) = self.alignment_place() {
+            // SAFETY: a byte of the metadata; the page is locked.
+            unsafe { place.write(alignment) };
+        }
+    }
+
+    // ---- traces ----
+
+    /// Where a trace is stored, if there are any. Of its words only the first is used.
+    fn trace_place(self, event: Event) -> Option<NonNull<usize>> {
+        let Bucket { class, geometry, .. } = self.bucket;
+        let word = (2 * self.number + event as usize) * geometry.frames;
+        // SAFETY: the geometry has `frames` words, at least one, for each event of each slot.
+        (geometry.frames != 0).then(|| unsafe { self.bucket.metadata(class.traces + word * WORD) })
+    }
+
+    pub(crate) fn set_trace(self, event: Event, site: CallSite<'_>) {
+        if let Some(place) = self.trace_place(event) {
+            // SAFETY: a word of the metadata; the page is locked.
+            unsafe { place.write(site.word()) };
+        }
+    }
+
+    /// The word that stands for the trace of the allocation, or of the free of a block that has been freed. 0 if
+    /// nothing is stored.
+    pub(crate) fn trace(self, event: Event) -> usize {
+        match self.trace_place(event) {
+            // SAFETY: `Bucket::take` has initialised the one, and `free`, unless the slot is in use, the other; the
+            // page is locked.
+            Some(place) if event == Event::Allocation || !self.is_used() => unsafe { place.read() },
+            _ => 0,
+        }
+    }
+}

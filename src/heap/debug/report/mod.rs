@@ -1,0 +1,205 @@
+//! Reports: what they say, how they read, and who receives them.
+
+mod pending;
+mod places;
+mod reporter;
+mod text;
+mod trace;
+
+use core::fmt;
+
+pub(super) use pending::{Call, PendingReport};
+use places::Place;
+pub(super) use places::{Leak, LeftOut, Places};
+#[cfg(feature = "capi")]
+pub(crate) use reporter::Foreign;
+pub(super) use reporter::{Reporter, print, print_line};
+pub(super) use trace::CallSite;
+pub use trace::Trace;
+
+use super::config::DebugConfig;
+use crate::alignment::Alignment;
+
+/// What was found. The first five are mistakes of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReportKind {
+    /// A block was freed, resized or remapped that had been freed before. The call does nothing.
+    DoubleFree,
+    /// An address was freed, resized or remapped that is not a live block's. The call does nothing.
+    InvalidFree,
+    /// The length is not the block's. The call goes on with the block's own.
+    WrongLength,
+    /// The alignment is not the block's. The call goes on with the block's own.
+    WrongAlignment,
+    /// Bytes after the block have been written to. The call continues.
+    Overrun,
+    /// The page that a block is in has lost its metadata. The process aborts.
+    Corruption,
+    /// Blocks are live, and should not be: [`Report::count`] blocks that were allocated in the same place.
+    Leak,
+    /// There are more leaks than [`DebugConfig::leak_limit`] allows to report. [`Report::count`] is how
+    /// many blocks were left out.
+    MoreLeaks,
+}
+
+const KINDS: usize = ReportKind::MoreLeaks as usize + 1;
+
+/// The call in which something was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// [`VTable::alloc`](crate::VTable::alloc).
+    Alloc,
+    /// [`VTable::resize`](crate::VTable::resize).
+    Resize,
+    /// [`VTable::remap`](crate::VTable::remap).
+    Remap,
+    /// [`VTable::free`](crate::VTable::free).
+    Free,
+    /// The search for leaks, at the end or when asked for.
+    DetectLeaks,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::Alloc => "alloc",
+            Operation::Resize => "resize",
+            Operation::Remap => "remap",
+            Operation::Free => "free",
+            Operation::DetectLeaks => "search for leaks",
+        })
+    }
+}
+
+/// A mistake that a debug allocator has found. Its `Display` has several lines, the last without a newline.
+///
+/// ```
+/// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// fn report(report: &Report) {
+///     assert_eq!(report.kind, ReportKind::WrongLength);
+///     assert_eq!((report.len, report.recorded_len), (3, Some(4)));
+/// }
+///
+/// let debug = DebugAllocator::with_config(
+///     PAGE_ALLOCATOR,
+///     DebugConfig { safety: true, report, ..DebugConfig::DEFAULT },
+/// );
+/// let memory = debug.allocator().alloc::<u8>(4)?;
+/// let shorter = std::ptr::NonNull::slice_from_raw_parts(memory.cast::<u8>(), 3);
+/// // SAFETY: it is a mistake, but this allocator finds it.
+/// unsafe { debug.allocator().free(shorter) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What was found.
+    pub kind: ReportKind,
+    /// The call in which it was found.
+    pub operation: Operation,
+    /// The address that was passed, or the one of the block that leaks; of several, the first. 0 for
+    /// [`MoreLeaks`](ReportKind::MoreLeaks).
+    pub address: usize,
+    /// The length in bytes that was passed, or 0 for a leak.
+    pub len: usize,
+    /// The alignment that was passed.
+    pub alignment: Alignment,
+    /// How many blocks this is about. More than one only for leaks.
+    pub count: usize,
+    /// The length in bytes of those blocks together, if the length of each is known.
+    pub total_len: Option<usize>,
+    /// For [`MoreLeaks`](ReportKind::MoreLeaks), how many reports were left out; otherwise 0.
+    pub left_out: usize,
+    /// The block's own length in bytes, if there is such a block and its length is known. For several leaks, that
+    /// of the first.
+    pub recorded_len: Option<usize>,
+    /// The block's own alignment, if there is such a block and its alignment is known.
+    pub recorded_alignment: Option<Alignment>,
+    /// The block that the address is inside of, where an [invalid free](ReportKind::InvalidFree) is
+    /// one of an address that is not the start of a block.
+    pub inside: Option<usize>,
+    /// For an [overrun](ReportKind::Overrun), the index of the first byte that was written to,
+    /// counted from the block's address.
+    pub overrun: Option<usize>,
+    /// The call in which it was found. Unknown for leaks.
+    pub site: Trace,
+    /// The block's allocation, or its last `resize` if that is [wanted](DebugConfig).
+    pub allocation: Trace,
+    /// For a [double free](ReportKind::DoubleFree), the free that was in order.
+    pub first_free: Trace,
+}
+
+impl Report {
+    /// `config` is of the allocator.
+    pub(crate) fn new(call: &Call<'_>, config: &DebugConfig) -> Report {
+        Report {
+            kind: ReportKind::Leak,
+            operation: call.operation,
+            address: call.address,
+            len: call.len,
+            alignment: call.alignment,
+            count: 1,
+            total_len: None,
+            left_out: 0,
+            recorded_len: None,
+            recorded_alignment: None,
+            inside: None,
+            overrun: None,
+            site: call.site.trace(config),
+            allocation: Trace::new(config, &[]),
+            first_free: Trace::new(config, &[]),
+        }
+    }
+
+    /// That blocks are live.
+    pub(crate) fn leak(place: &Place, allocation: Trace, config: &DebugConfig) -> Report {
+        let Place { address, len, alignment, count, total_len, .. } = *place;
+        Report {
+            address,
+            alignment: alignment.unwrap_or(Alignment::_1),
+            count,
+            total_len,
+            recorded_len: len,
+            recorded_alignment: alignment,
+            allocation,
+            ..Report::new(&Call::DETECT_LEAKS, config)
+        }
+    }
+}
+
+/// Addresses are hexadecimal.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Address(usize);
+        impl fmt::Debug for Address {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:#x}", self.0)
+            }
+        }
+        let Report { kind, operation, address, len, alignment, .. } = *self;
+        let Report { count, total_len, left_out, recorded_len, recorded_alignment, inside, overrun, .. } =
+            *self;
+        let Report { site, allocation, first_free, .. } = self;
+        f.debug_struct("Report")
+            .field("kind", &kind)
+            .field("operation", &operation)
+            .field("address", &Address(address))
+            .field("len", &len)
+            .field("alignment", &alignment)
+            .field("count", &count)
+            .field("total_len", &total_len)
+            .field("left_out", &left_out)
+            .field("recorded_len", &recorded_len)
+            .field("recorded_alignment", &recorded_alignment)
+            .field("inside", &inside.map(Address))
+            .field("overrun", &overrun)
+            .field("site", site)
+            .field("allocation", allocation)
+            .field("first_free", first_free)
+            .finish()
+    }
+}

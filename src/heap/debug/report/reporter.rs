@@ -1,0 +1,123 @@
+//! Who receives the reports, and how many there have been.
+
+use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::{KINDS, PendingReport, Report, ReportKind};
+
+/// The default of [`DebugConfig::report`](crate::heap::DebugConfig::report).
+pub(crate) fn print(report: &Report) {
+    print_line(format_args!("{report}"));
+}
+
+/// Prints a line to the standard error stream, if there is one.
+///
+/// `eprintln!` panics if the stream is closed, which would abort in a function of a table. But a test harness can
+/// capture what it prints.
+pub(crate) fn print_line(line: fmt::Arguments<'_>) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| std::eprintln!("{line}")));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Listener {
+    /// [`DebugConfig::report`](crate::heap::DebugConfig::report).
+    Function(fn(&Report)),
+    /// A function of another language, which may be called from any thread, with any report, as long as this exists.
+    #[cfg(feature = "capi")]
+    Foreign(Foreign),
+}
+
+impl Listener {
+    fn call(self, report: &Report) {
+        match self {
+            Listener::Function(function) => function(report),
+            #[cfg(feature = "capi")]
+            // SAFETY: the variant's invariant, which `Reporter::set_foreign` requires.
+            Listener::Foreign(foreign) => unsafe { (foreign.call)(foreign, report) },
+        }
+    }
+}
+
+/// A function of another language, and the data that it is called with. How a report looks in that language is not
+/// known here: `call` knows the true type of `function`.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Foreign {
+    pub(crate) function: unsafe extern "C" fn(),
+    pub(crate) user_data: *mut core::ffi::c_void,
+    /// # Safety
+    /// The first argument is the value that this is a field of, which was given to [`Reporter::set_foreign`] and whose
+    /// reporter exists.
+    pub(crate) call: unsafe fn(Foreign, &Report),
+}
+
+// SAFETY: two addresses. To call with them is unsafe, and `Reporter::set_foreign` requires that any thread may.
+#[cfg(feature = "capi")]
+unsafe impl Send for Foreign {}
+// SAFETY: as for `Send`, and several threads may call at once.
+#[cfg(feature = "capi")]
+unsafe impl Sync for Foreign {}
+
+/// Passes reports on to a function, counts each kind, and keeps the first.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    listener: Listener,
+    counts: [AtomicUsize; KINDS],
+    first: Mutex<Option<Report>>,
+}
+
+impl Reporter {
+    pub(crate) const fn new(function: fn(&Report)) -> Reporter {
+        Reporter {
+            listener: Listener::Function(function),
+            counts: [const { AtomicUsize::new(0) }; KINDS],
+            first: Mutex::new(None),
+        }
+    }
+
+    /// Passes all further reports on to `foreign`.
+    ///
+    /// # Safety
+    /// `foreign.call` may be called with `foreign` and any report, from every thread that has a reference to this
+    /// reporter and by several at once, for as long as the reporter exists. It does not unwind.
+    #[cfg(feature = "capi")]
+    pub(crate) unsafe fn set_foreign(&mut self, foreign: Foreign) {
+        self.listener = Listener::Foreign(foreign);
+    }
+
+    pub(crate) fn count(&self, kind: ReportKind) -> usize {
+        self.counts[kind as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn first(&self) -> Option<Report> {
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a report and passes it on.
+    pub(crate) fn report(&self, report: &Report) {
+        self.counts[report.kind as usize].fetch_add(report.count, Ordering::Relaxed);
+        if report.kind == ReportKind::MoreLeaks {
+            self.counts[ReportKind::Leak as usize].fetch_add(report.count, Ordering::Relaxed);
+        }
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(*report);
+        self.listener.call(report);
+    }
+
+    /// Reports each kind that a call has found. Aborts after a corruption.
+    #[cold]
+    pub(crate) fn report_pending(&self, pending: &mut PendingReport<'_>) {
+        use ReportKind::*;
+        for kind in [DoubleFree, InvalidFree, WrongLength, WrongAlignment, Overrun, Corruption] {
+            if pending.has(kind) {
+                let report = pending.report();
+                report.kind = kind;
+                self.report(report);
+            }
+        }
+        if pending.has(Corruption) {
+            // Nothing in the page's metadata can be trusted any more, links to other pages included.
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Small blocks: slots of a page.
+
+use core::ptr::NonNull;
+
+use super::quarantine::Freed;
+use super::{Locked, Page};
+use crate::heap::debug::pages::{Bucket, Event, Slot};
+use crate::heap::debug::report::{Call, PendingReport, Report, ReportKind};
+use crate::return_address::return_address;
+
+impl<'d> Locked<'d> {
+    /// The next slot of a class.
+    pub(super) fn alloc_small(
+        &mut self,
+        class: usize,
+        pending: &mut PendingReport<'_>,
+    ) -> Option<NonNull<u8>> {
+        if let Some(head) = self.head(class) {
+            if !self.is_intact(head, pending) {
+                return None;
+            }
+            let Call { len, alignment, site, .. } = pending.call;
+            if let Some(memory) = head.take(len, alignment, site) {
+                return Some(memory);
+            }
+        }
+        self.alloc_page(class, pending.call)
+    }
+
+    /// The first slot of a new page.
+    #[cold]
+    fn alloc_page(&mut self, class: usize, call: Call<'_>) -> Option<NonNull<u8>> {
+        // SAFETY: always this child, which this thread may call.
+        unsafe { self.state.pages.reserve(self.child) }?;
+        let page_alignment = self.geometry.page_alignment();
+        // SAFETY: a page's size is not zero (non-zero), and this thread may call the child (one-thread).
+        let memory =
+            unsafe { self.child.raw_alloc(self.geometry.page_size, page_alignment, return_address()) }?;
+        let head = self.head(class);
+        // SAFETY: a new block of the child (new-block), as the geometry wants it; the allocator is locked.
+        let bucket = unsafe { Bucket::init(self.geometry, class, memory, head.map(|head| head.page())) };
+        if let Some(head) = head {
+            head.set_next(Some(memory));
+        }
+        let serial = self.state.next_serial();
+        self.state.pages.insert(memory.addr().get(), Page { memory, class, serial });
+        self.state.heads[class] = Some(memory);
+        bucket.take(call.len, call.alignment, call.site)
+    }
+
+    /// # Safety
+    /// If this succeeds, the bytes of the block past `new_len` are not used any more (dead-pointer).
+    pub(super) unsafe fn resize_small(
+        &mut self,
+        bucket: Bucket<'d>,
+        pending: &mut PendingReport<'_>,
+        new_len: usize,
+    ) -> Option<NonNull<u8>> {
+        let slot = self.live_slot(bucket, pending)?;
+        let alignment = slot.alignment().unwrap_or(pending.call.alignment);
+        let class = self.geometry.class_of(new_len, alignment);
+        if class >= self.geometry.class_count || 1 << class != bucket.slot_size() {
+            return None;
+        }
+        let len = slot.len().unwrap_or(pending.call.len);
+        self.state.total_requested_bytes = self.total_after(len, new_len)?;
+        // SAFETY: a length of this class is at most the slot's size; what is past it is not used, by our caller.
+        unsafe { slot.set_len(new_len) };
+        if self.config.resize_stack_traces {
+            slot.set_trace(Event::Allocation, pending.call.site);
+        }
+        Some(slot.memory())
+    }
+
+    /// # Safety
+    /// The block at the call's address is not used any more (dead-pointer).
+    pub(super) unsafe fn free_small(&mut self, bucket: Bucket<'d>, pending: &mut PendingReport<'_>) {
+        let Some(slot) = self.live_slot(bucket, pending) else { return };
+        // The links of a page that is about to go are followed. With safety, they have been looked up.
+        if bucket.has_one_block() && !self.geometry.safety && !self.are_links_intact(bucket) {
+            return corrupt(bucket, pending);
+        }
+        self.uncount(slot.len().unwrap_or(pending.call.len));
+        slot.free(pending.call.site);
+        if bucket.is_empty() {
+            // SAFETY: a page of the list, none of whose blocks is live.
+            unsafe { self.end_page(bucket, slot, pending) };
+        }
+    }
+
+    /// What happens to a page when the block in `slot`, which was its last, has been freed.
+    ///
+    /// # Safety
+    /// The page is intact, in the list of its class, and none of its blocks is live.
+    #[cold]
+    unsafe fn end_page(&mut self, bucket: Bucket<'d>, slot: Slot<'d>, pending: &mut PendingReport<'_>) {
+        // SAFETY: an intact page of the list, by our caller.
+        unsafe { self.unlink(bucket) };
+        if !self.config.never_unmap {
+            let Call { address, len, alignment, site, .. } = pending.call;
+            let freed = Freed {
+                address,
+                len: slot.len().unwrap_or(len),
+                alignment: slot.alignment().unwrap_or(alignment),
+                allocation: slot.trace(Event::Allocation),
+                free: site.word(),
+            };
+            // SAFETY: a page of the table without live blocks. It has just left its list, so this is its first end.
+            let unused = unsafe { self.unused_page(bucket.page()) };
+            self.bury(freed, Some(unused), return_address());
+        }
+    }
+
+    /// The slot of the live block that a caller means. What does not fit is added to the report; if nothing does, the
+    /// result is `None`.
+    fn live_slot(&self, bucket: Bucket<'d>, pending: &mut PendingReport<'_>) -> Option<Slot<'d>> {
+        if !self.is_intact(bucket, pending) {
+            return None;
+        }
+        let address = pending.call.address;
+        let Some(slot) = bucket.slot_of(address) else {
+            // The rest of the page was never handed out; but it may have been a page before.
+            self.find_among_the_dead(pending);
+            return None;
+        };
+        if slot.memory().addr().get() != address || !slot.is_used() {
+            self.not_live(slot, pending);
+            return None;
+        }
+        if self.geometry.safety && !self.compare(bucket, slot, pending) {
+            return None;
+        }
+        Some(slot)
+    }
+
+    /// Whether a page still has its header. If not, the report says so, and the process aborts when it is made.
+    ///
+    /// With safety, the page's links are looked up too. Without, they are when they are about to be
+    /// [followed](Self::are_links_intact).
+    #[inline]
+    fn is_intact(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
+        if bucket.is_intact() && (!self.geometry.safety || self.are_links_intact(bucket)) {
+            return true;
+        }
+        corrupt(bucket, pending);
+        false
+    }
+
+    /// Whether a page still has its header, and its links may be followed. If not, the report says so, and the process
+    /// aborts when it is made.
+    pub(crate) fn is_intact_with_links(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
+        if bucket.is_intact() && self.are_links_intact(bucket) {
+            return true;
+        }
+        corrupt(bucket, pending);
+        false
+    }
+
+    /// Whether the links of a page are to pages of the same class.
+    fn are_links_intact(&self, bucket: Bucket<'_>) -> bool {
+        let is_page = |link: Option<NonNull<u8>>| {
+            link.is_none_or(|memory| {
+                let page = self.state.pages.lookup(memory.addr().get());
+                page.is_some_and(|page| page.class == bucket.class_index())
+            })
+        };
+        is_page(bucket.prev()) && is_page(bucket.next())
+    }
+
+    /// Takes a page out of the list of its class.
+    ///
+    /// # Safety
+    /// The page is intact, and its links are to pages of the table of the same class.
+    unsafe fn unlink(&mut self, bucket: Bucket<'d>) {
+        let class = bucket.class_index();
+        let (prev, next) = (bucket.prev(), bucket.next());
+        if let Some(memory) = prev {
+            // SAFETY: a page of this class, by our caller.
+            unsafe { self.bucket(memory, class) }.set_next(next);
+        }
+        match next {
+            // SAFETY: a page of this class, by our caller.
+            Some(memory) => unsafe { self.bucket(memory, class) }.set_prev(prev),
+            None => self.state.heads[class] = prev,
+        }
+        // The page may be kept for longer than its neighbours.
+        bucket.set_prev(None);
+        bucket.set_next(None);
+    }
+
+    /// Adds to the report that an address is in a slot, but is not a live block.
+    #[cold]
+    fn not_live(&self, slot: Slot<'_>, pending: &mut PendingReport<'_>) {
+        let block = slot.memory().addr().get();
+        if block != pending.call.address {
+            let report = pending.add(ReportKind::InvalidFree);
+            self.describe(slot, report);
+            report.inside = slot.is_used().then_some(block);
+        } else {
+            let report = pending.add(ReportKind::DoubleFree);
+            self.describe(slot, report);
+            report.first_free = self.trace_of(slot.trace(Event::Free));
+        }
+    }
+
+    /// Compares a live block with what is stored of it. What does not fit is added to the report; false if the page has
+    /// been overwritten.
+    fn compare(&self, bucket: Bucket<'_>, slot: Slot<'_>, pending: &mut PendingReport<'_>) -> bool {
+        if !slot.is_intact() {
+            self.describe(slot, pending.report());
+            corrupt(bucket, pending);
+            return false;
+        }
+        if slot.len().is_some_and(|len| len != pending.call.len) {
+            self.describe(slot, pending.add(ReportKind::WrongLength));
+        }
+        if slot.alignment().is_some_and(|alignment| alignment != pending.call.alignment) {
+            self.describe(slot, pending.add(ReportKind::WrongAlignment));
+        }
+        let overrun = slot.first_overrun();
+        if overrun.is_some() {
+            let report = pending.add(ReportKind::Overrun);
+            self.describe(slot, report);
+            report.overrun = overrun;
+        }
+        true
+    }
+
+    /// Puts into a report what is known of a block.
+    fn describe(&self, slot: Slot<'_>, report: &mut Report) {
+        report.recorded_len = slot.len();
+        report.recorded_alignment = slot.alignment();
+        report.allocation = self.trace_of(slot.trace(Event::Allocation));
+    }
+}
+
+/// Adds to the report that a page's metadata has been overwritten.
+#[cold]
+fn corrupt(bucket: Bucket<'_>, pending: &mut PendingReport<'_>) {
+    pending.add(ReportKind::Corruption).address = bucket.page().addr().get();
+}
