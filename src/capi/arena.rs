@@ -20,7 +20,7 @@ pub(super) fn reset_mode(mode: c_int, limit: usize, function: &str) -> ResetMode
 }
 
 /// # Safety
-/// `child` is an allocator that outlives the arena and is not reset meanwhile.
+/// `child` is an allocator that outlives the arena and is not reset before the arena's end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_create(child: RawAllocator) -> *mut Arena {
     // SAFETY: an allocator, by our caller.
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn zigalloc_arena_allocator(arena: *mut Arena) -> Allocato
 }
 
 /// # Safety
-/// `arena` is alive, and no other thread uses it meanwhile.
+/// `arena` is alive, and no other thread uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_query_capacity(arena: *const Arena) -> usize {
     // SAFETY: `arena` is alive, by our caller.
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn zigalloc_arena_query_capacity(arena: *const Arena) -> u
 }
 
 /// # Safety
-/// `arena` is alive and nobody else uses it meanwhile. Its blocks are not used afterwards.
+/// `arena` is alive, and nothing else uses it during the call. Its blocks are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_reset(arena: *mut Arena, mode: c_int, limit: usize) -> bool {
     const NAME: &str = "zigalloc_arena_reset";
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn zigalloc_arena_destroy(arena: *mut Arena) {
 }
 
 /// # Safety
-/// `child` is an allocator for any number of threads that outlives the arena and is not reset meanwhile.
+/// `child` is an allocator for any number of threads that outlives the arena and is not reset before the arena's end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_create(child: RawAllocator) -> *mut SharedArena {
     // SAFETY: an allocator, by our caller.
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn zigalloc_shared_arena_allocator(arena: *mut SharedArena
 }
 
 /// # Safety
-/// `arena` is alive and nobody else uses it meanwhile.
+/// `arena` is alive, and nothing else uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_query_capacity(arena: *mut SharedArena) -> usize {
     // SAFETY: `arena` is alive, and nothing else uses it during the call, by our caller.
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn zigalloc_shared_arena_query_capacity(arena: *mut Shared
 }
 
 /// # Safety
-/// `arena` is alive and nobody else uses it meanwhile. Its blocks are not used afterwards.
+/// `arena` is alive, and nothing else uses it during the call. Its blocks are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_reset(
     arena: *mut SharedArena,

@@ -23,7 +23,7 @@ pub type Pool = Owned<RawPool>;
 #[derive(Debug)]
 pub struct RawPool {
     arena: ArenaAllocator<Allocator<'static>>,
-    /// The item that was freed last. Every item of the list is a block of the arena, in use by nobody.
+    /// The item that was freed last. Every item of the list is a block of the arena that nothing else uses.
     free_list: Cell<Option<NonNull<FreeItem>>>,
     /// Bytes; at least a pointer's.
     item_size: usize,
@@ -50,7 +50,7 @@ impl RawPool {
     /// An item that was freed, or else a new one.
     fn alloc(&self) -> Option<NonNull<u8>> {
         if let Some(item) = self.free_list.get() {
-            // SAFETY: items of the list hold their header, and nobody else uses them.
+            // SAFETY: an item of the list begins with its link, and nothing else uses it.
             self.free_list.set(unsafe { item.read() }.next);
             return Some(item.cast());
         }
@@ -58,15 +58,17 @@ impl RawPool {
     }
 
     fn alloc_new(&self) -> Option<NonNull<u8>> {
-        // SAFETY: the size is not zero; the pool is the only one that uses its arena.
+        // SAFETY: the size is at least a pointer's; the arena is used through this pool only, by one thread at a time
+        // (one-thread).
         unsafe { self.arena.allocator().raw_alloc(self.item_size, self.alignment, return_address()) }
     }
 
     /// # Safety
-    /// `item` is from this pool, and nobody uses it afterwards.
+    /// `item` is a pointer that `alloc` of this pool has returned, not freed since, in a pool not reset since. Nothing uses
+    /// it afterwards.
     unsafe fn free(&self, item: NonNull<u8>) {
         let item = item.cast::<FreeItem>();
-        // SAFETY: it is at least as long as a header and aligned for it, and nobody else's any more.
+        // SAFETY: an item is at least as long as a link and aligned for it, and nothing uses it now, by our caller.
         unsafe { item.write(FreeItem { next: self.free_list.get() }) };
         self.free_list.set(Some(item));
     }
@@ -79,7 +81,7 @@ impl RawPool {
         }
         for _ in 0..count {
             let Some(item) = self.alloc_new() else { return false };
-            // SAFETY: it is new.
+            // SAFETY: a new block of the arena, of an item's size, which nothing uses.
             unsafe { self.free(item) };
         }
         true
@@ -92,7 +94,7 @@ impl RawPool {
 }
 
 /// # Safety
-/// `child` is an allocator that outlives the pool and is not reset meanwhile.
+/// `child` is an allocator that outlives the pool and is not reset before the pool's end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_create(
     child: RawAllocator,
@@ -100,7 +102,7 @@ pub unsafe extern "C" fn zigalloc_pool_create(
     alignment_log2: u8,
 ) -> *mut Pool {
     const NAME: &str = "zigalloc_pool_create";
-    // SAFETY: the caller's promise.
+    // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check(NAME, "child") };
     match Alignment::from_log2(alignment_log2) {
         Ok(alignment) => Owned::create(child, RawPool::new(child, item_size, alignment)),
@@ -113,41 +115,40 @@ pub unsafe extern "C" fn zigalloc_pool_create(
 }
 
 /// # Safety
-/// `pool` is alive and nobody else uses it meanwhile.
+/// `pool` is alive, and nothing else uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_preheat(pool: *mut Pool, count: usize) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: `pool` is alive, by our caller.
     unsafe { Owned::get(pool, "zigalloc_pool_preheat") }.preheat(count)
 }
 
 /// # Safety
-/// `pool` is alive and nobody else uses it meanwhile.
+/// `pool` is alive, and nothing else uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_alloc(pool: *mut Pool) -> *mut u8 {
-    // SAFETY: the caller's promise.
+    // SAFETY: `pool` is alive, by our caller.
     let item = unsafe { Owned::get(pool, "zigalloc_pool_alloc") }.alloc();
     item.map_or(ptr::null_mut(), NonNull::as_ptr)
 }
 
 /// # Safety
-/// `pool` is alive and nobody else uses it meanwhile. `item` is from it, and not used afterwards.
+/// `pool` is alive, and nothing else uses it during the call. `item` is from it, and not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_free(pool: *mut Pool, item: *mut u8) {
     const NAME: &str = "zigalloc_pool_free";
-    // SAFETY: the caller's promise.
-    unsafe {
-        let pool = Owned::get(pool, NAME);
-        let Some(item) = NonNull::new(item) else { fatal(NAME, "item is NULL") };
-        pool.free(item);
-    }
+    // SAFETY: `pool` is alive, by our caller.
+    let pool = unsafe { Owned::get(pool, NAME) };
+    let Some(item) = NonNull::new(item) else { fatal(NAME, "item is NULL") };
+    // SAFETY: an item of this pool, not used afterwards, by our caller.
+    unsafe { pool.free(item) };
 }
 
 /// # Safety
-/// `pool` is alive and nobody else uses it meanwhile. Its items are not used afterwards.
+/// `pool` is alive, and nothing else uses it during the call. Its items are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_reset(pool: *mut Pool, mode: c_int, limit: usize) -> bool {
     const NAME: &str = "zigalloc_pool_reset";
-    // SAFETY: the caller's promise.
+    // SAFETY: `pool` is alive, and nothing else uses it during the call, by our caller.
     unsafe { Owned::get_mut(pool, NAME) }.reset(reset_mode(mode, limit, NAME))
 }
 
@@ -155,6 +156,6 @@ pub unsafe extern "C" fn zigalloc_pool_reset(pool: *mut Pool, mode: c_int, limit
 /// `pool` is alive or null. Neither it, nor a handle to it, nor its items are used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_pool_destroy(pool: *mut Pool) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `pool` is alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(pool) };
 }

@@ -149,7 +149,7 @@ pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: Child
 
 /// A pool's items that are not in use, the one given back last first.
 ///
-/// Each of them is memory of the arena, `ITEM_SIZE` bytes aligned to `ITEM_ALIGNMENT`, that nobody else
+/// Each of them is memory of the arena, `ITEM_SIZE` bytes aligned to `ITEM_ALIGNMENT`, that nothing else
 /// uses, and begins with its link.
 struct FreeList {
     first: Cell<Option<NonNull<Link>>>,
@@ -194,7 +194,7 @@ impl FreeList {
     }
 
     /// # Safety
-    /// `link` is memory of an item of this pool, in all its size, and nobody uses it.
+    /// `link` points to all of an item of this pool. It is not on the list, and nothing uses it afterwards.
     #[inline(always)]
     #[track_caller]
     unsafe fn push(&self, link: NonNull<Link>) {
@@ -340,7 +340,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
             None if GROWABLE => self.alloc_new()?,
             None => return Err(Error::OutOfMemory),
         };
-        // SAFETY: memory for one item, which nobody uses.
+        // SAFETY: memory for one item, which nothing uses.
         unsafe { set_undefined(NonNull::slice_from_raw_parts(link.cast(), size_of::<T>())) };
         Ok(link.cast())
     }
@@ -370,7 +370,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
     #[inline]
     #[track_caller]
     pub unsafe fn destroy(&self, item: NonNull<T>) {
-        // SAFETY: an item of this pool that nobody uses, by the caller's promise.
+        // SAFETY: an item of this pool, by a pointer to all of it, which nothing uses afterwards, by our caller.
         unsafe { destroy(&self.free_list, item) };
     }
 
@@ -417,7 +417,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
     #[inline]
     fn alloc_new(&self) -> Result<NonNull<Link>, Error> {
         let arena = self.arena.allocator();
-        // SAFETY: the size is a word at least.
+        // SAFETY: the size is at least a word; a pool is used by one thread at a time, as its arena is (one-thread).
         let memory = unsafe { arena.raw_alloc(Self::ITEM_SIZE, Self::ITEM_ALIGNMENT, return_address()) };
         Ok(memory.ok_or(Error::OutOfMemory)?.cast())
     }
@@ -426,13 +426,14 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolE
 /// Gives an item back to its pool's list.
 ///
 /// # Safety
-/// `item` is an item of the pool, by a pointer to all of it, and nobody uses it.
+/// `item` is an item of the pool whose list this is, by a pointer to all of it. It is not on the list, and nothing uses
+/// it afterwards.
 #[inline(always)]
 #[track_caller]
 unsafe fn destroy<T>(free_list: &FreeList, item: NonNull<T>) {
-    // SAFETY: the caller's promise, for this and the next call.
+    // SAFETY: an item has at least the size of a `T`, and nothing uses it, by our caller.
     unsafe { set_undefined(NonNull::slice_from_raw_parts(item.cast(), size_of::<T>())) };
-    // SAFETY: as above.
+    // SAFETY: an item of the pool, by a pointer to all of it, which nothing uses.
     unsafe { free_list.push(item.cast()) };
 }
 
@@ -486,7 +487,7 @@ impl<'p, T> PoolBox<'p, T> {
         let this = ManuallyDrop::new(this);
         // SAFETY: the box has a value and is not used again.
         let value = unsafe { this.item.read() };
-        // SAFETY: an item of the box, which nobody uses now.
+        // SAFETY: the item of the box, which nothing uses now.
         unsafe { destroy(this.free_list, this.item) };
         value
     }
@@ -501,7 +502,7 @@ impl<'p, T> PoolBox<'p, T> {
     /// unsafe { pool.destroy(item) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
-    #[must_use = "an item that nobody knows is never given back, and its value never dropped"]
+    #[must_use = "an item whose pointer is lost is never given back, and its value never dropped"]
     #[inline]
     pub fn into_raw(this: Self) -> NonNull<T> {
         ManuallyDrop::new(this).item
@@ -527,7 +528,7 @@ impl<'p, T> PoolBox<'p, T> {
     /// ```
     #[inline]
     pub fn leak(this: Self) -> &'p mut T {
-        // SAFETY: a value that nobody else has. Its memory is not on the list, and is valid as long as the
+        // SAFETY: a value that only this box has. Its memory is not on the list, and is valid as long as the
         // pool is borrowed.
         unsafe { PoolBox::into_raw(this).as_mut() }
     }
@@ -564,7 +565,7 @@ impl<T> Deref for PoolBox<'_, T> {
 impl<T> DerefMut for PoolBox<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above, exclusively.
+        // SAFETY: the box has a value, and is borrowed exclusively.
         unsafe { self.item.as_mut() }
     }
 }

@@ -37,7 +37,7 @@
 //!
 //! | system | grows in place | moves | a shorter block |
 //! |---|---|---|---|
-//! | Linux, Android | if the addresses behind it are free (`mremap`) | yes, without copying | gives its last pages back |
+//! | Linux, Android | if the addresses after it are free (`mremap`) | yes, without copying | gives its last pages back |
 //! | other Unix | no | no | gives its last pages back |
 //! | Windows | no | no | gives the memory back, keeps the addresses until it is freed |
 //! | WebAssembly | within the power of two that it has | no | within that power of two only |
@@ -80,7 +80,7 @@
 //! - On WebAssembly a block has whole pages of 64 KiB, as on other systems, and alignments above that
 //!   are kept. Zig's `page_allocator` is its `WasmAllocator` there, which packs small blocks, and
 //!   forgets larger alignments.
-//! - On Windows pages behind a shortened block are decommitted; Zig marks them as not needed.
+//! - On Windows pages after a shortened block are decommitted; Zig marks them as not needed.
 //!
 //! Ports `lib/std/heap/PageAllocator.zig` of Zig 0.15.2.
 
@@ -157,13 +157,13 @@ pub const PAGE_ALLOCATOR: SyncAllocator<'static> = {
 /// unsafe { PageAllocator::unmap(std::ptr::NonNull::slice_from_raw_parts(memory, 100_000)) };
 /// ```
 #[doc(alias = "std.heap.PageAllocator")]
-#[derive(Debug)]
-pub enum PageAllocator {}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PageAllocator;
 
 impl PageAllocator {
     /// The functions of [`PAGE_ALLOCATOR`]. They make no use of the context.
     pub const VTABLE: VTable =
-        VTable { alloc: page_alloc, resize: page_resize, remap: page_remap, free: page_free };
+        VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Maps pages: at least `n` bytes, aligned to a page and to `alignment`.
     ///
@@ -171,7 +171,7 @@ impl PageAllocator {
     /// [valid](Alignment::is_valid).
     ///
     /// Ports `PageAllocator.map` of Zig 0.15.2.
-    #[must_use = "pages that nobody knows are never unmapped"]
+    #[must_use = "pages whose address is lost are never unmapped"]
     #[inline]
     pub fn map(n: usize, alignment: Alignment) -> Option<NonNull<u8>> {
         if n == 0 || n > MAX_LEN || !alignment.is_valid() {
@@ -199,7 +199,7 @@ impl PageAllocator {
     /// uses it afterwards.
     #[inline]
     pub unsafe fn unmap(memory: NonNull<[u8]>) {
-        // SAFETY: these are the pages of the block, the caller says.
+        // SAFETY: all pages of a live block, which nothing uses afterwards, by our caller.
         unsafe { os::unmap(memory.cast(), whole_pages(memory.len())) };
     }
 
@@ -228,11 +228,66 @@ impl PageAllocator {
         if new_size > MAX_LEN {
             return None;
         }
-        // SAFETY: these are the pages of the block, the caller says.
+        // SAFETY: all pages of a live block, by our caller, who does not use what is cut off or moved away from.
         let memory = unsafe { os::remap(memory.cast(), size, new_size, may_move) }?;
         // The kernel's pointer, if it has made a new mapping; else the caller's.
         memory.as_ptr().expose_provenance();
         Some(whole_block(memory))
+    }
+
+    #[inline]
+    unsafe extern "C" fn alloc(
+        _ctx: *mut (),
+        len: usize,
+        alignment: Alignment,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        Self::map(len, alignment)
+    }
+
+    #[inline]
+    unsafe extern "C" fn resize(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> bool {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        unsafe { Self::realloc(memory, new_len, false) }.is_some()
+    }
+
+    #[inline]
+    unsafe extern "C" fn remap(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        alignment: Alignment,
+        new_len: usize,
+        _ret_addr: usize,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        let may_move = alignment.to_byte_units() <= page_size();
+        // SAFETY: a live block, by our caller, who does not use what is cut off, nor the old pointer.
+        unsafe { Self::realloc(memory, new_len, may_move) }
+    }
+
+    #[inline]
+    unsafe extern "C" fn free(
+        _ctx: *mut (),
+        memory: *mut u8,
+        memory_len: usize,
+        _alignment: Alignment,
+        _ret_addr: usize,
+    ) {
+        // SAFETY: the address of a live block is not null.
+        let memory = unsafe { block(memory, memory_len) };
+        // SAFETY: a live block, not used afterwards, by our caller.
+        unsafe { Self::unmap(memory) };
     }
 }
 
@@ -241,57 +296,6 @@ impl PageAllocator {
 fn whole_pages(len: usize) -> usize {
     let page_size = page_size();
     (len + (page_size - 1)) & !(page_size - 1)
-}
-
-// ---- the functions of the table ----
-
-#[inline]
-unsafe extern "C" fn page_alloc(
-    _ctx: *mut (),
-    len: usize,
-    alignment: Alignment,
-    _ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    PageAllocator::map(len, alignment)
-}
-
-#[inline]
-unsafe extern "C" fn page_resize(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> bool {
-    // SAFETY: clauses live-block and dead-pointer of the contract.
-    unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, false) }.is_some()
-}
-
-#[inline]
-unsafe extern "C" fn page_remap(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    alignment: Alignment,
-    new_len: usize,
-    _ret_addr: usize,
-) -> Option<NonNull<u8>> {
-    let may_move = alignment.to_byte_units() <= page_size();
-    // SAFETY: clauses live-block and dead-pointer of the contract.
-    unsafe { PageAllocator::realloc(block(memory, memory_len), new_len, may_move) }
-}
-
-#[inline]
-unsafe extern "C" fn page_free(
-    _ctx: *mut (),
-    memory: *mut u8,
-    memory_len: usize,
-    _alignment: Alignment,
-    _ret_addr: usize,
-) {
-    // SAFETY: clauses live-block and dead-pointer of the contract.
-    unsafe { PageAllocator::unmap(block(memory, memory_len)) };
 }
 
 #[cfg(all(test, target_os = "linux", not(miri)))]

@@ -69,20 +69,21 @@ impl BigPages {
         let slack = alignment.to_byte_units().div_ceil(BIG_PAGE) - 1;
         let start = grow(pages + slack)?;
         let head = (start.addr().get().wrapping_neg() & alignment.mask()) / BIG_PAGE;
-        // SAFETY: `head` is at most `slack`, so the run is inside the new pages. What is in front and
-        // behind belongs to nobody.
-        unsafe {
-            let run = start.add(head * BIG_PAGE);
-            self.push_pages(start, head);
-            self.push_pages(run.add(pages * BIG_PAGE), slack - head);
-            Some(run)
-        }
+        // SAFETY: `head` is at most `slack`, so the run is inside the new pages.
+        let run = unsafe { start.add(head * BIG_PAGE) };
+        // SAFETY: the run ends inside the new pages, or at their end.
+        let tail = unsafe { run.add(pages * BIG_PAGE) };
+        // SAFETY: new pages before the run, which nothing uses.
+        unsafe { self.push_pages(start, head) };
+        // SAFETY: new pages after the run, which nothing uses.
+        unsafe { self.push_pages(tail, slack - head) };
+        Some(run)
     }
 
     /// # Safety
     /// A run that `map` returned for this size, which nothing uses afterwards.
     pub(super) unsafe fn unmap(&mut self, memory: NonNull<u8>, size: usize) {
-        // SAFETY: the run has this class, and belongs to nobody now.
+        // SAFETY: the run has this class, and nothing uses it afterwards, by our caller.
         unsafe { self.push(memory, BigPages::class(size)) };
     }
 
@@ -91,11 +92,13 @@ impl BigPages {
         let mut link: *mut Option<NonNull<FreeRun>> = &raw mut self.free[class];
         // SAFETY: `link` is an element of `free` or in a free run, which only this list uses.
         while let Some(run) = unsafe { *link } {
-            // SAFETY: as above.
+            // SAFETY: a free run begins with its link.
             let next = unsafe { &raw mut (*run.as_ptr()).next };
             if alignment.check_ptr(run.as_ptr()) {
-                // SAFETY: as above.
-                unsafe { *link = *next };
+                // SAFETY: the link of a free run, which only this list uses.
+                let rest = unsafe { *next };
+                // SAFETY: an element of `free`, or the link of the free run before.
+                unsafe { *link = rest };
                 return Some(run.cast());
             }
             link = next;
@@ -104,7 +107,7 @@ impl BigPages {
     }
 
     /// # Safety
-    /// `2^class` pages that belong to nobody.
+    /// `2^class` pages that nothing else uses.
     unsafe fn push(&mut self, memory: NonNull<u8>, class: usize) {
         let run = memory.cast::<FreeRun>();
         // SAFETY: a page has room for a link, and is aligned for it.
@@ -115,14 +118,13 @@ impl BigPages {
     /// Divides pages into runs, the longest first.
     ///
     /// # Safety
-    /// So many pages that belong to nobody.
+    /// `start` is the address of `pages` pages that nothing else uses.
     unsafe fn push_pages(&mut self, mut start: NonNull<u8>, mut pages: usize) {
         while let Some(class) = pages.checked_ilog2() {
-            // SAFETY: `2^class` is at most `pages`.
-            unsafe {
-                self.push(start, class as usize);
-                start = start.add(BIG_PAGE << class);
-            }
+            // SAFETY: `2^class` is at most `pages`, which nothing uses.
+            unsafe { self.push(start, class as usize) };
+            // SAFETY: the same: a part of the pages, or their end.
+            start = unsafe { start.add(BIG_PAGE << class) };
             pages -= 1 << class;
         }
     }

@@ -24,7 +24,7 @@
 //! was forked just then.
 
 use core::cell::UnsafeCell;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -90,8 +90,10 @@ impl Deferred {
             if header.len < CAPACITY {
                 let index = header.len;
                 header.len += 1;
-                // SAFETY: the index is below the capacity.
-                unsafe { range(node, index).write(Range { memory, size }) };
+                // SAFETY: a node of the list; the index is below the capacity.
+                let place = unsafe { range(node, index) };
+                // SAFETY: room for a range, which only the list uses.
+                unsafe { place.write(Range { memory, size }) };
                 return;
             }
         }
@@ -114,12 +116,17 @@ impl Deferred {
         self.turn = self.turn.wrapping_add(1);
         let index = self.turn % header.len;
         header.len -= 1;
-        // SAFETY: both indexes are of initialised ranges; the last one takes the place of the other.
-        unsafe {
-            let Range { memory, size } = range(node, index).read();
-            range(node, index).write(range(node, header.len).read());
-            Some((memory, size))
-        }
+        // SAFETY: a node of the list; the index is below its length, so below the capacity.
+        let place = unsafe { range(node, index) };
+        // SAFETY: the same.
+        let last = unsafe { range(node, header.len) };
+        // SAFETY: an initialised range.
+        let Range { memory, size } = unsafe { place.read() };
+        // SAFETY: the same.
+        let last = unsafe { last.read() };
+        // SAFETY: the last range takes the place of the one that is removed.
+        unsafe { place.write(last) };
+        Some((memory, size))
     }
 }
 
@@ -128,8 +135,12 @@ impl Deferred {
 /// # Safety
 /// `node` is one, and `index` is below [`CAPACITY`].
 unsafe fn range(node: NonNull<Node>, index: usize) -> NonNull<Range> {
-    // SAFETY: the caller's promise. No reference is made to what may be uninitialised.
-    unsafe { NonNull::new_unchecked(ptr::addr_of_mut!((*node.as_ptr()).ranges).cast::<Range>().add(index)) }
+    // SAFETY: `node` is one, by our caller. No reference is made to what may be uninitialised.
+    let ranges = unsafe { &raw mut (*node.as_ptr()).ranges };
+    // SAFETY: a field of a node is not at address 0.
+    let first = unsafe { NonNull::new_unchecked(ranges.cast::<Range>()) };
+    // SAFETY: the index is below the capacity, by our caller.
+    unsafe { first.add(index) }
 }
 
 /// The list of the process.
@@ -166,7 +177,7 @@ impl Shared {
     /// # Safety
     /// As [`Deferred::push`].
     pub(super) unsafe fn push(&self, memory: NonNull<u8>, size: usize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: whole writable pages, given away, by our caller.
         self.with(|list| unsafe { list.push(memory, size) });
     }
 

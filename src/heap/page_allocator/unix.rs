@@ -13,7 +13,7 @@ use android::{MREMAP_MAYMOVE, mremap};
 #[cfg(target_os = "linux")]
 use libc::{MREMAP_MAYMOVE, mremap};
 
-/// Where the next mapping could go: behind the last one. The kernel is free to ignore it, and does if
+/// Where the next mapping could go: after the last one. The kernel is free to ignore it, and does if
 /// the addresses are taken. Nothing is ever read or written through this pointer, and any value would
 /// do, so there is no order to keep; a thread that loses the race to store drops its guess.
 static NEXT_MMAP_ADDR_HINT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
@@ -46,11 +46,10 @@ pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
 /// Maps as much as an aligned block can need, and cuts the block out of it. This is Zig's way.
 fn map_writable(hint: *mut u8, size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let (head, memory, tail) = map_around(hint, size, alignment, WRITABLE)?;
-    // SAFETY: pages of the new mapping, of which nothing else knows, before and after the block.
-    unsafe {
-        unmap_some(head);
-        unmap_some(tail);
-    }
+    // SAFETY: writable pages of the new mapping before the block, which nothing uses.
+    unsafe { unmap_some(head) };
+    // SAFETY: the same, after the block.
+    unsafe { unmap_some(tail) };
     Some(memory)
 }
 
@@ -99,10 +98,10 @@ fn map_around(
     let head = mapping.addr().get().wrapping_neg() & alignment.mask();
     // SAFETY: `head` is at most `slack`: both are multiples of the page size below the alignment.
     // So `memory` and the `size` bytes from there are inside the mapping.
-    unsafe {
-        let memory = mapping.add(head);
-        Some(((mapping, head), memory, (memory.add(size), slack - head)))
-    }
+    let memory = unsafe { mapping.add(head) };
+    // SAFETY: the same.
+    let tail = unsafe { memory.add(size) };
+    Some(((mapping, head), memory, (tail, slack - head)))
 }
 
 /// A result of `mmap` or `mremap`.
@@ -115,15 +114,15 @@ fn mapped(memory: *mut c_void) -> Option<NonNull<u8>> {
 /// # Safety
 /// Whole pages of writable mappings made here, which nothing uses afterwards.
 pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
-    // SAFETY: the caller's promise; what could not be unmapped is given away.
-    unsafe {
-        if munmap(memory, size) {
-            retry_deferred(RETRIES);
-        } else {
-            discard(memory, size);
-            DEFERRED.push(memory, size);
-        }
+    // SAFETY: whole pages of a mapping made here, which nothing uses afterwards, by our caller.
+    if unsafe { munmap(memory, size) } {
+        retry_deferred(RETRIES);
+        return;
     }
+    // SAFETY: the same pages, which are still mapped.
+    unsafe { discard(memory, size) };
+    // SAFETY: the same, and writable; they are given away.
+    unsafe { DEFERRED.push(memory, size) };
 }
 
 /// [`unmap`], for what may be nothing.
@@ -132,7 +131,7 @@ pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
 /// As [`unmap`].
 unsafe fn unmap_some((start, size): Pages) {
     if size != 0 {
-        // SAFETY: the caller's promise.
+        // SAFETY: whole writable pages that nothing uses afterwards, by our caller.
         unsafe { unmap(start, size) };
     }
 }
@@ -145,16 +144,16 @@ pub(super) fn retry_deferred(limit: usize) -> bool {
     }
     for _ in 0..limit {
         let Some((memory, size)) = DEFERRED.pop() else { break };
-        // SAFETY: what was deferred is still mapped, and ours.
-        unsafe {
-            if munmap(memory, size) {
-                has_unmapped = true;
-            } else {
-                // The first page may have been written to, by the list.
-                discard(memory, page_size());
-                DEFERRED.push(memory, size);
-            }
+        // SAFETY: what was deferred is still mapped, and nothing else uses it.
+        if unsafe { munmap(memory, size) } {
+            has_unmapped = true;
+            continue;
         }
+        // The first page may have been written to, by the list.
+        // SAFETY: the first page of the range, which is still mapped.
+        unsafe { discard(memory, page_size()) };
+        // SAFETY: the range is writable as before, and given away again.
+        unsafe { DEFERRED.push(memory, size) };
     }
     has_unmapped
 }
@@ -169,7 +168,7 @@ unsafe fn munmap(memory: NonNull<u8>, size: usize) -> bool {
     if REFUSES_TO_UNMAP.get() {
         return false;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: whole pages of a mapping made here, which nothing uses afterwards, by our caller.
     unsafe { libc::munmap(memory.as_ptr().cast(), size) == 0 }
 }
 
@@ -186,7 +185,7 @@ std::thread_local! {
 /// Whole pages of mappings made here, whose content is not used afterwards.
 unsafe fn discard(memory: NonNull<u8>, size: usize) {
     let advise = |advice: c_int| {
-        // SAFETY: the caller's promise.
+        // SAFETY: whole pages of a mapping made here, whose content is not used afterwards, by our caller.
         unsafe { libc::madvise(memory.as_ptr().cast(), size, advice) == 0 }
     };
     let _ = ADVICE.iter().any(|advice| advise(*advice));
@@ -244,15 +243,17 @@ pub(super) unsafe fn remap(
     let remapped = mapped(unsafe { mremap(memory.as_ptr().cast(), size, new_size, flags) });
     if remapped.is_none() && new_size < size {
         // To shorten is to unmap, and refused for the same reason.
+        // SAFETY: `new_size` is below the block's size.
+        let tail = unsafe { memory.add(new_size) };
         // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
-        unsafe { unmap(memory.add(new_size), size - new_size) };
+        unsafe { unmap(tail, size - new_size) };
         return Some(memory);
     }
     remapped
 }
 
 /// # Safety
-/// All pages of a block. If the result is `Some`, nothing uses the pages behind `new_size`.
+/// All pages of a block. If the result is `Some`, nothing uses the pages after `new_size`.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) unsafe fn remap(
     memory: NonNull<u8>,
@@ -260,7 +261,7 @@ pub(super) unsafe fn remap(
     new_size: usize,
     _may_move: bool,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: all pages of a block, and those after `new_size` are not used afterwards, by our caller.
     unsafe { remap_by_unmapping(memory, size, new_size) }
 }
 
@@ -277,8 +278,10 @@ pub(super) unsafe fn remap_by_unmapping(
     if new_size >= size {
         return None;
     }
+    // SAFETY: `new_size` is below the block's size.
+    let tail = unsafe { memory.add(new_size) };
     // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
-    unsafe { unmap(memory.add(new_size), size - new_size) };
+    unsafe { unmap(tail, size - new_size) };
     Some(memory)
 }
 

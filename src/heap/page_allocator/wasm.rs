@@ -17,7 +17,7 @@ struct Shared {
     pages: UnsafeCell<BigPages>,
 }
 
-// SAFETY: `pages` is used under the lock only, and what it points to is nobody else's.
+// SAFETY: `pages` is used under the lock only, and what it points to is used by nothing else.
 unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared { locked: AtomicBool::new(false), pages: UnsafeCell::new(BigPages::new()) };
@@ -49,12 +49,12 @@ pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
 /// # Safety
 /// All pages of a block, which nothing uses afterwards.
 pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: all pages of a block from `map`, which nothing uses afterwards, by our caller.
     with_pages(|pages| unsafe { pages.unmap(memory, size) });
 }
 
 /// # Safety
-/// All pages of a block. If the result is `Some`, nothing uses the pages behind `new_size`.
+/// All pages of a block. If the result is `Some`, nothing uses the pages after `new_size`.
 pub(super) unsafe fn remap(
     memory: NonNull<u8>,
     size: usize,

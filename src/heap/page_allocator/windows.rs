@@ -1,7 +1,7 @@
 //! Pages from `VirtualAlloc`.
 //!
-//! A Windows mapping has two stages: addresses are reserved, and memory is committed to them. Whoever
-//! reserved a range can release it as a whole only, so a block cannot be cut out of a larger range
+//! A Windows mapping has two stages: addresses are reserved, and memory is committed to them. A
+//! reservation can only be released as a whole, so a block cannot be cut out of a larger range
 //! as on Unix, and a shortened block gives back its memory but not its addresses.
 
 use core::ptr::{self, NonNull};
@@ -22,17 +22,17 @@ pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     if alignment.check_ptr(memory.as_ptr()) {
         return Some(memory);
     }
-    // SAFETY: a new reservation, of which nobody knows.
+    // SAFETY: a new reservation, which nothing uses.
     unsafe { unmap(memory, size) };
 
     // Find a range that is so long that it has an aligned part, release it, and ask for that part.
     // Another thread may have taken it in between.
     let enough = size.checked_add(alignment.mask())?;
     for _ in 0..ATTEMPTS {
-        // SAFETY: reserves addresses that nobody uses.
+        // SAFETY: reserves free addresses.
         let range = unsafe { VirtualAlloc(ptr::null_mut(), enough, MEM_RESERVE, PAGE_NOACCESS) };
         let range = NonNull::new(range.cast::<u8>())?;
-        // SAFETY: a new reservation, of which nobody knows.
+        // SAFETY: a new reservation, which nothing uses.
         unsafe { unmap(range, enough) };
         // The range was `mask` bytes longer than the block, so there is an aligned address in it.
         let aligned = (range.addr().get() + alignment.mask()) & !alignment.mask();
@@ -45,7 +45,7 @@ pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
 
 /// Reserves and commits pages, at the given address or, if it is null, anywhere.
 fn commit(address: *mut u8, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: takes addresses that nobody uses.
+    // SAFETY: takes free addresses.
     let memory = unsafe { VirtualAlloc(address.cast(), size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) };
     NonNull::new(memory.cast())
 }
@@ -53,11 +53,10 @@ fn commit(address: *mut u8, size: usize) -> Option<NonNull<u8>> {
 /// # Safety
 /// All pages of a reservation made here, which nothing uses afterwards.
 pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
-    // SAFETY: the caller's promise. A size of 0 means all of the reservation.
-    unsafe {
-        if VirtualFree(memory.as_ptr().cast(), 0, MEM_RELEASE) == 0 {
-            discard(memory, size);
-        }
+    // SAFETY: a reservation made here, which nothing uses afterwards, by our caller. A size of 0 means all of it.
+    if unsafe { VirtualFree(memory.as_ptr().cast(), 0, MEM_RELEASE) } == 0 {
+        // SAFETY: the same pages, which are still reserved.
+        unsafe { discard(memory, size) };
     }
 }
 
@@ -67,16 +66,15 @@ pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
 /// # Safety
 /// Committed pages of a reservation made here, at least one, which nothing uses afterwards.
 unsafe fn discard(memory: NonNull<u8>, size: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if VirtualFree(memory.as_ptr().cast(), size, MEM_DECOMMIT) == 0 {
-            VirtualAlloc(memory.as_ptr().cast(), size, MEM_RESET, PAGE_NOACCESS);
-        }
+    // SAFETY: pages of a reservation made here, which nothing uses afterwards, by our caller.
+    if unsafe { VirtualFree(memory.as_ptr().cast(), size, MEM_DECOMMIT) } == 0 {
+        // SAFETY: the same pages, which are still committed.
+        unsafe { VirtualAlloc(memory.as_ptr().cast(), size, MEM_RESET, PAGE_NOACCESS) };
     }
 }
 
 /// # Safety
-/// All pages of a block. If the result is `Some`, nothing uses the pages behind `new_size`.
+/// All pages of a block. If the result is `Some`, nothing uses the pages after `new_size`.
 pub(super) unsafe fn remap(
     memory: NonNull<u8>,
     size: usize,
@@ -87,8 +85,10 @@ pub(super) unsafe fn remap(
         return None;
     }
     if new_size < size {
+        // SAFETY: `new_size` is below the block's size.
+        let tail = unsafe { memory.add(new_size) };
         // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
-        unsafe { discard(memory.add(new_size), size - new_size) };
+        unsafe { discard(tail, size - new_size) };
     }
     Some(memory)
 }
