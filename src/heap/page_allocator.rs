@@ -157,7 +157,7 @@ pub const PAGE_ALLOCATOR: SyncAllocator<'static> = {
 /// unsafe { PageAllocator::unmap(std::ptr::NonNull::slice_from_raw_parts(memory, 100_000)) };
 /// ```
 #[doc(alias = "std.heap.PageAllocator")]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 pub struct PageAllocator;
 
 impl PageAllocator {
