@@ -36,6 +36,11 @@
 //! The [contract](crate::VTable#the-contract-of-an-allocator). All calls have an alignment of one word, and a return address
 //! in the arena's own code, since one node serves many callers.
 //!
+//! # A child that exits the process
+//!
+//! Destructors of thread-local values then run in the middle of a call, and may use this arena or drop it. So the list is
+//! right before each call of the child: it is empty, or a mark without room is at its head.
+//!
 //! # Differences from Zig
 //!
 //! An arena that goes out of scope frees its memory; Zig's leaks without `deinit`. If a size would overflow, the request
