@@ -1,8 +1,8 @@
 //! The handles: an allocator's state and its table, as a value.
 //!
 //! [`Allocator`] may be used by one thread; [`SyncAllocator`] is the same two words with the guarantee that any
-//! thread may call it, which Zig states in comments. [`AllocatorState`] is what hands out handles,
-//! [`ChildAllocator`] the two kinds of handle that a wrapper can be built over.
+//! thread may call it, which Zig states in comments. [`AsAllocator`] is what hands out handles,
+//! [`Handle`] the two kinds of handle that a wrapper can be built over.
 //!
 //! The `raw_*` methods are the calls of the table, for those who implement allocators. The typed
 //! functions (`create`, `alloc`, `free` …) are in [`interface`](crate::interface).
@@ -329,7 +329,7 @@ impl<'a> SyncAllocator<'a> {
     /// The same allocator as an [`Allocator`]; also by dereferencing and by `Into`.
     #[must_use]
     #[inline(always)]
-    pub const fn get(self) -> Allocator<'a> {
+    pub const fn as_allocator(self) -> Allocator<'a> {
         self.0
     }
 }
@@ -400,13 +400,13 @@ impl Allocator<'_> {
 ///    a call that borrows it exclusively.
 ///
 /// A type that merely stores an `Allocator` keeps 2 and 3 by being neither `Send` nor `Sync`.
-pub unsafe trait AllocatorState {
+pub unsafe trait AsAllocator {
     /// A handle to this allocator, which borrows it.
     fn allocator(&self) -> Allocator<'_>;
 }
 
 // SAFETY: the handle is its own; it is not `Send`.
-unsafe impl AllocatorState for Allocator<'_> {
+unsafe impl AsAllocator for Allocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {
         *self
@@ -414,7 +414,7 @@ unsafe impl AllocatorState for Allocator<'_> {
 }
 
 // SAFETY: the handle is its own, and any thread may call it at any time.
-unsafe impl AllocatorState for SyncAllocator<'_> {
+unsafe impl AsAllocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {
         self.0
@@ -426,21 +426,21 @@ unsafe impl AllocatorState for SyncAllocator<'_> {
 ///
 /// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle only so that it is
 /// `Send` exactly if the handle is. The trait is sealed.
-pub trait ChildAllocator: Copy + fmt::Debug + sealed::Sealed {
+pub trait Handle: Copy + fmt::Debug + sealed::Sealed {
     /// The handle as an [`Allocator`].
-    fn handle(&self) -> Allocator<'_>;
+    fn as_allocator(&self) -> Allocator<'_>;
 }
 
-impl ChildAllocator for Allocator<'_> {
+impl Handle for Allocator<'_> {
     #[inline(always)]
-    fn handle(&self) -> Allocator<'_> {
+    fn as_allocator(&self) -> Allocator<'_> {
         *self
     }
 }
 
-impl ChildAllocator for SyncAllocator<'_> {
+impl Handle for SyncAllocator<'_> {
     #[inline(always)]
-    fn handle(&self) -> Allocator<'_> {
+    fn as_allocator(&self) -> Allocator<'_> {
         self.0
     }
 }

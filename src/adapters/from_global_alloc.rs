@@ -30,7 +30,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, state};
 
 /// Any `GlobalAlloc`, seen as an allocator of this crate; see the [module](self).
@@ -156,7 +156,7 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
 
 // SAFETY: 1. and 4. as `allocator` says. 2. It is `Send` if `G` is, and then whoever has it exclusively may
 // call it from any thread. 3. It is `Sync` if `G` is: see `thread_safe_allocator`.
-unsafe impl<G: GlobalAlloc> AllocatorState for FromGlobalAlloc<G> {
+unsafe impl<G: GlobalAlloc> AsAllocator for FromGlobalAlloc<G> {
     #[inline]
     fn allocator(&self) -> Allocator<'_> {
         FromGlobalAlloc::allocator(self)

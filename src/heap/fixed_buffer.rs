@@ -39,7 +39,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
 /// A bump allocator over a buffer: memory without an operating system, and the fastest way to allocate.
@@ -510,7 +510,7 @@ impl<'b> FixedBufferAllocator<'b> {
 
 // SAFETY: 1. as `allocator` says. 2. The state is an index of its own and a buffer that it borrows
 // exclusively, so handles made from `self` are the only way to it.
-unsafe impl AllocatorState for FixedBufferAllocator<'_> {
+unsafe impl AsAllocator for FixedBufferAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
         FixedBufferAllocator::allocator(self)
     }

@@ -26,7 +26,7 @@
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState};
+use crate::allocator::{Allocator, AsAllocator};
 use crate::heap::FixedBufferAllocator;
 use crate::vtable::{VTable, block, state};
 
@@ -45,7 +45,7 @@ use crate::vtable::{VTable, block, state};
 /// ```
 #[doc(alias = "std.mem.ValidationAllocator")]
 #[derive(Debug)]
-pub struct ValidationAllocator<T: AllocatorState> {
+pub struct ValidationAllocator<T: AsAllocator> {
     /// What the calls are passed on to.
     pub underlying_allocator: T,
 }
@@ -64,7 +64,7 @@ pub struct ValidationAllocator<T: AllocatorState> {
 /// ```
 #[doc(alias = "validationWrap")]
 #[inline]
-pub const fn validation_wrap<T: AllocatorState>(allocator: T) -> ValidationAllocator<T> {
+pub const fn validation_wrap<T: AsAllocator>(allocator: T) -> ValidationAllocator<T> {
     ValidationAllocator::init(allocator)
 }
 
@@ -94,13 +94,13 @@ impl Reset for FixedBufferAllocator<'_> {
     }
 }
 
-impl<T: AllocatorState + Reset> Reset for ValidationAllocator<T> {
+impl<T: AsAllocator + Reset> Reset for ValidationAllocator<T> {
     fn reset(&mut self) {
         ValidationAllocator::reset(self);
     }
 }
 
-impl<T: AllocatorState> ValidationAllocator<T> {
+impl<T: AsAllocator> ValidationAllocator<T> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -229,7 +229,7 @@ impl<T: AllocatorState> ValidationAllocator<T> {
 
 // SAFETY: 1. as `allocator` says. 2. The state is the underlying allocator's. If this is `Send`, that
 // is, and keeps the clause itself; its only way out is through `self`.
-unsafe impl<T: AllocatorState> AllocatorState for ValidationAllocator<T> {
+unsafe impl<T: AsAllocator> AsAllocator for ValidationAllocator<T> {
     fn allocator(&self) -> Allocator<'_> {
         ValidationAllocator::allocator(self)
     }

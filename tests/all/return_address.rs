@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::ops::RangeInclusive;
 
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Allocation, Allocator, Sentinel, SentinelSlice, return_address};
+use zigalloc::{Allocator, Sentinel, SentinelSlice, SlicePtr, return_address};
 
 use crate::util::{Call, Recorder};
 

@@ -6,7 +6,7 @@ use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 
-use zigalloc::{Alignment, Allocator, AllocatorState, VTable, state};
+use zigalloc::{Alignment, Allocator, AsAllocator, VTable, state};
 
 /// One call of a vtable function, with its result. Lengths are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl<'c> Recorder<'c> {
 }
 
 // SAFETY: 1. as `allocator` says. 2. The type is not `Send`.
-unsafe impl AllocatorState for Recorder<'_> {
+unsafe impl AsAllocator for Recorder<'_> {
     fn allocator(&self) -> Allocator<'_> {
         Recorder::allocator(self)
     }
@@ -351,7 +351,7 @@ impl Drop for Bump {
 }
 
 // SAFETY: 1. as `allocator` says. 2. The type is not `Send`.
-unsafe impl AllocatorState for Bump {
+unsafe impl AsAllocator for Bump {
     fn allocator(&self) -> Allocator<'_> {
         Bump::allocator(self)
     }

@@ -4,15 +4,15 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::thread;
 
-use super::local::Block;
+use super::thread_cache::Block;
 
 /// What is on a stack: the first two words of free memory. It is a block that starts a chain, or the
 /// unused rest of a slab (whose `block` means nothing), or what carries a chain of blocks that are
 /// too short for it.
 #[repr(C)]
-pub(super) struct Entry {
+pub(super) struct StackNode {
     pub(super) block: Block,
-    below: *mut Entry,
+    below: *mut StackNode,
 }
 
 /// A last-in-first-out stack. Any thread may push at any time, without waiting; one thread at a time pops.
@@ -26,7 +26,7 @@ pub(super) struct Entry {
 /// last user's accesses as past. Every change of `top` is a read-modify-write, so that holds for
 /// entries further down too.
 pub(super) struct Stack {
-    top: AtomicPtr<Entry>,
+    top: AtomicPtr<StackNode>,
     popping: AtomicBool,
 }
 
@@ -40,9 +40,9 @@ impl Stack {
     }
 
     /// # Safety
-    /// `entry` points to at least `size_of::<Entry>()` bytes, aligned to a word. They are not used
+    /// `entry` points to at least `size_of::<StackNode>()` bytes, aligned to a word. They are not used
     /// until they are popped.
-    pub(super) unsafe fn push(&self, entry: NonNull<Entry>) {
+    pub(super) unsafe fn push(&self, entry: NonNull<StackNode>) {
         let entry = entry.as_ptr();
         // SAFETY: the bytes of an entry, by our caller.
         let below = unsafe { &raw mut (*entry).below };
@@ -58,7 +58,7 @@ impl Stack {
     }
 
     /// Takes the top entry; `None` if there is none, or if other threads have been popping all the time.
-    pub(super) fn pop(&self) -> Option<NonNull<Entry>> {
+    pub(super) fn pop(&self) -> Option<NonNull<StackNode>> {
         if self.top.load(Ordering::Relaxed).is_null() || !self.begin_popping() {
             return None;
         }

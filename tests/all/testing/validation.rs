@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{LedgerAllocator, Reset, ValidationAllocator, validation_wrap};
-use zigalloc::{Alignment, Allocator, AllocatorState, Error, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, Allocator, AsAllocator, Error, SyncAllocator, ThreadSafeAllocator};
 
 use crate::util::{Call, Recorder};
 
@@ -189,7 +189,7 @@ fn validation_checks_the_alignment_that_was_asked_for() {
 /// VA-01, VA-02: whatever has an allocator to offer can be wrapped, and be reached and reset.
 #[test]
 fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
-    fn use_it(wrapped: &impl AllocatorState) -> Result<(), Error> {
+    fn use_it(wrapped: &impl AsAllocator) -> Result<(), Error> {
         let memory = wrapped.allocator().dupe(b"zig")?;
         // SAFETY: live and written by `dupe`; freed once.
         unsafe {
