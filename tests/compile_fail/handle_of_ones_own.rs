@@ -6,7 +6,7 @@ use zigalloc::{Allocator, Handle};
 struct Mine;
 
 impl Handle for Mine {
-    fn handle(&self) -> Allocator<'_> {
+    fn as_allocator(&self) -> Allocator<'_> {
         Allocator::FAILING
     }
 }
