@@ -49,7 +49,7 @@
 //!  ArenaAllocator's alloc(ctx, 100, 2^0, …)       heap/arena.rs         room in the newest node? bump end_index, done
 //!      │  child_allocator.raw_alloc                                     no: a new node, half as large again
 //!      ▼
-//!  PageAllocator's alloc(ctx, 199, 2^3, …)        heap/page_allocator/  rounds up to pages; mmap
+//!  PageAllocator's alloc(ctx, 199, 2^3, …)        heap/page_allocator.rs  rounds up to pages; os/: mmap
 //! ```
 //!
 //! [`VTable`] has the contract that each of these calls keeps, and an allocator from scratch.
@@ -123,6 +123,7 @@ pub mod guide;
 pub mod heap;
 pub mod interface;
 pub mod mem;
+mod os;
 mod return_address;
 pub mod slice;
 mod symbol;

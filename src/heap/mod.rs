@@ -10,7 +10,6 @@ pub mod fixed_buffer;
 pub mod memory_pool;
 #[cfg(feature = "std")]
 pub mod page_allocator;
-mod page_size;
 #[cfg(feature = "alloc")]
 pub mod rust_allocator;
 pub mod sbrk_allocator;
@@ -33,9 +32,6 @@ pub use fixed_buffer::FixedBufferAllocator;
 pub use memory_pool::{MemoryPool, MemoryPoolAligned, MemoryPoolExtra, PoolBox};
 #[cfg(feature = "std")]
 pub use page_allocator::{PAGE_ALLOCATOR, PageAllocator};
-pub use page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
-#[cfg(feature = "std")]
-pub use page_size::{default_query_page_size, page_size};
 #[cfg(feature = "alloc")]
 pub use rust_allocator::RUST_ALLOCATOR;
 #[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
@@ -48,6 +44,9 @@ pub use shared_arena::SharedArenaAllocator;
 pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
 pub use stack_fallback::{StackFallbackAllocator, stack_fallback};
 
+pub use crate::os::page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
+#[cfg(feature = "std")]
+pub use crate::os::page_size::{default_query_page_size, page_size};
 #[cfg(feature = "lock_api")]
 pub use crate::thread_safe::LockedAllocator;
 #[cfg(feature = "std")]

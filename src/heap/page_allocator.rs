@@ -33,7 +33,7 @@
 //! the block is made writable when it has been cut out. So 4 KiB can be aligned to 2^46 bytes where addresses have 47
 //! bits. (On Windows they are only reserved in any case.)
 //!
-//! What happens then is the system's business, and each has its module:
+//! What a system does is in its module of `src/os`:
 //!
 //! | system | grows in place | moves | a shorter block |
 //! |---|---|---|---|
@@ -89,42 +89,8 @@ use core::ptr::{self, NonNull};
 use super::{MAX_LEN, page_size, whole_block};
 use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
+use crate::os;
 use crate::vtable::{VTable, block};
-
-// What a system has to offer, three functions each. Sizes are multiples of the page size, above zero
-// and at most `isize::MAX`; alignments are valid.
-//
-//     fn map(size, alignment) -> Option<NonNull<u8>>
-//         Pages, aligned.
-//     unsafe fn unmap(memory, size)
-//         Frees the pages that `map` or `remap` returned, all of them.
-//     unsafe fn remap(memory, size, new_size, may_move) -> Option<NonNull<u8>>
-//         Another number of pages, at the same address unless they may move, or `None`, and nothing
-//         has changed. Moved pages are aligned to a page.
-
-#[cfg(all(unix, not(any(miri, target_os = "emscripten", target_env = "newlib"))))]
-#[path = "page_allocator/unix.rs"]
-mod os;
-#[cfg(all(windows, not(miri)))]
-#[path = "page_allocator/windows.rs"]
-mod os;
-#[cfg(all(target_arch = "wasm32", not(any(miri, target_os = "emscripten"))))]
-#[path = "page_allocator/wasm.rs"]
-mod os;
-#[cfg(not(any(
-    all(unix, not(any(miri, target_os = "emscripten", target_env = "newlib"))),
-    all(windows, not(miri)),
-    all(target_arch = "wasm32", not(any(miri, target_os = "emscripten")))
-)))]
-use global as os;
-
-// Where a system has its own, only the tests below use these.
-#[allow(dead_code)]
-mod big_pages;
-#[allow(dead_code)]
-mod deferred;
-#[allow(dead_code)]
-mod global;
 
 /// The page allocator; see the [module](self).
 ///
@@ -297,10 +263,3 @@ fn whole_pages(len: usize) -> usize {
     let page_size = page_size();
     (len + (page_size - 1)) & !(page_size - 1)
 }
-
-#[cfg(all(test, target_os = "linux", not(miri)))]
-#[path = "page_allocator/refusal_tests.rs"]
-mod refusal_tests;
-#[cfg(test)]
-#[path = "page_allocator/tests.rs"]
-mod tests;

@@ -101,8 +101,7 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use self::thread_cache::{Depots, ThreadCache};
-use super::page_size::PAGE_SIZE_MAX;
-use super::{PageAllocator, page_size, whole_block};
+use super::{PAGE_SIZE_MAX, PageAllocator, page_size, whole_block};
 use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
 use crate::vtable::{VTable, block};

@@ -680,7 +680,7 @@ fn memory_grow() {
         unsafe { sbrk.allocator().raw_free(block.memory, block.alignment, 0) };
     }
     assert!(FIRST.allocator().alloc::<u8>(isize::MAX as usize).is_err());
-    run_random_program(FIRST.allocator().get(), &mut Random::new(1), 1000);
+    run_random_program(FIRST.allocator().as_allocator(), &mut Random::new(1), 1000);
 }
 
 /// What it has taken so far is what the source was asked for; in the middle of a call nobody waits for it.

@@ -17,6 +17,7 @@ const LAYERS: &[&str] = &[
     "slice",
     "interface",
     "mem",
+    "os",
     "thread_safe",
     "heap",
     "trace",

@@ -28,7 +28,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ("std.mem.Allocator", &["alignment.rs"], "Log2Align"),
     (
         "std.heap",
-        &["heap/", "thread_safe.rs", "testing/"],
+        &["heap/", "os/page_size.rs", "thread_safe.rs", "testing/"],
         "ArenaAllocator SmpAllocator FixedBufferAllocator PageAllocator ThreadSafeAllocator DebugAllocatorConfig \
          DebugAllocator Check GeneralPurposeAllocator MemoryPool MemoryPoolAligned MemoryPoolExtra page_size_min \
          page_size_max pageSize defaultQueryPageSize c_allocator raw_c_allocator page_allocator smp_allocator \
@@ -42,7 +42,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
         &["heap/memory_pool"],
         "Options Aligned Extra Managed AlignedManaged ExtraManaged",
     ),
-    ("std.options", &["heap/page_size.rs"], "queryPageSize"),
+    ("std.options", &["os/page_size.rs"], "queryPageSize"),
     (
         "std.mem",
         &["mem.rs", "testing/"],

@@ -5,8 +5,8 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::deferred::Shared;
+use super::page_size::page_size;
 use crate::alignment::Alignment;
-use crate::heap::page_size;
 
 #[cfg(target_os = "android")]
 use android::{MREMAP_MAYMOVE, mremap};
@@ -28,7 +28,7 @@ const RETRIES: usize = 2;
 /// How many are tried again when the kernel refuses to map: it may be for the number of mappings.
 const RETRIES_FOR_ROOM: usize = 64;
 
-pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let hint = NEXT_MMAP_ADDR_HINT.load(Ordering::Relaxed);
     let map = || {
         map_writable(hint, size, alignment).or_else(|| {
@@ -113,7 +113,7 @@ fn mapped(memory: *mut c_void) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 /// Whole pages of writable mappings made here, which nothing uses afterwards.
-pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
+pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     // SAFETY: whole pages of a mapping made here, which nothing uses afterwards, by our caller.
     if unsafe { munmap(memory, size) } {
         retry_deferred(RETRIES);
@@ -232,7 +232,7 @@ const ADVICE: &[c_int] = &[];
 /// # Safety
 /// All pages of a block. If the result is `Some`, nothing uses the old pointer.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) unsafe fn remap(
+pub(crate) unsafe fn remap(
     memory: NonNull<u8>,
     size: usize,
     new_size: usize,
@@ -255,7 +255,7 @@ pub(super) unsafe fn remap(
 /// # Safety
 /// All pages of a block. If the result is `Some`, nothing uses the pages after `new_size`.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) unsafe fn remap(
+pub(crate) unsafe fn remap(
     memory: NonNull<u8>,
     size: usize,
     new_size: usize,

@@ -42,20 +42,20 @@ fn grow(pages: usize) -> Option<NonNull<u8>> {
     NonNull::new(ptr::with_exposed_provenance_mut(first * BIG_PAGE))
 }
 
-pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     with_pages(|pages| pages.map(size, alignment, grow))
 }
 
 /// # Safety
 /// All pages of a block, which nothing uses afterwards.
-pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
+pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     // SAFETY: all pages of a block from `map`, which nothing uses afterwards, by our caller.
     with_pages(|pages| unsafe { pages.unmap(memory, size) });
 }
 
 /// # Safety
 /// All pages of a block. If the result is `Some`, nothing uses the pages after `new_size`.
-pub(super) unsafe fn remap(
+pub(crate) unsafe fn remap(
     memory: NonNull<u8>,
     size: usize,
     new_size: usize,

@@ -16,7 +16,7 @@ use crate::alignment::Alignment;
 /// How often to look for an aligned range.
 const ATTEMPTS: usize = 16;
 
-pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     // Reservations begin at multiples of 64 KiB, which is mostly enough.
     let memory = commit(ptr::null_mut(), size)?;
     if alignment.check_ptr(memory.as_ptr()) {
@@ -52,7 +52,7 @@ fn commit(address: *mut u8, size: usize) -> Option<NonNull<u8>> {
 
 /// # Safety
 /// All pages of a reservation made here, which nothing uses afterwards.
-pub(super) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
+pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     // SAFETY: a reservation made here, which nothing uses afterwards, by our caller. A size of 0 means all of it.
     if unsafe { VirtualFree(memory.as_ptr().cast(), 0, MEM_RELEASE) } == 0 {
         // SAFETY: the same pages, which are still reserved.
@@ -75,7 +75,7 @@ unsafe fn discard(memory: NonNull<u8>, size: usize) {
 
 /// # Safety
 /// All pages of a block. If the result is `Some`, nothing uses the pages after `new_size`.
-pub(super) unsafe fn remap(
+pub(crate) unsafe fn remap(
     memory: NonNull<u8>,
     size: usize,
     new_size: usize,

@@ -28,7 +28,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::heap::PAGE_SIZE_MIN;
+use super::page_size::PAGE_SIZE_MIN;
 
 /// Pages that belong to the list.
 #[derive(Clone, Copy)]

@@ -3,7 +3,11 @@
 use std::alloc::Layout;
 
 use super::big_pages::{BIG_PAGE, BigPages};
-use super::*;
+use core::ptr::NonNull;
+
+use super::page_size::page_size;
+use super::{global, system as os};
+use crate::alignment::Alignment;
 
 /// The three functions of a back end.
 struct BackEnd {

@@ -17,7 +17,8 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::alignment::Alignment;
-use crate::heap::{MAX_LEN, page_size};
+use crate::alignment::MAX_LEN;
+use crate::os::page_size::page_size;
 
 /// A live block as `System` knows it.
 #[derive(Clone, Copy)]
@@ -36,7 +37,7 @@ fn blocks() -> MutexGuard<'static, BTreeMap<usize, Block>> {
     BLOCKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let align = alignment.to_byte_units().max(page_size());
     if size.checked_add(align)? > MAX_LEN {
         return None;
@@ -50,7 +51,7 @@ pub(super) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
 
 /// # Safety
 /// A live block, which nothing uses afterwards.
-pub(super) unsafe fn unmap(memory: NonNull<u8>, _size: usize) {
+pub(crate) unsafe fn unmap(memory: NonNull<u8>, _size: usize) {
     let block = blocks()
         .remove(&memory.addr().get())
         .unwrap_or_else(|| panic!("PageAllocator::unmap: the pages at {memory:?} are not mapped"));
@@ -60,7 +61,7 @@ pub(super) unsafe fn unmap(memory: NonNull<u8>, _size: usize) {
 
 /// # Safety
 /// A live block with `size` bytes. If the result is `Some`, nothing uses the old pointer.
-pub(super) unsafe fn remap(
+pub(crate) unsafe fn remap(
     memory: NonNull<u8>,
     size: usize,
     new_size: usize,

@@ -7,8 +7,12 @@ use std::process::Command;
 use std::string::String;
 use std::vec::Vec;
 
-use super::*;
-use crate::heap::PAGE_SIZE_MIN;
+use core::ptr::{self, NonNull};
+
+use super::page_size::PAGE_SIZE_MIN;
+use super::page_size::page_size;
+use super::system as os;
+use crate::alignment::Alignment;
 
 /// Runs `test` in a process in which nothing else runs: this program, which is told to run the one test of that name,
 /// and then comes here again.
@@ -30,7 +34,7 @@ fn alone(name: &str, test: fn()) {
         }
         None => Command::new(program),
     };
-    let name = std::format!("heap::page_allocator::refusal_tests::{name}");
+    let name = std::format!("os::refusal_tests::{name}");
     let output = command.args([&name, "--exact", "--test-threads=1"]).env(VARIABLE, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{name}: {text}");
