@@ -10,9 +10,6 @@
 //! threads call shows each number as of some moment, not all as of the same one, and counts a block as live while
 //! its allocation is still in progress.
 //!
-//! After a `fork` while other threads allocate, the numbers may be off by the calls that were in progress. The child
-//! allocator behaves after a fork as its own page states.
-//!
 //! # Without 64-bit atomics
 //!
 //! The numbers of calls and the total of all bytes have 64 bits on targets with 64-bit atomics. Elsewhere they have the
@@ -80,7 +77,9 @@ const CLASSES: usize = usize::BITS as usize + 1;
 ///
 /// # Handles
 ///
-/// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same kind.
+/// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same kind. After a fork
+/// while other threads allocate, the numbers may be off by the calls that were in progress; otherwise the child allocator
+/// determines what works.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;
