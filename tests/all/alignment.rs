@@ -176,14 +176,14 @@ fn forward_panics(#[case] alignment: Alignment, #[case] address: usize) {
     });
     assert_eq!(
         message,
-        format!("Alignment::forward: no multiple of {alignment} is left at or above {address}")
+        format!("Alignment::forward: no multiple of {alignment} at or above {address} fits in a usize")
     );
     let message = panic_of(|| {
         let _ = alignment.forward_ptr(std::ptr::without_provenance_mut::<u8>(address));
     });
     assert_eq!(
         message,
-        format!("Alignment::forward_ptr: no multiple of {alignment} is left at or above {address}")
+        format!("Alignment::forward_ptr: no multiple of {alignment} at or above {address} fits in a usize")
     );
     assert_eq!(alignment.forward_checked(address), None);
 }
@@ -195,7 +195,7 @@ fn an_alignment_from_c_that_cannot_be_panics_with_its_logarithm() {
     let message = panic_of(|| _ = alignment_from_c(200).to_byte_units());
     assert_eq!(
         message,
-        format!("Alignment::to_byte_units: a log2 of 200 came over FFI, above the limit of {}", WORD - 1)
+        format!("Alignment::to_byte_units: log2 200, received over FFI, is above the limit of {}", WORD - 1)
     );
 }
 

@@ -166,22 +166,22 @@ fn odd() -> *mut u8 {
 #[case(|| _ = mem::align_pointer(odd(), 3), "align_pointer: 3 bytes is not a power of two")]
 #[case(|| _ = mem::align_pointer_offset(odd(), 3), "align_pointer_offset: 3 bytes is not a power of two")]
 #[case(|| _ = mem::is_aligned(1, 0), "is_aligned: 0 bytes is not a power of two")]
-#[case(|| _ = mem::align_forward_any_align(1, 0), "align_forward_any_align: an alignment of 0 bytes; the least is 1")]
-#[case(|| _ = mem::align_backward_any_align(1, 0), "align_backward_any_align: an alignment of 0 bytes; the least is 1")]
-#[case(|| _ = mem::is_aligned_any_align(1, 0), "is_aligned_any_align: an alignment of 0 bytes; the least is 1")]
+#[case(|| _ = mem::align_forward_any_align(1, 0), "align_forward_any_align: alignment is 0 bytes; the minimum is 1")]
+#[case(|| _ = mem::align_backward_any_align(1, 0), "align_backward_any_align: alignment is 0 bytes; the minimum is 1")]
+#[case(|| _ = mem::is_aligned_any_align(1, 0), "is_aligned_any_align: alignment is 0 bytes; the minimum is 1")]
 #[case(
     || _ = mem::align_forward(MAX - 2, 16),
-    &format!("align_forward: no multiple of 16 is left at or above {}", MAX - 2)
+    &format!("align_forward: no multiple of 16 at or above {} fits in a usize", MAX - 2)
 )]
 #[case(
     || _ = mem::align_forward_any_align(MAX, 7),
-    &format!("align_forward_any_align: no multiple of 7 is left at or above {MAX}")
+    &format!("align_forward_any_align: no multiple of 7 at or above {MAX} fits in a usize")
 )]
 #[case(
     || _ = mem::align_forward_log2(1, 200),
-    &format!("align_forward_log2: a log2 of 200 is above the limit of {}", WORD - 1)
+    &format!("align_forward_log2: log2 200 is above the limit of {}", WORD - 1)
 )]
-#[case(|| _ = mem::align_forward_log2(MAX, 1), &format!("align_forward_log2: no multiple of 2 is left at or above {MAX}"))]
+#[case(|| _ = mem::align_forward_log2(MAX, 1), &format!("align_forward_log2: no multiple of 2 at or above {MAX} fits in a usize"))]
 fn panics(#[case] f: fn(), #[case] message: &str) {
     assert_eq!(panic_of(f), message);
 }
@@ -311,7 +311,7 @@ fn align_in_slice_of_nothing() {
     let units = NonNull::slice_from_raw_parts(NonNull::<()>::dangling(), 3);
     assert_eq!(
         panic_of(|| _ = mem::align_in_slice::<_, 16>(units)),
-        "align_in_slice: elements of the type () have 0 bytes; the least is 1"
+        "align_in_slice: elements of type () have 0 bytes; the minimum is 1"
     );
 }
 
@@ -464,13 +464,10 @@ fn slice_as_bytes_and_bytes_as_slice_back() {
 fn slice_as_bytes_overflows() {
     let slice = NonNull::slice_from_raw_parts(NonNull::<u16>::dangling(), MAX);
     let message = panic_of(|| _ = mem::slice_as_bytes(slice));
-    assert_eq!(
-        message,
-        format!("slice_as_bytes: {MAX} elements of 2 bytes are more than the limit of {MAX}")
-    );
+    assert_eq!(message, format!("slice_as_bytes: {MAX} elements of 2 bytes exceed the limit of {MAX} bytes"));
     assert_eq!(
         panic_of(|| _ = mem::align_in_slice::<_, 16>(slice)),
-        format!("align_in_slice: {MAX} elements of 2 bytes are more than the limit of {MAX}")
+        format!("align_in_slice: {MAX} elements of 2 bytes exceed the limit of {MAX} bytes")
     );
 }
 
