@@ -6,8 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rstest::rstest;
 use zigalloc::{Alignment, AlignmentError, CompareOperator};
-
-use crate::util::alignment_from_c;
+use zigalloc_support::alignment_from_c;
 
 const WORD: u8 = usize::BITS as u8;
 

@@ -10,8 +10,7 @@ use std::ops::RangeInclusive;
 
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{Allocation, Allocator, Sentinel, SentinelSlice, return_address};
-
-use crate::util::{Call, Recorder};
+use zigalloc_support::{Call, Recorder};
 
 /// Where the program counter can be read.
 const KNOWN: bool =

@@ -6,6 +6,7 @@ use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 
 use rstest::rstest;
+use zigalloc_support::Random;
 
 use super::local::{Local, Shared};
 use super::{CLASS_COUNT, SLAB_LEN, block_len, class_of};
@@ -141,11 +142,8 @@ fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usiz
     let (shared, local) = open();
     let mut model = Model::default();
     let mut live: Vec<(usize, NonNull<u8>)> = Vec::new();
-    let mut random = seed;
-    let mut next = |below: usize| {
-        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (random >> 33) as usize % below
-    };
+    let mut random = Random::new(seed);
+    let mut next = |end: usize| random.below(end);
     // The number of live blocks wanders up and down between 0 and `most`.
     let mut target = most;
     for _ in 0..if cfg!(miri) { 900 } else { 100_000 } {

@@ -15,11 +15,11 @@ use zigalloc::testing::{
     test_allocator_large_alignment, test_allocator_strict_with, test_handles_strict,
 };
 use zigalloc::{Alignment, Allocator, AllocatorState, SyncAllocator, ThreadSafeAllocator};
+use zigalloc_support::{Recorder, Sent, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone};
 
 use super::FromAllocator;
 use super::api::{AllocError, Allocator as Api, Global};
 use super::vec::Vec as ApiVec;
-use crate::util::{Recorder, Sent, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone};
 
 /// A call that reached the trait. Layouts are (size, alignment) in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

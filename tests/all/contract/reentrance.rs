@@ -14,8 +14,7 @@ use zigalloc::heap::{
 };
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Allocator, Error, SyncAllocator};
-
-use crate::util::{alone, assert_aborted, run_alone};
+use zigalloc_support::{alone, assert_aborted, run_alone};
 
 /// Runs a function once for every call of which it is told, but not for what that function causes.
 struct Calls(Box<dyn FnMut(&LoggedCall)>);

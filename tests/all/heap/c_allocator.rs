@@ -8,8 +8,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::heap::{C_ALLOCATOR, RAW_C_ALLOCATOR};
 use zigalloc::{Alignment, SyncAllocator};
-
-use crate::util::{alignment_from_c, keeps_contents};
+use zigalloc_support::{alignment_from_c, keeps_contents};
 
 unsafe extern "C" {
     fn free(memory: *mut c_void);

@@ -16,9 +16,9 @@ use zigalloc::heap::{
     BufferFirstAllocator, DebugAllocator, DebugConfig, FixedBufferAllocator, stack_fallback,
 };
 use zigalloc::{Alignment, Allocator};
+use zigalloc_support::{alone, assert_aborted, run_alone};
 
 use crate::contract::reentrance::leak;
-use crate::util::{alone, assert_aborted, run_alone};
 
 /// An allocator that cuts its blocks from one block of another, of which it learns later, as long as there is room,
 /// and has the others from the system. It is what an arena is, without a header, so that its first block has the

@@ -13,8 +13,7 @@ use zigalloc::heap::{
 };
 use zigalloc::testing::{CheckError, FAILING_ALLOCATOR, check_all_allocation_failures};
 use zigalloc::{Alignment, Allocator, Error};
-
-use crate::util::{Bump, Random, Recorder, text};
+use zigalloc_support::{Bump, Hash, Lcg, Random, Recorder, text};
 
 /// A pool that may not grow.
 type Fixed<T, C> = MemoryPoolExtra<T, 0, false, C>;
@@ -40,25 +39,6 @@ fn recorded_blocks() {
     assert_eq!(text(&recorder.take(), bump.base()), "resize 72→80 (r), alloc 156 @72");
 }
 
-/// The numbers of the programs that were run in Zig and are run here.
-struct Lcg(u32);
-
-impl Lcg {
-    fn below(&mut self, n: u32) -> u32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 16) % n
-    }
-}
-
-/// FNV-1a over whole words.
-struct Hash(u64);
-
-impl Hash {
-    fn add(&mut self, value: usize) {
-        self.0 = (self.0 ^ value as u64).wrapping_mul(0x100_0000_01b3);
-    }
-}
-
 /// 3000 calls at random; after each, the address and how much of the child's memory is in use go into
 /// a hash.
 fn program<T, const ALIGN: usize>() -> (u64, usize) {
@@ -69,8 +49,7 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
     let base = memory.0.as_ptr().addr();
     let child = FixedBufferAllocator::init(&mut memory.0);
     let mut pool = MemoryPoolAligned::<T, ALIGN, _>::init(child.allocator());
-    let mut lcg = Lcg(1);
-    let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+    let (mut lcg, mut hash) = (Lcg::new(), Hash::new());
     let mut live: Vec<NonNull<T>> = Vec::new();
     for _ in 0..3000 {
         match lcg.below(100) {
@@ -86,16 +65,16 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
                 if live.is_empty() {
                     continue;
                 }
-                let index = lcg.below(live.len() as u32) as usize;
+                let index = lcg.below(live.len());
                 // SAFETY: a live item.
                 unsafe { pool.destroy(live.swap_remove(index)) };
             }
-            95..=97 => pool.preheat(lcg.below(5) as usize).unwrap(),
+            95..=97 => pool.preheat(lcg.below(5)).unwrap(),
             _ => {
                 let mode = match lcg.below(3) {
                     0 => ResetMode::FreeAll,
                     1 => ResetMode::RetainCapacity,
-                    _ => ResetMode::RetainWithLimit(lcg.below(500) as usize),
+                    _ => ResetMode::RetainWithLimit(lcg.below(500)),
                 };
                 hash.add(usize::from(pool.reset(mode)));
                 live.clear();
@@ -103,7 +82,7 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
         }
         hash.add(child.end_index());
     }
-    (hash.0, child.end_index())
+    (hash.finish(), child.end_index())
 }
 
 /// MP-02, MP-03, MP-05, MP-06, MP-07, MP-08, MP-10: the same program gave the same addresses, the same
@@ -532,13 +511,13 @@ fn random_program<const ALIGN: usize, const N: usize>(seed: u64, steps: usize) {
     let mut random = Random::new(seed);
     let mut live: Vec<(NonNull<[u8; N]>, u8)> = Vec::new();
     for step in 0..steps {
-        if random.at_most(0..=99) < 55 {
+        if random.within(0..=99) < 55 {
             let item = pool.create().unwrap();
             // SAFETY: new memory for one item.
             unsafe { item.write([step as u8; N]) };
             live.push((item, step as u8));
         } else if !live.is_empty() {
-            let (item, tag) = live.swap_remove(random.at_most(0..=live.len() - 1));
+            let (item, tag) = live.swap_remove(random.below(live.len()));
             // SAFETY: a live item.
             unsafe {
                 assert_eq!(item.read(), [tag; N]);

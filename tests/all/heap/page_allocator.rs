@@ -10,8 +10,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::Alignment;
 use zigalloc::heap::{self, PAGE_ALLOCATOR, PAGE_SIZE_MAX, PAGE_SIZE_MIN, PageAllocator};
-
-use crate::util::{Sent, alignment_from_c, keeps_contents};
+use zigalloc_support::{Sent, alignment_from_c, keeps_contents};
 
 fn page() -> usize {
     heap::page_size()
@@ -186,7 +185,7 @@ fn shorter_blocks_stay_where_they_are() {
         assert!(PAGE_ALLOCATOR.raw_resize(memory, Alignment::_1, 200 * page(), 0));
         let memory = NonNull::slice_from_raw_parts(address, 200 * page());
         let shorter = PAGE_ALLOCATOR.raw_remap(memory, Alignment::_1, 5, 0).unwrap();
-        if crate::util::in_emulator("qemu") {
+        if zigalloc_support::in_emulator("qemu") {
             eprintln!("skipped in part: qemu's mremap may move what the kernel's does not");
         } else {
             assert_eq!(shorter, address);
@@ -308,7 +307,7 @@ mod alone {
     /// The test in a process of its own, or what that said when it failed.
     fn attempt(name: &str) -> Result<(), String> {
         let name = format!("heap::page_allocator::alone::{name}");
-        let output = crate::util::this_program()
+        let output = zigalloc_support::this_program()
             .args([&name, "--exact", "--nocapture", "--test-threads=1"])
             .env(VARIABLE, "1")
             .output()

@@ -9,9 +9,9 @@ use zigalloc::testing::{
     test_allocator_aligned_shrink, test_allocator_large_alignment,
 };
 use zigalloc::{Alignment, Allocator, Error};
+use zigalloc_support::{Bump, Call, Random, Recorder, run_random_program};
 
 use crate::heap::buffer_first::{Aligned, buffer_first_program, program};
-use crate::util::{Bump, Call, Random, Recorder, run_random_program};
 
 /// The address of an empty buffer, which has to stay where it is.
 fn begin<const N: usize>(state: &StackFallbackAllocator<N, Allocator<'_>>) -> usize {

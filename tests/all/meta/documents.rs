@@ -54,7 +54,7 @@ fn the_trip_of_a_call_has_the_figures_of_its_program() {
     use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     use zigalloc::{Alignment, ThreadSafeAllocator};
 
-    use crate::util::{Call, Recorder};
+    use zigalloc_support::{Call, Recorder};
 
     let pages = Recorder::new(*PAGE_ALLOCATOR);
     let arena = ArenaAllocator::init(pages.allocator());

@@ -6,8 +6,7 @@ use std::mem::MaybeUninit;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{FAILING_ALLOCATOR, FailingAllocator, FailingConfig};
 use zigalloc::{Alignment, Allocation, Error};
-
-use crate::util::{Call, Recorder};
+use zigalloc_support::{Call, Recorder};
 
 fn fail_at(fail_index: usize) -> FailingConfig {
     FailingConfig { fail_index, ..FailingConfig::default() }

@@ -10,8 +10,7 @@ use rstest::rstest;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{LedgerAllocator, Reset, ValidationAllocator, validation_wrap};
 use zigalloc::{Alignment, Allocator, AllocatorState, Error, SyncAllocator, ThreadSafeAllocator};
-
-use crate::util::{Call, Recorder};
+use zigalloc_support::{Call, Recorder, has_aborted, this_program};
 
 /// The variable that tells the second process which case it is to die of.
 const CASE: &str = "ZIGALLOC_TEST_ABORTS";
@@ -25,19 +24,9 @@ fn aborts(case: &str, body: impl FnOnce()) -> String {
         std::process::exit(0);
     }
     let test = std::thread::current().name().expect("libtest names the threads of its tests").to_owned();
-    let output = crate::util::this_program()
-        .args([&*test, "--exact", "--nocapture"])
-        .env(CASE, case)
-        .output()
-        .unwrap();
+    let output = this_program().args([&*test, "--exact", "--nocapture"]).env(CASE, case).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{case}: the process ended without a fault: {text}");
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        const SIGABRT: i32 = 6;
-        assert_eq!(output.status.signal(), Some(SIGABRT), "{case}: it did not abort: {text}");
-    }
+    assert!(has_aborted(output.status), "{case}: it did not abort, {}: {text}", output.status);
     text
 }
 

@@ -18,9 +18,9 @@ use zigalloc::testing::{
     test_allocator_large_alignment, test_allocator_strict_with,
 };
 use zigalloc::{Alignment, Allocation, AllocatorState, ChildAllocator, LockedAllocator};
+use zigalloc_support::{Bump, Call, Random, Recorder, alone, assert_aborted, run_alone, run_random_program};
 
 use super::{Doorkeeper, Racy, STEPS, call, hammer};
-use crate::util::{Bump, Call, Random, Recorder, alone, assert_aborted, run_alone, run_random_program};
 
 type Spin = spin::Mutex<()>;
 /// It goes from thread to thread in turn. One that only spins until it is the turn of a thread without a processor waits

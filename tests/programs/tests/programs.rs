@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use proptest::test_runner::{
     Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
 };
-use zigalloc_programs::random::Random;
 use zigalloc_programs::{Program, Reached, run, strategy};
+use zigalloc_support::Random;
 
 /// The most steps of a program.
 const STEPS: usize = 60;

@@ -22,7 +22,7 @@ use std::process::Output;
 use rstest::rstest;
 
 use self::child::{Child, Moment};
-use crate::util::{alone, run_alone};
+use zigalloc_support::{alone, run_alone};
 
 const EXIT_CODE: i32 = 42;
 /// What a process says when its destructor has run, and when the operation came to its end.

@@ -10,9 +10,9 @@ use zigalloc::testing::{
     test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict_with,
 };
 use zigalloc::{Error, SyncAllocator};
+use zigalloc_support::{Bump, Random, run_random_program};
 
 use super::*;
-use crate::util::{Bump, Random, run_random_program};
 
 type Test = fn(Allocator<'_>);
 

@@ -4,9 +4,9 @@ use std::ptr::NonNull;
 
 use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR};
 use zigalloc::{Alignment, Allocator, SyncAllocator};
+use zigalloc_support::{Bump, Call, Recorder};
 
 use super::*;
-use crate::util::{Bump, Call, Recorder};
 
 const MIB: usize = 1 << 20;
 

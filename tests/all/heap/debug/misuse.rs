@@ -4,9 +4,9 @@ use rstest::rstest;
 use zigalloc::heap::debug::Operation;
 use zigalloc::heap::{Check, DebugAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::LedgerAllocator;
+use zigalloc_support::{Bump, alone, assert_aborted, run_alone};
 
 use super::*;
-use crate::util::{Bump, alone, assert_aborted, run_alone};
 
 /// A small and a large length.
 const SMALL: usize = 24;

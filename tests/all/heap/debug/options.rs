@@ -2,9 +2,9 @@
 
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR, PAGE_SIZE_MAX};
 use zigalloc::{AllocatorState, SyncAllocator};
+use zigalloc_support::{Bump, Call, Recorder, alone, assert_aborted, run_alone, this_program};
 
 use super::*;
-use crate::util::{Bump, Call, Recorder, alone, assert_aborted, run_alone, this_program};
 
 /// DC-01, DC-02, DC-03, DC-04, DC-06, DC-07, DC-08, DC-09, DC-10, DC-11, DC-12: the defaults are Zig's.
 /// (Without the feature `backtrace` there is one address to store, where Zig has six.)
