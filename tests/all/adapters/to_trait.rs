@@ -139,7 +139,7 @@ fn zeroed_is_zero(allocator: impl Api) {
 #[case::grow_zeroed(1, 0, "grow_zeroed")]
 #[should_panic(expected = "shrink: the new size 101 is above the old one, 100")]
 #[case::shrink(100, 101, "shrink")]
-#[cfg_attr(not(debug_assertions), ignore = "only debug assertions look at it")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
 fn a_size_on_the_wrong_side_panics(#[case] old_size: usize, #[case] new_size: usize, #[case] what: &str) {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let allocator = arena.allocator();
@@ -268,7 +268,7 @@ fn an_equal_layout_asks_nobody() {
 
 #[cfg_attr(
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
-    ignore = "no caller has an address here"
+    ignore = "calls have no return address in Miri and on some processors"
 )]
 #[test]
 fn return_addresses_are_provided() {

@@ -75,7 +75,10 @@ const GRANTED: &[Step] = &[
 #[rstest]
 #[case::refused(false, REFUSED, 73567)]
 #[case::granted(true, GRANTED, 29083)]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case] capacity: usize) {
     let bump = Bump::new(0, 1 << 18);
     bump.grants_growth.set(grants_growth);
@@ -94,7 +97,10 @@ fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case
 }
 
 /// AR-09, AR-10, AR-11: one arena, reset in every mode, over a child that refuses to resize.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 #[test]
 fn recorded_resets() {
     let bump = Bump::new(0, 1 << 18);
@@ -137,7 +143,10 @@ fn recorded_resets() {
 }
 
 /// AR-11: a child that refuses all: the reset is false, the oldest node stays and is empty.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 #[test]
 fn recorded_reset_that_fails() {
     let bump = Bump::new(0, 1 << 14);

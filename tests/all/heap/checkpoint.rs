@@ -383,7 +383,7 @@ fn a_checkpoint_of_a_promoted_state() {
 
 /// In debug builds, a checkpoint whose node is gone is noticed before anything is freed.
 #[test]
-#[cfg_attr(not(debug_assertions), ignore = "only with debug_assertions")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
 fn a_stale_checkpoint_is_noticed() {
     let bump = Bump::new(0, 1 << 16);
     let arena = ArenaAllocator::init(bump.allocator());

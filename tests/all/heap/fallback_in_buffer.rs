@@ -159,7 +159,7 @@ fn debug_refuses_a_childs_block_in_its_page() {
 #[case::buffer_first(1, "BufferFirstAllocator: the fallback's remap moved a block of 300 bytes")]
 #[case::stack_fallback(2, "StackFallbackAllocator: the fallback's remap moved a block of 300 bytes")]
 #[case::debug(3, "DebugAllocator: the child's remap moved a block to 0x")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn remap_into_the_buffer_aborts(#[case] number: usize, #[case] message: &str) {
     let name = ["buffer_first", "stack_fallback", "debug"][number - 1];
     if alone().is_none() {

@@ -341,8 +341,8 @@ fn free(#[values(Plain, ThreadSafe)] flavour: Flavour) {
 
 /// FB-03, FB-05: a block from elsewhere stops the program in builds with debug assertions, and says which.
 #[test]
-#[cfg_attr(not(debug_assertions), ignore = "only debug assertions look at it")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_foreign_block_aborts() {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0[..32], Plain);

@@ -24,7 +24,10 @@ const WORD: usize = size_of::<usize>();
 
 /// MP-05, MP-06: three u32 preheated, and creates until the second block: one block of 72 bytes, the
 /// preheated items in reverse, then new ones.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 #[test]
 fn recorded_blocks() {
     let bump = Bump::new(0, 4096);
@@ -99,9 +102,12 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
 #[case::nothing(program::<[u8; 0], 0>, 0xeebd_ff91_56d1_45af, 184)]
 #[cfg_attr(
     all(miri, target_pointer_width = "64"),
-    ignore = "there is nothing in it that shorter programs do not have"
+    ignore = "to save time: other tests make the same calls in shorter programs"
 )]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn recorded_programs(#[case] program: fn() -> (u64, usize), #[case] hash: u64, #[case] end_index: usize) {
     assert_eq!(program(), (hash, end_index));
 }

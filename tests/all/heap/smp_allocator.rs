@@ -123,7 +123,10 @@ fn it_is_a_good_child() {
 #[case(16385, 1, 16384, false)]
 #[case(100, 1, usize::MAX, false)]
 #[case(100, 1, isize::MAX as usize, false)]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn a_small_block_is_resized_within_its_class(
     #[case] len: usize,
     #[case] alignment: usize,
@@ -198,7 +201,10 @@ fn a_strict_alignment_makes_a_block_large() {
 #[rstest]
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::longest_object(isize::MAX as usize, Alignment::_8)]
-#[cfg_attr(target_pointer_width = "32", ignore = "the middle of the address space may be free")]
+#[cfg_attr(
+    target_pointer_width = "32",
+    ignore = "with 32 bits, memory at the strictest alignment, 2 GiB, may be free"
+)]
 #[case::strictest(1, Alignment::MAX)]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
 #[case::not_at_all_an_alignment(100, alignment_from_c(255))]
@@ -229,7 +235,7 @@ fn the_block_freed_last_is_the_next(#[values(1, 8, 24, 100, 5000, 32768)] len: u
 /// class is.
 #[cfg_attr(
     any(miri, not(debug_assertions)),
-    ignore = "Miri starts no processes, and release builds do not check"
+    ignore = "it starts a process, which Miri cannot do, and waits for a debug assertion, which release builds lack"
 )]
 #[test]
 fn a_wrong_length_is_found_in_debug_builds() {

@@ -353,7 +353,7 @@ fn others_wait(#[values(0, 1, 2, 3)] function: usize) {
 
 /// TS-02: nothing is recovered from: a child that panics ends the program, in each of the four functions.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_child_that_panics_aborts() {
     const VTABLE: VTable = {
         unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use rstest::rstest;
 use zigalloc::trace::{FmtSink, LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Alignment, Allocator};
-use zigalloc_support::{Bump, Call, Random, Recorder, Sent, alignment_from_c, run_random_program};
+use zigalloc_support::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program};
 
 /// Keeps the calls themselves.
 #[derive(Clone, Default)]
@@ -265,11 +265,11 @@ mod with_std {
     use zigalloc::{SyncAllocator, ThreadSafeAllocator};
 
     use super::*;
-    use zigalloc_support::{alone, assert_aborted, run_alone};
+    use zigalloc_support::{Sent, alone, assert_aborted, run_alone};
 
     /// A panic of the sink ends the process, and its message is seen.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn a_sink_that_panics() {
         const TEST: &str = "trace::logging::with_std::a_sink_that_panics";
         struct Panics;

@@ -47,7 +47,7 @@ fn over_another(test: Test) {
 /// T1, T2, T3, T4, and the strict kit of this crate, with other options than those of the kit's own
 /// tests; nothing is reported or leaked.
 #[rstest]
-#[cfg_attr(miri, ignore = "Miri runs the kit's own tests of debug allocators")]
+#[cfg_attr(miri, ignore = "to save time: `contract::conformance` runs the same on other debug allocators")]
 fn conforms(
     #[values(without_safety_over_ledger, keeping_everything_over_ledger, over_another)] subject: fn(Test),
     #[values(
