@@ -27,8 +27,8 @@
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
-use super::{MAX_LEN, whole_block};
-use crate::alignment::Alignment;
+use super::whole_block;
+use crate::alignment::{Alignment, MAX_LEN};
 use crate::allocator::SyncAllocator;
 use crate::vtable::{VTable, block, no_resize};
 

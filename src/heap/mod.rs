@@ -22,7 +22,6 @@ pub mod stack_fallback;
 #[cfg(feature = "std")]
 use core::ptr::{self, NonNull};
 
-pub(crate) use crate::alignment::MAX_LEN;
 pub use arena::{ArenaAllocator, ResetMode};
 pub use buffer_first::BufferFirstAllocator;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]

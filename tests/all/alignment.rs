@@ -6,8 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rstest::rstest;
 use zigalloc::{Alignment, AlignmentError, CompareOperator};
-
-use crate::util::alignment_from_c;
+use zigalloc_support::alignment_from_c;
 
 const WORD: u8 = usize::BITS as u8;
 
@@ -190,7 +189,7 @@ fn forward_panics(#[case] alignment: Alignment, #[case] address: usize) {
 
 /// what no word can express is seen where it is used, in builds that look.
 #[test]
-#[cfg_attr(not(debug_assertions), ignore = "a debug assertion")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
 fn an_alignment_from_c_that_cannot_be_panics_with_its_logarithm() {
     let message = panic_of(|| _ = alignment_from_c(200).to_byte_units());
     assert_eq!(

@@ -17,5 +17,4 @@ mod return_address;
 mod testing;
 mod thread_safe;
 mod trace;
-mod util;
 mod vtable;

@@ -11,8 +11,7 @@ use zigalloc::{
     Alignment, Allocation, Allocator, AllocatorState, ChildAllocator, Error, SyncAllocator, VTable, no_alloc,
     no_free, no_remap, no_resize, state,
 };
-
-use crate::util::{Recorder, alignment_from_c, alone, assert_aborted, run_alone};
+use zigalloc_support::{Recorder, Sent, alignment_from_c, alone, assert_aborted, run_alone};
 
 const MAX: usize = usize::MAX;
 const WORD: usize = size_of::<usize>();
@@ -434,12 +433,14 @@ fn copies_are_equivalent_across_threads() {
         let memory = scope.spawn(move || Sent(allocator.dupe(b"12").unwrap())).join().unwrap();
         let shared = &allocator;
         // SAFETY: the block of one allocator, with its length, handed over by joining.
-        let longer =
-            scope.spawn(move || unsafe { Sent(shared.realloc(memory.get(), 20).unwrap()) }).join().unwrap();
+        let longer = scope
+            .spawn(move || unsafe { Sent(shared.realloc(memory.received(), 20).unwrap()) })
+            .join()
+            .unwrap();
         // SAFETY: as above.
-        assert_eq!(unsafe { &longer.get().as_ref()[..2] }, b"12");
+        assert_eq!(unsafe { &longer.0.as_ref()[..2] }, b"12");
         scope.spawn(move || {
-            let memory = longer.get();
+            let memory = longer.received();
             // SAFETY: as above.
             unsafe { shared.free(memory) };
             memory.addr()
@@ -449,18 +450,6 @@ fn copies_are_equivalent_across_threads() {
     assert_eq!(address.cast_const().cast(), &raw const fixed_buffer);
     assert_eq!(fixed_buffer.end_index(), 0);
 }
-
-/// A block on its way to another thread.
-struct Sent(NonNull<[u8]>);
-
-impl Sent {
-    fn get(&self) -> NonNull<[u8]> {
-        self.0
-    }
-}
-
-// SAFETY: only the holder uses the block.
-unsafe impl Send for Sent {}
 
 /// The thread-safe handle is the same two words, and gives the other one in four ways.
 #[test]

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::alignment::Alignment;
-use crate::heap::{MAX_LEN, page_size};
+use crate::alignment::{Alignment, MAX_LEN};
+use crate::heap::page_size;
 
 /// A live block as `System` knows it.
 #[derive(Clone, Copy)]

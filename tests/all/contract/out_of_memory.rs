@@ -201,14 +201,14 @@ fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false
 #[case::arena(arena)]
 #[case::shared_arena(shared_arena)]
 #[case::thread_safe(thread_safe)]
-#[cfg_attr(miri, ignore = "its parts have lines of their own")]
+#[cfg_attr(miri, ignore = "to save time: Miri tests the allocators that it is made of in other cases")]
 #[case::thread_safe_over_arena(thread_safe_over_arena)]
 #[case::buffer_first(buffer_first)]
-#[cfg_attr(miri, ignore = "little different from the last one")]
+#[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]
 #[case::stack_fallback(stack_fallback_of_100)]
 #[case::debug(debug)]
 #[case::counting(counting)]
-#[cfg_attr(miri, ignore = "little different from the last one")]
+#[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]
 #[case::logging(logging)]
 fn each_failure_is_passed_on(#[case] wrapper: Wrapper) {
     check_all_allocation_failures(*PAGE_ALLOCATOR, |child| {

@@ -14,8 +14,7 @@ use zigalloc::heap::{
 };
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Allocator, Error, SyncAllocator};
-
-use crate::util::{alone, assert_aborted, run_alone};
+use zigalloc_support::{alone, assert_aborted, run_alone};
 
 /// Runs a function once for every call of which it is told, but not for what that function causes.
 struct Calls(Box<dyn FnMut(&LoggedCall)>);
@@ -150,7 +149,7 @@ fn a_sink_may_allocate_while_an_arena_is_rewound() {
 /// A checkpoint that is made in the middle of a call would be of a list that is not there afterwards. The
 /// panic cannot get past the arena's function, so it ends the process.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_checkpoint_in_a_sink_aborts() {
     if alone().is_none() {
         let output = run_alone("contract::reentrance::a_checkpoint_in_a_sink_aborts", "checkpoint");
@@ -176,7 +175,7 @@ fn a_checkpoint_in_a_sink_aborts() {
 #[case(3, "shared alloc")]
 #[case(4, "shared reset")]
 #[case(5, "debug")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
     type Child = LoggingAllocator<SyncAllocator<'static>, Exits>;
     struct Exits;

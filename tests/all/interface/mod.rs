@@ -13,8 +13,7 @@ use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{
     AlignedPtr, AlignedSlice, Alignment, Allocation, Allocator, Error, NoSentinel, Sentinel, SentinelSlice,
 };
-
-use crate::util::{Call, Recorder, alignment_from_c};
+use zigalloc_support::{Call, Recorder, alignment_from_c};
 
 mod print;
 mod undefined;

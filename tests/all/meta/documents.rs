@@ -18,7 +18,10 @@ fn program<'t>(text: &'t str, heading: &str, begin: &str) -> Vec<&'t str> {
 #[rstest]
 #[case("## Version 0.4", "src/adapters/allocator_api2_04.rs")]
 #[case("## The nightly compiler's trait", "src/adapters/nightly.rs")]
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 fn what_adapters_md_shows_is_run(#[case] heading: &str, #[case] module: &str) {
     let read =
         |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -29,7 +32,10 @@ fn what_adapters_md_shows_is_run(#[case] heading: &str, #[case] module: &str) {
 }
 
 #[test]
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 fn what_the_readme_shows_is_an_example() {
     let read =
         |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -49,12 +55,15 @@ fn what_the_readme_shows_is_an_example() {
 /// The front page draws the trip of one call; its figures are those of the program beside it.
 #[test]
 #[cfg(all(feature = "std", target_pointer_width = "64"))]
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 fn the_trip_of_a_call_has_the_figures_of_its_program() {
     use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     use zigalloc::{Alignment, ThreadSafeAllocator};
 
-    use crate::util::{Call, Recorder};
+    use zigalloc_support::{Call, Recorder};
 
     let pages = Recorder::new(*PAGE_ALLOCATOR);
     let arena = ArenaAllocator::init(pages.allocator());

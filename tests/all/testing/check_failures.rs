@@ -9,8 +9,7 @@ use std::ptr::NonNull;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{AsOutOfMemory, CheckError, LedgerAllocator, check_all_allocation_failures};
 use zigalloc::{Allocator, Error};
-
-use crate::util::{Call, Recorder};
+use zigalloc_support::{Call, Recorder};
 
 type Boxed = Box<dyn std::error::Error>;
 

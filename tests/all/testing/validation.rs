@@ -10,8 +10,7 @@ use rstest::rstest;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{LedgerAllocator, Reset, ValidationAllocator, validation_wrap};
 use zigalloc::{Alignment, Allocator, AllocatorState, Error, SyncAllocator, ThreadSafeAllocator};
-
-use crate::util::{Call, Recorder};
+use zigalloc_support::{Call, Recorder, has_aborted, this_program};
 
 /// The variable that tells the second process which case it is to die of.
 const CASE: &str = "ZIGALLOC_TEST_ABORTS";
@@ -25,19 +24,9 @@ fn aborts(case: &str, body: impl FnOnce()) -> String {
         std::process::exit(0);
     }
     let test = std::thread::current().name().expect("libtest names the threads of its tests").to_owned();
-    let output = crate::util::this_program()
-        .args([&*test, "--exact", "--nocapture"])
-        .env(CASE, case)
-        .output()
-        .unwrap();
+    let output = this_program().args([&*test, "--exact", "--nocapture"]).env(CASE, case).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{case}: the process ended without a fault: {text}");
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        const SIGABRT: i32 = 6;
-        assert_eq!(output.status.signal(), Some(SIGABRT), "{case}: it did not abort: {text}");
-    }
+    assert!(has_aborted(output.status), "{case}: it did not abort, {}: {text}", output.status);
     text
 }
 
@@ -159,7 +148,7 @@ fn commit(misuse: Misuse, allocator: Allocator<'_>) {
 #[case::resize(Misuse::ResizeNothing, "resize of a block of 0 bytes")]
 #[case::remap(Misuse::RemapNothing, "remap of a block of 0 bytes")]
 #[case::free(Misuse::FreeNothing, "free of a block of 0 bytes")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
     let text = aborts(message, || commit(misuse, validation_wrap(PAGE_ALLOCATOR).allocator()));
     assert!(text.contains(&format!("ValidationAllocator: {message}")), "{text}");
@@ -167,7 +156,7 @@ fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
 
 /// VA-01, VA-03: a misaligned result aborts; Zig panics in its safe modes.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn validation_aborts_at_a_misaligned_result() {
     let text = aborts("misaligned", || {
         // SAFETY: the length is not zero; the memory is not touched.
@@ -301,7 +290,7 @@ fn the_ledger_finds_one_leak() {
 #[case::behind(Misuse::FreeBehind, "is not a block of this allocator")]
 #[case::twice(Misuse::FreeTwice, "has already been freed")]
 #[case::freed(Misuse::ResizeFreed, "resize of a block of 16 bytes: clause dead-pointer")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
     let text = aborts(message, || {
         // The arena can shrink in place, which one of the cases needs.
@@ -321,7 +310,7 @@ fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
     "alloc of 7 bytes: clause new-block: the block of 7 bytes at 0x41 overlaps the"
 )]
 #[case::too_long(isize::MAX as usize + 1, Alignment::_1, "clause no-overflow: a block of ")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignment, #[case] message: &str) {
     let text = aborts(message, || {
         let ledger = LedgerAllocator::init(odd_allocator());
@@ -339,7 +328,7 @@ fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignm
 #[test]
 #[cfg_attr(
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
-    ignore = "no caller has an address here"
+    ignore = "calls have no return address in Miri and on some processors"
 )]
 fn the_ledger_names_the_caller() {
     #[inline(never)]

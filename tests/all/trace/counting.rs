@@ -5,8 +5,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::trace::{Calls, CountingAllocator, Counts};
 use zigalloc::{Alignment, Allocator};
-
-use crate::util::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program, seeds};
+use zigalloc_support::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program, seeds};
 
 fn alloc(allocator: Allocator<'_>, len: usize) -> Option<NonNull<[u8]>> {
     // SAFETY: no length in these tests is zero.

@@ -8,8 +8,7 @@ use std::rc::Rc;
 use rstest::rstest;
 use zigalloc::trace::{FmtSink, LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Alignment, Allocator};
-
-use crate::util::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program};
+use zigalloc_support::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program};
 
 /// Keeps the calls themselves.
 #[derive(Clone, Default)]
@@ -266,11 +265,11 @@ mod with_std {
     use zigalloc::{SyncAllocator, ThreadSafeAllocator};
 
     use super::*;
-    use crate::util::{alone, assert_aborted, run_alone};
+    use zigalloc_support::{Sent, alone, assert_aborted, run_alone};
 
     /// A panic of the sink ends the process, and its message is seen.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn a_sink_that_panics() {
         const TEST: &str = "trace::logging::with_std::a_sink_that_panics";
         struct Panics;
@@ -343,9 +342,6 @@ mod with_std {
         let allocator: SyncAllocator<'_> = logging.allocator();
         // One list for all threads, so that blocks are freed by others than have allocated them.
         let blocks = Mutex::new(Vec::new());
-        struct Sent(NonNull<[u8]>);
-        // SAFETY: whoever takes it out of the list has it alone.
-        unsafe impl Send for Sent {}
         thread::scope(|scope| {
             for n in 0..THREADS {
                 let blocks = &blocks;
@@ -356,7 +352,7 @@ mod with_std {
                         if round % 2 == 0 {
                             let taken = blocks.lock().unwrap().swap_remove(0);
                             // SAFETY: it is live.
-                            unsafe { allocator.free(taken.0) };
+                            unsafe { allocator.free(taken.received()) };
                         }
                     }
                 });

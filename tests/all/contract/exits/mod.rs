@@ -22,7 +22,7 @@ use std::process::Output;
 use rstest::rstest;
 
 use self::child::{Child, Moment};
-use crate::util::{alone, run_alone};
+use zigalloc_support::{alone, run_alone};
 
 const EXIT_CODE: i32 = 42;
 /// What a process says when its destructor has run, and when the operation came to its end.
@@ -87,10 +87,10 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 #[case::sbrk("sbrk", "small, large")]
 #[cfg_attr(feature = "capi", case::c_pool("c_pool", "alloc, preheat, resets"))]
 #[cfg_attr(feature = "capi", case::c_arena("c_arena", "new node, resets"))]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 #[cfg_attr(
     not(all(target_os = "linux", target_env = "gnu")),
-    ignore = "here, `exit` need not run the destructors of thread-local values"
+    ignore = "on this system, `exit` need not run the destructors of thread-local values"
 )]
 fn no_freed_memory_is_used(#[case] kind: &str, #[case] words: &str) {
     for operation in operations(words) {
@@ -154,7 +154,7 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
 
 /// That AddressSanitizer is there, and would find what the table looks for. `.ci/asan` runs it too.
 #[test]
-#[ignore = "needs AddressSanitizer: see .ci/asan"]
+#[ignore = "it needs AddressSanitizer: run .ci/asan"]
 fn a_planted_use_after_free_is_found() {
     if alone().is_none() {
         let output = run_alone("contract::exits::planted", "planted");
