@@ -47,8 +47,8 @@ use crate::vtable::{VTable, block, state};
 /// [`reset`](Self::reset) frees all blocks at once. The allocator is `Send` but not `Sync`; to share it between
 /// threads, use [`thread_safe_allocator`](Self::thread_safe_allocator).
 ///
-/// Use it for memory with a known upper bound (a request, a frame, a parser's scratch space), on the stack, in a static or
-/// on a microcontroller.
+/// Use it for memory with a known upper bound (a request, a frame, a parser's scratch space), on the stack, in a static
+/// or on a microcontroller.
 ///
 /// ```
 /// use std::mem::MaybeUninit;
