@@ -1,13 +1,13 @@
-//! Programs that a document shows without running them are those that something else runs.
+//! Programs that a document shows without running them are run elsewhere.
 //!
-//! The programs of `docs/adapters.md` are run by rustdoc, but for those that need a feature: with what rustdoc has to
-//! leave them out, a reader of the document would see it.
+//! rustdoc runs the programs of `docs/adapters.md`, except those that need a feature: the attribute that makes
+//! rustdoc skip them would be visible to readers of the document.
 
 use std::path::Path;
 
 use rstest::rstest;
 
-/// The text of the first program behind `heading`, without the comment signs of Rust's documentation.
+/// Returns the first program after `heading`, without the comment markers of Rust's documentation.
 fn program<'t>(text: &'t str, heading: &str, begin: &str) -> Vec<&'t str> {
     let behind = text.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}")).1;
     let program = behind.split_once(begin).unwrap_or_else(|| panic!("no program behind {heading:?}")).1;
@@ -52,7 +52,7 @@ fn what_the_readme_shows_is_an_example() {
     assert_eq!(statements, 5);
 }
 
-/// The front page draws the trip of one call; its figures are those of the program beside it.
+/// The front page draws the path of one call; its figures are those of the program beside it.
 #[test]
 #[cfg(all(feature = "std", target_pointer_width = "64"))]
 #[cfg_attr(

@@ -13,7 +13,7 @@ use zigalloc_support::{Call, Recorder};
 
 type Boxed = Box<dyn std::error::Error>;
 
-/// A list that grows in place if it can: the least that Zig's `ArrayList` is.
+/// A list that grows in place if it can: a minimal version of Zig's `ArrayList`.
 struct List<'a> {
     allocator: Allocator<'a>,
     items: NonNull<[u8]>,
@@ -30,7 +30,7 @@ impl<'a> List<'a> {
             // SAFETY: the items are live with this length.
             self.items = unsafe { self.allocator.realloc(self.items, self.len + self.len / 2 + 8) }?;
         }
-        // SAFETY: there is room for one more.
+        // SAFETY: there is room for one more item.
         unsafe { self.items.cast::<u8>().add(self.len).write(item) };
         self.len += 1;
         Ok(())
@@ -56,14 +56,14 @@ fn two_lists(allocator: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// TE-05: no resize succeeds in any run, so the allocator below is never asked for one.
+/// TE-05: every resize fails in every run, so the allocator below never gets one.
 #[test]
 fn check_all_allocation_failures_does_not_depend_on_in_place_resizes() {
     let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     check_all_allocation_failures(ledger.allocator(), two_lists).unwrap();
     ledger.assert_no_leaks();
 
-    // A child that could grow one of the lists in place, were it asked.
+    // This child could grow one of the lists in place if it were asked.
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let recorder = Recorder::new(arena.allocator());
     check_all_allocation_failures(recorder.allocator(), two_lists).unwrap();
@@ -72,8 +72,7 @@ fn check_all_allocation_failures_does_not_depend_on_in_place_resizes() {
     assert!(calls.len() > 100);
 }
 
-/// TE-05: one run more than there are allocations, and in run i the allocation i fails, with all that
-/// come after.
+/// TE-05: there is one more run than allocations; in run i, allocation i and all later ones fail.
 #[test]
 fn each_allocation_fails_once() {
     let runs = Cell::new(0);
@@ -103,7 +102,7 @@ fn nothing_to_fail() {
     assert_eq!((result, runs), (Ok(()), 1));
 }
 
-/// TE-05: an error of the first run is returned as it is, out of memory or not.
+/// TE-05: an error of the first run is returned unchanged, out of memory or not.
 #[test]
 fn the_first_run_must_succeed() {
     let result = check_all_allocation_failures(Allocator::FAILING, two_lists);
@@ -123,7 +122,7 @@ fn swallows(allocator: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// TE-05: success in spite of a failed allocation is found, and says which.
+/// TE-05: success despite a failed allocation is detected and identified.
 #[test]
 fn swallowed_out_of_memory() {
     let error = check_all_allocation_failures(*PAGE_ALLOCATOR, swallows).unwrap_err();
@@ -134,7 +133,7 @@ fn swallowed_out_of_memory() {
     assert!(text.starts_with(start) && text.ends_with(')'), "{text}");
 }
 
-/// TE-05: success without a failed allocation is found: the function did something else this time.
+/// TE-05: success without a failed allocation is detected: the function behaved differently in this run.
 #[test]
 fn nondeterministic_memory_usage() {
     let mut first = true;
@@ -162,7 +161,7 @@ fn leaks(allocator: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// TE-05: a leak is found, with the counters of that run.
+/// TE-05: a leak is detected, with the counters of that run.
 #[test]
 fn memory_leak_detected() {
     // The arena frees what is leaked.
@@ -182,7 +181,7 @@ fn memory_leak_detected() {
     assert!(text.ends_with(": allocated 2 bytes in 1 allocations, freed 0 bytes in 0"), "{text}");
 }
 
-/// TE-05: the failed allocation is shown by function, file and line.
+/// TE-05: the failed allocation is reported by function, file and line.
 #[test]
 fn the_call_site_is_named() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -201,7 +200,7 @@ fn the_call_site_is_named() {
     }
 }
 
-/// TE-05: an error that is not out of memory is returned as it is.
+/// TE-05: an error other than out of memory is returned unchanged.
 #[test]
 fn other_errors_are_returned() {
     let result = check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| -> Result<(), Boxed> {
@@ -213,8 +212,8 @@ fn other_errors_are_returned() {
     assert!(matches!(result, Err(CheckError::Test(error)) if error.to_string() == "lost its kind"));
 }
 
-/// TE-05: out of memory is balanced when as many bytes were freed as allocated; then the next
-/// allocation is made to fail.
+/// TE-05: out of memory counts as handled if as many bytes were freed as allocated; then the next allocation is made
+/// to fail.
 #[test]
 fn a_backing_allocator_that_runs_out_by_itself() {
     let mut buffer = [const { MaybeUninit::uninit() }; 8];
@@ -222,7 +221,7 @@ fn a_backing_allocator_that_runs_out_by_itself() {
     let mut runs = 0;
     let result = check_all_allocation_failures(fixed_buffer.allocator(), |allocator| {
         runs += 1;
-        // The first run takes 4 bytes for good; the others find too little.
+        // The first run keeps 4 bytes permanently; the others find too little.
         let memory = allocator.alloc::<u8>(if runs == 1 { 4 } else { 100 })?;
         let _ = memory;
         Ok::<(), Error>(())
@@ -234,7 +233,7 @@ fn a_backing_allocator_that_runs_out_by_itself() {
 #[error("outer")]
 struct Outer(#[source] Error);
 
-/// TE-05: what counts as out of memory, among errors of any type.
+/// TE-05: which errors count as out of memory, among errors of any type.
 #[test]
 fn errors_that_are_out_of_memory() {
     fn out_of_memory(error: impl Into<Boxed>) -> bool {
@@ -250,7 +249,7 @@ fn errors_that_are_out_of_memory() {
     assert!(sync.is_out_of_memory() && send.is_out_of_memory());
 }
 
-/// A boxed error in, a boxed error out: the check works under `?`.
+/// The check takes and returns boxed errors, so it works with `?`.
 #[test]
 fn the_error_is_an_error() {
     fn check() -> Result<(), Boxed> {
@@ -262,7 +261,7 @@ fn the_error_is_an_error() {
     check().unwrap();
 }
 
-/// As in a backtrace, so that one can be compared with the other.
+/// In hexadecimal, as in a backtrace, for comparison.
 #[test]
 fn debug_shows_the_address_in_hexadecimal() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);

@@ -1,6 +1,6 @@
 //! The wrappers that check their callers: `ValidationAllocator` and `LedgerAllocator`.
 //!
-//! A failed check aborts, so those tests run this binary again and look at how it ends.
+//! A failed check aborts, so those tests run this binary again and inspect how it exits.
 #![cfg(feature = "std")]
 
 use std::mem::MaybeUninit;
@@ -12,11 +12,11 @@ use zigalloc::testing::{LedgerAllocator, Reset, ValidationAllocator, validation_
 use zigalloc::{Alignment, Allocator, AllocatorState, Error, SyncAllocator, ThreadSafeAllocator};
 use zigalloc_support::{Call, Recorder, has_aborted, this_program};
 
-/// The variable that tells the second process which case it is to die of.
+/// The variable that tells the second process which case to run.
 const CASE: &str = "ZIGALLOC_TEST_ABORTS";
 
-/// Runs the calling test once more, in a process that is to abort in `case`, and returns what it
-/// printed. In that process, runs `body` instead, which must not return.
+/// Runs the calling test again in a process that must abort in `case`, and returns its output. In that process, runs
+/// `body` instead, which must not return.
 fn aborts(case: &str, body: impl FnOnce()) -> String {
     if std::env::var(CASE).is_ok_and(|wanted| wanted == case) {
         body();
@@ -34,7 +34,7 @@ fn bytes(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(memory, len)
 }
 
-/// Whatever is asked of it, the answer is the address 64 + 1.
+/// An allocator that always returns the address 64 + 1.
 fn odd_allocator() -> Allocator<'static> {
     unsafe extern "C" fn odd(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
         NonNull::new(std::ptr::without_provenance_mut(65))
@@ -45,11 +45,11 @@ fn odd_allocator() -> Allocator<'static> {
         remap: zigalloc::no_remap,
         free: zigalloc::no_free,
     };
-    // SAFETY: it breaks clause new-block, and is and used only where its memory is not touched.
+    // SAFETY: it breaks clause new-block, and is used only where its memory is not accessed.
     unsafe { Allocator::from_raw_parts(std::ptr::null_mut(), &VTABLE) }
 }
 
-/// VA-01, VA-02: calls and results go through unchanged, null too, and new lengths are not looked at.
+/// VA-01, VA-02: calls and results pass through unchanged, including null; new lengths are not checked.
 #[test]
 fn validation_passes_everything_on() {
     let mut buffer = [const { MaybeUninit::uninit() }; 100];
@@ -57,7 +57,7 @@ fn validation_passes_everything_on() {
     let recorder = Recorder::new(fixed_buffer.allocator());
     let validation = validation_wrap(recorder.allocator());
     let (allocator, alignment) = (validation.allocator(), Alignment::_1);
-    // SAFETY: each call is about the live block with the length that it has.
+    // SAFETY: each call passes the live block with its current length.
     let address = unsafe {
         assert_eq!(allocator.raw_alloc(101, alignment, 1), None);
         let memory = allocator.raw_alloc(10, alignment, 2).unwrap();
@@ -80,7 +80,7 @@ fn validation_passes_everything_on() {
     assert_eq!(recorder.take(), expected);
 }
 
-/// A call that breaks the contract, for the allocators that abort then.
+/// A breach of the contract on which the allocator aborts.
 #[derive(Clone, Copy, Debug)]
 enum Misuse {
     AllocNothing,
@@ -105,8 +105,8 @@ enum Misuse {
 fn commit(misuse: Misuse, allocator: Allocator<'_>) {
     const RA: usize = 0x1234;
     let alignment = Alignment::_8;
-    // SAFETY: the first call is right. The others are not, on purpose: the allocator checks them, and
-    // ends the process before anything is undefined.
+    // SAFETY: the first call is valid. The others deliberately are not: the allocator checks them, and aborts before
+    // any undefined behaviour.
     unsafe {
         let memory = allocator.raw_alloc(16, alignment, RA).unwrap();
         let block = bytes(memory, 16);
@@ -166,7 +166,7 @@ fn validation_aborts_at_a_misaligned_result() {
     assert!(text.contains(message), "{text}");
 }
 
-/// VA-01: a result that is aligned by more than its address shows is none of its business.
+/// VA-01: only the requested alignment is checked, not the stricter one that the address happens to have.
 #[test]
 fn validation_checks_the_alignment_that_was_asked_for() {
     let validation = validation_wrap(odd_allocator());
@@ -175,7 +175,7 @@ fn validation_checks_the_alignment_that_was_asked_for() {
     assert_eq!(memory.map(|memory| memory.addr().get()), Some(65));
 }
 
-/// VA-01, VA-02: whatever has an allocator to offer can be wrapped, and be reached and reset.
+/// VA-01, VA-02: any `AllocatorState` can be wrapped, and accessed and reset through the wrapper.
 #[test]
 fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
     fn use_it(wrapped: &impl AllocatorState) -> Result<(), Error> {
@@ -201,7 +201,7 @@ fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
     Ok(())
 }
 
-/// A lock can be put around both, if what is below allows.
+/// Both work under a lock if the allocator below allows it.
 #[test]
 fn both_go_under_a_lock() -> Result<(), Error> {
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
@@ -230,7 +230,7 @@ fn both_go_under_a_lock() -> Result<(), Error> {
     Ok(())
 }
 
-/// The ledger counts what is live, through every kind of change.
+/// The ledger counts live blocks through every kind of change.
 #[test]
 fn the_ledger_counts() -> Result<(), Error> {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -239,7 +239,7 @@ fn the_ledger_counts() -> Result<(), Error> {
     let a = allocator.alloc::<u8>(10)?;
     let b = allocator.alloc::<u8>(20)?;
     assert_eq!((ledger.live(), ledger.live_bytes()), (2, 30));
-    // SAFETY: each call is about a live block with the length that it has.
+    // SAFETY: each call passes a live block with its current length.
     unsafe {
         let b = allocator.remap(b, 25).unwrap();
         assert_eq!((ledger.live(), ledger.live_bytes()), (2, 35));
@@ -274,7 +274,7 @@ fn the_ledger_finds_one_leak() {
     ledger.assert_no_leaks();
 }
 
-/// Each breach of clauses non-zero to dead-pointer by a caller aborts, before the child is asked.
+/// Each breach of clauses non-zero to dead-pointer by a caller aborts, before the child is called.
 #[rstest]
 #[case::alloc_nothing(Misuse::AllocNothing, "alloc of 0 bytes (clause non-zero)")]
 #[case::resize_to_nothing(Misuse::ResizeToNothing, "resize of 16 to 0 bytes (clause non-zero)")]
@@ -301,7 +301,7 @@ fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
     assert!(text.contains("called by 0x1234"), "the message names the caller: {text}");
 }
 
-/// What the child returns is not believed either.
+/// The child's results are checked too.
 #[rstest]
 #[case::misaligned(7, Alignment::_4, "alloc of 7 bytes: clause new-block: 0x41 is not aligned to 4 bytes")]
 #[case::overlapping(
@@ -323,7 +323,7 @@ fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignm
     assert!(text.contains("the child broke the contract in ") && text.contains(message), "{text}");
 }
 
-/// With symbols, the message names the function that called.
+/// With symbols, the message names the calling function.
 #[cfg(feature = "backtrace")]
 #[test]
 #[cfg_attr(
@@ -333,7 +333,7 @@ fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignm
 fn the_ledger_names_the_caller() {
     #[inline(never)]
     fn frees_too_little(allocator: Allocator<'_>, memory: NonNull<[u8]>) {
-        // SAFETY: it is not: the ledger sees that first.
+        // SAFETY: violated on purpose: the ledger detects it first.
         unsafe { allocator.free(bytes(memory.cast(), memory.len() - 1)) };
     }
     let text = aborts("caller", || {
