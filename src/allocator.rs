@@ -1,8 +1,8 @@
 //! Allocator handles: an allocator's state and its table, as a value.
 //!
 //! An [`Allocator`] is for one thread; a [`SyncAllocator`] is the same two words with the guarantee that any
-//! thread may call it. Types that hand out handles implement [`AllocatorState`]; wrappers are generic over
-//! [`ChildAllocator`], the two kinds of handle.
+//! thread may call it. Types that hand out handles implement [`AsAllocator`]; wrappers are generic over
+//! [`Handle`], the two kinds of handle.
 //!
 //! The `raw_*` methods here call the table directly, for code that implements allocators. The typed
 //! functions (`create`, `alloc`, `free` …) are in [`interface`](crate::interface).
@@ -331,12 +331,12 @@ impl<'a> SyncAllocator<'a> {
     /// ```
     /// use zigalloc::{Allocator, heap::PAGE_ALLOCATOR};
     ///
-    /// let allocator: Allocator<'static> = PAGE_ALLOCATOR.get();
+    /// let allocator: Allocator<'static> = PAGE_ALLOCATOR.as_allocator();
     /// assert!(allocator.alloc::<u8>(100).is_ok());
     /// ```
     #[must_use]
     #[inline(always)]
-    pub const fn get(self) -> Allocator<'a> {
+    pub const fn as_allocator(self) -> Allocator<'a> {
         self.0
     }
 }
@@ -398,9 +398,9 @@ impl Allocator<'_> {
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
-/// use zigalloc::{AllocatorState, Error};
+/// use zigalloc::{AsAllocator, Error};
 ///
-/// fn digits(of: &impl AllocatorState, number: u32) -> Result<usize, Error> {
+/// fn digits(of: &impl AsAllocator, number: u32) -> Result<usize, Error> {
 ///     let text = of.allocator().print(format_args!("{number}"))?;
 ///     let len = text.len();
 ///     // SAFETY: a live block, not used afterwards.
@@ -425,13 +425,13 @@ impl Allocator<'_> {
 ///    `self` exclusively changes it.
 ///
 /// A type that merely stores an `Allocator` satisfies 2 and 3 by being neither `Send` nor `Sync`.
-pub unsafe trait AllocatorState {
+pub unsafe trait AsAllocator {
     /// Returns a handle to this allocator, which borrows it.
     fn allocator(&self) -> Allocator<'_>;
 }
 
 // SAFETY: a handle keeps the contract while it exists. `Allocator` is neither `Send` nor `Sync`.
-unsafe impl AllocatorState for Allocator<'_> {
+unsafe impl AsAllocator for Allocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {
         *self
@@ -439,7 +439,7 @@ unsafe impl AllocatorState for Allocator<'_> {
 }
 
 // SAFETY: a handle keeps the contract while it exists, and any thread may call this one at any time.
-unsafe impl AllocatorState for SyncAllocator<'_> {
+unsafe impl AsAllocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {
         self.0
@@ -451,21 +451,21 @@ unsafe impl AllocatorState for SyncAllocator<'_> {
 ///
 /// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle so that it is
 /// `Send` exactly if the handle is. The trait is sealed.
-pub trait ChildAllocator: Copy + fmt::Debug + sealed::Sealed {
+pub trait Handle: Copy + fmt::Debug + sealed::Sealed {
     /// Returns the handle as an [`Allocator`].
-    fn handle(&self) -> Allocator<'_>;
+    fn as_allocator(&self) -> Allocator<'_>;
 }
 
-impl ChildAllocator for Allocator<'_> {
+impl Handle for Allocator<'_> {
     #[inline(always)]
-    fn handle(&self) -> Allocator<'_> {
+    fn as_allocator(&self) -> Allocator<'_> {
         *self
     }
 }
 
-impl ChildAllocator for SyncAllocator<'_> {
+impl Handle for SyncAllocator<'_> {
     #[inline(always)]
-    fn handle(&self) -> Allocator<'_> {
+    fn as_allocator(&self) -> Allocator<'_> {
         self.0
     }
 }

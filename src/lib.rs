@@ -78,7 +78,7 @@
 //! |---|---|---|
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
 //! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep records on the global heap |
-//! | `allocator-api2` | default | the `Allocator` trait of allocator-api2 0.2, which hashbrown and others take: handles implement it, and its implementers become handles |
+//! | `allocator-api2-02` | default | the `Allocator` trait of allocator-api2 0.2, which hashbrown and others take: handles implement it, and its implementers become handles |
 //! | `allocator-api2-04` | | the same for version 0.4, a separate trait |
 //! | `nightly` | | the same for `core::alloc::Allocator`, which nightly's `Vec` and `Box` take |
 //! | `capi` | | the functions of `include/zigalloc.h`; see [`guide::c`] |
@@ -117,7 +117,7 @@ pub mod allocator;
 pub mod capi;
 mod error;
 // The pages exist in the documentation and its tests only.
-#[cfg(any(doc, all(doctest, feature = "std", feature = "allocator-api2")))]
+#[cfg(any(doc, all(doctest, feature = "std", feature = "allocator-api2-02")))]
 pub mod guide;
 pub mod heap;
 pub mod interface;
@@ -133,10 +133,10 @@ pub mod trace;
 pub mod vtable;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
-pub use allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
+pub use allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
 pub use error::Error;
 pub use return_address::return_address;
-pub use slice::{AlignedPtr, AlignedSlice, Allocation, NoSentinel, Sentinel, SentinelSlice, SingleItem};
+pub use slice::{AlignedPtr, AlignedSlice, ItemPtr, NoSentinel, Sentinel, SentinelSlice, SlicePtr};
 #[cfg(feature = "lock_api")]
 pub use thread_safe::LockedAllocator;
 #[cfg(feature = "std")]

@@ -9,7 +9,7 @@
 use core::ptr::NonNull;
 
 use crate::alignment::{Alignment, Message, panic_none_left};
-use crate::slice::{AlignedSlice, Allocation};
+use crate::slice::{AlignedSlice, SlicePtr};
 
 /// Rounds `addr` up to a multiple of `alignment` (bytes).
 ///
@@ -317,7 +317,7 @@ pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<Alig
 /// ```
 #[must_use]
 #[doc(alias = "absorbSentinel")]
-pub fn absorb_sentinel<A: Allocation>(slice: A) -> A::Resized {
+pub fn absorb_sentinel<A: SlicePtr>(slice: A) -> A::Resized {
     slice.with_len(slice.item_count() + A::SENTINEL)
 }
 
@@ -357,13 +357,13 @@ pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
 #[must_use]
 #[doc(alias = "sliceAsBytes")]
 #[track_caller]
-pub fn slice_as_bytes<A: Allocation>(slice: A) -> NonNull<[u8]> {
+pub fn slice_as_bytes<A: SlicePtr>(slice: A) -> NonNull<[u8]> {
     bytes_of("slice_as_bytes", slice)
 }
 
 /// [`slice_as_bytes`] on behalf of a public function, which the panic message names.
 #[track_caller]
-fn bytes_of<A: Allocation>(function: &str, slice: A) -> NonNull<[u8]> {
+fn bytes_of<A: SlicePtr>(function: &str, slice: A) -> NonNull<[u8]> {
     let (count, size) = (slice.item_count(), size_of::<A::Item>());
     let Some(len) = count.checked_mul(size) else {
         panic!("{function}: {count} elements of {size} bytes exceed the limit of {} bytes", usize::MAX)

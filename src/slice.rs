@@ -239,11 +239,11 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 ///
 /// Implemented by `NonNull<[T]>`, `NonNull<[T; N]>`, `NonNull<str>`, [`AlignedSlice`] and [`SentinelSlice`]. Sealed,
 /// because the typed functions rely on its methods.
-pub trait Allocation: Copy + sealed::Sealed {
+pub trait SlicePtr: Copy + sealed::Sealed {
     /// The element type.
     type Item;
     /// The slice type after a change of length: the same alignment, and no sentinel.
-    type Resized: Allocation<Item = Self::Item>;
+    type Resized: SlicePtr<Item = Self::Item>;
     /// The alignment that the block was allocated with.
     const ALIGNMENT: Alignment;
     /// How many elements follow the first `len`: 1 with a sentinel, otherwise 0.
@@ -260,7 +260,7 @@ pub trait Allocation: Copy + sealed::Sealed {
     /// `slice.len = n`.
     ///
     /// ```
-    /// use zigalloc::{heap::ArenaAllocator, heap::PAGE_ALLOCATOR, Allocation};
+    /// use zigalloc::{heap::ArenaAllocator, heap::PAGE_ALLOCATOR, SlicePtr};
     ///
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let mut memory = arena.allocator().alloc::<u16>(100)?;
@@ -285,7 +285,7 @@ pub trait Allocation: Copy + sealed::Sealed {
     }
 }
 
-impl<T> Allocation for NonNull<[T]> {
+impl<T> SlicePtr for NonNull<[T]> {
     type Item = T;
     type Resized = NonNull<[T]>;
     const ALIGNMENT: Alignment = Alignment::of::<T>();
@@ -305,7 +305,7 @@ impl<T> Allocation for NonNull<[T]> {
     }
 }
 
-impl Allocation for NonNull<str> {
+impl SlicePtr for NonNull<str> {
     type Item = u8;
     type Resized = NonNull<[u8]>;
     const ALIGNMENT: Alignment = Alignment::_1;
@@ -325,7 +325,7 @@ impl Allocation for NonNull<str> {
     }
 }
 
-impl<T, const N: usize> Allocation for NonNull<[T; N]> {
+impl<T, const N: usize> SlicePtr for NonNull<[T; N]> {
     type Item = T;
     type Resized = NonNull<[T]>;
     const ALIGNMENT: Alignment = Alignment::of::<T>();
@@ -345,7 +345,7 @@ impl<T, const N: usize> Allocation for NonNull<[T; N]> {
     }
 }
 
-impl<T, const ALIGN: usize> Allocation for AlignedSlice<T, ALIGN> {
+impl<T, const ALIGN: usize> SlicePtr for AlignedSlice<T, ALIGN> {
     type Item = T;
     type Resized = AlignedSlice<T, ALIGN>;
     const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
@@ -365,7 +365,7 @@ impl<T, const ALIGN: usize> Allocation for AlignedSlice<T, ALIGN> {
     }
 }
 
-impl<T, const ALIGN: usize> Allocation for SentinelSlice<T, ALIGN> {
+impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
     type Item = T;
     type Resized = AlignedSlice<T, ALIGN>;
     const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
@@ -388,7 +388,7 @@ impl<T, const ALIGN: usize> Allocation for SentinelSlice<T, ALIGN> {
 /// A pointer that `destroy` accepts: Zig's `anytype` for pointers to one item.
 ///
 /// Implemented by `NonNull<T>` and [`AlignedPtr`]. Sealed, because `destroy` relies on it.
-pub trait SingleItem: Copy + sealed::Sealed {
+pub trait ItemPtr: Copy + sealed::Sealed {
     /// The item's type.
     type Item;
     /// The alignment that the item was created with.
@@ -397,7 +397,7 @@ pub trait SingleItem: Copy + sealed::Sealed {
     fn as_non_null_ptr(self) -> NonNull<Self::Item>;
 }
 
-impl<T> SingleItem for NonNull<T> {
+impl<T> ItemPtr for NonNull<T> {
     type Item = T;
     const ALIGNMENT: Alignment = Alignment::of::<T>();
 
@@ -407,7 +407,7 @@ impl<T> SingleItem for NonNull<T> {
     }
 }
 
-impl<T, const ALIGN: usize> SingleItem for AlignedPtr<T, ALIGN> {
+impl<T, const ALIGN: usize> ItemPtr for AlignedPtr<T, ALIGN> {
     type Item = T;
     const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 

@@ -45,7 +45,7 @@ pub use locked::LockedAllocator;
 
 use crate::alignment::Alignment;
 #[cfg(feature = "std")]
-use crate::allocator::AllocatorState;
+use crate::allocator::AsAllocator;
 use crate::allocator::{Allocator, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
@@ -112,10 +112,10 @@ impl<'c> ThreadSafeAllocator<'c> {
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
     #[inline]
-    pub fn new<A: AllocatorState + Send>(child: &'c mut A) -> ThreadSafeAllocator<'c> {
+    pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> ThreadSafeAllocator<'c> {
         let child: &'c A = child;
         // SAFETY: `child` is borrowed exclusively for `'c` and this is its only handle, so by the second
-        // requirement of `AllocatorState` it may be called from any thread, one at a time.
+        // requirement of `AsAllocator` it may be called from any thread, one at a time.
         unsafe { ThreadSafeAllocator::from_child(child.allocator()) }
     }
 
@@ -151,9 +151,9 @@ impl<'c> ThreadSafeAllocator<'c> {
 
 // SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time.
 #[cfg(feature = "std")]
-unsafe impl AllocatorState for ThreadSafeAllocator<'_> {
+unsafe impl AsAllocator for ThreadSafeAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
-        ThreadSafeAllocator::allocator(self).get()
+        ThreadSafeAllocator::allocator(self).as_allocator()
     }
 }
 

@@ -149,7 +149,7 @@ fn rows(criterion: &mut Criterion, pairs: &mut Pairs, peer: &impl Items, name: &
 }
 
 pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
-    rows(criterion, pairs, &black_box(SMP_ALLOCATOR).get(), "smp through a handle");
+    rows(criterion, pairs, &black_box(SMP_ALLOCATOR).as_allocator(), "smp through a handle");
     rows(criterion, pairs, &Smp, "smp by name");
     rows(criterion, pairs, &System, "System");
     let row = "create + destroy 1,000 x 32 B: the loop alone / smp by name";

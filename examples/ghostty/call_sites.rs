@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
-use zigalloc::{Alignment, Allocator, AllocatorState, VTable, block, state};
+use zigalloc::{Alignment, Allocator, AsAllocator, VTable, block, state};
 
 /// How often each function of the table was called, in its order.
 type Calls = [usize; 4];
@@ -15,14 +15,14 @@ const RESIZE: usize = 1;
 const REMAP: usize = 2;
 const FREE: usize = 3;
 
-pub(crate) struct CallSites<A: AllocatorState> {
+pub(crate) struct CallSites<A: AsAllocator> {
     underlying: A,
     /// The number of the allocation that is refused, if any.
     refused: Option<usize>,
     by_return_address: RefCell<HashMap<usize, Calls>>,
 }
 
-impl<A: AllocatorState> CallSites<A> {
+impl<A: AsAllocator> CallSites<A> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -115,14 +115,14 @@ impl<A: AllocatorState> CallSites<A> {
 
 // SAFETY: the state, and the allocator below it, are reached through `self` only. The functions pass
 // everything on, so the contract is kept if the allocator below keeps it.
-unsafe impl<A: AllocatorState> AllocatorState for CallSites<A> {
+unsafe impl<A: AsAllocator> AsAllocator for CallSites<A> {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }
 
-impl<A: AllocatorState> fmt::Display for CallSites<A> {
+impl<A: AsAllocator> fmt::Display for CallSites<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by_return_address = self.by_return_address.borrow();
         let mut sites: Vec<(usize, Calls)> =

@@ -36,7 +36,7 @@ use std::{env, fs};
 
 use zigalloc::heap::{Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
 use zigalloc::testing::{FailingAllocator, FailingConfig};
-use zigalloc::{AllocatorState, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{AsAllocator, SyncAllocator, ThreadSafeAllocator};
 
 use call_sites::CallSites;
 use library::{Library, OutOfMemory};
@@ -169,7 +169,7 @@ fn fail(library: &Library, recording: &[u8], n: usize) -> ExitCode {
 }
 
 /// A [`session`] with a lock around an allocator.
-fn in_lock<A: AllocatorState + Send>(
+fn in_lock<A: AsAllocator + Send>(
     library: &Library,
     allocator: &mut A,
     recording: &[u8],

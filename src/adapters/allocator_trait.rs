@@ -11,7 +11,7 @@ use core::ptr::{self, NonNull};
 use super::api;
 use crate::adapters::blocks;
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::return_address::return_address;
 use crate::vtable::{VTable, block, state};
 
@@ -104,18 +104,18 @@ unsafe impl api::Allocator for Allocator<'_> {
 unsafe impl api::Allocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
-        self.get().allocate(layout)
+        self.as_allocator().allocate(layout)
     }
 
     #[inline(always)]
     fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
-        self.get().allocate_zeroed(layout)
+        self.as_allocator().allocate_zeroed(layout)
     }
 
     #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: this function's own requirements.
-        unsafe { self.get().deallocate(ptr, layout) };
+        unsafe { self.as_allocator().deallocate(ptr, layout) };
     }
 
     #[inline(always)]
@@ -126,7 +126,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
         // SAFETY: this function's own requirements.
-        unsafe { self.get().grow(ptr, old_layout, new_layout) }
+        unsafe { self.as_allocator().grow(ptr, old_layout, new_layout) }
     }
 
     #[inline(always)]
@@ -137,7 +137,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
         // SAFETY: this function's own requirements.
-        unsafe { self.get().grow_zeroed(ptr, old_layout, new_layout) }
+        unsafe { self.as_allocator().grow_zeroed(ptr, old_layout, new_layout) }
     }
 
     #[inline(always)]
@@ -148,7 +148,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
         // SAFETY: this function's own requirements.
-        unsafe { self.get().shrink(ptr, old_layout, new_layout) }
+        unsafe { self.as_allocator().shrink(ptr, old_layout, new_layout) }
     }
 }
 
@@ -324,7 +324,7 @@ impl<A: api::Allocator> FromAllocator<A> {
 // 2. It is `Send` if `A` is. With exclusive access one could move the `A` to any thread and call it
 // there, and `Send` means that this is sound even if clones of it exist. 3. It is `Sync` if `A` is: see
 // `thread_safe_allocator`.
-unsafe impl<A: api::Allocator> AllocatorState for FromAllocator<A> {
+unsafe impl<A: api::Allocator> AsAllocator for FromAllocator<A> {
     #[inline]
     fn allocator(&self) -> Allocator<'_> {
         FromAllocator::allocator(self)

@@ -13,7 +13,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, state};
 
 /// Turns any `GlobalAlloc` into an allocator of this crate: mimalloc, the system's allocator, a wrapper that counts.
@@ -153,7 +153,7 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
 
 // SAFETY: 1. and 4. See `allocator`. 2. It is `Send` if `G` is, and with exclusive access any thread may
 // call it then. 3. It is `Sync` if `G` is: see `thread_safe_allocator`.
-unsafe impl<G: GlobalAlloc> AllocatorState for FromGlobalAlloc<G> {
+unsafe impl<G: GlobalAlloc> AsAllocator for FromGlobalAlloc<G> {
     #[inline]
     fn allocator(&self) -> Allocator<'_> {
         FromGlobalAlloc::allocator(self)

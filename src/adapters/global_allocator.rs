@@ -198,7 +198,7 @@ unsafe impl GlobalAlloc for GlobalAllocator {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Ok(layout) = widened(layout) else { return ptr::null_mut() };
-        let memory = blocks::allocate_zeroed(self.allocator.get(), layout, 0);
+        let memory = blocks::allocate_zeroed(self.allocator.as_allocator(), layout, 0);
         memory.map_or(ptr::null_mut(), |memory| memory.cast().as_ptr())
     }
 
@@ -222,7 +222,7 @@ unsafe impl GlobalAlloc for GlobalAllocator {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { NonNull::new_unchecked(ptr) };
         // SAFETY: a live block with this layout, not used after success, by our caller.
-        let memory = unsafe { blocks::reallocate(self.allocator.get(), memory, layout, new_layout, 0) };
+        let memory = unsafe { blocks::reallocate(self.allocator.as_allocator(), memory, layout, new_layout, 0) };
         memory.map_or(ptr::null_mut(), |memory| memory.cast().as_ptr())
     }
 }

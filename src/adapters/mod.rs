@@ -2,7 +2,7 @@
 //!
 //! | trait | from a handle to the trait | from the trait to a handle |
 //! |---|---|---|
-//! | `allocator-api2` 0.2: hashbrown, bumpalo | [`Allocator`](crate::Allocator) and [`SyncAllocator`](crate::SyncAllocator) implement it | `allocator_api2::FromAllocator` |
+//! | `allocator-api2` 0.2: hashbrown, bumpalo | [`Allocator`](crate::Allocator) and [`SyncAllocator`](crate::SyncAllocator) implement it | `allocator_api2_02::FromAllocator` |
 //! | `allocator-api2` 0.4: blink-alloc, bump-scope | the same, feature `allocator-api2-04` | `allocator_api2_04::FromAllocator` |
 //! | nightly's `core::alloc::Allocator`: `Vec`, `Box` | the same, feature `nightly` | `nightly::FromAllocator` |
 //! | `GlobalAlloc`: `#[global_allocator]`, mimalloc | [`GlobalAllocator`] | [`FromGlobalAlloc`] |
@@ -47,14 +47,14 @@
 
 // A build without any of the traits needs only a part of these.
 #[cfg_attr(
-    not(any(feature = "allocator-api2", feature = "allocator-api2-04", feature = "nightly")),
+    not(any(feature = "allocator-api2-02", feature = "allocator-api2-04", feature = "nightly")),
     allow(dead_code)
 )]
 mod blocks;
 
 // `allocator_trait.rs` is compiled as a submodule of each of the three.
-#[cfg(feature = "allocator-api2")]
-pub mod allocator_api2;
+#[cfg(feature = "allocator-api2-02")]
+pub mod allocator_api2_02;
 #[cfg(feature = "allocator-api2-04")]
 pub mod allocator_api2_04;
 #[cfg(feature = "nightly")]

@@ -28,7 +28,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 use std::io::Write as _;
 
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::VTable;
 
 pub mod arena;
@@ -152,7 +152,7 @@ impl<T> Owned<T> {
     }
 }
 
-impl<T: AllocatorState> Owned<T> {
+impl<T: AsAllocator> Owned<T> {
     /// Returns the allocator's handle for C.
     ///
     /// # Safety

@@ -64,7 +64,7 @@ pub use checkpoint::{Checkpoint, Scope};
 use node::{NODE_SIZE, Node, is_last, place};
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::vtable::{VTable, state};
 
 /// An allocator whose blocks are freed all at once.
@@ -100,7 +100,7 @@ use crate::vtable::{VTable, state};
 ///
 /// Ports `std.heap.ArenaAllocator` of Zig 0.15.2.
 #[doc(alias = "std.heap.ArenaAllocator")]
-pub struct ArenaAllocator<C: ChildAllocator> {
+pub struct ArenaAllocator<C: Handle> {
     child_allocator: C,
     state: State,
 }
@@ -148,7 +148,7 @@ pub enum ResetMode {
 
 // SAFETY: the nodes are blocks of the child, which may be used from the other thread if its handle
 // may; the handles that reach the state borrow the arena, so there are none when it moves.
-unsafe impl<C: ChildAllocator + Send> Send for ArenaAllocator<C> {}
+unsafe impl<C: Handle + Send> Send for ArenaAllocator<C> {}
 
 impl State {
     /// Makes another node the newest, of which `end_index` bytes are in use.
@@ -178,12 +178,12 @@ impl State {
     /// assert_eq!(arena.query_capacity(), 0);
     /// ```
     #[inline]
-    pub unsafe fn promote<C: ChildAllocator>(self, child_allocator: C) -> ArenaAllocator<C> {
+    pub unsafe fn promote<C: Handle>(self, child_allocator: C) -> ArenaAllocator<C> {
         ArenaAllocator { child_allocator, state: self }
     }
 }
 
-impl<C: ChildAllocator> ArenaAllocator<C> {
+impl<C: Handle> ArenaAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -434,7 +434,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
 
 /// A thread-local arena is dropped in the middle of a call of its child if the child exits the process
 /// (`std::process::exit`). Its list is then unreliable, so its nodes leak.
-impl<C: ChildAllocator> Drop for ArenaAllocator<C> {
+impl<C: Handle> Drop for ArenaAllocator<C> {
     fn drop(&mut self) {
         let (nodes, _) = self.take_nodes();
         // SAFETY: nodes taken from the list. All blocks have ended, since handles borrow the arena.
@@ -444,13 +444,13 @@ impl<C: ChildAllocator> Drop for ArenaAllocator<C> {
 
 // SAFETY: 1. as `allocator` says. 2. The state is the arena's own. If it is `Send`, its child is a
 // `SyncAllocator`, which any thread may call.
-unsafe impl<C: ChildAllocator> AllocatorState for ArenaAllocator<C> {
+unsafe impl<C: Handle> AsAllocator for ArenaAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         ArenaAllocator::allocator(self)
     }
 }
 
-impl<C: ChildAllocator> fmt::Debug for ArenaAllocator<C> {
+impl<C: Handle> fmt::Debug for ArenaAllocator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ArenaAllocator")
             .field("child_allocator", &self.child_allocator)

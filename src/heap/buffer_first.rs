@@ -39,7 +39,7 @@ use core::ptr::NonNull;
 
 use super::fixed_buffer::FixedBufferAllocator;
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::vtable::{VTable, block, state};
 
 /// Serves requests from a buffer while they fit, and from another allocator, the fallback, when they do not.
@@ -71,12 +71,12 @@ use crate::vtable::{VTable, block, state};
 ///
 /// Ports `std.heap.BufferFirstAllocator` of Zig 0.17.1.
 #[doc(alias = "std.heap.BufferFirstAllocator")]
-pub struct BufferFirstAllocator<'b, C: ChildAllocator> {
+pub struct BufferFirstAllocator<'b, C: Handle> {
     fallback_allocator: C,
     fixed_buffer_allocator: FixedBufferAllocator<'b>,
 }
 
-impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
+impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -145,7 +145,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
         if inside.is_some() {
             return inside;
         }
-        let fallback = this.fallback_allocator.handle();
+        let fallback = this.fallback_allocator.as_allocator();
         // SAFETY: `len` is not zero, by our caller; the fallback's handle is in our thread, with ours (one-thread).
         let memory = unsafe { fallback.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
@@ -175,7 +175,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
             // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
             unsafe { buffer.raw_resize(memory, alignment, new_len, ret_addr) }
         } else {
-            let fallback = this.fallback_allocator.handle();
+            let fallback = this.fallback_allocator.as_allocator();
             // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in
             // `alloc`.
             unsafe { fallback.raw_resize(memory, alignment, new_len, ret_addr) }
@@ -200,7 +200,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
             // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
             return unsafe { buffer.raw_remap(memory, alignment, new_len, ret_addr) };
         }
-        let fallback = this.fallback_allocator.handle();
+        let fallback = this.fallback_allocator.as_allocator();
         // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
         // The old block is gone, so it is too late to refuse.
@@ -232,7 +232,7 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
             // SAFETY: a live block of the buffer, not used afterwards, by our caller; one thread, as in `alloc`.
             unsafe { buffer.raw_free(memory, alignment, ret_addr) };
         } else {
-            let fallback = this.fallback_allocator.handle();
+            let fallback = this.fallback_allocator.as_allocator();
             // SAFETY: a live block of the fallback, not used afterwards, by our caller; one thread, as in `alloc`.
             unsafe { fallback.raw_free(memory, alignment, ret_addr) };
         }
@@ -241,13 +241,13 @@ impl<'b, C: ChildAllocator> BufferFirstAllocator<'b, C> {
 
 // SAFETY: 1. as `allocator` says. 2. The fixed buffer is its own, and the fallback is a handle: if it is
 // `Send`, any thread may call it.
-unsafe impl<C: ChildAllocator> AllocatorState for BufferFirstAllocator<'_, C> {
+unsafe impl<C: Handle> AsAllocator for BufferFirstAllocator<'_, C> {
     fn allocator(&self) -> Allocator<'_> {
         BufferFirstAllocator::allocator(self)
     }
 }
 
-impl<C: ChildAllocator> fmt::Debug for BufferFirstAllocator<'_, C> {
+impl<C: Handle> fmt::Debug for BufferFirstAllocator<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BufferFirstAllocator")
             .field("fallback_allocator", &self.fallback_allocator)

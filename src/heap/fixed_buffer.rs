@@ -37,7 +37,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
 /// A bump allocator over a buffer. It needs no operating system and is the fastest allocator here.
@@ -509,7 +509,7 @@ impl<'b> FixedBufferAllocator<'b> {
 
 // SAFETY: 1. As in `allocator`. 2. The state is the index and an exclusively borrowed buffer, so only handles made
 // from `self` reach it.
-unsafe impl AllocatorState for FixedBufferAllocator<'_> {
+unsafe impl AsAllocator for FixedBufferAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
         FixedBufferAllocator::allocator(self)
     }

@@ -72,7 +72,7 @@ use core::ptr::NonNull;
 
 use super::arena::{ArenaAllocator, ResetMode};
 use crate::alignment::Alignment;
-use crate::allocator::ChildAllocator;
+use crate::allocator::Handle;
 use crate::error::Error;
 use crate::interface::set_undefined;
 use crate::return_address::return_address;
@@ -139,7 +139,7 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 #[doc(alias = "memory_pool.ExtraManaged")]
 #[doc(alias = "MemoryPoolOptions")]
 #[doc(alias = "Options")]
-pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> {
+pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> {
     /// Above the arena, so that it is empty when the arena frees its nodes: fields are dropped in this order.
     free_list: FreeList,
     arena: ArenaAllocator<C>,
@@ -169,7 +169,7 @@ struct Link {
 
 // SAFETY: the arena may move to another thread if its child's handle may. The list is made of the arena's
 // memory. Boxes borrow the pool, so there are none when it moves; raw items are raw pointers.
-unsafe impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator + Send> Send
+unsafe impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle + Send> Send
     for MemoryPoolExtra<T, ALIGN, GROWABLE, C>
 {
 }
@@ -208,7 +208,7 @@ impl FreeList {
     }
 }
 
-impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> MemoryPoolExtra<T, ALIGN, GROWABLE, C> {
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, ALIGN, GROWABLE, C> {
     /// How many bytes an item takes: its size, and at least a word.
     #[doc(alias = "item_size")]
     pub const ITEM_SIZE: usize =
@@ -437,7 +437,7 @@ unsafe fn destroy<T>(free_list: &FreeList, item: NonNull<T>) {
     unsafe { free_list.push(item.cast()) };
 }
 
-impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> fmt::Debug
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> fmt::Debug
     for MemoryPoolExtra<T, ALIGN, GROWABLE, C>
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -80,7 +80,7 @@ pub use self::source::Sbrk;
 #[cfg(doc)]
 use super::FixedBufferAllocator;
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
 /// The unit in which a source grows, in bytes.
@@ -306,9 +306,9 @@ impl<S: Sbrk> SbrkAllocator<S> {
 }
 
 // SAFETY: 1. As in `allocator`. 2. It owns the source and the lists. 3. There is a lock. 4. There is one source.
-unsafe impl<S: Sbrk> AllocatorState for SbrkAllocator<S> {
+unsafe impl<S: Sbrk> AsAllocator for SbrkAllocator<S> {
     fn allocator(&self) -> Allocator<'_> {
-        SbrkAllocator::allocator(self).get()
+        SbrkAllocator::allocator(self).as_allocator()
     }
 }
 

@@ -149,7 +149,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::heap::ResetMode;
 use crate::return_address::return_address;
 use crate::sync::{AtomicPtr, Ordering};
@@ -588,9 +588,9 @@ impl Drop for SharedArenaAllocator<'_> {
 }
 
 // SAFETY: 1. As in `allocator`. 2. Any thread may use the handle at any time.
-unsafe impl AllocatorState for SharedArenaAllocator<'_> {
+unsafe impl AsAllocator for SharedArenaAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
-        SharedArenaAllocator::allocator(self).get()
+        SharedArenaAllocator::allocator(self).as_allocator()
     }
 }
 

@@ -95,15 +95,15 @@
 //!
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 
-mod local;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod thread_cache;
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
-use self::local::{Local, Shared};
+use self::thread_cache::{Depots, ThreadCache};
 use super::page_size::PAGE_SIZE_MAX;
 use super::{PageAllocator, page_size, whole_block};
 use crate::alignment::Alignment;
@@ -174,15 +174,15 @@ const CARRIER_CLASS: usize = CLASS_COUNT;
 /// The length of the blocks of a class in bytes.
 #[inline(always)]
 const fn block_len(class: usize) -> usize {
-    if class == CARRIER_CLASS { size_of::<stack::Entry>() } else { 1 << (class + MIN_CLASS) }
+    if class == CARRIER_CLASS { size_of::<stack::StackNode>() } else { 1 << (class + MIN_CLASS) }
 }
 
 /// The state shared by all threads.
-static SHARED: Shared = Shared::new();
+static DEPOTS: Depots = Depots::new();
 
 /// The state of one thread.
 struct Thread {
-    local: Local,
+    local: ThreadCache,
     state: Cell<State>,
 }
 
@@ -204,7 +204,7 @@ enum State {
 struct AtThreadEnd;
 
 thread_local! {
-    static THREAD: Thread = const { Thread { local: Local::new(), state: Cell::new(State::New) } };
+    static THREAD: Thread = const { Thread { local: ThreadCache::new(), state: Cell::new(State::New) } };
     static AT_THREAD_END: AtThreadEnd = const { AtThreadEnd };
 }
 
@@ -215,7 +215,7 @@ impl Drop for AtThreadEnd {
     fn drop(&mut self) {
         THREAD.with(|thread| {
             thread.state.set(State::Ended);
-            thread.local.close(&SHARED);
+            thread.local.close(&DEPOTS);
         });
     }
 }
@@ -236,15 +236,15 @@ impl Thread {
 }
 
 /// Calls `work` with the thread's chains, or if they are not in use, with empty ones for this call.
-fn with_local<R>(work: impl FnOnce(&Local) -> R) -> R {
+fn with_cache<R>(work: impl FnOnce(&ThreadCache) -> R) -> R {
     THREAD.with(|thread| {
         if thread.is_ready() {
             return work(&thread.local);
         }
-        let local = Local::new();
+        let local = ThreadCache::new();
         local.open();
         let result = work(&local);
-        local.close(&SHARED);
+        local.close(&DEPOTS);
         result
     })
 }
@@ -252,16 +252,16 @@ fn with_local<R>(work: impl FnOnce(&Local) -> R) -> R {
 #[cold]
 #[inline(never)]
 fn alloc_slow(class: usize) -> Option<NonNull<u8>> {
-    with_local(|local| local.alloc(&SHARED, class))
+    with_cache(|local| local.alloc(&DEPOTS, class))
 }
 
 /// # Safety
-/// As [`Local::free`], for the chains of this thread.
+/// As [`ThreadCache::free`], for the chains of this thread.
 #[cold]
 #[inline(never)]
 unsafe fn free_slow(class: usize, memory: NonNull<u8>) {
-    // SAFETY: a block of the class, by our caller; `with_local` passes open chains.
-    with_local(|local| unsafe { local.free(&SHARED, class, memory) });
+    // SAFETY: a block of the class, by our caller; `with_cache` passes open chains.
+    with_cache(|local| unsafe { local.free(&DEPOTS, class, memory) });
 }
 
 impl SmpAllocator {
@@ -281,7 +281,7 @@ impl SmpAllocator {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn slab_bytes() -> usize {
-        SHARED.slab_bytes()
+        DEPOTS.slab_bytes()
     }
 
     #[inline]

@@ -46,7 +46,7 @@ use core::ptr::NonNull;
 
 use super::fixed_buffer::FixedBufferAllocator;
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::vtable::{VTable, block, state};
 
 /// Serves requests from `N` bytes of its own while they fit, and from another allocator, the fallback, when they do
@@ -77,7 +77,7 @@ use crate::vtable::{VTable, block, state};
 ///
 /// Ports `std.heap.StackFallbackAllocator` of Zig 0.15.2.
 #[doc(alias = "std.heap.StackFallbackAllocator")]
-pub struct StackFallbackAllocator<const N: usize, C: ChildAllocator> {
+pub struct StackFallbackAllocator<const N: usize, C: Handle> {
     buffer: UnsafeCell<[MaybeUninit<u8>; N]>,
     /// How many bytes of the buffer are in use. Never more than `N`.
     end_index: Cell<usize>,
@@ -94,7 +94,7 @@ pub struct StackFallbackAllocator<const N: usize, C: ChildAllocator> {
 /// Ports `std.heap.stackFallback` of Zig 0.15.2.
 #[doc(alias = "stackFallback")]
 #[inline]
-pub const fn stack_fallback<const N: usize, C: ChildAllocator>(
+pub const fn stack_fallback<const N: usize, C: Handle>(
     fallback_allocator: C,
 ) -> StackFallbackAllocator<N, C> {
     StackFallbackAllocator {
@@ -105,7 +105,7 @@ pub const fn stack_fallback<const N: usize, C: ChildAllocator>(
     }
 }
 
-impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
+impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -207,7 +207,7 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
         if inside.is_some() {
             return inside;
         }
-        let fallback = this.fallback_allocator.handle();
+        let fallback = this.fallback_allocator.as_allocator();
         // SAFETY: `len` is not zero, by our caller; the fallback's handle is in our thread, with ours (one-thread).
         let memory = unsafe { fallback.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
@@ -238,7 +238,7 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
                 buffer.raw_resize(memory, alignment, new_len, ret_addr)
             })
         } else {
-            let fallback = this.fallback_allocator.handle();
+            let fallback = this.fallback_allocator.as_allocator();
             // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in
             // `alloc`.
             unsafe { fallback.raw_resize(memory, alignment, new_len, ret_addr) }
@@ -264,7 +264,7 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
                 buffer.raw_remap(memory, alignment, new_len, ret_addr)
             });
         }
-        let fallback = this.fallback_allocator.handle();
+        let fallback = this.fallback_allocator.as_allocator();
         // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
         // The old block is gone, so it is too late to refuse.
@@ -295,7 +295,7 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
             // SAFETY: a live block of the buffer, not used afterwards, by our caller; one thread, as in `alloc`.
             this.with_fixed_buffer(|buffer| unsafe { buffer.raw_free(memory, alignment, ret_addr) });
         } else {
-            let fallback = this.fallback_allocator.handle();
+            let fallback = this.fallback_allocator.as_allocator();
             // SAFETY: a live block of the fallback, not used afterwards, by our caller; one thread, as in `alloc`.
             unsafe { fallback.raw_free(memory, alignment, ret_addr) };
         }
@@ -304,13 +304,13 @@ impl<const N: usize, C: ChildAllocator> StackFallbackAllocator<N, C> {
 
 // SAFETY: 1. as `get` says. 2. The buffer is its own, and the fallback is a handle: if it is `Send`, any
 // thread may call it.
-unsafe impl<const N: usize, C: ChildAllocator> AllocatorState for StackFallbackAllocator<N, C> {
+unsafe impl<const N: usize, C: Handle> AsAllocator for StackFallbackAllocator<N, C> {
     fn allocator(&self) -> Allocator<'_> {
         self.get()
     }
 }
 
-impl<const N: usize, C: ChildAllocator> fmt::Debug for StackFallbackAllocator<N, C> {
+impl<const N: usize, C: Handle> fmt::Debug for StackFallbackAllocator<N, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StackFallbackAllocator")
             .field("end_index", &self.end_index.get())

@@ -7,7 +7,7 @@ use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::return_address::return_address;
-use crate::slice::{AlignedPtr, SingleItem};
+use crate::slice::{AlignedPtr, ItemPtr};
 
 impl Allocator<'_> {
     /// Allocates memory for one `T` and leaves it uninitialised. [`destroy`](Self::destroy) frees it.
@@ -108,7 +108,7 @@ impl Allocator<'_> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
-    pub unsafe fn destroy<P: SingleItem>(self, ptr: P) {
+    pub unsafe fn destroy<P: ItemPtr>(self, ptr: P) {
         let memory = NonNull::slice_from_raw_parts(ptr.as_non_null_ptr().cast(), size_of::<P::Item>());
         if memory.is_empty() {
             return;

@@ -4,13 +4,13 @@ use super::{highest, set_undefined};
 use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::return_address::return_address;
-use crate::slice::Allocation;
+use crate::slice::SlicePtr;
 
 impl Allocator<'_> {
     /// Changes the number of elements without moving them, or returns false and changes nothing.
     ///
     /// `new_len` is in elements; 0 frees the memory. New elements are uninitialised. Your pointer keeps its old length:
-    /// call [`with_len`](Allocation::with_len) afterwards. `new_len` does not include a sentinel and none is written,
+    /// call [`with_len`](SlicePtr::with_len) afterwards. `new_len` does not include a sentinel and none is written,
     /// but the old length passed to the allocator includes the old sentinel (as in Zig since 0.16).
     ///
     /// # Safety
@@ -22,7 +22,7 @@ impl Allocator<'_> {
     /// Ports `resize` of Zig 0.15.2.
     ///
     /// ```
-    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, Allocation};
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, SlicePtr};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let memory = arena.allocator().alloc::<u8>(10)?;
     /// assert!(unsafe { arena.allocator().resize(memory, 20) }, "the last block of an arena can grow");
@@ -32,7 +32,7 @@ impl Allocator<'_> {
     /// ```
     #[must_use = "if the result is false, the block has its old length"]
     #[inline(always)]
-    pub unsafe fn resize<A: Allocation>(self, allocation: A, new_len: usize) -> bool {
+    pub unsafe fn resize<A: SlicePtr>(self, allocation: A, new_len: usize) -> bool {
         if new_len == 0 {
             // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
             unsafe { self.free_with_ret_addr(allocation, return_address()) };
@@ -74,7 +74,7 @@ impl Allocator<'_> {
     /// ```
     #[must_use = "if the result is `Some`, the block may have moved and the old pointer is dead"]
     #[inline(always)]
-    pub unsafe fn remap<A: Allocation>(self, allocation: A, new_len: usize) -> Option<A::Resized> {
+    pub unsafe fn remap<A: SlicePtr>(self, allocation: A, new_len: usize) -> Option<A::Resized> {
         if new_len == 0 {
             // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
             unsafe { self.free_with_ret_addr(allocation, return_address()) };
@@ -116,7 +116,7 @@ impl Allocator<'_> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
-    pub unsafe fn realloc<A: Allocation>(self, old_mem: A, new_n: usize) -> Result<A::Resized, Error> {
+    pub unsafe fn realloc<A: SlicePtr>(self, old_mem: A, new_n: usize) -> Result<A::Resized, Error> {
         // SAFETY: this function's own requirements.
         unsafe { self.realloc_advanced(old_mem, new_n, return_address()) }
     }
@@ -132,7 +132,7 @@ impl Allocator<'_> {
     /// Ports `reallocAdvanced` of Zig 0.15.2.
     #[doc(alias = "reallocAdvanced")]
     #[inline]
-    pub unsafe fn realloc_advanced<A: Allocation>(
+    pub unsafe fn realloc_advanced<A: SlicePtr>(
         self,
         old_mem: A,
         new_n: usize,

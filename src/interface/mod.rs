@@ -72,7 +72,7 @@ use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
 #[cfg(doc)]
-use crate::{allocator::Allocator, return_address, slice::Allocation};
+use crate::{allocator::Allocator, return_address, slice::SlicePtr};
 
 /// Fills memory whose content has become undefined, in builds with `debug_assertions`.
 ///

@@ -7,7 +7,7 @@ use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::return_address::return_address;
-use crate::slice::{AlignedSlice, Allocation, OptionalSentinel, Sentinel, SentinelSlice};
+use crate::slice::{AlignedSlice, OptionalSentinel, Sentinel, SentinelSlice, SlicePtr};
 
 impl Allocator<'_> {
     /// Allocates memory for `n` elements and leaves it uninitialised. [`free`](Self::free) frees it.
@@ -201,7 +201,7 @@ impl Allocator<'_> {
     /// # Safety
     /// - `memory` is a [live block](crate::VTable#live-block) of this allocator, or has no bytes.
     /// - Its type, alignment and sentinel included, is that of the last successful call that returned it (after a
-    ///   `resize`, that of [`with_len`](Allocation::with_len)), and its length is the one requested in that call.
+    ///   `resize`, that of [`with_len`](SlicePtr::with_len)), and its length is the one requested in that call.
     /// - It is not used afterwards.
     ///
     /// Ports `free` of Zig 0.15.2.
@@ -214,7 +214,7 @@ impl Allocator<'_> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
-    pub unsafe fn free<A: Allocation>(self, memory: A) {
+    pub unsafe fn free<A: SlicePtr>(self, memory: A) {
         // SAFETY: this function's own requirements.
         unsafe { self.free_with_ret_addr(memory, return_address()) };
     }
@@ -222,7 +222,7 @@ impl Allocator<'_> {
     /// # Safety
     /// As [`free`](Self::free).
     #[inline(always)]
-    pub(super) unsafe fn free_with_ret_addr<A: Allocation>(self, memory: A, return_address: usize) {
+    pub(super) unsafe fn free_with_ret_addr<A: SlicePtr>(self, memory: A, return_address: usize) {
         let bytes = memory.bytes();
         if bytes.is_empty() {
             return;

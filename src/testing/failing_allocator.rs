@@ -12,7 +12,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::symbol;
 use crate::vtable::{VTable, block, state};
 
@@ -112,7 +112,7 @@ impl Default for FailingConfig {
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.testing.FailingAllocator")]
-pub struct FailingAllocator<C: ChildAllocator> {
+pub struct FailingAllocator<C: Handle> {
     internal_allocator: C,
     alloc_index: Cell<usize>,
     resize_index: Cell<usize>,
@@ -127,7 +127,7 @@ pub struct FailingAllocator<C: ChildAllocator> {
     resize_fail_index: Cell<usize>,
 }
 
-impl<C: ChildAllocator> FailingAllocator<C> {
+impl<C: Handle> FailingAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -255,7 +255,7 @@ impl<C: ChildAllocator> FailingAllocator<C> {
             this.induce_failure(ret_addr);
             return None;
         }
-        let child = this.internal_allocator.handle();
+        let child = this.internal_allocator.as_allocator();
         // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
         // `SyncAllocator`.
         let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) }?;
@@ -281,7 +281,7 @@ impl<C: ChildAllocator> FailingAllocator<C> {
         }
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let child = this.internal_allocator.handle();
+        let child = this.internal_allocator.as_allocator();
         // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let resized = unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
         if resized {
@@ -306,7 +306,7 @@ impl<C: ChildAllocator> FailingAllocator<C> {
         }
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let child = this.internal_allocator.handle();
+        let child = this.internal_allocator.as_allocator();
         // SAFETY: as in `resize`.
         let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) }?;
         this.count_resize(memory_len, new_len);
@@ -325,7 +325,7 @@ impl<C: ChildAllocator> FailingAllocator<C> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let child = this.internal_allocator.handle();
+        let child = this.internal_allocator.as_allocator();
         // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
         unsafe { child.raw_free(memory, alignment, ret_addr) };
         add(&this.deallocations, 1);
@@ -358,13 +358,13 @@ fn add(counter: &Cell<usize>, n: usize) {
 
 // SAFETY: 1. See `allocator`. 2. The counters belong to `self`. If the type is `Send`, its child is a
 // `SyncAllocator`, which any thread may call.
-unsafe impl<C: ChildAllocator> AllocatorState for FailingAllocator<C> {
+unsafe impl<C: Handle> AsAllocator for FailingAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         FailingAllocator::allocator(self)
     }
 }
 
-impl<C: ChildAllocator> fmt::Debug for FailingAllocator<C> {
+impl<C: Handle> fmt::Debug for FailingAllocator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FailingAllocator")
             .field("alloc_index", &self.alloc_index.get())

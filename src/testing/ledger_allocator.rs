@@ -11,10 +11,10 @@ use core::cell::RefCell;
 use core::fmt;
 use core::ptr::NonNull;
 
+use super::conformance::ledger::{Breach, Ledger};
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::symbol::Symbol;
-use crate::testing::ledger::{Breach, Ledger};
 use crate::vtable::{VTable, block, state};
 
 /// Checks every call against a ledger of live blocks, and aborts with a message when the caller or the child breaks the
@@ -43,12 +43,12 @@ use crate::vtable::{VTable, block, state};
 /// ledger.assert_no_leaks();
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-pub struct LedgerAllocator<C: ChildAllocator> {
+pub struct LedgerAllocator<C: Handle> {
     child_allocator: C,
     ledger: RefCell<Ledger>,
 }
 
-impl<C: ChildAllocator> LedgerAllocator<C> {
+impl<C: Handle> LedgerAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -131,7 +131,7 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
             "LedgerAllocator: alloc of 0 bytes (clause non-zero), called by {}",
             Symbol(ret_addr)
         );
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: `len` is not zero. Our caller is in the thread of the child's handle, unless that is a
         // `SyncAllocator`.
         let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) }?;
@@ -162,7 +162,7 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         };
         // Bytes that the child gets back leave the ledger before the call, since the call may not return.
         enter(memory_len.min(new_len));
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: a live block of the child, by the ledger; `new_len` is not zero; one thread, as in `alloc`.
         let resized = unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
         enter(if resized { new_len } else { memory_len });
@@ -184,7 +184,7 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         let memory = unsafe { block(memory, memory_len) };
         // The block leaves the ledger before the call, since the call may not return.
         this.ledger.borrow_mut().remove(memory.addr().get());
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: as in `resize`.
         let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
         let live = remapped.map_or(memory, |remapped| NonNull::slice_from_raw_parts(remapped, new_len));
@@ -207,7 +207,7 @@ impl<C: ChildAllocator> LedgerAllocator<C> {
         this.ledger.borrow_mut().remove(memory.addr());
         // SAFETY: the ledger had a live block at this address, so it is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: a live block of the child, by the ledger; one thread, as in `alloc`.
         unsafe { child.raw_free(memory, alignment, ret_addr) };
     }
@@ -220,13 +220,13 @@ fn child_fails(call: fmt::Arguments<'_>, breach: Breach) -> ! {
 
 // SAFETY: 1. See `allocator`. 2. The ledger belongs to `self`. If the type is `Send`, its child is a
 // `SyncAllocator`, which any thread may call.
-unsafe impl<C: ChildAllocator> AllocatorState for LedgerAllocator<C> {
+unsafe impl<C: Handle> AsAllocator for LedgerAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         LedgerAllocator::allocator(self)
     }
 }
 
-impl<C: ChildAllocator> fmt::Debug for LedgerAllocator<C> {
+impl<C: Handle> fmt::Debug for LedgerAllocator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LedgerAllocator")
             .field("child_allocator", &self.child_allocator)

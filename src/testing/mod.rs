@@ -32,29 +32,25 @@
 //! `ValidationAllocator` of `lib/std/mem.zig` and the shared tests of `lib/std/heap.zig` of Zig 0.15.2.
 
 mod check_failures;
-#[cfg(feature = "alloc")]
-mod checked;
 mod conformance;
 mod failing_allocator;
 #[cfg(feature = "alloc")]
-mod ledger;
-#[cfg(feature = "alloc")]
 mod ledger_allocator;
-#[cfg(feature = "alloc")]
-mod strict;
 mod validation_allocator;
 #[cfg(feature = "std")]
 mod with_allocator;
 
 pub use check_failures::{AsOutOfMemory, CheckError, FailurePoint, check_all_allocation_failures};
+#[cfg(feature = "alloc")]
+pub use conformance::strict::{
+    StrictConfig, test_allocator_strict, test_allocator_strict_with, test_handles_strict,
+};
 pub use conformance::{
     test_allocator, test_allocator_aligned, test_allocator_aligned_shrink, test_allocator_large_alignment,
 };
 pub use failing_allocator::{FailingAllocator, FailingConfig};
 #[cfg(feature = "alloc")]
 pub use ledger_allocator::LedgerAllocator;
-#[cfg(feature = "alloc")]
-pub use strict::{StrictConfig, test_allocator_strict, test_allocator_strict_with, test_handles_strict};
 pub use validation_allocator::{Reset, ValidationAllocator, validation_wrap};
 #[cfg(feature = "std")]
 pub use with_allocator::with_allocator;

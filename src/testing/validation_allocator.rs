@@ -9,7 +9,7 @@
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState};
+use crate::allocator::{Allocator, AsAllocator};
 use crate::heap::FixedBufferAllocator;
 use crate::vtable::{VTable, block, state};
 
@@ -37,7 +37,7 @@ use crate::vtable::{VTable, block, state};
 /// ```
 #[doc(alias = "std.mem.ValidationAllocator")]
 #[derive(Debug)]
-pub struct ValidationAllocator<T: AllocatorState> {
+pub struct ValidationAllocator<T: AsAllocator> {
     /// The allocator that receives the calls.
     pub underlying_allocator: T,
 }
@@ -56,7 +56,7 @@ pub struct ValidationAllocator<T: AllocatorState> {
 /// ```
 #[doc(alias = "validationWrap")]
 #[inline]
-pub const fn validation_wrap<T: AllocatorState>(allocator: T) -> ValidationAllocator<T> {
+pub const fn validation_wrap<T: AsAllocator>(allocator: T) -> ValidationAllocator<T> {
     ValidationAllocator::init(allocator)
 }
 
@@ -86,13 +86,13 @@ impl Reset for FixedBufferAllocator<'_> {
     }
 }
 
-impl<T: AllocatorState + Reset> Reset for ValidationAllocator<T> {
+impl<T: AsAllocator + Reset> Reset for ValidationAllocator<T> {
     fn reset(&mut self) {
         ValidationAllocator::reset(self);
     }
 }
 
-impl<T: AllocatorState> ValidationAllocator<T> {
+impl<T: AsAllocator> ValidationAllocator<T> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -221,7 +221,7 @@ impl<T: AllocatorState> ValidationAllocator<T> {
 
 // SAFETY: 1. See `allocator`. 2. The state is the underlying allocator's. If this type is `Send`, `T`
 // is, and satisfies 2 itself; the only way to it is through `self`.
-unsafe impl<T: AllocatorState> AllocatorState for ValidationAllocator<T> {
+unsafe impl<T: AsAllocator> AsAllocator for ValidationAllocator<T> {
     fn allocator(&self) -> Allocator<'_> {
         ValidationAllocator::allocator(self)
     }

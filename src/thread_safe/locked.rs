@@ -6,7 +6,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use lock_api::{Mutex, MutexGuard, RawMutex};
 
 use super::{Lock, Locked};
-use crate::allocator::{Allocator, AllocatorState, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 
 /// Makes any allocator usable from any number of threads, with a mutex of your choice around each call.
 ///
@@ -76,10 +76,10 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
     #[inline]
-    pub fn new<A: AllocatorState + Send>(child: &'c mut A) -> LockedAllocator<'c, R> {
+    pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> LockedAllocator<'c, R> {
         let child: &'c A = child;
         // SAFETY: `child` is borrowed exclusively for `'c` and this is its only handle, so by the second
-        // requirement of `AllocatorState` it may be called from any thread, one at a time.
+        // requirement of `AsAllocator` it may be called from any thread, one at a time.
         unsafe { LockedAllocator::from_child(child.allocator()) }
     }
 
@@ -108,9 +108,9 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
 }
 
 // SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time, since `R` is `Sync`.
-unsafe impl<R: RawMutex + Sync> AllocatorState for LockedAllocator<'_, R> {
+unsafe impl<R: RawMutex + Sync> AsAllocator for LockedAllocator<'_, R> {
     fn allocator(&self) -> Allocator<'_> {
-        LockedAllocator::allocator(self).get()
+        LockedAllocator::allocator(self).as_allocator()
     }
 }
 

@@ -29,7 +29,7 @@ use core::sync::atomic::AtomicU64 as Counter;
 use core::sync::atomic::AtomicUsize as Counter;
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
 /// The value of a [`Counter`].
@@ -100,7 +100,7 @@ const CLASSES: usize = usize::BITS as usize + 1;
 /// ```
 ///
 /// [`allocator`]: CountingAllocator::allocator
-pub struct CountingAllocator<C: ChildAllocator> {
+pub struct CountingAllocator<C: Handle> {
     child_allocator: C,
     live_bytes: AtomicUsize,
     /// The highest value that `live_bytes` has reached.
@@ -134,7 +134,7 @@ impl<'c> CountingAllocator<SyncAllocator<'c>> {
     }
 }
 
-impl<C: ChildAllocator> CountingAllocator<C> {
+impl<C: Handle> CountingAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -234,7 +234,7 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         // SAFETY: `ctx` is the `&Self` that `handle` passed.
         let this = unsafe { state::<Self>(ctx) };
         increment(&this.alloc_sizes[class(len)]);
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
         // `SyncAllocator`.
         let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) };
@@ -261,7 +261,7 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         increment(&this.resize_calls);
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let call = || unsafe { child.raw_resize(memory, alignment, new_len, ret_addr) };
         let resized = this.change(memory_len, new_len, call, |resized| *resized);
@@ -285,7 +285,7 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         increment(&this.remap_calls);
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: as in `resize`.
         let call = || unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
         let remapped = this.change(memory_len, new_len, call, Option::is_some);
@@ -309,7 +309,7 @@ impl<C: ChildAllocator> CountingAllocator<C> {
         let memory = unsafe { block(memory, memory_len) };
         increment(&this.free_calls);
         this.end_bytes(memory_len);
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
         unsafe { child.raw_free(memory, alignment, ret_addr) };
     }
@@ -472,13 +472,13 @@ impl fmt::Display for Power {
 
 // SAFETY: 1. See `handle`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncAllocator`,
 // which any thread may call. 3. The same, and the counters are atomic.
-unsafe impl<C: ChildAllocator> AllocatorState for CountingAllocator<C> {
+unsafe impl<C: Handle> AsAllocator for CountingAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()
     }
 }
 
-impl<C: ChildAllocator> fmt::Debug for CountingAllocator<C> {
+impl<C: Handle> fmt::Debug for CountingAllocator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CountingAllocator")
             .field("child_allocator", &self.child_allocator)

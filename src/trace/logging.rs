@@ -31,7 +31,7 @@ pub use sink::{FmtSink, Sink};
 use crate::alignment::Alignment;
 #[cfg(feature = "std")]
 use crate::allocator::SyncAllocator;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::vtable::{VTable, block, state};
 
 /// Passes every call on to its child, and then writes one line about it to a [`Sink`].
@@ -103,7 +103,7 @@ use crate::vtable::{VTable, block, state};
 #[doc(alias = "std.heap.LoggingAllocator")]
 #[doc(alias = "ScopedLoggingAllocator")]
 #[doc(alias = "LogToWriterAllocator")]
-pub struct LoggingAllocator<C: ChildAllocator, S: Sink> {
+pub struct LoggingAllocator<C: Handle, S: Sink> {
     child_allocator: C,
     sink: Exclusive<S>,
     lost_lines: AtomicUsize,
@@ -131,7 +131,7 @@ impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
     }
 }
 
-impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
+impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -185,7 +185,7 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `handle` passed.
         let this = unsafe { state::<Self>(ctx) };
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         this.log(
             // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
             // `SyncAllocator`.
@@ -206,7 +206,7 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         let (address, len) = (memory.addr().get(), memory_len);
         this.log(
             // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
@@ -227,7 +227,7 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         let (address, len) = (memory.addr().get(), memory_len);
         this.log(
             // SAFETY: as in `resize`.
@@ -250,7 +250,7 @@ impl<C: ChildAllocator, S: Sink> LoggingAllocator<C, S> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        let child = this.child_allocator.handle();
+        let child = this.child_allocator.as_allocator();
         let (address, len) = (memory.addr().get(), memory_len);
         this.log(
             // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
@@ -266,13 +266,13 @@ fn address_of(memory: &Option<NonNull<u8>>) -> Option<usize> {
 
 // SAFETY: 1. See `handle`. 2. The sink belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`,
 // which any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and under a lock.
-unsafe impl<C: ChildAllocator, S: Sink> AllocatorState for LoggingAllocator<C, S> {
+unsafe impl<C: Handle, S: Sink> AsAllocator for LoggingAllocator<C, S> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()
     }
 }
 
-impl<C: ChildAllocator, S: Sink> fmt::Debug for LoggingAllocator<C, S> {
+impl<C: Handle, S: Sink> fmt::Debug for LoggingAllocator<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoggingAllocator")
             .field("child_allocator", &self.child_allocator)

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::ops::RangeInclusive;
 
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Allocation, Allocator, Sentinel, SentinelSlice, return_address};
+use zigalloc::{Allocator, Sentinel, SentinelSlice, SlicePtr, return_address};
 use zigalloc_support::{Call, Recorder};
 
 /// Targets on which the program counter can be read.

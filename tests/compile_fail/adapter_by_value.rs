@@ -1,6 +1,6 @@
 //! error[E0515]: a handle points to its allocator, so a function cannot take one by value and return a handle.
 
-use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::{Allocator, SyncAllocator};
 
 fn adapted<'a>(allocator: SyncAllocator<'a>) -> Allocator<'a> {

@@ -1,6 +1,6 @@
 //! error[E0277]: an arena's handle is for one thread, and so is what it is adapted to.
 
-use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 
 fn main() {

@@ -1,6 +1,6 @@
 //! error[E0505]: the allocator is in the adapter, and the handle has the adapter's address.
 
-use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::PAGE_ALLOCATOR;
 
 fn main() {

@@ -1,6 +1,6 @@
 //! error[E0716]: the adapter is dropped at the end of the statement, and the handle is to it.
 
-use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 
 fn main() {

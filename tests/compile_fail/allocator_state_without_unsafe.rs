@@ -1,10 +1,10 @@
 //! error[E0200]: `ThreadSafeAllocator` trusts this trait, so implementing it is unsafe.
 
-use zigalloc::{Allocator, AllocatorState};
+use zigalloc::{Allocator, AsAllocator};
 
 struct Mine;
 
-impl AllocatorState for Mine {
+impl AsAllocator for Mine {
     fn allocator(&self) -> Allocator<'_> {
         Allocator::FAILING
     }

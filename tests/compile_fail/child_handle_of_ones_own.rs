@@ -1,11 +1,11 @@
 //! error[E0277]: what an arena may have as its child's handle is fixed: its `Send` rests on it.
 
-use zigalloc::{Allocator, ChildAllocator};
+use zigalloc::{Allocator, Handle};
 
 #[derive(Clone, Copy, Debug)]
 struct Mine;
 
-impl ChildAllocator for Mine {
+impl Handle for Mine {
     fn handle(&self) -> Allocator<'_> {
         Allocator::FAILING
     }

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::ArenaAllocator;
 use super::node::{NODE_SIZE, Node};
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle};
 
 /// What an arena was at some moment, for [`ArenaAllocator::rewind`]: which node was the newest, and how
 /// much of it was in use.
@@ -51,7 +51,7 @@ pub struct Checkpoint {
 /// scope.allocator().alloc::<u8>(1).unwrap();
 /// ```
 #[must_use = "a scope that is dropped at once has rewound nothing"]
-pub struct Scope<'a, C: ChildAllocator> {
+pub struct Scope<'a, C: Handle> {
     /// What happens to it while it is borrowed goes through handles, which only add nodes. So the
     /// checkpoint stays valid.
     arena: &'a mut ArenaAllocator<C>,
@@ -59,9 +59,9 @@ pub struct Scope<'a, C: ChildAllocator> {
 }
 
 // SAFETY: it is the arena, which may move to another thread, and a pointer to one of the arena's nodes.
-unsafe impl<C: ChildAllocator + Send> Send for Scope<'_, C> {}
+unsafe impl<C: Handle + Send> Send for Scope<'_, C> {}
 
-impl<C: ChildAllocator> ArenaAllocator<C> {
+impl<C: Handle> ArenaAllocator<C> {
     /// The arena's present state, to [`rewind`](Self::rewind) to.
     ///
     /// A [`scope`](Self::scope) is safe and does the same, but it ends all handles from before.
@@ -198,7 +198,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
     }
 }
 
-impl<C: ChildAllocator> Scope<'_, C> {
+impl<C: Handle> Scope<'_, C> {
     /// A handle to the arena; what it allocates ends with the scope.
     ///
     /// A block from before the scope is one of the same allocator, so this handle can resize and free it.
@@ -226,7 +226,7 @@ impl<C: ChildAllocator> Scope<'_, C> {
     }
 }
 
-impl<C: ChildAllocator> Drop for Scope<'_, C> {
+impl<C: Handle> Drop for Scope<'_, C> {
     fn drop(&mut self) {
         if self.arena.is_calling() {
             // The child exits the process, and the call does not return: see `ArenaAllocator::scope`.
@@ -241,13 +241,13 @@ impl<C: ChildAllocator> Drop for Scope<'_, C> {
 
 // SAFETY: 1. as `ArenaAllocator::allocator` says; nodes are freed when the scope ends, which nobody can do
 // while it is borrowed. 2. It borrows the arena exclusively, which keeps the rest if it is `Send`.
-unsafe impl<C: ChildAllocator> AllocatorState for Scope<'_, C> {
+unsafe impl<C: Handle> AsAllocator for Scope<'_, C> {
     fn allocator(&self) -> Allocator<'_> {
         Scope::allocator(self)
     }
 }
 
-impl<C: ChildAllocator> fmt::Debug for Scope<'_, C> {
+impl<C: Handle> fmt::Debug for Scope<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
             .field("arena", &self.arena)

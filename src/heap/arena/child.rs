@@ -9,13 +9,13 @@ use core::ptr::NonNull;
 use super::ArenaAllocator;
 use super::node::{NODE_ALIGNMENT, NODE_SIZE, Node, least_size, node_block, roomy_size};
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, ChildAllocator};
+use crate::allocator::{Allocator, Handle};
 use crate::return_address::return_address;
 
 /// How many bytes a system may hand out without having them: 1 GiB.
 const OVERCOMMITTED: usize = 1 << 30;
 
-impl<C: ChildAllocator> ArenaAllocator<C> {
+impl<C: Handle> ArenaAllocator<C> {
     /// Calls the child with a mark at the head of the list.
     ///
     /// A child may run arbitrary code, such as the sink of a [`LoggingAllocator`](crate::trace::LoggingAllocator). If that
@@ -25,7 +25,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         let (first, end_index) = (self.state.first.get(), self.state.end_index.get());
         let mark = Node { size: NODE_SIZE, next: first };
         self.state.set(Some(NonNull::from(&mark)), 0);
-        let result = call(self.child_allocator.handle());
+        let result = call(self.child_allocator.as_allocator());
         // Not reached after a panic, which aborts, since the arena's functions are `extern "C"`.
         self.state.set(first, end_index);
         result
@@ -103,7 +103,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
             return (node, true);
         }
         let memory = node_block(node, old_size);
-        let child = self.child_allocator.handle();
+        let child = self.child_allocator.as_allocator();
         // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; one-thread as at the
         // head of this file.
         if unsafe { child.raw_resize(memory, NODE_ALIGNMENT, size, return_address()) } {
@@ -146,7 +146,7 @@ impl<C: ChildAllocator> ArenaAllocator<C> {
         while let Some(node) = next.filter(|_| next != end) {
             // SAFETY: a live block that begins with its header, by our caller.
             let Node { size, next: older } = unsafe { node.read() };
-            let child = self.child_allocator.handle();
+            let child = self.child_allocator.as_allocator();
             // SAFETY: a live block of the child with matching length and alignment, not used afterwards, by our caller;
             // one-thread as at the head of this file.
             unsafe { child.raw_free(node_block(node, size), NODE_ALIGNMENT, return_address()) };

@@ -10,7 +10,7 @@ use super::DebugAllocator;
 use super::pages::{Bucket, Event, MAX_CLASSES};
 use super::report::{Call, Leak, LeftOut, PendingReport, Places, Report, ReportKind, Trace};
 use super::state::{Large, Locked};
-use crate::allocator::ChildAllocator;
+use crate::allocator::Handle;
 
 /// What is older than a search.
 pub(crate) struct Search {
@@ -21,7 +21,7 @@ pub(crate) struct Search {
     last: usize,
 }
 
-impl<C: ChildAllocator> DebugAllocator<C> {
+impl<C: Handle> DebugAllocator<C> {
     /// [`detect_leaks`](Self::detect_leaks).
     pub(crate) fn search(&self) -> usize {
         let search = self.lock().begin_search();

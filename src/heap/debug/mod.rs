@@ -100,7 +100,7 @@ use state::{Guard, Lock, Locked, State};
 use crate::alignment::Alignment;
 #[cfg(feature = "capi")]
 use crate::alignment::Message;
-use crate::allocator::{Allocator, AllocatorState, ChildAllocator, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
 use crate::return_address::return_address;
 use crate::symbol::STACK;
 use crate::vtable::{VTable, state};
@@ -203,7 +203,7 @@ pub enum Check {
 /// [`allocator`]: DebugAllocator::allocator
 #[doc(alias = "std.heap.DebugAllocator")]
 #[doc(alias = "GeneralPurposeAllocator")]
-pub struct DebugAllocator<C: ChildAllocator> {
+pub struct DebugAllocator<C: Handle> {
     child_allocator: C,
     config: DebugConfig,
     /// Nothing is stored of a small block but that it is there, and nothing printed.
@@ -215,10 +215,10 @@ pub struct DebugAllocator<C: ChildAllocator> {
 
 // SAFETY: the pages and tables are blocks of the child, which may be used from the other thread if its
 // handle may; the handles that reach the state borrow the allocator, so there are none when it moves.
-unsafe impl<C: ChildAllocator + Send> Send for DebugAllocator<C> {}
+unsafe impl<C: Handle + Send> Send for DebugAllocator<C> {}
 // SAFETY: the state is used under the lock only, and the child is then called from this thread, which
 // its handle allows if it is `Sync`: it is a `SyncAllocator`.
-unsafe impl<C: ChildAllocator + Sync> Sync for DebugAllocator<C> {}
+unsafe impl<C: Handle + Sync> Sync for DebugAllocator<C> {}
 
 impl DebugAllocator<Allocator<'_>> {
     /// A handle to this allocator, for one thread since its child is.
@@ -247,7 +247,7 @@ impl DebugAllocator<SyncAllocator<'_>> {
     }
 }
 
-impl<C: ChildAllocator> DebugAllocator<C> {
+impl<C: Handle> DebugAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -449,7 +449,12 @@ impl<C: ChildAllocator> DebugAllocator<C> {
             );
             self.state.lock_contended()
         });
-        Locked { state, child: self.child_allocator.handle(), config: &self.config, geometry: &self.geometry }
+        Locked {
+            state,
+            child: self.child_allocator.as_allocator(),
+            config: &self.config,
+            geometry: &self.geometry,
+        }
     }
 
     /// What is known of a call before it is made. The stack is walked here, without the lock.
@@ -698,11 +703,11 @@ impl<C: ChildAllocator> DebugAllocator<C> {
     }
 }
 
-impl<C: ChildAllocator> Drop for DebugAllocator<C> {
+impl<C: Handle> Drop for DebugAllocator<C> {
     fn drop(&mut self) {
         /// The report function may panic at a leak. The memory goes back all the same.
-        struct Release<'d, C: ChildAllocator>(&'d mut DebugAllocator<C>);
-        impl<C: ChildAllocator> Drop for Release<'_, C> {
+        struct Release<'d, C: Handle>(&'d mut DebugAllocator<C>);
+        impl<C: Handle> Drop for Release<'_, C> {
             fn drop(&mut self) {
                 self.0.release();
             }
@@ -723,13 +728,13 @@ impl<C: ChildAllocator> Drop for DebugAllocator<C> {
 // SAFETY: 1. as `handle` says. 2. The state is its own. If it is `Send`, its child is a
 // `SyncAllocator`, which any thread may call. 3. There is a lock. With `thread_safe` off, a call that
 // finds it taken ends the process, as that option says.
-unsafe impl<C: ChildAllocator> AllocatorState for DebugAllocator<C> {
+unsafe impl<C: Handle> AsAllocator for DebugAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()
     }
 }
 
-impl<C: ChildAllocator> fmt::Debug for DebugAllocator<C> {
+impl<C: Handle> fmt::Debug for DebugAllocator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DebugAllocator")
             .field("child_allocator", &self.child_allocator)

@@ -4,14 +4,14 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::thread;
 
-use super::local::Block;
+use super::thread_cache::Block;
 
 /// An entry of a stack, in the first two words of free memory. It is a block that starts a chain, the unused rest of
 /// a slab (whose `block` has no meaning), or a carrier of a chain whose blocks are too short to be entries.
 #[repr(C)]
-pub(super) struct Entry {
+pub(super) struct StackNode {
     pub(super) block: Block,
-    below: *mut Entry,
+    below: *mut StackNode,
 }
 
 /// A last-in-first-out stack. Any thread may push at any time, without waiting; one thread at a time pops.
@@ -24,7 +24,7 @@ pub(super) struct Entry {
 /// happens-before its reuse. Every change of `top` is a read-modify-write, so this holds for entries further down
 /// too.
 pub(super) struct Stack {
-    top: AtomicPtr<Entry>,
+    top: AtomicPtr<StackNode>,
     popping: AtomicBool,
 }
 
@@ -38,9 +38,9 @@ impl Stack {
     }
 
     /// # Safety
-    /// `entry` points to at least `size_of::<Entry>()` bytes, aligned to a word. They are not used until they are
+    /// `entry` points to at least `size_of::<StackNode>()` bytes, aligned to a word. They are not used until they are
     /// popped.
-    pub(super) unsafe fn push(&self, entry: NonNull<Entry>) {
+    pub(super) unsafe fn push(&self, entry: NonNull<StackNode>) {
         let entry = entry.as_ptr();
         // SAFETY: the bytes of an entry, by our caller.
         let below = unsafe { &raw mut (*entry).below };
@@ -56,7 +56,7 @@ impl Stack {
     }
 
     /// Pops the top entry; `None` if the stack is empty, or if other threads are popping on every attempt.
-    pub(super) fn pop(&self) -> Option<NonNull<Entry>> {
+    pub(super) fn pop(&self) -> Option<NonNull<StackNode>> {
         if self.top.load(Ordering::Relaxed).is_null() || !self.begin_popping() {
             return None;
         }

@@ -8,7 +8,7 @@ use std::thread;
 use rstest::rstest;
 use zigalloc_support::Random;
 
-use super::local::{Local, Shared};
+use super::thread_cache::{Depots, ThreadCache};
 use super::{CLASS_COUNT, SLAB_LEN, block_len, class_of};
 use crate::alignment::Alignment;
 
@@ -38,18 +38,18 @@ impl Model {
     }
 }
 
-/// A `Local` that is in use, with depots of its own that live for ever. Miri complains of any slab that
+/// A `ThreadCache` that is in use, with depots of its own that live for ever. Miri complains of any slab that
 /// cannot be reached from them in the end.
-fn open() -> (&'static Shared, Local) {
-    static ALL: Mutex<Vec<&Shared>> = Mutex::new(Vec::new());
-    let shared: &'static Shared = Box::leak(Box::new(Shared::new()));
+fn open() -> (&'static Depots, ThreadCache) {
+    static ALL: Mutex<Vec<&Depots>> = Mutex::new(Vec::new());
+    let shared: &'static Depots = Box::leak(Box::new(Depots::new()));
     ALL.lock().unwrap().push(shared);
-    let local = Local::new();
+    let local = ThreadCache::new();
     local.open();
     (shared, local)
 }
 
-fn free(shared: &Shared, local: &Local, class: usize, memory: NonNull<u8>) {
+fn free(shared: &Depots, local: &ThreadCache, class: usize, memory: NonNull<u8>) {
     // SAFETY: the tests free blocks that `alloc` has returned, of the same class, once.
     unsafe { local.free(shared, class, memory) };
 }
@@ -209,7 +209,7 @@ fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count:
 #[case(CLASS_COUNT - 1, 1)]
 fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usize) {
     let (shared, producer) = open();
-    let consumer = Local::new();
+    let consumer = ThreadCache::new();
     consumer.open();
     let batch = (SLAB_LEN / block_len(class)).min(256);
     // Under Miri just enough for batches to go around.
@@ -240,7 +240,7 @@ fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)]
     let slabs = shared.slab_bytes();
     let per_slab = SLAB_LEN / block_len(class);
     for round in 0..if cfg!(miri) { 2 } else { 200 } {
-        let local = Local::new();
+        let local = ThreadCache::new();
         local.open();
         // In each round another number of blocks, up to all there are.
         let count = 1 + round * 7 % per_slab;
@@ -254,7 +254,7 @@ fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)]
     }
 }
 
-/// After its end a `Local` has neither blocks nor room, as before its begin.
+/// After its end a `ThreadCache` has neither blocks nor room, as before its begin.
 #[test]
 fn a_closed_local_has_neither_blocks_nor_room() {
     let (shared, local) = open();
@@ -349,7 +349,7 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
         for (id, receiver) in receivers.into_iter().enumerate() {
             let (next, start) = (senders[(id + 1) % THREADS].clone(), &start);
             scope.spawn(move || {
-                let local = Local::new();
+                let local = ThreadCache::new();
                 local.open();
                 let check_and_free = |(block, tag): (usize, usize), memory: NonNull<u8>| {
                     assert_eq!(memory.addr().get(), block);
@@ -403,7 +403,7 @@ fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) 
         for _ in 0..2 {
             scope.spawn(|| {
                 for _ in 0..3 {
-                    let local = Local::new();
+                    let local = ThreadCache::new();
                     local.open();
                     let (a, b) = (local.alloc(shared, class).unwrap(), local.alloc(shared, class).unwrap());
                     assert!(a != b);
@@ -423,7 +423,7 @@ fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) 
         }
         scope.spawn(move || {
             for Sent(memory, _) in blocks {
-                let local = Local::new();
+                let local = ThreadCache::new();
                 local.open();
                 free(shared, &local, class, memory);
                 local.close(shared);

@@ -14,7 +14,7 @@ use zigalloc::testing::{
     StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict_with, test_handles_strict,
 };
-use zigalloc::{Alignment, Allocator, AllocatorState, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, Allocator, AsAllocator, SyncAllocator, ThreadSafeAllocator};
 use zigalloc_support::{Recorder, Sent, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone};
 
 use super::FromAllocator;
@@ -422,7 +422,7 @@ fn an_adapter_may_be_seen_around_an_allocator() {
     let shown = format!("{adapter:?}");
     assert!(shown.starts_with("FromAllocator(") && shown.ends_with("::Checking)"), "{shown}");
     // SAFETY: the same allocator, and a live block of it.
-    unsafe { AllocatorState::allocator(adapter).raw_free(memory, Alignment::_8, 0) };
+    unsafe { AsAllocator::allocator(adapter).raw_free(memory, Alignment::_8, 0) };
     assert_eq!(checking.take(), [Call::Allocate((40, 8)), Call::Deallocate((40, 8))]);
 }
 

@@ -17,7 +17,7 @@ use zigalloc::testing::{
     StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict_with,
 };
-use zigalloc::{Alignment, Allocator, AllocatorState, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, Allocator, AsAllocator, SyncAllocator, ThreadSafeAllocator};
 use zigalloc_support::{Call, Recorder, Sent, alignment_from_c, keeps_contents};
 
 /// The function, its layout as (size, alignment) in bytes, and `realloc`'s new size.
@@ -213,7 +213,7 @@ fn a_lock_lets_threads_share_one_for_one_thread() {
     assert_eq!(watched.calls.take().len(), 8);
     let seen = FromGlobalAlloc::from_ref(&watched);
     assert!(format!("{seen:?}").ends_with("::Watched)"), "{seen:?}");
-    assert!(AllocatorState::allocator(seen).alloc::<u8>(0).is_ok());
+    assert!(AsAllocator::allocator(seen).alloc::<u8>(0).is_ok());
 }
 
 // ---- a handle as a `GlobalAlloc` ----

@@ -1,6 +1,6 @@
 //! Rust's allocator traits, both directions. `from_trait` and `to_trait` are the same tests for each trait.
 
-mod allocator_api2;
+mod allocator_api2_02;
 mod allocator_api2_04;
 mod global_allocator;
 mod nightly;

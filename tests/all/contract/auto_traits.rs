@@ -168,10 +168,10 @@ rows! {
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     FromGlobalAlloc<Cell<u8>>:     [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
 }
-#[cfg(feature = "allocator-api2")]
+#[cfg(feature = "allocator-api2-02")]
 mod adapters_02 {
     use super::*;
-    use zigalloc::adapters::allocator_api2::FromAllocator;
+    use zigalloc::adapters::allocator_api2_02::FromAllocator;
     rows! {
         FromAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
         FromAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]

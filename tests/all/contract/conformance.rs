@@ -18,7 +18,7 @@ use zigalloc::testing::{
     test_allocator_strict_with, test_handles_strict, validation_wrap,
 };
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggedCall, LoggingAllocator, Sink};
-use zigalloc::{Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable, state};
+use zigalloc::{Alignment, Allocator, Handle, SyncAllocator, ThreadSafeAllocator, VTable, state};
 
 // ---- the allocators ----
 
@@ -244,7 +244,7 @@ fn ledgers_around_arena(test: Test) {
 }
 
 /// A debug allocator that aborts when it finds an error.
-fn debug<C: ChildAllocator>(child: C, page_size: usize) -> DebugAllocator<C> {
+fn debug<C: Handle>(child: C, page_size: usize) -> DebugAllocator<C> {
     let report = |report: &_| panic!("{report}");
     let config = DebugConfig { safety: true, stack_trace_frames: 1, page_size, report, ..DEBUG };
     DebugAllocator::with_config(child, config)

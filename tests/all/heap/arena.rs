@@ -7,7 +7,7 @@ use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::heap::arena::State;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode};
-use zigalloc::{Alignment, Allocation, Allocator, Error, SyncAllocator};
+use zigalloc::{Alignment, Allocator, Error, SlicePtr, SyncAllocator};
 use zigalloc_support::{Bump, Call, Random, Recorder, run_random_program, seeds, text};
 
 /// Two words.

@@ -12,7 +12,7 @@ const BIG_PAGE: usize = 64 * 1024;
 fn with(big_pages: usize, test: impl FnOnce(Allocator<'_>)) {
     let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice((big_pages + 1) * BIG_PAGE);
     let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
-    test(sbrk.allocator().get());
+    test(sbrk.allocator().as_allocator());
 }
 
 /// # Safety

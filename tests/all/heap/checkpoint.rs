@@ -402,7 +402,7 @@ fn a_stale_checkpoint_is_noticed() {
 }
 
 // A scope moves to another thread if its arena does, and is in one at a time.
-assert_impl_all!(Scope<'static, SyncAllocator<'static>>: Send, zigalloc::AllocatorState);
+assert_impl_all!(Scope<'static, SyncAllocator<'static>>: Send, zigalloc::AsAllocator);
 assert_not_impl_any!(Scope<'static, SyncAllocator<'static>>: Sync, Clone);
 assert_not_impl_any!(Scope<'static, Allocator<'static>>: Send, Sync);
 

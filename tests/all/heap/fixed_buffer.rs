@@ -7,7 +7,7 @@ use std::thread;
 
 use rstest::rstest;
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Alignment, Allocation, Allocator, Error, testing};
+use zigalloc::{Alignment, Allocator, Error, SlicePtr, testing};
 use zigalloc_support::{
     Filled, Random, Recorder, Sent, alone, assert_aborted, run_alone, run_random_program, seeds, text,
 };
@@ -34,7 +34,7 @@ impl Flavour {
     fn of<'a>(self, fixed_buffer: &'a mut FixedBufferAllocator<'_>) -> Allocator<'a> {
         match self {
             Plain => fixed_buffer.allocator(),
-            ThreadSafe => fixed_buffer.thread_safe_allocator().get(),
+            ThreadSafe => fixed_buffer.thread_safe_allocator().as_allocator(),
         }
     }
 }

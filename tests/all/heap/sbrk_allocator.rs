@@ -76,7 +76,7 @@ fn with_failure<const SLAB_LEN: usize>(big_pages: usize, fails_at: usize, test: 
     let source = Source::<SLAB_LEN> { fails_at, ..Source::over(&mut buffer) };
     let grown = Arc::clone(&source.grown);
     let sbrk = SbrkAllocator::init(source);
-    test(&Subject { allocator: sbrk.allocator().get(), base, grown });
+    test(&Subject { allocator: sbrk.allocator().as_allocator(), base, grown });
 }
 
 impl Subject<'_> {
@@ -643,7 +643,7 @@ fn process_break() {
         // SAFETY: a live block, which is not used again.
         unsafe { allocator.raw_free(block.memory(), block.alignment(), 0) };
     }
-    run_random_program(allocator.get(), &mut Random::new(1), 1000);
+    run_random_program(allocator.as_allocator(), &mut Random::new(1), 1000);
 }
 
 #[cfg(all(feature = "std", target_os = "linux", target_env = "gnu", not(miri)))]
@@ -678,7 +678,7 @@ fn memory_grow() {
         unsafe { sbrk.allocator().raw_free(block.memory(), block.alignment(), 0) };
     }
     assert!(FIRST.allocator().alloc::<u8>(isize::MAX as usize).is_err());
-    run_random_program(FIRST.allocator().get(), &mut Random::new(1), 1000);
+    run_random_program(FIRST.allocator().as_allocator(), &mut Random::new(1), 1000);
 }
 
 /// What it has taken so far is what the source was asked for; in the middle of a call nobody waits for it.

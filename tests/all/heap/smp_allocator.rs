@@ -14,7 +14,7 @@ use zigalloc::testing::{
     LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict, test_handles_strict,
 };
-use zigalloc::{Alignment, Allocation, ThreadSafeAllocator};
+use zigalloc::{Alignment, SlicePtr, ThreadSafeAllocator};
 use zigalloc_support::{
     Filled, Random, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone, run_random_program,
     seeds,
@@ -101,9 +101,9 @@ fn it_is_a_good_child() {
     let mut arena = ArenaAllocator::init(SMP_ALLOCATOR);
     let thread_safe = ThreadSafeAllocator::new(&mut arena);
     if !cfg!(miri) {
-        test_allocator_strict(thread_safe.allocator().get());
+        test_allocator_strict(thread_safe.allocator().as_allocator());
     }
-    run_random_program(thread_safe.allocator().get(), &mut Random::new(8), 200);
+    run_random_program(thread_safe.allocator().as_allocator(), &mut Random::new(8), 200);
 }
 
 // Classes, as seen from outside.

@@ -205,7 +205,7 @@ mod with_std {
     use zigalloc::heap::{C_ALLOCATOR, RUST_ALLOCATOR};
     use zigalloc::heap::{PAGE_ALLOCATOR, SMP_ALLOCATOR};
     use zigalloc::trace::CountingAllocator;
-    use zigalloc::{ChildAllocator, SyncAllocator};
+    use zigalloc::{Handle, SyncAllocator};
 
     use super::*;
 
@@ -216,7 +216,7 @@ mod with_std {
     #[cfg_attr(all(any(unix, windows), not(miri)), case::c(C_ALLOCATOR))]
     #[cfg_attr(all(any(unix, windows), not(miri)), case::rust(RUST_ALLOCATOR))]
     fn preheating_with_more_than_any_machine_has_fails(#[case] child: SyncAllocator<'static>) {
-        fn check<C: ChildAllocator, const GROWABLE: bool>(child: C, count: usize) {
+        fn check<C: Handle, const GROWABLE: bool>(child: C, count: usize) {
             type Item = [u64; 4];
             let pool = MemoryPoolExtra::<Item, 0, GROWABLE, C>::init(child);
             assert_eq!(pool.preheat(count), Err(Error::OutOfMemory), "{count}");

@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{
-    AlignedPtr, AlignedSlice, Alignment, Allocation, Allocator, Error, NoSentinel, Sentinel, SentinelSlice,
+    AlignedPtr, AlignedSlice, Alignment, Allocator, Error, NoSentinel, Sentinel, SentinelSlice, SlicePtr,
 };
 use zigalloc_support::{Call, Recorder, alignment_from_c};
 

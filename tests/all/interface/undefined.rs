@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use zigalloc::heap::FixedBufferAllocator;
-use zigalloc::{Alignment, Allocation, Allocator, NoSentinel, VTable, block, state};
+use zigalloc::{Alignment, Allocator, NoSentinel, SlicePtr, VTable, block, state};
 
 use super::print::Pieces;
 
@@ -125,7 +125,7 @@ fn gone(written: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the contents of a block.
-unsafe fn bytes<A: Allocation>(memory: A) -> Vec<u8> {
+unsafe fn bytes<A: SlicePtr>(memory: A) -> Vec<u8> {
     // SAFETY: `Snapshots` initialises all memory.
     unsafe { memory.bytes().as_ref().to_vec() }
 }

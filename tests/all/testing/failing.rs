@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{FAILING_ALLOCATOR, FailingAllocator, FailingConfig};
-use zigalloc::{Alignment, Allocation, Error};
+use zigalloc::{Alignment, Error, SlicePtr};
 use zigalloc_support::{Call, Recorder};
 
 fn fail_at(fail_index: usize) -> FailingConfig {
@@ -18,7 +18,7 @@ fn fail_resize_at(resize_fail_index: usize) -> FailingConfig {
 
 /// Returns all seven counters: alloc_index, resize_index, allocated_bytes, freed_bytes, allocations, deallocations,
 /// has_induced_failure.
-fn counters<C: zigalloc::ChildAllocator>(
+fn counters<C: zigalloc::Handle>(
     f: &FailingAllocator<C>,
 ) -> (usize, usize, usize, usize, usize, usize, bool) {
     (

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{LedgerAllocator, Reset, ValidationAllocator, validation_wrap};
-use zigalloc::{Alignment, Allocator, AllocatorState, Error, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, Allocator, AsAllocator, Error, SyncAllocator, ThreadSafeAllocator};
 use zigalloc_support::{Call, Recorder, has_aborted, this_program};
 
 /// The variable that tells the second process which case to run.
@@ -175,10 +175,10 @@ fn validation_checks_the_alignment_that_was_asked_for() {
     assert_eq!(memory.map(|memory| memory.addr().get()), Some(65));
 }
 
-/// VA-01, VA-02: any `AllocatorState` can be wrapped, and accessed and reset through the wrapper.
+/// VA-01, VA-02: any `AsAllocator` can be wrapped, and accessed and reset through the wrapper.
 #[test]
 fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
-    fn use_it(wrapped: &impl AllocatorState) -> Result<(), Error> {
+    fn use_it(wrapped: &impl AsAllocator) -> Result<(), Error> {
         let memory = wrapped.allocator().dupe(b"zig")?;
         // SAFETY: live and written by `dupe`; freed once.
         unsafe {

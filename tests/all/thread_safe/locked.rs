@@ -17,7 +17,7 @@ use zigalloc::testing::{
     LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict_with,
 };
-use zigalloc::{Alignment, Allocation, AllocatorState, ChildAllocator, LockedAllocator};
+use zigalloc::{Alignment, AsAllocator, Handle, LockedAllocator, SlicePtr};
 use zigalloc_support::{Bump, Call, Random, Recorder, alone, assert_aborted, run_alone, run_random_program};
 
 use super::{Doorkeeper, Racy, STEPS, call, hammer};
@@ -84,11 +84,11 @@ unsafe impl RawMutex for Counted {
 /// promise it, and whether a guard may be sent has no part in it.
 #[test]
 fn auto_traits() {
-    assert_impl_all!(LockedAllocator<'static, Spin>: Send, Sync, AllocatorState);
-    assert_impl_all!(LockedAllocator<'static, ParkingLot>: Send, Sync, AllocatorState);
-    assert_impl_all!(LockedAllocator<'static, Counted>: Send, Sync, AllocatorState);
+    assert_impl_all!(LockedAllocator<'static, Spin>: Send, Sync, AsAllocator);
+    assert_impl_all!(LockedAllocator<'static, ParkingLot>: Send, Sync, AsAllocator);
+    assert_impl_all!(LockedAllocator<'static, Counted>: Send, Sync, AsAllocator);
     assert_impl_all!(LockedAllocator<'static, CellLock>: Send);
-    assert_not_impl_any!(LockedAllocator<'static, CellLock>: Sync, AllocatorState);
+    assert_not_impl_any!(LockedAllocator<'static, CellLock>: Sync, AsAllocator);
 }
 
 /// A child that is only ever called by a holder of the lock.
@@ -130,7 +130,7 @@ fn the_lock_is_held_for_exactly_the_call() {
     let locked: LockedAllocator<'_, Counted> = unsafe { LockedAllocator::from_child(child) };
     for function in 0..4 {
         let before = LOCKED.load(Ordering::Relaxed);
-        call(locked.allocator().get(), function);
+        call(locked.allocator().as_allocator(), function);
         assert_eq!(LOCKED.load(Ordering::Relaxed) - before, 1);
         assert!(!HOLDS.get());
     }
@@ -235,7 +235,7 @@ fn one_at_a_time<R: RawMutex + Sync>() {
     let allocator = locked.allocator();
     thread::scope(|scope| {
         for function in 0..4 {
-            scope.spawn(move || (0..CALLS).for_each(|n| call(allocator.get(), (function + n) % 4)));
+            scope.spawn(move || (0..CALLS).for_each(|n| call(allocator.as_allocator(), (function + n) % 4)));
         }
     });
     assert_eq!(child.most_inside.into_inner(), 1);
@@ -273,7 +273,7 @@ fn everything_can_be_a_constant() {
     thread::scope(|scope| {
         for seed in 1..=2 {
             scope.spawn(move || {
-                run_random_program(LOCKED.allocator().get(), &mut Random::new(seed), steps);
+                run_random_program(LOCKED.allocator().as_allocator(), &mut Random::new(seed), steps);
             });
         }
     });
@@ -284,7 +284,7 @@ fn everything_can_be_a_constant() {
 /// The child is as it was when the wrapper is gone, and a handle of the wrapper can be a child.
 #[test]
 fn it_stacks() {
-    fn child<C: ChildAllocator + Send>(_: &ArenaAllocator<C>) {}
+    fn child<C: Handle + Send>(_: &ArenaAllocator<C>) {}
     let mut buffer = [MaybeUninit::uninit(); 4096];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let before = fixed_buffer.allocator().dupe(b"before").unwrap();
@@ -323,7 +323,7 @@ fn a_child_that_panics_aborts() {
         let child = unsafe { zigalloc::Allocator::from_raw_parts(std::ptr::null_mut(), &VTABLE) };
         // SAFETY: as above.
         let locked = unsafe { LockedAllocator::<ParkingLot>::from_child(child) };
-        let _ = std::panic::catch_unwind(|| call(locked.allocator().get(), 0));
+        let _ = std::panic::catch_unwind(|| call(locked.allocator().as_allocator(), 0));
         unreachable!("the panic was caught");
     }
     let output = run_alone("thread_safe::locked::a_child_that_panics_aborts", "0");

@@ -17,7 +17,7 @@ use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::{
-    Alignment, Allocation, Allocator, AllocatorState, SyncAllocator, ThreadSafeAllocator, VTable, state,
+    Alignment, Allocator, AsAllocator, SlicePtr, SyncAllocator, ThreadSafeAllocator, VTable, state,
 };
 use zigalloc_support::{
     Bump, Call, Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, seeds,
@@ -110,7 +110,7 @@ fn offsets_of_a_program_are_those_of_the_child(seed: u64) {
         let arena = ArenaAllocator::init(bump.allocator());
         // SAFETY: one thread, and one handle at a time.
         let thread_safe = unsafe { ThreadSafeAllocator::from_child(arena.allocator()) };
-        let allocator = if wrapped { thread_safe.allocator().get() } else { arena.allocator() };
+        let allocator = if wrapped { thread_safe.allocator().as_allocator() } else { arena.allocator() };
         offsets(allocator, bump.base(), seed)
     };
     assert_eq!(program(true), program(false));
@@ -122,7 +122,7 @@ fn offsets_of_a_program_are_those_of_the_child(seed: u64) {
         let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer[start..start + 8192]);
         if wrapped {
             let thread_safe = ThreadSafeAllocator::new(&mut fixed_buffer);
-            offsets(thread_safe.allocator().get(), base, seed)
+            offsets(thread_safe.allocator().as_allocator(), base, seed)
         } else {
             offsets(fixed_buffer.allocator(), base, seed)
         }
@@ -148,7 +148,7 @@ fn it_is_a_handle_and_a_lock() {
 /// The wrapper is for any thread, and so is its handle; the handle of a wrapper can be a child again.
 #[test]
 fn auto_traits() {
-    assert_impl_all!(ThreadSafeAllocator<'static>: Send, Sync, AllocatorState);
+    assert_impl_all!(ThreadSafeAllocator<'static>: Send, Sync, AsAllocator);
     assert_impl_all!(SyncAllocator<'static>: Send, Sync, Copy);
     assert_not_impl_any!(Racy: Sync);
 
@@ -246,7 +246,7 @@ impl Doorkeeper {
 }
 
 // SAFETY: 1. `alloc` always fails, so there is no block. 2. The state is atomic and its own.
-unsafe impl AllocatorState for Doorkeeper {
+unsafe impl AsAllocator for Doorkeeper {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
@@ -274,7 +274,7 @@ fn one_thread_at_a_time(#[values(false, true)] locked: bool) {
     let go = |allocator: SyncAllocator<'_>| {
         thread::scope(|scope| {
             for function in 0..4 {
-                scope.spawn(move || (0..CALLS).for_each(|n| call(allocator.get(), (function + n) % 4)));
+                scope.spawn(move || (0..CALLS).for_each(|n| call(allocator.as_allocator(), (function + n) % 4)));
             }
         });
     };
@@ -318,7 +318,7 @@ impl Gate {
 }
 
 // SAFETY: 1. `alloc` always fails, so there is no block. 2. The state is its own.
-unsafe impl AllocatorState for Gate {
+unsafe impl AsAllocator for Gate {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
@@ -336,10 +336,10 @@ fn others_wait(#[values(0, 1, 2, 3)] function: usize) {
     let allocator = thread_safe.allocator();
     let second_is_back = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(move || call(allocator.get(), 0));
+        scope.spawn(move || call(allocator.as_allocator(), 0));
         has_entered.recv().unwrap();
         scope.spawn(|| {
-            call(allocator.get(), function);
+            call(allocator.as_allocator(), function);
             second_is_back.store(true, Ordering::SeqCst);
         });
         thread::sleep(Duration::from_millis(20));
@@ -390,7 +390,8 @@ fn a_child_that_panics_aborts() {
         // SAFETY: as above.
         let thread_safe = unsafe { ThreadSafeAllocator::from_child(child) };
         // Nobody can catch it, so nobody sees the lock after it.
-        let _ = std::panic::catch_unwind(|| call(thread_safe.allocator().get(), case.parse().unwrap()));
+        let _ =
+            std::panic::catch_unwind(|| call(thread_safe.allocator().as_allocator(), case.parse().unwrap()));
         unreachable!("the panic was caught");
     }
     for function in 0..4 {
@@ -519,7 +520,7 @@ impl Racy {
 unsafe impl Send for Racy {}
 
 // SAFETY: 1. blocks are slots, each of which has one owner. 2. The state is its own.
-unsafe impl AllocatorState for Racy {
+unsafe impl AsAllocator for Racy {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
@@ -532,7 +533,7 @@ pub fn hammer(allocator: SyncAllocator<'_>, threads: usize, steps: usize) {
         for thread in 0..threads {
             scope.spawn(move || {
                 let mut random = Random::new(thread as u64 + 1);
-                run_random_program(allocator.get(), &mut random, steps);
+                run_random_program(allocator.as_allocator(), &mut random, steps);
             });
         }
     });

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::arena::Checkpoint;
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, DebugAllocator, DebugConfig, FixedBufferAllocator, SbrkAllocator,
@@ -11,7 +11,7 @@ use zigalloc::heap::{
 };
 use zigalloc::testing::{FailingAllocator, FailingConfig, LedgerAllocator, ValidationAllocator};
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggingAllocator};
-use zigalloc::{Alignment, AllocatorState, LockedAllocator, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, AsAllocator, LockedAllocator, SyncAllocator, ThreadSafeAllocator};
 
 use crate::program::{DebugOptions, Layer};
 use crate::table::Handle;
@@ -131,10 +131,10 @@ impl Node {
             Layer::StackFallback => Node::StackFallback(Own::new(stack_fallback(child))),
             Layer::ThreadSafe => {
                 // SAFETY: there is one thread.
-                Node::ThreadSafe(Own::new(unsafe { ThreadSafeAllocator::from_child(child.get()) }))
+                Node::ThreadSafe(Own::new(unsafe { ThreadSafeAllocator::from_child(child.as_allocator()) }))
             }
             // SAFETY: as above.
-            Layer::Locked => Node::Locked(Own::new(unsafe { LockedAllocator::from_child(child.get()) })),
+            Layer::Locked => Node::Locked(Own::new(unsafe { LockedAllocator::from_child(child.as_allocator()) })),
             Layer::Debug(options) => {
                 Node::Debug(Own::new(DebugAllocator::with_config(child, debug_config(options))))
             }
@@ -174,9 +174,9 @@ impl Node {
             Node::StackFallback(fallback) => fallback.get().get(),
             Node::ThreadSafe(lock) => return lock.get().allocator(),
             Node::Locked(lock) => return lock.get().allocator(),
-            Node::Debug(debug) => AllocatorState::allocator(debug.get()),
+            Node::Debug(debug) => AsAllocator::allocator(debug.get()),
             Node::Counting(counting) => return counting.get().allocator(),
-            Node::Logging(logging) => AllocatorState::allocator(logging.get()),
+            Node::Logging(logging) => AsAllocator::allocator(logging.get()),
             Node::Validation(validation) => validation.get().allocator(),
             Node::Ledger(ledger) => ledger.get().allocator(),
             Node::Failing(failing) => failing.get().allocator(),

@@ -59,7 +59,7 @@ impl World {
             Step::Huge { at, block, how, subtract, alignment_log2 } => {
                 self.huge(self.level(at), block, how, subtract, alignment_log2);
             }
-            Step::Zero { at, len } => zero(&self.log, self.handle(self.level(at)).get(), len.bytes()),
+            Step::Zero { at, len } => zero(&self.log, self.handle(self.level(at)).as_allocator(), len.bytes()),
             Step::Reset { at, mode } => {
                 if let Some(level) = self.level_with(at, is_resettable) {
                     self.reset(level, mode.into(), program);
@@ -146,7 +146,7 @@ impl World {
     fn alloc(&mut self, level: usize, shape: Shape, len: usize, alignment: Alignment) {
         let handle = self.handle(level);
         let log = self.log.clone();
-        let new = log.on_behalf(Owner::User, || shadow::alloc(handle.get(), shape, len, alignment));
+        let new = log.on_behalf(Owner::User, || shadow::alloc(handle.as_allocator(), shape, len, alignment));
         let Some((memory, len, alignment)) = new else { return log.reach("a block that is refused") };
         if log.has_failed() {
             return;
@@ -166,7 +166,7 @@ impl World {
         self.check_block(&block, block.len);
         let handle = self.handle(block.level);
         // SAFETY: a live block.
-        let changed = self.log.on_behalf(Owner::User, || unsafe { block.change(handle.get(), how, new_len) });
+        let changed = self.log.on_behalf(Owner::User, || unsafe { block.change(handle.as_allocator(), how, new_len) });
         if self.log.has_failed() {
             return;
         }
@@ -205,7 +205,7 @@ impl World {
         let handle = self.handle(block.level);
         let log = self.log.clone();
         // SAFETY: a live block, which is out of the list now.
-        let changed = log.on_behalf(Owner::User, || unsafe { block.change(handle.get(), how, 0) });
+        let changed = log.on_behalf(Owner::User, || unsafe { block.change(handle.as_allocator(), how, 0) });
         if changed.map(|(_, len)| len) != Some(0) {
             log.fail(format_args!("{how:?} of {:?} to 0: {changed:?}", block.shape));
         }
@@ -246,7 +246,7 @@ impl World {
                 let words = NonNull::slice_from_raw_parts(raw.memory.cast::<u64>(), raw.len / 8);
                 return handle.realloc(words, len).ok().map(|memory| (memory.cast::<u8>(), len));
             }
-            raw.change(handle.get(), how, len)
+            raw.change(handle.as_allocator(), how, len)
         });
         if let Some((_, len)) = changed {
             log.fail(format_args!("{how:?} of {} to {len} bytes is served", block.len));

@@ -175,7 +175,7 @@ impl World {
             .set(cfg!(debug_assertions) && !cfg!(miri) && block.shape != crate::program::Shape::Raw);
         let handle = self.handle(block.level);
         // SAFETY: a live block, which is out of the list now.
-        unsafe { block.free(handle.get()) };
+        unsafe { block.free(handle.as_allocator()) };
         self.log.filled.set(false);
         self.levels[block.level].freed.push((block, true));
     }
@@ -388,5 +388,5 @@ fn end_debug(debug: zigalloc::heap::DebugAllocator<Handle>, live: usize, log: &L
 
 /// The allocator itself, for calls that the probe would not let pass.
 pub(crate) fn real(level: &Level) -> Allocator<'static> {
-    level.probe.get().real.get().get()
+    level.probe.get().real.get().as_allocator()
 }

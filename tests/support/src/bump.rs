@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 
-use zigalloc::{Alignment, Allocator, AllocatorState, VTable, state};
+use zigalloc::{Alignment, Allocator, AsAllocator, VTable, state};
 
 use crate::block;
 
@@ -168,7 +168,7 @@ impl Drop for Bump {
 }
 
 // SAFETY: 1. as `allocator` says. 2. The type is not `Send`.
-unsafe impl AllocatorState for Bump {
+unsafe impl AsAllocator for Bump {
     fn allocator(&self) -> Allocator<'_> {
         Bump::allocator(self)
     }

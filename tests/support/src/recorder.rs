@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 
-use zigalloc::{Alignment, Allocator, AllocatorState, VTable, state};
+use zigalloc::{Alignment, Allocator, AsAllocator, VTable, state};
 
 use crate::block;
 
@@ -171,7 +171,7 @@ impl<'c> Recorder<'c> {
 }
 
 // SAFETY: 1. as `allocator` says. 2. The type is not `Send`.
-unsafe impl AllocatorState for Recorder<'_> {
+unsafe impl AsAllocator for Recorder<'_> {
     fn allocator(&self) -> Allocator<'_> {
         Recorder::allocator(self)
     }

@@ -227,7 +227,7 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
         "arena_over_locked_fixed" => {
             let once = Once(fixed.allocator());
             // SAFETY: the buffer's only other use is to read its index, in this thread.
-            let locked = unsafe { ThreadSafeAllocator::from_child(once.allocator().get()) };
+            let locked = unsafe { ThreadSafeAllocator::from_child(once.allocator().as_allocator()) };
             steps.run(Arena::over(locked.allocator(), Some(&fixed)));
         }
         "arena_over_arena" => {
@@ -236,7 +236,7 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
         }
         "shared_arena" => steps.run(SharedArena::over(child.allocator())),
         "shared_arena_over_shared_fixed" => {
-            let once = Once(fixed.thread_safe_allocator().get());
+            let once = Once(fixed.thread_safe_allocator().as_allocator());
             steps.run(SharedArena::over(once.allocator()));
         }
         "pool" => steps.run(Pool(MemoryPool::<u32, _>::init(child.allocator()))),

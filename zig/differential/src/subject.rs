@@ -7,8 +7,7 @@ use zigalloc::heap::{
     SharedArenaAllocator,
 };
 use zigalloc::{
-    Alignment, Allocator, ChildAllocator, SyncAllocator, ThreadSafeAllocator, VTable, no_remap, no_resize,
-    state,
+    Alignment, Allocator, Handle, SyncAllocator, ThreadSafeAllocator, VTable, no_remap, no_resize, state,
 };
 
 pub(crate) trait Subject {
@@ -42,7 +41,11 @@ pub(crate) struct Fixed<'b> {
 
 impl Subject for Fixed<'_> {
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
-        f(if self.shared { self.fixed.thread_safe_allocator().get() } else { self.fixed.allocator() })
+        f(if self.shared {
+            self.fixed.thread_safe_allocator().as_allocator()
+        } else {
+            self.fixed.allocator()
+        })
     }
 
     fn reset(&mut self, _mode: ResetMode) -> Option<bool> {
@@ -70,7 +73,7 @@ impl<S: Subject> Subject for Locked<S> {
         self.0.with(|allocator| {
             // SAFETY: `f` gets nothing but the wrapper's handle.
             let locked = unsafe { ThreadSafeAllocator::from_child(allocator) };
-            f(locked.allocator().get())
+            f(locked.allocator().as_allocator())
         })
     }
 
@@ -91,7 +94,7 @@ impl<S: Subject> Subject for Locked<S> {
     }
 }
 
-pub(crate) struct Arena<'f, 'b, C: ChildAllocator> {
+pub(crate) struct Arena<'f, 'b, C: Handle> {
     /// Always there between two calls.
     arena: Option<ArenaAllocator<C>>,
     child: C,
@@ -99,7 +102,7 @@ pub(crate) struct Arena<'f, 'b, C: ChildAllocator> {
     fixed: Option<&'f FixedBufferAllocator<'b>>,
 }
 
-impl<'f, 'b, C: ChildAllocator> Arena<'f, 'b, C> {
+impl<'f, 'b, C: Handle> Arena<'f, 'b, C> {
     pub(crate) fn over(child: C, fixed: Option<&'f FixedBufferAllocator<'b>>) -> Arena<'f, 'b, C> {
         Arena { arena: Some(ArenaAllocator::init(child)), child, fixed }
     }
@@ -109,7 +112,7 @@ impl<'f, 'b, C: ChildAllocator> Arena<'f, 'b, C> {
     }
 }
 
-impl<C: ChildAllocator> Subject for Arena<'_, '_, C> {
+impl<C: Handle> Subject for Arena<'_, '_, C> {
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
         f(self.arena().allocator())
     }
@@ -150,7 +153,7 @@ impl<'c> SharedArena<'c> {
 
 impl Subject for SharedArena<'_> {
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
-        f(self.arena().allocator().get())
+        f(self.arena().allocator().as_allocator())
     }
 
     fn reset(&mut self, mode: ResetMode) -> Option<bool> {
@@ -168,9 +171,9 @@ impl Subject for SharedArena<'_> {
     }
 }
 
-pub(crate) struct BufferFirst<'b, C: ChildAllocator>(pub(crate) BufferFirstAllocator<'b, C>);
+pub(crate) struct BufferFirst<'b, C: Handle>(pub(crate) BufferFirstAllocator<'b, C>);
 
-impl<C: ChildAllocator> Subject for BufferFirst<'_, C> {
+impl<C: Handle> Subject for BufferFirst<'_, C> {
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
         f(self.0.allocator())
     }
@@ -186,11 +189,11 @@ impl<C: ChildAllocator> Subject for BufferFirst<'_, C> {
 }
 
 /// A pool as an allocator whose blocks are items, whatever length and alignment is asked for.
-pub(crate) struct Pool<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator>(
+pub(crate) struct Pool<T, const ALIGN: usize, const GROWABLE: bool, C: Handle>(
     pub(crate) MemoryPoolExtra<T, ALIGN, GROWABLE, C>,
 );
 
-impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Pool<T, ALIGN, GROWABLE, C> {
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> Pool<T, ALIGN, GROWABLE, C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: no_resize, remap: no_remap, free: Self::free };
 
@@ -221,7 +224,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Pool<T, ALI
     }
 }
 
-impl<T, const ALIGN: usize, const GROWABLE: bool, C: ChildAllocator> Subject for Pool<T, ALIGN, GROWABLE, C> {
+impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> Subject for Pool<T, ALIGN, GROWABLE, C> {
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
         // SAFETY: the steps do with a block what one may do with an item, which is shorter: nothing but to resize it,
         // in vain, and to free it.

@@ -2,7 +2,7 @@
 
 use zigalloc::heap::arena::Scope;
 use zigalloc::heap::{ArenaAllocator, ResetMode, SharedArenaAllocator};
-use zigalloc::{Allocator, ChildAllocator, SyncAllocator};
+use zigalloc::{Allocator, Handle, SyncAllocator};
 
 use super::Kind;
 use super::child::{Block, Child, fill_some};
@@ -51,7 +51,7 @@ pub(super) fn mode(operation: &str) -> ResetMode {
 /// Lengths that need several nodes.
 const LENS: &[usize] = &[100, 1500, 3000, 40, 9000, 20_000];
 
-struct Arena<C: ChildAllocator> {
+struct Arena<C: Handle> {
     arena: ArenaAllocator<C>,
     handle: C,
     child: &'static Child,
@@ -59,7 +59,7 @@ struct Arena<C: ChildAllocator> {
     blocks: Vec<Block>,
 }
 
-impl<C: ChildAllocator> Kind for Arena<C> {
+impl<C: Handle> Kind for Arena<C> {
     fn prepare(&mut self) {
         let blocks = &mut self.blocks;
         assert_eq!(fill_some(self.arena.allocator(), LENS, blocks), LENS.len());

@@ -5,8 +5,8 @@ use std::ptr::NonNull;
 
 #[cfg(feature = "lock_api")]
 use zigalloc::LockedAllocator;
-#[cfg(feature = "allocator-api2")]
-use zigalloc::adapters::allocator_api2::FromAllocator;
+#[cfg(feature = "allocator-api2-02")]
+use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::{
     BufferFirstAllocator, DebugAllocator, DebugConfig, Sbrk, SbrkAllocator, StackFallbackAllocator,
     stack_fallback,
@@ -15,7 +15,7 @@ use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, ValidationAllocator, validation_wrap,
 };
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggingAllocator};
-use zigalloc::{Alignment, AllocatorState, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, AsAllocator, SyncAllocator, ThreadSafeAllocator};
 
 use super::Kind;
 use super::child::{Block, Child, fill_some};
@@ -34,7 +34,7 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
         "failing" => new(FailingAllocator::init(allocator, FailingConfig::default())),
         "validation" => new::<ValidationAllocator<SyncAllocator<'static>>>(validation_wrap(allocator)),
         "ledger" => new(LedgerAllocator::init(allocator)),
-        #[cfg(feature = "allocator-api2")]
+        #[cfg(feature = "allocator-api2-02")]
         "from_allocator" => new(FromAllocator::new(allocator)),
         "debug" => debug(allocator, DebugConfig::DEFAULT),
         "retaining_debug" => {
@@ -63,11 +63,11 @@ struct Handle<A> {
     flush: fn(&A),
 }
 
-fn new<A: AllocatorState + 'static>(allocator: A) -> Box<dyn Kind> {
+fn new<A: AsAllocator + 'static>(allocator: A) -> Box<dyn Kind> {
     Box::new(Handle { allocator, blocks: Vec::new(), has_lock: false, replace: |_| (), flush: |_| () })
 }
 
-fn locked<A: AllocatorState + 'static>(allocator: A) -> Box<dyn Kind> {
+fn locked<A: AsAllocator + 'static>(allocator: A) -> Box<dyn Kind> {
     Box::new(Handle { allocator, blocks: Vec::new(), has_lock: true, replace: |_| (), flush: |_| () })
 }
 
@@ -88,7 +88,7 @@ fn debug(child: SyncAllocator<'static>, config: DebugConfig) -> Box<dyn Kind> {
 
 const LENS: &[usize] = &[1500, 2000, 3000, 20_000, 70_000, 50_000];
 
-impl<A: AllocatorState> Handle<A> {
+impl<A: AsAllocator> Handle<A> {
     fn free_all(&mut self) {
         for block in self.blocks.drain(..) {
             // SAFETY: a live block.
@@ -97,7 +97,7 @@ impl<A: AllocatorState> Handle<A> {
     }
 }
 
-impl<A: AllocatorState> Kind for Handle<A> {
+impl<A: AsAllocator> Kind for Handle<A> {
     fn prepare(&mut self) {
         assert_eq!(fill_some(self.allocator.allocator(), LENS, &mut self.blocks), LENS.len());
     }

@@ -79,7 +79,7 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 #[case::failing("failing", "calls")]
 #[case::validation("validation", "calls")]
 #[case::ledger("ledger", "calls")]
-#[cfg_attr(feature = "allocator-api2", case::from_allocator("from_allocator", "alloc, remap, free"))]
+#[cfg_attr(feature = "allocator-api2-02", case::from_allocator("from_allocator", "alloc, remap, free"))]
 #[case::debug("debug", "calls, small, flush, replace")]
 #[case::retaining_debug("retaining_debug", "calls, small, flush, replace")]
 #[case::thread_safe("thread_safe", "calls")]

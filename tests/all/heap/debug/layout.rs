@@ -234,7 +234,7 @@ fn small_resizes() {
 fn handles_of_one_state_are_equivalent() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
     let (first, second): (SyncAllocator<'_>, Allocator<'_>) =
-        (debug.allocator(), zigalloc::AllocatorState::allocator(&debug));
+        (debug.allocator(), zigalloc::AsAllocator::allocator(&debug));
     let memory: NonNull<[u8]> = alloc(*first, 10, 1);
     free(second, memory, 1);
     let memory = alloc(second, 50_000, 1);

@@ -1,7 +1,7 @@
 //! The options, one by one.
 
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR, PAGE_SIZE_MAX};
-use zigalloc::{AllocatorState, SyncAllocator};
+use zigalloc::{AsAllocator, SyncAllocator};
 use zigalloc_support::{Bump, Call, Recorder, alone, assert_aborted, run_alone, this_program};
 
 use super::*;
@@ -164,7 +164,7 @@ fn not_thread_safe() {
     let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| debug.allocator().ptr()));
     let text = *refused.unwrap_err().downcast::<&str>().unwrap();
     assert!(text.contains("thread_safe is false"), "{text}");
-    let a = AllocatorState::allocator(&debug);
+    let a = AsAllocator::allocator(&debug);
     free(a, alloc(a, 10, 1), 1);
 
     let debug = DebugAllocator::with_config(*PAGE_ALLOCATOR, config);
@@ -186,7 +186,7 @@ fn two_threads_without_thread_safety() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let a = AllocatorState::allocator(&debug);
+                let a = AsAllocator::allocator(&debug);
                 loop {
                     free(a, alloc(a, 50_000, 1), 1);
                 }

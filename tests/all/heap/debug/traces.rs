@@ -24,7 +24,7 @@ fn a_report_without_frames_names_the_option() {
     }
 }
 
-#[cfg(all(feature = "backtrace", feature = "allocator-api2", not(miri), target_os = "linux"))]
+#[cfg(all(feature = "backtrace", feature = "allocator-api2-02", not(miri), target_os = "linux"))]
 mod with_symbols {
     use std::hint::black_box;
 

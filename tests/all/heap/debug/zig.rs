@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use zigalloc::heap::{Check, DebugAllocator, DebugConfig, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{FailingAllocator, FailingConfig, with_allocator};
-use zigalloc::{AlignedSlice, Allocation, Allocator, Error, SyncAllocator};
+use zigalloc::{AlignedSlice, Allocator, Error, SlicePtr, SyncAllocator};
 
 /// Safety as in Zig's tests, which run in a safe mode.
 const TEST_CONFIG: DebugConfig = DebugConfig { safety: true, ..DebugConfig::DEFAULT };

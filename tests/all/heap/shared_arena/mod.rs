@@ -272,7 +272,7 @@ fn failed_requests_between_small_ones() {
     let mut shared = SharedArenaAllocator::init(child.allocator());
     assert!(alloc(shared.allocator(), 1, 1).is_some());
     let at_first = shared.query_capacity();
-    small_and_large(shared.allocator().get());
+    small_and_large(shared.allocator().as_allocator());
     let grown = shared.query_capacity() as f64 / at_first as f64;
     assert!(grown > 1.5f64.powi(FAILURES - 1), "{grown}");
     assert!(shared.reset(ResetMode::FreeAll));

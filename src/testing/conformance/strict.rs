@@ -16,10 +16,10 @@
     reason = "programs of calls, in which one fact holds for a whole sequence"
 )]
 
+use super::checked::{Checked, Random, at_log2};
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::return_address::return_address;
-use crate::testing::checked::{Checked, Random, at_log2};
 
 /// How much [`test_allocator_strict_with`] requests, and how much of it must be served.
 ///

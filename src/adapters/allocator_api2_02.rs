@@ -29,7 +29,7 @@
 //! trait, into an [`Allocator`](crate::Allocator).
 //!
 //! ```
-//! use zigalloc::adapters::allocator_api2::FromAllocator;
+//! use zigalloc::adapters::allocator_api2_02::FromAllocator;
 //!
 //! let bump = bumpalo::Bump::new();
 //! let adapter = FromAllocator::new(&bump);

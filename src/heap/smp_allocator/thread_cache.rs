@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
 
-use super::stack::{Entry, Stack};
+use super::stack::{Stack, StackNode};
 use super::{CARRIER_CLASS, CLASS_COUNT, SLAB_ALIGNMENT, SLAB_LEN, block_len};
 use crate::heap::PageAllocator;
 
@@ -41,18 +41,18 @@ const fn chunk_len(class: usize) -> usize {
 /// The number of classes, including the carriers'.
 const BIN_COUNT: usize = CLASS_COUNT + 1;
 
-/// Returns whether the blocks of a class have room for an [`Entry`]. Those of class 0 do not.
-const fn has_room_for_entry(class: usize) -> bool {
-    block_len(class) >= size_of::<Entry>()
+/// Returns whether the blocks of a class have room for an [`StackNode`]. Those of class 0 do not.
+const fn has_room_for_node(class: usize) -> bool {
+    block_len(class) >= size_of::<StackNode>()
 }
 
 const _: () = {
     let mut class = 0;
     while class < BIN_COUNT {
-        assert!(has_room_for_entry(class) == (class != 0));
+        assert!(has_room_for_node(class) == (class != 0));
         // The rest of a slab is a whole number of chunks, so it has room for an entry.
         assert!((SLAB_LEN / block_len(class)) % chunk_len(class) == 0);
-        assert!(chunk_len(class) * block_len(class) >= size_of::<Entry>());
+        assert!(chunk_len(class) * block_len(class) >= size_of::<StackNode>());
         // With batches of one block, `loaded` would go to the depot on every second call.
         assert!(batch_len(class) >= 2);
         class += 1;
@@ -60,7 +60,7 @@ const _: () = {
 };
 
 /// The state that all threads share: a depot for each class.
-pub(super) struct Shared {
+pub(super) struct Depots {
     depots: [CachePadded<Depot>; BIN_COUNT],
     slabs: AtomicUsize,
     /// Simulates that no memory is left.
@@ -74,9 +74,9 @@ struct Depot {
     fresh: Stack,
 }
 
-impl Shared {
-    pub(super) const fn new() -> Shared {
-        Shared {
+impl Depots {
+    pub(super) const fn new() -> Depots {
+        Depots {
             depots: [const { CachePadded::new(Depot { batches: Stack::new(), fresh: Stack::new() }) };
                 BIN_COUNT],
             slabs: AtomicUsize::new(0),
@@ -111,7 +111,7 @@ impl Shared {
 ///
 /// It has no destructor; call [`close`](Self::close) instead. Before [`open`](Self::open) and after `close`, it has
 /// no blocks and no room, so [`pop`](Self::pop) and [`push`](Self::push) fail.
-pub(super) struct Local {
+pub(super) struct ThreadCache {
     bins: [Bin; BIN_COUNT],
 }
 
@@ -128,9 +128,9 @@ struct Bin {
     fresh: Cell<*mut u8>,
 }
 
-impl Local {
-    pub(super) const fn new() -> Local {
-        Local {
+impl ThreadCache {
+    pub(super) const fn new() -> ThreadCache {
+        ThreadCache {
             bins: [const {
                 Bin {
                     loaded: Cell::new(None),
@@ -150,7 +150,7 @@ impl Local {
     }
 
     /// Gives all blocks to the depots.
-    pub(super) fn close(&self, shared: &Shared) {
+    pub(super) fn close(&self, shared: &Depots) {
         // In ascending order: class 0 needs carriers, which are the last class. Without memory for carriers, the
         // blocks of class 0 (usually two batches) are lost.
         for (class, bin) in self.bins.iter().enumerate() {
@@ -197,7 +197,7 @@ impl Local {
     }
 
     /// Allocates a block from the chains, the depot or a slab; `None` if there is no memory.
-    pub(super) fn alloc(&self, shared: &Shared, class: usize) -> Option<NonNull<u8>> {
+    pub(super) fn alloc(&self, shared: &Depots, class: usize) -> Option<NonNull<u8>> {
         let bin = &self.bins[class];
         if bin.loaded.get().is_none() {
             let (chain, room) = match bin.spare.take().or_else(|| self.take(shared, class)) {
@@ -214,7 +214,7 @@ impl Local {
     ///
     /// # Safety
     /// `memory` is a block of the class, and not used afterwards. `self` is open.
-    pub(super) unsafe fn free(&self, shared: &Shared, class: usize, memory: NonNull<u8>) {
+    pub(super) unsafe fn free(&self, shared: &Depots, class: usize, memory: NonNull<u8>) {
         let bin = &self.bins[class];
         if bin.room.get() == 0 {
             match bin.spare.take() {
@@ -236,8 +236,8 @@ impl Local {
     ///
     /// # Safety
     /// `chain` consists of free blocks of the class. If the result is true, they are not used afterwards.
-    unsafe fn give(&self, shared: &Shared, class: usize, chain: NonNull<Block>) -> bool {
-        let entry: NonNull<Entry> = if has_room_for_entry(class) {
+    unsafe fn give(&self, shared: &Depots, class: usize, chain: NonNull<Block>) -> bool {
+        let entry: NonNull<StackNode> = if has_room_for_node(class) {
             chain.cast()
         } else {
             let Some(carrier) = self.alloc(shared, CARRIER_CLASS) else { return false };
@@ -252,9 +252,9 @@ impl Local {
     }
 
     /// Takes a chain from the depot; `None` if the depot has none.
-    fn take(&self, shared: &Shared, class: usize) -> Chain {
+    fn take(&self, shared: &Depots, class: usize) -> Chain {
         let entry = shared.depots[class].batches.pop()?;
-        if has_room_for_entry(class) {
+        if has_room_for_node(class) {
             return Some(entry.cast());
         }
         // SAFETY: `give` wrote the chain there, and the entry is ours now.
@@ -265,7 +265,7 @@ impl Local {
     }
 
     /// Cuts a chain of fresh blocks, in ascending order of address. `None` if there is no memory.
-    fn cut(&self, shared: &Shared, class: usize) -> Chain {
+    fn cut(&self, shared: &Depots, class: usize) -> Chain {
         let bin = &self.bins[class];
         let first = rest_of_slab(bin.fresh.get())
             .or_else(|| shared.depots[class].fresh.pop().map(NonNull::cast))

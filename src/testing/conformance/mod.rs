@@ -14,12 +14,19 @@
     reason = "programs of calls, in which one fact holds for a whole sequence"
 )]
 
+#[cfg(feature = "alloc")]
+mod checked;
+#[cfg(feature = "alloc")]
+pub(super) mod ledger;
+#[cfg(feature = "alloc")]
+pub(super) mod strict;
+
 use core::ptr::NonNull;
 
 use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::heap::PAGE_SIZE_MIN;
-use crate::slice::{AlignedSlice, Allocation};
+use crate::slice::{AlignedSlice, SlicePtr};
 use crate::testing::validation_allocator::validation_wrap;
 
 /// Tests single items, slices, growing, shrinking, and zero lengths.

@@ -1,5 +1,5 @@
 //! The trait of allocator-api2 0.2, in both directions, and hashbrown's maps, which take it.
-#![cfg(all(feature = "std", feature = "allocator-api2"))]
+#![cfg(all(feature = "std", feature = "allocator-api2-02"))]
 
 use std::cell::Cell;
 use std::collections::HashMap as StdHashMap;
@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use allocator_api2_02::{alloc as api, boxed, vec};
 use hashbrown::HashMap;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use zigalloc::adapters::allocator_api2::FromAllocator;
+use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
 use zigalloc_support::Recorder;

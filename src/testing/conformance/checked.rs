@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ptr::NonNull;
 
+use super::ledger::{Breach, Ledger};
+use super::strict::StrictConfig;
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::return_address::return_address;
-use crate::testing::ledger::{Breach, Ledger};
-use crate::testing::strict::StrictConfig;
 
 /// A live block. Its content is the pattern from index `seed` on.
 #[derive(Debug)]
