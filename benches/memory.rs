@@ -4,7 +4,6 @@
 //! number is the growth of the peak resident size (`VmHWM`) while the blocks are allocated and written.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::process::Command;
 
 use mimalloc::MiMalloc;
 use zigalloc::heap::{
@@ -13,6 +12,7 @@ use zigalloc::heap::{
 };
 use zigalloc::trace::{CountingAllocator, IoSink, LoggingAllocator};
 use zigalloc::{Alignment, Allocator, ThreadSafeAllocator};
+use zigalloc_support::this_program;
 
 const BLOCKS: usize = 1_000_000;
 const LEN: usize = 24;
@@ -30,8 +30,7 @@ fn main() {
     println!("{BLOCKS} blocks of {LEN} bytes, {:.1} MB", (BLOCKS * LEN) as f64 / 1e6);
     println!("{:<32} {:>10} {:>16}", "", "peak, MB", "bytes per block");
     for (case, _) in CASES {
-        let program = std::env::current_exe().expect("the program knows its name");
-        let output = Command::new(program).env(CASE, case).output().expect("it can run itself");
+        let output = this_program().env(CASE, case).output().expect("it can run itself");
         let text = String::from_utf8(output.stdout).expect("a number");
         let bytes = text.trim().parse::<f64>().expect("a number") * 1024.0;
         println!("{case:<32} {:>10.1} {:>16.1}", bytes / 1e6, bytes / BLOCKS as f64);

@@ -1,4 +1,4 @@
-//! The program of the README: an arena behind a lock, for any number of threads.
+//! The README's program: an arena behind a lock, for any number of threads.
 
 use scopeguard::defer;
 use zigalloc::{ThreadSafeAllocator, heap, heap::ArenaAllocator};
@@ -9,7 +9,7 @@ fn main() -> Result<(), zigalloc::Error> {
     let allocator = thread_safe_arena.allocator();
 
     let memory = allocator.alloc::<u8>(100)?;
-    // SAFETY: the block is this allocator's, and nothing uses it after the end of `main`.
+    // SAFETY: a live block of this allocator, not used after `main`.
     defer! { unsafe { allocator.free(memory) } }
 
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-/* zigalloc for C++17: containers of the standard library in zigalloc's allocators, and owners that destroy these.
+/* zigalloc for C++17: adapters for standard containers, and owners that destroy allocators.
  *
  *     zigalloc::arena arena{zigalloc_arena_create(zigalloc_page_allocator())};
  *     if (!arena) return OUT_OF_MEMORY;
@@ -6,8 +6,8 @@
  *     std::pmr::vector<std::pmr::string> lines{&resource};
  *     std::vector<int, zigalloc::allocator<int>> numbers{arena.allocator()};
  *
- * The conventions are those of zigalloc.h, which this includes. Where a container is out of memory, that is
- * std::bad_alloc; in a program without exceptions, abort().
+ * The conventions are those of zigalloc.h, which this header includes. A container that runs out of memory throws
+ * std::bad_alloc; in a program without exceptions, it calls abort().
  */
 #ifndef ZIGALLOC_HPP
 #define ZIGALLOC_HPP
@@ -25,7 +25,7 @@
 #include "zigalloc.h"
 
 #if defined(__GNUC__)
-#define ZIGALLOC_NOINLINE __attribute__((noinline)) /* so that the address is one of the caller */
+#define ZIGALLOC_NOINLINE __attribute__((noinline)) /* so that the return address is in the caller */
 #else
 #define ZIGALLOC_NOINLINE
 #endif
@@ -43,7 +43,7 @@ namespace detail {
 #endif
 }
 
-/* `ret_addr` is what reports name. */
+/* `ret_addr` is the address that reports name. */
 inline void *allocate(zigalloc_allocator a, std::size_t len, std::uint8_t alignment_log2, std::uintptr_t ret_addr)
 {
     if (len == 0) return zigalloc_no_bytes(alignment_log2);
@@ -70,15 +70,15 @@ struct destroy {
 
 /* ---- owners ----
  *
- * A std::unique_ptr to an allocator's state, so get() is for the functions of zigalloc.h. It is empty if its create
- * function was out of memory. Declare an owner after that of its child: destroying is in the reverse order. */
+ * An owner is a std::unique_ptr to an allocator's state; pass get() to the functions of zigalloc.h. It is empty if the
+ * create function ran out of memory. Declare an owner after its child's owner, so that it is destroyed first. */
 
 template <typename T, auto allocator_function, auto destroy_function>
 class owner : public std::unique_ptr<T, detail::destroy<destroy_function>> {
 public:
     using std::unique_ptr<T, detail::destroy<destroy_function>>::unique_ptr;
 
-    /* A handle to it. The owner is not empty. */
+    /* Returns a handle to the allocator. The owner must not be empty. */
     zigalloc_allocator allocator() const noexcept { return allocator_function(this->get()); }
 };
 
@@ -87,16 +87,16 @@ using shared_arena = owner<zigalloc_shared_arena, zigalloc_shared_arena_allocato
 using fixed_buffer = owner<zigalloc_fixed_buffer, zigalloc_fixed_buffer_allocator, zigalloc_fixed_buffer_destroy>;
 using buffer_first = owner<zigalloc_buffer_first, zigalloc_buffer_first_allocator, zigalloc_buffer_first_destroy>;
 using thread_safe = owner<zigalloc_thread_safe, zigalloc_thread_safe_allocator, zigalloc_thread_safe_destroy>;
-/* Leaks are reported when it is destroyed; how many there were, zigalloc_debug_detect_leaks tells before. */
+/* Reports leaks when it is destroyed. To get their number, call zigalloc_debug_detect_leaks before that. */
 using debug = owner<zigalloc_debug, zigalloc_debug_allocator, zigalloc_debug_destroy>;
 using failing_at = owner<zigalloc_failing_at, zigalloc_failing_at_allocator, zigalloc_failing_at_destroy>;
 using counting = owner<zigalloc_counting, zigalloc_counting_allocator, zigalloc_counting_destroy>;
 using logging = owner<zigalloc_logging, zigalloc_logging_allocator, zigalloc_logging_destroy>;
 using pool = std::unique_ptr<zigalloc_pool, detail::destroy<zigalloc_pool_destroy>>;
 
-/* ---- allocator: for the containers that take one as a type ----
+/* ---- allocator: for containers that take an allocator type ----
  *
- * A container that is moved or swapped takes its allocator along; one that is copied to another keeps its own. */
+ * Move assignment and swap also transfer the allocator; a container that is copy-assigned keeps its own. */
 
 template <typename T>
 class allocator {
@@ -105,7 +105,7 @@ public:
     using propagate_on_container_move_assignment = std::true_type;
     using propagate_on_container_swap = std::true_type;
 
-    /* A container's constructor takes a handle as it is. */
+    /* Implicit, so that a container's constructor accepts a handle. */
     allocator(zigalloc_allocator handle) noexcept : handle_{handle} {}
 
     template <typename U>
@@ -131,8 +131,8 @@ private:
     zigalloc_allocator handle_;
 };
 
-/* Copies of one handle are equal, and what is equal calls the same functions with the same state. Two handles to one
- * allocator that zigalloc.h gave at different times may differ; the containers then move their elements one by one. */
+/* Copies of a handle are equal, and equal handles call the same functions with the same state. Two handles to one
+ * allocator that zigalloc.h returned at different times may differ; containers then move their elements one by one. */
 template <typename T, typename U>
 bool operator==(const allocator<T> &a, const allocator<U> &b) noexcept
 {
@@ -145,7 +145,7 @@ bool operator!=(const allocator<T> &a, const allocator<U> &b) noexcept
     return !(a == b);
 }
 
-/* ---- memory_resource: for the containers of std::pmr ---- */
+/* ---- memory_resource: for the std::pmr containers ---- */
 
 #if defined(__cpp_lib_memory_resource)
 
@@ -166,7 +166,7 @@ private:
         detail::deallocate(handle_, memory, bytes, zigalloc_log2(alignment), ZIGALLOC_CALL_SITE);
     }
 
-    /* Two resources with equal handles are not told apart without RTTI, so only itself is equal. */
+    /* Without RTTI, the type of `other` is unknown, so a resource is equal only to itself. */
     bool do_is_equal(const std::pmr::memory_resource &other) const noexcept override { return this == &other; }
 
     zigalloc_allocator handle_;

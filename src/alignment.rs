@@ -1,6 +1,6 @@
 //! The alignment of a block, stored as its base-2 logarithm.
 //!
-//! Two units are in use wherever memory is aligned: bytes (1, 2, 4, 8 …) and the logarithm of
+//! Code that aligns memory uses two units: bytes (1, 2, 4, 8 …) and the logarithm of
 //! bytes (0, 1, 2, 3 …). A bare integer does not say which of the two it is, and callers eventually confuse
 //! them. So the vtable passes this newtype: one byte, the logarithm, and every conversion names its unit.
 //!
@@ -18,11 +18,11 @@ use core::fmt;
 
 /// A power of two, in bytes, stored as its base-2 logarithm.
 ///
-/// `#[repr(transparent)]` over the `uint8_t alignment_log2` of the C interface. Values built by
-/// safe code are at most [`Alignment::MAX`]; a C program can pass any byte, and the allocators of
+/// `#[repr(transparent)]` over the `uint8_t alignment_log2` of the C interface. Values from
+/// safe code are at most [`Alignment::MAX`]. A C program can pass any byte; the allocators of
 /// this crate return null for one above `MAX` (see [`is_valid`](Self::is_valid)).
 ///
-/// There is no `From<usize>`: 6 could mean 64 bytes or an invalid alignment. And there is no niche: an
+/// `Alignment` does not implement `From<usize>`: 6 could mean 64 bytes or an invalid alignment. It has no niche: an
 /// `Option<Alignment>` takes two bytes, because C may pass any `uint8_t`.
 ///
 /// ```
@@ -41,7 +41,7 @@ pub struct Alignment(u8);
 const _: () = assert!(size_of::<Alignment>() == 1 && align_of::<Alignment>() == 1);
 const _: () = assert!(size_of::<Option<Alignment>>() == 2, "every byte must be receivable from C");
 
-/// The six comparisons of [`Alignment::compare`].
+/// A comparison operator as a value, for [`Alignment::compare`].
 ///
 /// Ports `std.math.CompareOperator` of Zig 0.15.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,20 +60,27 @@ pub enum CompareOperator {
     Neq,
 }
 
-/// Why a number is not a valid alignment.
+/// The reason why a number is not a valid alignment.
+///
+/// ```
+/// use zigalloc::{Alignment, AlignmentError};
+///
+/// assert_eq!(Alignment::try_from_byte_units(24), Err(AlignmentError::NotAPowerOfTwo(24)));
+/// assert_eq!(Alignment::from_log2(200), Err(AlignmentError::Log2TooLarge(200)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum AlignmentError {
-    /// The byte count given to [`Alignment::try_from_byte_units`] is not a power of two.
+    /// The byte count passed to [`Alignment::try_from_byte_units`] is not a power of two.
     #[error("Alignment::try_from_byte_units: {0} bytes is not a power of two")]
     NotAPowerOfTwo(usize),
-    /// The logarithm given to [`Alignment::from_log2`] is not smaller than the bits of a `usize`.
+    /// The logarithm passed to [`Alignment::from_log2`] is not less than the number of bits in a `usize`.
     #[error("Alignment::from_log2: log2 of {0} is above the limit of {limit}", limit = Alignment::MAX.0)]
     Log2TooLarge(u8),
 }
 
 impl Alignment {
-    /// 1 byte: no alignment at all. Zig's `.@"1"`.
+    /// 1 byte, which every address satisfies. Zig's `.@"1"`.
     pub const _1: Alignment = Alignment(0);
     /// 2 bytes.
     pub const _2: Alignment = Alignment(1);
@@ -103,7 +110,7 @@ impl Alignment {
         Alignment(align_of::<T>().trailing_zeros() as u8)
     }
 
-    /// From a number of bytes. Zig's `fromByteUnits`.
+    /// Converts a number of bytes. Zig's `fromByteUnits`.
     ///
     /// # Panics
     /// If `bytes` is not a power of two, 0 included. [`try_from_byte_units`](Self::try_from_byte_units)
@@ -121,7 +128,7 @@ impl Alignment {
         Alignment::from_byte_units_in("Alignment::from_byte_units", bytes)
     }
 
-    /// [`from_byte_units`](Self::from_byte_units) for a public function, which a panic names.
+    /// [`from_byte_units`](Self::from_byte_units) on behalf of a public function, which the panic message names.
     #[inline(always)]
     #[track_caller]
     pub(crate) const fn from_byte_units_in(function: &str, bytes: usize) -> Alignment {
@@ -131,7 +138,7 @@ impl Alignment {
         }
     }
 
-    /// From a number of bytes, or an error that names it. Not in Zig.
+    /// Converts a number of bytes, or returns an error that contains it. Not in Zig.
     ///
     /// # Errors
     /// [`AlignmentError::NotAPowerOfTwo`], also for 0.
@@ -149,7 +156,7 @@ impl Alignment {
         }
     }
 
-    /// Maps `None` to `None` and a number of bytes to its alignment.
+    /// Converts an optional number of bytes; `None` stays `None`.
     ///
     /// Ports `fromByteUnitsOptional`, which is new in Zig 0.16.
     ///
@@ -171,10 +178,10 @@ impl Alignment {
         }
     }
 
-    /// From a logarithm, the number that crosses the C interface.
+    /// Converts a logarithm, which is the number that crosses the C interface.
     ///
     /// # Errors
-    /// [`AlignmentError::Log2TooLarge`] if `2^log2` does not fit into a `usize`.
+    /// [`AlignmentError::Log2TooLarge`] if `2^log2` overflows `usize`.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -215,19 +222,19 @@ impl Alignment {
         1usize.wrapping_shl(self.0 as u32)
     }
 
-    /// False only for a value that a C program passed and that no `usize` can express.
+    /// Whether a `usize` can express the alignment in bytes. False only for a value that a C program passed.
     ///
-    /// Allocators check it where an alignment arrives from outside, so that an invalid byte yields null and never a shift
-    /// by more bits than a word has.
+    /// Allocators check it where an alignment arrives from outside, so that an invalid byte returns null instead of
+    /// shifting by more bits than a word has.
     #[must_use]
     #[inline(always)]
     pub const fn is_valid(self) -> bool {
         (self.0 as u32) < usize::BITS
     }
 
-    /// Three-way comparison; the order of logarithms is the order of byte counts.
+    /// Compares two alignments. Logarithms have the same order as byte counts.
     ///
-    /// Ports `order`; the operators `<`, `==` and so on give the same answers.
+    /// Ports `order`; the operators `<`, `==` and so on agree with it.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -246,7 +253,7 @@ impl Alignment {
         }
     }
 
-    /// Comparison with an operator that is a value.
+    /// Compares two alignments with an operator that is a value.
     ///
     /// ```
     /// # use zigalloc::{Alignment, CompareOperator};
@@ -265,7 +272,7 @@ impl Alignment {
         }
     }
 
-    /// The stricter of two alignments.
+    /// Returns the stricter of two alignments.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -277,7 +284,7 @@ impl Alignment {
         if self.0 >= other.0 { self } else { other }
     }
 
-    /// The laxer of two alignments.
+    /// Returns the weaker of two alignments.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -289,10 +296,10 @@ impl Alignment {
         if self.0 <= other.0 { self } else { other }
     }
 
-    /// The smallest aligned address that is not below `address`.
+    /// Rounds `address` up to a multiple of the alignment.
     ///
     /// # Panics
-    /// If it would be above `usize::MAX`, which Zig detects in its safe modes only.
+    /// If the result overflows `usize`, which Zig detects in its safe modes only.
     /// [`forward_checked`](Self::forward_checked) returns `None` instead.
     ///
     /// ```
@@ -307,7 +314,7 @@ impl Alignment {
         self.forward_in("Alignment::forward", address)
     }
 
-    /// [`forward`](Self::forward) for a public function, which a panic names.
+    /// [`forward`](Self::forward) on behalf of a public function, which the panic message names.
     #[inline(always)]
     #[track_caller]
     pub(crate) const fn forward_in(self, function: &str, address: usize) -> usize {
@@ -317,7 +324,13 @@ impl Alignment {
         }
     }
 
-    /// [`forward`](Self::forward), or `None` if there is no such address. Not in Zig.
+    /// [`forward`](Self::forward), or `None` on overflow. Not in Zig.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::_16.forward_checked(17), Some(32));
+    /// assert_eq!(Alignment::_16.forward_checked(usize::MAX), None);
+    /// ```
     #[must_use]
     #[inline]
     pub const fn forward_checked(self, address: usize) -> Option<usize> {
@@ -327,7 +340,7 @@ impl Alignment {
         }
     }
 
-    /// The largest aligned address that is not above `address`. Never fails.
+    /// Rounds `address` down to a multiple of the alignment. Never fails.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -339,7 +352,7 @@ impl Alignment {
         address & !self.mask()
     }
 
-    /// Whether `address` is a multiple of the alignment. 0 is aligned to everything.
+    /// Whether `address` is a multiple of the alignment. 0 is a multiple of every alignment.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -351,7 +364,7 @@ impl Alignment {
         address.trailing_zeros() >= self.0 as u32
     }
 
-    /// [`forward`](Self::forward) for a pointer, which keeps its provenance. Not in Zig.
+    /// [`forward`](Self::forward) for a pointer; the result keeps its provenance. Not in Zig.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
@@ -362,7 +375,7 @@ impl Alignment {
         ptr.with_addr(self.forward_in("Alignment::forward_ptr", ptr.addr()))
     }
 
-    /// [`backward`](Self::backward) for a pointer, which keeps its provenance.
+    /// [`backward`](Self::backward) for a pointer; the result keeps its provenance.
     #[must_use]
     #[inline]
     pub fn backward_ptr<T>(self, ptr: *mut T) -> *mut T {
@@ -370,17 +383,22 @@ impl Alignment {
     }
 
     /// [`check`](Self::check) for a pointer.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert!(Alignment::of::<u32>().check_ptr(&7u32));
+    /// ```
     #[must_use]
     #[inline]
     pub fn check_ptr<T: ?Sized>(self, ptr: *const T) -> bool {
         self.check(ptr.addr())
     }
 
-    /// A `Layout` of `len` bytes with this alignment. Not in Zig.
+    /// Makes the `Layout` of `len` bytes with this alignment. Not in Zig.
     ///
     /// # Errors
-    /// If `len`, rounded up to the alignment, is larger than `isize::MAX`: Rust's limit, which
-    /// Zig's byte counts do not have.
+    /// If `len`, rounded up to the alignment, exceeds `isize::MAX`: a limit of Rust's
+    /// that Zig's byte counts do not have.
     ///
     /// ```
     /// # use zigalloc::Alignment;
@@ -400,10 +418,8 @@ impl Alignment {
     }
 }
 
-/// The alignment of a layout; its size is dropped.
 impl Alignment {
-    /// The layout of a request for `len` bytes that goes to an allocator of Rust, or `None` if that would not be a
-    /// layout.
+    /// The layout of a request for `len` bytes to one of Rust's allocators, or `None` if no such layout is valid.
     #[inline]
     pub(crate) fn layout_of_request(self, len: usize) -> Option<Layout> {
         if !self.is_valid() || len > MAX_LEN {
@@ -415,20 +431,21 @@ impl Alignment {
     /// The layout of a live block of `len` bytes.
     ///
     /// # Safety
-    /// The block was allocated or got its length after [`layout_of_request`](Self::layout_of_request) had made a layout
-    /// of both.
+    /// [`layout_of_request`](Self::layout_of_request) returned a layout for `len` and this alignment when the block was
+    /// allocated or got its length.
     #[inline]
     pub(crate) unsafe fn layout_of_block(self, len: usize) -> Layout {
-        // SAFETY: it was a layout when the block was allocated or got this length.
+        // SAFETY: this layout was valid when the block was allocated or got this length.
         unsafe { Layout::from_size_align_unchecked(len, self.to_byte_units()) }
     }
 }
 
-/// The longest request, in bytes, that goes to an operating system or to an allocator of Rust, which has no objects beyond
-/// `isize::MAX`. Miri ends the program if its host has not enough memory, where an operating system says no; so there it is
-/// a gibibyte.
+/// The longest request, in bytes, that is passed to an operating system or to one of Rust's allocators, where no object
+/// is longer than `isize::MAX` bytes. Under Miri it is a gibibyte: Miri exits if its host lacks the memory, where an
+/// operating system would refuse.
 pub(crate) const MAX_LEN: usize = if cfg!(miri) { 1 << 30 } else { isize::MAX as usize };
 
+/// The alignment of a layout; its size is ignored.
 impl From<Layout> for Alignment {
     #[inline]
     fn from(layout: Layout) -> Alignment {
@@ -467,9 +484,9 @@ const fn panic_not_a_power_of_two(function: &str, bytes: usize) -> ! {
 #[track_caller]
 const fn panic_log2_from_ffi(log2: u8) -> ! {
     Message::new()
-        .text("Alignment::to_byte_units: a log2 of ")
+        .text("Alignment::to_byte_units: log2 ")
         .number(log2 as usize)
-        .text(" came over FFI, above the limit of ")
+        .text(", received over FFI, is above the limit of ")
         .number(Alignment::MAX.0 as usize)
         .panic()
 }
@@ -481,19 +498,20 @@ pub(crate) const fn panic_none_left(function: &str, alignment: usize, address: u
         .text(function)
         .text(": no multiple of ")
         .number(alignment)
-        .text(" is left at or above ")
+        .text(" at or above ")
         .number(address)
+        .text(" fits in a usize")
         .panic()
 }
 
-/// A panic message, built by hand: a `const fn` can only panic with a finished `&str`.
+/// A panic message, built by hand, since a `const fn` can only panic with a finished `&str`.
 pub(crate) struct Message {
     bytes: [u8; Message::CAPACITY],
     len: usize,
 }
 
 impl Message {
-    /// Enough for every text of this crate with two numbers of 64 bits.
+    /// Enough for every message of this crate with two 64-bit numbers.
     const CAPACITY: usize = 160;
 
     pub(crate) const fn new() -> Message {

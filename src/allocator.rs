@@ -1,10 +1,10 @@
-//! The handles: an allocator's state and its table, as a value.
+//! Allocator handles: an allocator's state and its table, as a value.
 //!
-//! [`Allocator`] may be used by one thread; [`SyncAllocator`] is the same two words with the guarantee that any
-//! thread may call it, which Zig states in comments. [`AsAllocator`] is what hands out handles,
-//! [`Handle`] the two kinds of handle that a wrapper can be built over.
+//! An [`Allocator`] is for one thread; a [`SyncAllocator`] is the same two words with the guarantee that any
+//! thread may call it. Types that hand out handles implement [`AsAllocator`]; wrappers are generic over
+//! [`Handle`], the two kinds of handle.
 //!
-//! The `raw_*` methods are the calls of the table, for those who implement allocators. The typed
+//! The `raw_*` methods here call the table directly, for code that implements allocators. The typed
 //! functions (`create`, `alloc`, `free` …) are in [`interface`](crate::interface).
 //!
 //! Ports the fields and the `raw*` functions of `std.mem.Allocator` of Zig 0.15.2, and `failing` of 0.16.
@@ -18,15 +18,15 @@ use crate::alignment::Alignment;
 use crate::symbol::Function;
 use crate::vtable::{self, VTable};
 
-/// Any allocator, as two words: its state and its functions.
+/// A handle to any allocator, as two words: its state and its functions.
 ///
-/// A handle is `Copy`, as in Zig; copies are the same allocator. The lifetime `'a` is the borrow of
-/// the state: a handle to an arena cannot outlive the arena, nor can the arena be moved or reset
+/// A handle is `Copy`, as in Zig; all copies are the same allocator. The lifetime `'a` is the borrow of
+/// the state: a handle to an arena cannot outlive the arena, and the arena cannot be moved or reset
 /// while a handle exists. `Allocator` is neither `Send` nor `Sync`; use [`SyncAllocator`] across threads.
 ///
 /// Allocating is safe and returns raw pointers, as in Zig. `free`, `resize` and `realloc` are `unsafe`: the caller
 /// must pass a live block of this allocator. [`interface`](crate::interface) has a table of every zero and empty
-/// case. Handles cannot be compared: the `ptr` of an allocator without state means nothing.
+/// case. Handles cannot be compared, since the `ptr` of a stateless allocator is meaningless.
 ///
 /// Ports `std.mem.Allocator` of Zig 0.15.2; in C it is
 /// `struct { void *ctx; const VTable *vtable; }`.
@@ -41,7 +41,7 @@ use crate::vtable::{self, VTable};
 /// # fn main() -> Result<(), Error> {
 /// let arena = heap::ArenaAllocator::init(heap::PAGE_ALLOCATOR);
 /// let memory = greeting(arena.allocator())?;
-/// // SAFETY: the arena lives, and `dupe` has initialised every byte.
+/// // SAFETY: the arena is alive, and `dupe` initialised every byte.
 /// assert_eq!(unsafe { memory.as_ref() }, b"hello");
 /// # Ok(())
 /// # }
@@ -55,11 +55,11 @@ pub struct Allocator<'a> {
     state: PhantomData<&'a ()>,
 }
 
-/// An allocator that any thread may call: an [`Allocator`] that is `Send` and `Sync`.
+/// A handle that any thread may call: an [`Allocator`] that is `Send` and `Sync`.
 ///
-/// It dereferences to an [`Allocator`], so all its functions are here too. What is thread-safe by
-/// itself (the page allocator, the C allocator, a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator))
-/// gives out this type, and what wraps one is `Send` because this is.
+/// It dereferences to [`Allocator`] and so has all its methods. Thread-safe allocators return it from their
+/// `allocator` method or are constants of this type: the page allocator, the C allocator, a
+/// [`ThreadSafeAllocator`](crate::ThreadSafeAllocator). A wrapper over a `SyncAllocator` is itself `Send`.
 ///
 /// Not in Zig, where a comment says which allocators are thread-safe.
 ///
@@ -80,7 +80,7 @@ pub struct Allocator<'a> {
 #[derive(Clone, Copy)]
 pub struct SyncAllocator<'a>(Allocator<'a>);
 
-// The C struct, word for word.
+// The layout of the C struct.
 const _: () = {
     const WORD: usize = size_of::<usize>();
     assert!(size_of::<Allocator<'_>>() == 2 * WORD && align_of::<Allocator<'_>>() == align_of::<usize>());
@@ -92,8 +92,8 @@ const _: () = {
 };
 
 impl<'a> Allocator<'a> {
-    /// An allocator that always fails. Allocating zero bytes succeeds, since that calls no allocator. It never
-    /// makes a block, so its other functions abort.
+    /// An allocator that always fails. Allocating zero bytes still succeeds, since it does not reach the allocator.
+    /// `FAILING` never makes a block, so its other functions abort.
     ///
     /// Ports `std.mem.Allocator.failing`, which is new in Zig 0.16.
     ///
@@ -106,15 +106,15 @@ impl<'a> Allocator<'a> {
     #[doc(alias = "failing")]
     pub const FAILING: Allocator<'static> = SyncAllocator::FAILING.0;
 
-    /// A handle to an allocator whose state is a Rust value. This is what an allocator's `allocator` method calls; the
-    /// functions of its table get the state back with [`state`](crate::state).
+    /// Makes a handle to an allocator whose state is a Rust value. An allocator's `allocator` method calls this, and
+    /// the functions of its table get the state back with [`state`](crate::state).
+    ///
+    /// The example of [`VTable`] shows a whole allocator.
     ///
     /// # Safety
     ///
-    /// As [`from_raw_parts`](Self::from_raw_parts), with `ptr` as the address of `state`: `vtable`'s functions use it as a
-    /// shared `&T`.
-    ///
-    /// The example of [`VTable`] shows a whole allocator.
+    /// As [`from_raw_parts`](Self::from_raw_parts), with the address of `state` as `ptr`. `vtable`'s functions access
+    /// it as a shared `&T`.
     ///
     /// ```
     /// use zigalloc::{Allocator, VTable, no_alloc, no_free, no_remap, no_resize};
@@ -132,38 +132,38 @@ impl<'a> Allocator<'a> {
         unsafe { Allocator::from_raw_parts(ptr::from_ref(state).cast_mut().cast(), vtable) }
     }
 
-    /// A handle from its two words: for allocators whose state is not a Rust value, or that have none.
+    /// Makes a handle from its two words, for an allocator that has no state or whose state is not a Rust value.
     ///
     /// # Safety
     ///
-    /// `vtable`'s functions, called with `ptr`, keep clauses new-block to no-reentry of the
-    /// [contract](VTable#the-contract-of-an-allocator) for all of the lifetime `'a`, as long as their callers keep
-    /// clauses context to return-address. Code that makes handles to one state in several threads, or lets safe code do so, ensures
-    /// that they keep the [one-thread](VTable#one-thread) clause together.
+    /// - `vtable`'s functions, called with `ptr`, keep clauses new-block to no-reentry of the
+    ///   [contract](VTable#the-contract-of-an-allocator) for all of the lifetime `'a`, provided that their callers keep
+    ///   clauses context to return-address.
+    /// - Code that makes handles to one state in several threads, or lets safe code do so, ensures that their calls
+    ///   together keep the [one-thread](VTable#one-thread) clause.
     #[must_use]
     #[inline(always)]
     pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> Allocator<'a> {
         Allocator { ptr, vtable, state: PhantomData }
     }
 
-    /// The state: the context argument of every call. It may be null or dangling; do not compare it.
+    /// The state, which is the context argument of every call. It may be null or dangling; do not compare it.
     #[must_use]
     #[inline(always)]
     pub const fn ptr(self) -> *mut () {
         self.ptr
     }
 
-    /// The functions.
+    /// The table of functions.
     #[must_use]
     #[inline(always)]
     pub const fn vtable(self) -> &'static VTable {
         self.vtable
     }
 
-    /// Calls [`VTable::alloc`]. For those who implement allocators; programs call
-    /// [`alloc`](Self::alloc).
+    /// Calls [`VTable::alloc`]. Meant for implementing allocators; programs call [`alloc`](Self::alloc).
     ///
-    /// `len` is in bytes. The result is `None` or aligned as requested. No memory is filled.
+    /// Returns `len` bytes aligned to `alignment`, or `None`. Unlike `alloc`, it never fills the memory with 0xAA.
     ///
     /// # Safety
     /// - `len` is not zero ([non-zero](VTable#non-zero)).
@@ -185,16 +185,16 @@ impl<'a> Allocator<'a> {
     #[must_use = "a block without a pointer to it is never freed"]
     #[inline(always)]
     pub unsafe fn raw_alloc(self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        // SAFETY: `ptr` stands beside `vtable`; the other clauses are this function's own requirements.
+        // SAFETY: `ptr` is the context of `vtable`; the other clauses are this function's own requirements.
         unsafe { (self.vtable.alloc)(self.ptr, len, alignment, ret_addr) }
     }
 
-    /// Calls [`VTable::resize`]: changes the length of a block in place, or returns false.
+    /// Calls [`VTable::resize`]: changes the length of a block in place, or returns false and changes nothing.
     ///
     /// # Safety
     /// - `memory` and `alignment` match a live block of this allocator ([live-block](VTable#live-block)).
     /// - `new_len` (bytes) is not zero ([non-zero](VTable#non-zero)).
-    /// - If the result is true and the block is shorter now, the bytes past it are not used
+    /// - After a call that shrinks the block and returns true, the bytes past `new_len` are not used
     ///   ([dead-pointer](VTable#dead-pointer)).
     /// - No other thread is calling this allocator, as for [`raw_alloc`](Self::raw_alloc).
     ///
@@ -205,7 +205,7 @@ impl<'a> Allocator<'a> {
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
     /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
-    /// // SAFETY: a live block of 100 bytes. One page is as good for 200.
+    /// // SAFETY: a live block of 100 bytes. Its page has room for 200.
     /// assert!(unsafe { PAGE_ALLOCATOR.raw_resize(memory, Alignment::_8, 200, return_address()) });
     /// let memory = NonNull::slice_from_raw_parts(ptr, 200);
     /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
@@ -225,10 +225,10 @@ impl<'a> Allocator<'a> {
         unsafe { (self.vtable.resize)(self.ptr, ptr, len, alignment, new_len, ret_addr) }
     }
 
-    /// Calls [`VTable::remap`]: changes the length of a block that may move, or returns `None`.
+    /// Calls [`VTable::remap`]: changes the length of a block, which may move, or returns `None` and changes nothing.
     ///
     /// # Safety
-    /// As [`raw_resize`](Self::raw_resize). If the result is `Some`, the old pointer is not used again.
+    /// As [`raw_resize`](Self::raw_resize). After `Some`, the old pointer is not used.
     ///
     /// Ports `std.mem.Allocator.rawRemap` of Zig 0.15.2.
     ///
@@ -237,7 +237,7 @@ impl<'a> Allocator<'a> {
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
     /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
-    /// // SAFETY: a live block of 100 bytes. One page is as good for 200.
+    /// // SAFETY: a live block of 100 bytes. Its page has room for 200.
     /// let moved = unsafe { PAGE_ALLOCATOR.raw_remap(memory, Alignment::_8, 200, return_address()) };
     /// let memory = NonNull::slice_from_raw_parts(moved.unwrap(), 200);
     /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
@@ -257,11 +257,11 @@ impl<'a> Allocator<'a> {
         unsafe { (self.vtable.remap)(self.ptr, ptr, len, alignment, new_len, ret_addr) }
     }
 
-    /// Calls [`VTable::free`]: ends a block.
+    /// Calls [`VTable::free`]: frees a block.
     ///
     /// # Safety
-    /// - `memory` and `alignment` match a live block of this allocator ([live-block](VTable#live-block)), which is not
-    ///   used afterwards ([dead-pointer](VTable#dead-pointer)).
+    /// - `memory` and `alignment` match a live block of this allocator ([live-block](VTable#live-block)), and the block
+    ///   is not used afterwards ([dead-pointer](VTable#dead-pointer)).
     /// - No other thread is calling this allocator, as for [`raw_alloc`](Self::raw_alloc).
     ///
     /// Ports `std.mem.Allocator.rawFree` of Zig 0.15.2.
@@ -271,7 +271,7 @@ impl<'a> Allocator<'a> {
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
     /// let memory = NonNull::slice_from_raw_parts(ptr, 100);
-    /// // SAFETY: a live block of 100 bytes, which nothing uses afterwards.
+    /// // SAFETY: a live block of 100 bytes, not used afterwards.
     /// unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, return_address()) };
     /// ```
     #[doc(alias = "rawFree")]
@@ -284,9 +284,9 @@ impl<'a> Allocator<'a> {
 }
 
 impl<'a> SyncAllocator<'a> {
-    /// [`Allocator::FAILING`], which any thread may share.
+    /// [`Allocator::FAILING`] as a thread-safe handle.
     pub const FAILING: SyncAllocator<'static> =
-        // SAFETY: `alloc` never makes a block, so the other functions are never called. None has state.
+        // SAFETY: `alloc` never makes a block, so the contract forbids calls of the others. None uses state.
         unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &vtable::FAILING) };
 
     /// [`Allocator::from_state`] for a thread-safe allocator.
@@ -305,28 +305,35 @@ impl<'a> SyncAllocator<'a> {
     ///
     /// # Safety
     ///
-    /// As [`Allocator::from_raw_parts`], without the [one-thread](VTable#one-thread) clause: the functions may be called
-    /// from any thread, by several at once, and a block from one thread may be resized and freed by another.
+    /// As [`Allocator::from_raw_parts`], but without the [one-thread](VTable#one-thread) clause: any thread may call
+    /// the functions, several threads at once, and one thread may resize and free a block from another.
     #[must_use]
     #[inline(always)]
     pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> SyncAllocator<'a> {
-        // SAFETY: this function requires what `Allocator::from_raw_parts` does, and more.
+        // SAFETY: this function requires everything that `Allocator::from_raw_parts` does.
         SyncAllocator(unsafe { Allocator::from_raw_parts(ptr, vtable) })
     }
 
-    /// Declares that an allocator is thread-safe, for handles from code that cannot say so by type.
+    /// Asserts that an allocator is thread-safe. For handles from code whose types do not say so, such as C.
     ///
     /// # Safety
     ///
-    /// The functions of `allocator` may be called from any thread, by several at once, and a block from one thread
-    /// may be resized and freed by another.
+    /// Any thread may call the functions of `allocator`, several threads at once, and one thread may resize and free a
+    /// block from another.
     #[must_use]
     #[inline(always)]
     pub const unsafe fn new_unchecked(allocator: Allocator<'a>) -> SyncAllocator<'a> {
         SyncAllocator(allocator)
     }
 
-    /// The same allocator as an [`Allocator`]; also by dereferencing and by `Into`.
+    /// Returns the same allocator as an [`Allocator`]. `Deref` and `Into` do the same.
+    ///
+    /// ```
+    /// use zigalloc::{Allocator, heap::PAGE_ALLOCATOR};
+    ///
+    /// let allocator: Allocator<'static> = PAGE_ALLOCATOR.as_allocator();
+    /// assert!(allocator.alloc::<u8>(100).is_ok());
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn as_allocator(self) -> Allocator<'a> {
@@ -335,9 +342,9 @@ impl<'a> SyncAllocator<'a> {
 }
 
 // SAFETY: every constructor (`from_state`, `from_raw_parts`, `new_unchecked`) requires that any thread may call the
-// functions, so the handle can move to another thread.
+// functions, so the handle may move to another thread.
 unsafe impl Send for SyncAllocator<'_> {}
-// SAFETY: as above; a shared reference gives out copies of the handle, and copies are equivalent.
+// SAFETY: as above; a shared reference only gives out copies of the handle, and every copy may be sent.
 unsafe impl Sync for SyncAllocator<'_> {}
 
 impl<'a> Deref for SyncAllocator<'a> {
@@ -356,19 +363,20 @@ impl<'a> From<SyncAllocator<'a>> for Allocator<'a> {
     }
 }
 
-/// Shows the state's address and the table's `alloc` function, which tells the kind of allocator: with the
-/// feature `backtrace`, and if the program has symbols, by its name (`zigalloc::heap::arena::ArenaAllocator<C>::alloc`),
-/// else by its address. Finding the name takes time and memory of the global heap.
+/// Shows the state's address and the table's `alloc` function, which identifies the kind of allocator. With the
+/// feature `backtrace`, in a program with symbols, the function is shown by name
+/// (`zigalloc::heap::arena::ArenaAllocator<C>::alloc`), otherwise by address. Looking up the name takes time and
+/// allocates from the global heap.
 ///
-/// Comparing addresses instead would be wrong: the tables and functions of one kind exist several times in a
-/// program, and the compiler may merge functions that do the same.
+/// Do not identify a kind by comparing addresses: a program may contain several copies of one table or function, and
+/// the compiler may merge functions with equal code.
 impl fmt::Debug for Allocator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.debug("Allocator", f)
     }
 }
 
-/// As that of [`Allocator`].
+/// As for [`Allocator`].
 impl fmt::Debug for SyncAllocator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.debug("SyncAllocator", f)
@@ -382,30 +390,47 @@ impl Allocator<'_> {
     }
 }
 
-/// A type that hands out handles to an allocator that it owns or borrows: Zig's convention of a method
-/// `allocator()`, as a trait.
+/// A type that hands out handles to an allocator that it owns or borrows: Zig's convention of an `allocator()`
+/// method, as a trait.
 ///
 /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator::new) and
 /// [`ValidationAllocator`](crate::testing::ValidationAllocator) take any such type.
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::{AsAllocator, Error};
+///
+/// fn digits(of: &impl AsAllocator, number: u32) -> Result<usize, Error> {
+///     let text = of.allocator().print(format_args!("{number}"))?;
+///     let len = text.len();
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { of.allocator().free(text) };
+///     Ok(len)
+/// }
+///
+/// assert_eq!(digits(&ArenaAllocator::init(PAGE_ALLOCATOR), 2048)?, 4);
+/// assert_eq!(digits(&PAGE_ALLOCATOR, 7)?, 1);
+/// # Ok::<(), Error>(())
+/// ```
 ///
 /// # Safety
 ///
 /// 1. The handle keeps the [contract](VTable#the-contract-of-an-allocator) for as long as `self` is
 ///    borrowed.
-/// 2. If the type is `Send`: while `&mut self` is borrowed, and handles are made from that borrow alone, they are the
-///    only way to the state (it is owned by `self`, or belongs to an allocator that any thread may call at any
-///    time). The calls may then come from any thread, one at a time.
-/// 3. If the type is `Sync`: handles made in several threads may be used at once.
-/// 4. All handles made from one `self` are the same allocator ([copies](VTable#copies)) until `self` is changed by
-///    a call that borrows it exclusively.
+/// 2. If the type is `Send`: handles made from a `&mut self` are, for that borrow, the only way to the state, or the
+///    state belongs to an allocator that any thread may call at any time. The handles may then be called from any
+///    thread, one thread at a time.
+/// 3. If the type is `Sync`: handles made in several threads may be called at the same time.
+/// 4. All handles made from one `self` are the same allocator ([copies](VTable#copies)) until a call that borrows
+///    `self` exclusively changes it.
 ///
-/// A type that merely stores an `Allocator` keeps 2 and 3 by being neither `Send` nor `Sync`.
+/// A type that merely stores an `Allocator` satisfies 2 and 3 by being neither `Send` nor `Sync`.
 pub unsafe trait AsAllocator {
-    /// A handle to this allocator, which borrows it.
+    /// Returns a handle to this allocator, which borrows it.
     fn allocator(&self) -> Allocator<'_>;
 }
 
-// SAFETY: the handle is its own; it is not `Send`.
+// SAFETY: a handle keeps the contract while it exists. `Allocator` is neither `Send` nor `Sync`.
 unsafe impl AsAllocator for Allocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {
@@ -413,7 +438,7 @@ unsafe impl AsAllocator for Allocator<'_> {
     }
 }
 
-// SAFETY: the handle is its own, and any thread may call it at any time.
+// SAFETY: a handle keeps the contract while it exists, and any thread may call this one at any time.
 unsafe impl AsAllocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {
@@ -424,10 +449,10 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 /// The two kinds of handle that a wrapper can have as its child: [`Allocator`] and
 /// [`SyncAllocator`].
 ///
-/// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle only so that it is
+/// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle so that it is
 /// `Send` exactly if the handle is. The trait is sealed.
 pub trait Handle: Copy + fmt::Debug + sealed::Sealed {
-    /// The handle as an [`Allocator`].
+    /// Returns the handle as an [`Allocator`].
     fn as_allocator(&self) -> Allocator<'_>;
 }
 

@@ -1,6 +1,6 @@
-/// What an allocation can fail with: Zig's error set `Allocator.Error`, which has this one member.
+/// The error of a failed allocation: Zig's error set `Allocator.Error`, which has this one member.
 ///
-/// A byte count that does not fit into a `usize` is reported as `OutOfMemory` too, because no
+/// A byte count that overflows `usize` is reported as `OutOfMemory` too, since no
 /// allocator could serve it.
 ///
 /// Ports `std.mem.Allocator.Error` of Zig 0.15.2.
@@ -15,7 +15,7 @@
 #[doc(alias = "MemoryPoolError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
-    /// The allocator cannot serve this request, or the request is larger than any allocator could serve.
+    /// The allocator cannot serve this request, or no allocator could.
     #[error("out of memory")]
     OutOfMemory,
 }

@@ -2,8 +2,7 @@
 //!
 //! An [`Allocator`] is two words: a pointer to an allocator's state, and a pointer to a table of
 //! four C functions, `alloc`, `resize`, `remap` and `free`. It is a value, not a type parameter: a
-//! function that takes one works with every allocator, is compiled once, and can be called from C
-//! and Zig, which read the same two words.
+//! function that takes one works with every allocator and is compiled once, and C and Zig read the same two words.
 //!
 //! In Zig:
 //!
@@ -15,7 +14,7 @@
 //! defer allocator.free(memory);
 //! ```
 //!
-//! In Rust, with `unsafe` only where Zig's `free` has an obligation that no compiler can check:
+//! In Rust, where `unsafe` marks the one obligation that no compiler can check:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -33,8 +32,8 @@
 //!
 //! # The trip of one call
 //!
-//! What happens in the fourth line, from the typed call to the operating system. Each allocator is a row; the only
-//! thing that it knows of the next one is its two words.
+//! This is what the fourth line does, from the typed call to the operating system. Each row is one function; it knows
+//! the allocator below it only as two words.
 //!
 //! ```text
 //!  allocator.alloc::<u8>(100)                     interface/slices.rs   100 elements of 1 byte: 100 bytes, alignment 2^0
@@ -52,26 +51,26 @@
 //!  PageAllocator's alloc(ctx, 199, 2^3, …)        heap/page_allocator.rs  rounds up to pages; os/: mmap
 //! ```
 //!
-//! [`VTable`] has the contract that each of these calls keeps, and an allocator from scratch.
+//! [`VTable`] states the contract that each of these calls keeps, and shows an allocator written from scratch.
 //!
 //! # Where to start
 //!
-//! - To **port Zig code**: the names are Zig's in snake case, and searching this documentation for
+//! - To **port Zig code**: names are Zig's in snake case, and searching this documentation for
 //!   a Zig name (`rawAlloc`, `page_allocator`) finds its counterpart. [`interface`] has a table of every empty and zero
-//!   case; [`guide::differences`] lists each deliberate difference.
-//! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations, the contract that
-//!   both sides keep, and an allocator from scratch; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
-//! - To **learn**: each file of [`heap`] explains one allocator. [`heap::fixed_buffer`] is the
-//!   simplest, [`heap::arena`] the most used, [`thread_safe`] shows how allocators wrap each other.
-//! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check of
-//!   every place where memory can run out, and the conformance kit for your own allocator.
-//! - To **see** what a program asks of its allocator: [`trace`] counts the calls, or logs them.
+//!   case; [`guide::differences`] lists every deliberate difference.
+//! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations and the contract that
+//!   both sides keep; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
+//! - To **learn**: each file of [`heap`] explains one allocator. Start with [`heap::fixed_buffer`], the
+//!   simplest, or [`heap::arena`], the most used; [`thread_safe`] shows how one allocator wraps another.
+//! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check that makes
+//!   each allocation fail in turn, and a conformance kit for your own allocator.
+//! - To **trace** what a program allocates: [`trace`] counts calls or logs them.
 //!
 //! # Safety
 //!
-//! Allocating is safe. `free`, `resize` and `realloc` are `unsafe`: the caller must pass a live block of this allocator. A
-//! handle borrows its allocator, so a handle to a dropped, moved or reset arena does not compile. [`SyncAllocator`]
-//! states in its type what Zig states in comments: any thread may call it.
+//! Allocating is safe. `free`, `resize` and `realloc` are `unsafe`: the caller must pass a live block of this
+//! allocator. A handle borrows its allocator, so using a handle to a dropped, moved or reset arena does not compile.
+//! [`SyncAllocator`] states in its type what Zig states in comments: any thread may call it.
 //!
 //! # Features
 //!
@@ -79,26 +78,26 @@
 //! |---|---|---|
 //! | `std` | default | the allocators that need an operating system; [`ThreadSafeAllocator`] |
 //! | `alloc` | with `std` | [`heap::RUST_ALLOCATOR`], and the parts of [`testing`] that keep records on the global heap |
-//! | `allocator-api2-02` | default | handles implement the `Allocator` trait of allocator-api2 0.2, which the containers of hashbrown and others take; and allocators that implement it become handles |
-//! | `allocator-api2-04` | | the same for version 0.4, which is another trait |
-//! | `nightly` | | the same for `core::alloc::Allocator`, which the nightly compiler's `Vec` and `Box` take |
+//! | `allocator-api2-02` | default | the `Allocator` trait of allocator-api2 0.2, which hashbrown and others take: handles implement it, and its implementers become handles |
+//! | `allocator-api2-04` | | the same for version 0.4, a separate trait |
+//! | `nightly` | | the same for `core::alloc::Allocator`, which nightly's `Vec` and `Box` take |
 //! | `capi` | | the functions of `include/zigalloc.h`; see [`guide::c`] |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //! | `lock_api` | | `LockedAllocator`: a lock of your choice around an allocator; needs no operating system |
-//! | `log` | | `trace::LogSink`: each call in the program's log, by the crate `log` |
+//! | `log` | | `trace::LogSink`: writes each call to the program's logger, through the crate `log` |
 //!
-//! `backtrace` and `capi` turn `std` on. Without features the crate is `no_std` and has everything that the table does
-//! not name: the interface, the fixed buffer alone and with a fallback, both arenas, the memory pools,
-//! `SbrkAllocator`, [`adapters`] of `GlobalAlloc`, [`mem`], [`trace`], and what of [`testing`] keeps no records. The
-//! target needs atomic compare-and-swap of a word, which a Cortex-M0 and RV32I lack.
-//! `examples/firmware` in the repository is such a program.
+//! `backtrace` and `capi` enable `std`. Without features the crate is `no_std` and has everything that the table does
+//! not name: the interface, the fixed buffer (alone or with a fallback), both arenas, the memory pools,
+//! `SbrkAllocator`, the [`adapters`] of `GlobalAlloc`, [`mem`], [`trace`], and the parts of [`testing`] that keep no
+//! records; `examples/firmware` in the repository is such a program. The target needs word-sized atomic
+//! compare-and-swap, which a Cortex-M0 and RV32I lack.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
-// What needs a feature says so on docs.rs.
+// docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
-// Without features, and on other systems, some items that the documentation links to do not exist.
+// Without some features, and on some systems, items that the documentation links to do not exist.
 #![cfg_attr(
     not(all(feature = "std", target_os = "linux", target_env = "gnu")),
     allow(rustdoc::broken_intra_doc_links)

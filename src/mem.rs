@@ -1,8 +1,8 @@
 //! The free functions of `std.mem` about alignment and bytes.
 //!
 //! Zig has two generations of them: `std.mem.Alignment`, which is [`Alignment`], and older
-//! functions over byte counts, which are here. Zig's take the integer type as an argument
-//! (`alignForward(comptime T, …)`); these are for `usize`, the type of addresses.
+//! functions over byte counts, which are in this module. Zig's take the integer type as an argument
+//! (`alignForward(comptime T, …)`); these take `usize`, the type of addresses.
 //!
 //! Ports `lib/std/mem.zig` of Zig 0.15.2, with `absorbSentinel` of 0.16.
 
@@ -11,10 +11,10 @@ use core::ptr::NonNull;
 use crate::alignment::{Alignment, Message, panic_none_left};
 use crate::slice::{AlignedSlice, SlicePtr};
 
-/// The smallest multiple of `alignment` (bytes) that is not below `addr`.
+/// Rounds `addr` up to a multiple of `alignment` (bytes).
 ///
 /// # Panics
-/// If `alignment` is not a power of two, or the result is beyond `usize::MAX`.
+/// If `alignment` is not a power of two, or the result overflows `usize`.
 ///
 /// Ports `alignForward`.
 ///
@@ -28,7 +28,7 @@ pub const fn align_forward(addr: usize, alignment: usize) -> usize {
     Alignment::from_byte_units_in("align_forward", alignment).forward_in("align_forward", addr)
 }
 
-/// The largest multiple of `alignment` (bytes) that is not above `addr`.
+/// Rounds `addr` down to a multiple of `alignment` (bytes).
 ///
 /// # Panics
 /// If `alignment` is not a power of two.
@@ -45,13 +45,13 @@ pub const fn align_backward(addr: usize, alignment: usize) -> usize {
     Alignment::from_byte_units_in("align_backward", alignment).backward(addr)
 }
 
-/// [`align_forward`] for any `alignment` but 0: 3, 5, 6 …
+/// [`align_forward`] for any `alignment` except 0: 3, 5, 6 …
 ///
 /// # Panics
-/// If `alignment` is 0, or the result is beyond `usize::MAX`.
+/// If `alignment` is 0, or the result overflows `usize`.
 ///
-/// Ports `alignForwardAnyAlign`. Zig adds `alignment - 1` first, so it also panics where `addr` is a
-/// multiple just below `usize::MAX`, unless `alignment` is 1.
+/// Ports `alignForwardAnyAlign`. Zig adds `alignment - 1` first, so unless `alignment` is 1 it also panics for an
+/// `addr` that is a multiple just below `usize::MAX`.
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward_any_align(10, 6), 12);
@@ -69,7 +69,7 @@ pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
     }
 }
 
-/// [`align_backward`] for any `alignment` but 0.
+/// [`align_backward`] for any `alignment` except 0.
 ///
 /// # Panics
 /// If `alignment` is 0.
@@ -92,7 +92,7 @@ pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
 /// [`align_forward`] with the alignment as a logarithm.
 ///
 /// # Panics
-/// If `2^log2_alignment` does not fit into a `usize`, or the result does not.
+/// If `2^log2_alignment` or the result overflows `usize`.
 ///
 /// Ports `alignForwardLog2`.
 ///
@@ -106,7 +106,7 @@ pub const fn align_forward_log2(addr: usize, log2_alignment: u8) -> usize {
     match Alignment::from_log2(log2_alignment) {
         Ok(alignment) => alignment.forward_in("align_forward_log2", addr),
         Err(_) => Message::new()
-            .text("align_forward_log2: a log2 of ")
+            .text("align_forward_log2: log2 ")
             .number(log2_alignment as usize)
             .text(" is above the limit of ")
             .number(Alignment::MAX.log2() as usize)
@@ -146,8 +146,8 @@ pub const fn is_aligned(addr: usize, alignment: usize) -> bool {
     Alignment::from_byte_units_in("is_aligned", alignment).check(addr)
 }
 
-/// [`is_aligned`] with the alignment as a logarithm. Any logarithm: address 0 is a multiple of 2^64
-/// as well.
+/// [`is_aligned`] with the alignment as a logarithm. Any logarithm is allowed: address 0 is a multiple of 2^64
+/// too.
 ///
 /// Ports `isAlignedLog2`.
 ///
@@ -160,7 +160,7 @@ pub const fn is_aligned_log2(addr: usize, log2_alignment: u8) -> bool {
     addr.trailing_zeros() >= log2_alignment as u32
 }
 
-/// [`is_aligned`] for any `alignment` but 0.
+/// [`is_aligned`] for any `alignment` except 0.
 ///
 /// # Panics
 /// If `alignment` is 0.
@@ -180,16 +180,16 @@ pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
     addr % alignment == 0
 }
 
-/// How many elements to add to `ptr` so that its address becomes a multiple of `align_to` (bytes).
+/// Returns how many elements to add to `ptr` so that its address becomes a multiple of `align_to` (bytes).
 ///
-/// `None` if the address would be beyond `usize::MAX`, or no whole number of elements leads there, as
-/// always where elements have no size. An `align_to` of at most `T`'s own alignment is 0 at once: Zig
-/// trusts the pointer's type, and so does this.
+/// `None` if the aligned address overflows `usize`, or is not a whole number of elements away (always so for zero-sized
+/// elements that are not aligned yet). If `align_to` is at most `T`'s own alignment the result is 0 without looking at
+/// the address: like Zig, this trusts the pointer's type.
 ///
 /// # Panics
 /// If `align_to` is not a power of two.
 ///
-/// Ports `alignPointerOffset`; in Zig, elements without size do not compile.
+/// Ports `alignPointerOffset`; in Zig, zero-sized elements do not compile.
 ///
 /// ```
 /// use zigalloc::mem::align_pointer_offset;
@@ -219,10 +219,12 @@ fn offset_to<T>(ptr: *mut T, alignment: Alignment) -> Option<usize> {
     Some(delta / size_of::<T>())
 }
 
-/// The first element at or above `ptr` whose address is a multiple of `align_to` (bytes).
+/// Returns a pointer to the first element at or above `ptr` whose address is a multiple of `align_to` (bytes).
+///
+/// `None` as in [`align_pointer_offset`].
 ///
 /// # Panics
-/// As [`align_pointer_offset`], which also says when there is none.
+/// As [`align_pointer_offset`].
 ///
 /// Ports `alignPointer`. The result has the provenance of `ptr`.
 ///
@@ -241,11 +243,11 @@ pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
     Some(ptr.wrapping_add(offset_to(ptr, alignment)?))
 }
 
-/// The aligned tail of `bytes`: its start moves up to a multiple of `ALIGN` (bytes; 0 is 1), its end
+/// Returns the aligned tail of `bytes`: the start moves up to a multiple of `ALIGN` (bytes; 0 means 1), and the end
 /// stays.
 ///
-/// `None` if the start would pass the end, or the end is above `usize::MAX` (Zig panics there); a start
-/// at the end is an empty slice.
+/// A start at the end gives an empty slice. `None` if the start would pass the end, or if the end overflows `usize`
+/// (where Zig panics).
 ///
 /// Ports `alignInBytes`.
 ///
@@ -270,10 +272,10 @@ pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<Aligne
     Some(AlignedSlice::from_raw_parts(NonNull::new(ptr)?, len))
 }
 
-/// [`align_in_bytes`] for slices of other elements: the tail's length is cut down to whole elements.
+/// [`align_in_bytes`] for slices of other elements: the tail's length is rounded down to whole elements.
 ///
 /// # Panics
-/// If the elements have no size, or are more bytes than a `usize` counts.
+/// If the elements are zero-sized, or their size in bytes overflows `usize`.
 ///
 /// Ports `alignInSlice`.
 ///
@@ -293,7 +295,7 @@ pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<Aligne
 pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<AlignedSlice<T, ALIGN>> {
     assert!(
         size_of::<T>() != 0,
-        "align_in_slice: elements of the type {} have 0 bytes; the least is 1",
+        "align_in_slice: elements of type {} have 0 bytes; the minimum is 1",
         core::any::type_name::<T>()
     );
     let bytes = align_in_bytes::<ALIGN>(bytes_of("align_in_slice", slice))?;
@@ -301,8 +303,8 @@ pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<Alig
     Some(AlignedSlice::from_raw_parts(ptr.cast(), bytes.len() / size_of::<T>()))
 }
 
-/// The slice with its sentinel, as a slice without one: the same pointer, one element more. Slices
-/// without a sentinel are returned as they are.
+/// Returns the slice with its sentinel as a plain slice: the same pointer, one element more. A slice without a sentinel
+/// is returned unchanged.
 ///
 /// Ports `absorbSentinel`, which is new in Zig 0.16.
 ///
@@ -319,9 +321,9 @@ pub fn absorb_sentinel<A: SlicePtr>(slice: A) -> A::Resized {
     slice.with_len(slice.item_count() + A::SENTINEL)
 }
 
-/// The bytes of one item.
+/// Returns the bytes of one item.
 ///
-/// Where the item has padding, its bytes are uninitialised.
+/// If the item has padding, the padding bytes are uninitialised.
 ///
 /// Ports `asBytes`, which returns a pointer to an array.
 ///
@@ -338,13 +340,13 @@ pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(item.cast(), size_of::<T>())
 }
 
-/// The bytes of a slice's elements, without its sentinel.
+/// Returns the bytes of a slice's elements, without its sentinel.
 ///
 /// # Panics
-/// If they are more than a `usize` counts, as those of no slice in memory are.
+/// If the size in bytes overflows `usize`, which it does for no slice in memory.
 ///
-/// Ports `sliceAsBytes`. Where Zig returns a static empty slice (no elements, or elements without
-/// size) this returns no bytes at the slice's own address.
+/// Ports `sliceAsBytes`. Where Zig returns a static empty slice (no elements, or zero-sized elements)
+/// this returns an empty slice at the slice's own address.
 ///
 /// ```
 /// use std::ptr::NonNull;
@@ -359,22 +361,22 @@ pub fn slice_as_bytes<A: SlicePtr>(slice: A) -> NonNull<[u8]> {
     bytes_of("slice_as_bytes", slice)
 }
 
-/// [`slice_as_bytes`] for a public function, which a panic names.
+/// [`slice_as_bytes`] on behalf of a public function, which the panic message names.
 #[track_caller]
 fn bytes_of<A: SlicePtr>(function: &str, slice: A) -> NonNull<[u8]> {
     let (count, size) = (slice.item_count(), size_of::<A::Item>());
     let Some(len) = count.checked_mul(size) else {
-        panic!("{function}: {count} elements of {size} bytes are more than the limit of {}", usize::MAX)
+        panic!("{function}: {count} elements of {size} bytes exceed the limit of {} bytes", usize::MAX)
     };
     NonNull::slice_from_raw_parts(slice.as_non_null_ptr().cast(), len)
 }
 
-/// Bytes as a slice of `T`.
+/// Reinterprets bytes as a slice of `T`.
 ///
 /// # Panics
-/// If the length is no multiple of `T`'s size.
+/// If the length is not a multiple of `T`'s size.
 ///
-/// Ports `bytesAsSlice`. With no bytes, or a `T` without size, the result is empty.
+/// Ports `bytesAsSlice`. For no bytes, or a zero-sized `T`, the result is empty.
 ///
 /// ```
 /// use std::ptr::NonNull;
@@ -401,5 +403,5 @@ pub fn bytes_as_slice<T>(bytes: NonNull<[u8]>) -> NonNull<[T]> {
 #[cold]
 #[track_caller]
 const fn panic_alignment_of_0(function: &str) -> ! {
-    Message::new().text(function).text(": an alignment of 0 bytes; the least is 1").panic()
+    Message::new().text(function).text(": alignment is 0 bytes; the minimum is 1").panic()
 }

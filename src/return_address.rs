@@ -1,21 +1,20 @@
-//! Where a call came from, as an address: Zig's `@returnAddress()`.
+//! The address of a call site: Zig's `@returnAddress()`.
 
-/// An address inside the function that this call is inlined into, or 0 where it is not available.
+/// Returns an address inside the function that this call is inlined into, or 0 where none is available.
 ///
 /// Zig's allocator functions take the address of their caller, so that a debug allocator can report
-/// which line leaked. Rust has no `@returnAddress()`. But this function is always inlined, and so
-/// are the typed methods of [`Allocator`](crate::Allocator) that call it; reading the program
-/// counter here gives an address in the *user's* function, whose debug information names the
-/// user's line. It costs one instruction.
+/// which line leaked. Rust has no `@returnAddress()`. This function reads the program counter instead: it is
+/// always inlined, as are the typed methods of [`Allocator`](crate::Allocator) that call it, so the result
+/// is an address in the *user's* function, and debug information maps it to the user's line. It costs one instruction.
 ///
-/// Like a true return address it is the address of the *next* instruction. Subtract one to look up the line, as
-/// `backtrace::resolve` and Zig's debug information do.
+/// As with a true return address, the result is the address of the *next* instruction. Subtract one to look up the
+/// line, as `backtrace::resolve` and Zig's debug information do.
 ///
-/// Every call site has its own address, with one exception: in an optimised build the two branches of
-/// an `if` that start with such a call may share it. The function is then right, but the line may be the other
+/// Every call site has its own address, with one exception: in an optimised build, two branches of
+/// an `if` that both start with such a call may share it. The function is then right, but the line may be the other
 /// branch's.
 ///
-/// The address is known on x86-64, aarch64 and riscv64; elsewhere, and under Miri, the result is 0,
+/// The address is available on x86-64, aarch64 and riscv64. Elsewhere, and under Miri, the result is 0,
 /// which means "not provided" throughout the interface.
 ///
 /// Ports the builtin `@returnAddress` of Zig 0.15.2, as far as an inlined function can.
@@ -29,13 +28,13 @@
 #[must_use]
 #[inline(always)]
 pub fn return_address() -> usize {
-    // Not marked `pure`: LLVM merges two pure statements with equal inputs, which gave two call sites one address.
+    // Not marked `pure`: LLVM merges pure statements with equal inputs, which gave two call sites one address.
     // It still hoists a statement that both branches of an `if` start with.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         let address: usize;
-        // SAFETY: one instruction that computes the address of the next one; it touches no memory,
-        // no stack and no flags.
+        // SAFETY: one instruction that computes the address of the next one; it does not access memory,
+        // the stack or the flags.
         unsafe {
             core::arch::asm!("lea {}, [rip]", out(reg) address, options(nomem, nostack, preserves_flags))
         };
@@ -44,8 +43,8 @@ pub fn return_address() -> usize {
     #[cfg(all(target_arch = "aarch64", not(miri)))]
     {
         let address: usize;
-        // SAFETY: one instruction that computes the address of the next one; it touches no memory,
-        // no stack and no flags.
+        // SAFETY: one instruction that computes the address of the next one; it does not access memory,
+        // the stack or the flags.
         unsafe {
             core::arch::asm!("adr {}, . + 4", out(reg) address, options(nomem, nostack, preserves_flags))
         };
@@ -54,8 +53,8 @@ pub fn return_address() -> usize {
     #[cfg(all(target_arch = "riscv64", not(miri)))]
     {
         let address: usize;
-        // SAFETY: one instruction that computes its own address; it touches no memory, no stack
-        // and no flags.
+        // SAFETY: one instruction that computes its own address; it does not access memory, the stack
+        // or the flags.
         unsafe {
             core::arch::asm!("auipc {}, 0", out(reg) address, options(nomem, nostack, preserves_flags))
         };

@@ -1,9 +1,9 @@
-//! The pointer types that allocation returns, and what `free` must know of each.
+//! The pointer types that allocation returns, and what `free` reads from each.
 //!
 //! In Zig, `free(memory: anytype)` reads from the *type* of `memory` how much was allocated: the
 //! element's size, an alignment that may differ from the natural one (`[]align(64) u8`), and
 //! whether a sentinel follows the last element (`[:0]u8`). Rust's slice types state only the
-//! first, so the other two have types of their own:
+//! first, so this module adds types for the other two:
 //!
 //! | Zig | here | made by |
 //! |---|---|---|
@@ -16,11 +16,11 @@
 //! | `*[N]T` | `NonNull<[T; N]>` | a cast |
 //! | (none) | `NonNull<str>` | `dupe_str` |
 //!
-//! All are raw pointers: `Copy`, without lifetime, over memory that may be uninitialised. References
-//! would be wrong: a reference that is passed to a function must stay valid until the function returns, and `free`
+//! All are raw pointers: `Copy`, without a lifetime, to memory that may be uninitialised. References
+//! would be unsound: a reference passed to a function must stay valid until the function returns, and `free`
 //! ends the memory before that.
 //!
-//! So a type can be written down:
+//! The types can be named, in a struct for example:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -45,17 +45,17 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! An alignment parameter counts bytes, as in Zig's `align(64)`. 0 stands for Zig's `null`: the
-//! element's natural alignment. An alignment below the natural one is allowed; then elements are
-//! read and written with `read_unaligned` and `write_unaligned`.
+//! An alignment parameter is in bytes, as in Zig's `align(64)`. 0 stands for Zig's `null`, the
+//! element's natural alignment. An alignment below the natural one is allowed; read and write the elements
+//! with `read_unaligned` and `write_unaligned` then.
 
 use core::fmt;
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
 
-/// The alignment that `align(ALIGN)` means for elements of type `T`; 0 is the natural one. Fails to
-/// compile for any other number that is not a power of two.
+/// The alignment that `align(ALIGN)` means for elements of type `T`; 0 is the natural one. Any other number that is
+/// not a power of two fails to compile.
 const fn alignment<T, const ALIGN: usize>() -> Alignment {
     assert!(ALIGN == 0 || ALIGN.is_power_of_two(), "ALIGN, in bytes, must be a power of two, or 0");
     if ALIGN == 0 { Alignment::of::<T>() } else { Alignment::from_byte_units(ALIGN) }
@@ -63,7 +63,8 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 
 /// A slice of memory whose alignment is part of its type: Zig's `[]align(ALIGN) T`.
 ///
-/// `ALIGN` is bytes; 0 means the natural alignment of `T`.
+/// `ALIGN` is in bytes; 0 means the natural alignment of `T`. [`aligned_alloc`](crate::Allocator::aligned_alloc) makes
+/// one, and [`free`](crate::Allocator::free) passes its alignment to the allocator.
 ///
 /// ```
 /// use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
@@ -86,15 +87,15 @@ pub struct AlignedSlice<T, const ALIGN: usize> {
 
 /// A slice that is followed by a sentinel: Zig's `[:s]T`, or `[:s]align(ALIGN) T`.
 ///
-/// The block includes the sentinel but `len` does not, so freeing the plain slice would pass the wrong length. In Zig the
-/// sentinel's value is part of the type; here it is in memory only.
+/// Free it as this type: the block includes the sentinel but `len` does not, so freeing the plain slice would pass the
+/// wrong length. In Zig the sentinel's value is part of the type; here it is only in memory.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 ///
 /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
 /// assert_eq!(text.len(), 3);
-/// // SAFETY: `dupe_z` has written three bytes and a zero.
+/// // SAFETY: `dupe_z` wrote three bytes and a zero.
 /// unsafe { assert_eq!(std::ffi::CStr::from_ptr(text.as_ptr().cast()), c"zig") };
 /// unsafe { PAGE_ALLOCATOR.free(text) };
 /// # Ok::<(), zigalloc::Error>(())
@@ -103,19 +104,28 @@ pub struct SentinelSlice<T, const ALIGN: usize = 0> {
     slice: NonNull<[T]>,
 }
 
-/// A pointer to one item with an alignment of its own: Zig's `*align(ALIGN) T`.
+/// A pointer to one item whose alignment is part of its type: Zig's `*align(ALIGN) T`.
 ///
-/// `ALIGN` is bytes; 0 means the natural alignment of `T`.
+/// `ALIGN` is in bytes; 0 means the natural alignment of `T`.
+///
+/// ```
+/// use zigalloc::{heap::PAGE_ALLOCATOR, AlignedPtr};
+///
+/// let line: AlignedPtr<[u8; 10], 64> = PAGE_ALLOCATOR.aligned_create()?;
+/// assert_eq!(line.as_ptr().addr() % 64, 0);
+/// unsafe { PAGE_ALLOCATOR.destroy(line) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub struct AlignedPtr<T, const ALIGN: usize> {
     ptr: NonNull<T>,
 }
 
 impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
-    /// The alignment of the block, which `free` passes on.
+    /// The alignment of the block, which `free` passes to the allocator.
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
-    /// From a pointer to the first element and the number of elements. Making one is safe; freeing or dereferencing it
-    /// is not.
+    /// Makes a slice from a pointer to its first element and its number of elements. This is safe; freeing or
+    /// dereferencing the slice is not.
     #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
@@ -129,7 +139,7 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
         self.slice.len()
     }
 
-    /// Whether there are none.
+    /// Whether the slice has no elements.
     #[must_use]
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
@@ -143,7 +153,7 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
         self.slice.as_ptr().cast()
     }
 
-    /// The same memory without the alignment. Do not free the block as this: the alignment would be wrong.
+    /// The same memory without the alignment. Do not free the block through it: the alignment would be wrong.
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
@@ -152,11 +162,11 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 }
 
 impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
-    /// The alignment of the block, which `free` passes on.
+    /// The alignment of the block, which `free` passes to the allocator.
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
-    /// From a pointer to the first element and the number of elements before the sentinel. Making one is safe; freeing
-    /// or dereferencing it is not.
+    /// Makes a slice from a pointer to its first element and the number of elements before the sentinel. This is safe;
+    /// freeing or dereferencing the slice is not.
     #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
@@ -177,7 +187,7 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
         self.slice.is_empty()
     }
 
-    /// The first element's address, which a C function takes for a string.
+    /// The first element's address, which C functions take as a string.
     #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
@@ -191,7 +201,7 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
         self.as_ptr().wrapping_add(self.len())
     }
 
-    /// The elements before the sentinel. Do not free the block as this: its length would be one element short.
+    /// The elements before the sentinel. Do not free the block through it: the length would be one element short.
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
@@ -200,10 +210,10 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 }
 
 impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
-    /// The alignment of the block, which `destroy` passes on.
+    /// The alignment of the block, which `destroy` passes to the allocator.
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
-    /// From a pointer. Making one is safe; destroying or dereferencing it is not.
+    /// Wraps a pointer. This is safe; destroying or dereferencing the item is not.
     #[must_use]
     #[inline(always)]
     pub const fn new(ptr: NonNull<T>) -> Self {
@@ -217,7 +227,7 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
         self.ptr.as_ptr()
     }
 
-    /// The same memory without the alignment. Do not destroy the item as this: the alignment would be wrong.
+    /// The same memory without the alignment. Do not destroy the item through it: the alignment would be wrong.
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<T> {
@@ -225,18 +235,18 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
     }
 }
 
-/// What `free`, `resize`, `remap` and `realloc` take: Zig's `anytype` for slices.
+/// A slice that `free`, `resize`, `remap` and `realloc` accept: Zig's `anytype` for slices.
 ///
-/// Implemented by `NonNull<[T]>`, `NonNull<[T; N]>`, `NonNull<str>`, [`AlignedSlice`] and [`SentinelSlice`]. Sealed:
-/// the typed functions trust it.
+/// Implemented by `NonNull<[T]>`, `NonNull<[T; N]>`, `NonNull<str>`, [`AlignedSlice`] and [`SentinelSlice`]. Sealed,
+/// because the typed functions rely on its methods.
 pub trait SlicePtr: Copy + sealed::Sealed {
-    /// The element.
+    /// The element type.
     type Item;
-    /// The slice after its length has changed: the same alignment, and no sentinel.
+    /// The slice type after a change of length: the same alignment, and no sentinel.
     type Resized: SlicePtr<Item = Self::Item>;
     /// The alignment that the block was allocated with.
     const ALIGNMENT: Alignment;
-    /// How many elements the block has after `len`: 1 with a sentinel, else 0.
+    /// How many elements follow the first `len`: 1 with a sentinel, otherwise 0.
     const SENTINEL: usize;
 
     /// The first element's address.
@@ -246,7 +256,7 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// A slice at `ptr`.
     fn resized(ptr: NonNull<Self::Item>, len: usize) -> Self::Resized;
 
-    /// The same address with another length, to use after a `resize` that returned true: Zig's `slice[0..n]`, or
+    /// The same address with another length, for use after a `resize` that returned true: Zig's `slice[0..n]`, or
     /// `slice.len = n`.
     ///
     /// ```
@@ -266,8 +276,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
         Self::resized(self.as_non_null_ptr(), len)
     }
 
-    /// The bytes of the block, sentinel included, as the vtable's functions take them. Never overflows for a live
-    /// block; elements without size have no bytes.
+    /// The bytes of the block, sentinel included, as the vtable's functions take them. The length never overflows for a
+    /// live block; zero-sized elements have no bytes.
     #[inline(always)]
     fn bytes(self) -> NonNull<[u8]> {
         let len = (self.item_count().wrapping_add(Self::SENTINEL)).wrapping_mul(size_of::<Self::Item>());
@@ -375,11 +385,11 @@ impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
     }
 }
 
-/// What `destroy` takes: Zig's `anytype` for pointers to one item.
+/// A pointer that `destroy` accepts: Zig's `anytype` for pointers to one item.
 ///
-/// Implemented by `NonNull<T>` and [`AlignedPtr`]. Sealed: `destroy` trusts it.
+/// Implemented by `NonNull<T>` and [`AlignedPtr`]. Sealed, because `destroy` relies on it.
 pub trait ItemPtr: Copy + sealed::Sealed {
-    /// The item.
+    /// The item's type.
     type Item;
     /// The alignment that the item was created with.
     const ALIGNMENT: Alignment;
@@ -407,25 +417,34 @@ impl<T, const ALIGN: usize> ItemPtr for AlignedPtr<T, ALIGN> {
     }
 }
 
-/// The last argument of [`alloc_with_options`](crate::Allocator::alloc_with_options): [`NoSentinel`]
-/// or [`Sentinel`]. Zig's `comptime optional_sentinel: ?Elem`. Sealed.
+/// The last argument of [`alloc_with_options`](crate::Allocator::alloc_with_options), which is [`NoSentinel`]
+/// or [`Sentinel`]: Zig's `comptime optional_sentinel: ?Elem`. Sealed.
 pub trait OptionalSentinel<T, const ALIGN: usize>: sealed::Sealed {
-    /// The slice that is returned.
+    /// The type of the resulting slice.
     type Slice;
-    /// How many elements the block has after those requested: 0 or 1.
+    /// How many elements the block has after the requested ones: 0 or 1.
     const COUNT: usize;
     /// Makes the slice, and writes the sentinel if there is one.
     ///
     /// # Safety
-    /// There is room for `len + COUNT` elements at `ptr`.
+    /// `ptr` has room for `len + COUNT` elements.
     unsafe fn finish(self, ptr: NonNull<T>, len: usize) -> Self::Slice;
 }
 
-/// No sentinel: the slice is an [`AlignedSlice`]. Zig's `null`.
+/// Requests no sentinel, so the slice is an [`AlignedSlice`]. Zig's `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSentinel;
 
-/// A value that is written after the last element: the slice is a [`SentinelSlice`].
+/// Requests a sentinel with this value after the last element, so the slice is a [`SentinelSlice`].
+///
+/// ```
+/// use zigalloc::{heap::PAGE_ALLOCATOR, Sentinel};
+///
+/// let numbers = PAGE_ALLOCATOR.alloc_with_options::<i32, 0, _>(3, Sentinel(-1))?;
+/// assert_eq!((numbers.len(), unsafe { numbers.sentinel_ptr().read() }), (3, -1));
+/// unsafe { PAGE_ALLOCATOR.free(numbers) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sentinel<T>(pub T);
 
@@ -446,7 +465,7 @@ impl<T, const ALIGN: usize> OptionalSentinel<T, ALIGN> for Sentinel<T> {
     #[inline(always)]
     unsafe fn finish(self, ptr: NonNull<T>, len: usize) -> SentinelSlice<T, ALIGN> {
         let slice = SentinelSlice::from_raw_parts(ptr, len);
-        // SAFETY: there is room for `len + 1` elements, by our caller. Unaligned, since `ALIGN` may be below natural.
+        // SAFETY: `ptr` has room for `len + 1` elements, by our caller. Unaligned, since `ALIGN` may be below natural.
         unsafe { slice.sentinel_ptr().write_unaligned(self.0) };
         slice
     }
@@ -464,7 +483,7 @@ mod sealed {
     impl<T> Sealed for super::Sentinel<T> {}
 }
 
-// By hand, because a derive would require `T: Copy` and `T: Debug` of what is only a pointer.
+// Written by hand: derives would require `T: Copy` and `T: Debug` of types that only hold a pointer.
 impl<T, const ALIGN: usize> Clone for AlignedSlice<T, ALIGN> {
     fn clone(&self) -> Self {
         *self

@@ -1,7 +1,7 @@
-//! Where code addresses come from and what they mean to a human.
+//! Capturing code addresses, and displaying them for humans.
 //!
-//! With the feature `backtrace`, an address is shown as function, file and line, and a stack can be
-//! walked. Without it an address is shown as a number and a stack is its first address.
+//! With the feature `backtrace`, an address is displayed as function, file and line, and whole stacks are
+//! captured. Without it, an address is displayed as a number and a stack is its first address only.
 
 use core::fmt;
 #[cfg(feature = "backtrace")]
@@ -11,7 +11,7 @@ use std::{
     vec::Vec,
 };
 
-/// An address in some function, displayed for humans. 0 means that nobody knows.
+/// A code address, displayed for humans. 0 means unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Symbol(pub(crate) usize);
 
@@ -28,16 +28,16 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// A function, displayed by its name if that can be found, else by its address.
+/// A function, displayed by its name if that can be found, otherwise by its address.
 #[derive(Clone, Copy)]
 pub(crate) struct Function(pub(crate) *const ());
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Miri's functions have no symbols.
+        // Under Miri functions have no symbols.
         #[cfg(all(feature = "backtrace", not(miri)))]
-        // What is looked up is the byte before an address, since others stand behind a call. The outermost
-        // function is the one that begins there; others are inlined into it.
+        // A lookup is for the byte before an address, since return addresses follow their call. The outermost
+        // function is the one that starts at the address; the others are inlined into it.
         if let Some(place) = places(self.0.addr() + 1, &[]).pop() {
             return f.write_str(&place.name);
         }
@@ -47,9 +47,9 @@ impl fmt::Debug for Function {
 
 /// The function, file and line of an address, if the program has debug information.
 ///
-/// The typed methods of `Allocator` are always inlined, and so may be what a library does with them: the innermost
-/// functions are not the program's. The first one that is the program's own is the caller; if there is
-/// none, the first that is not this crate's; if all are, the outermost must do.
+/// The typed methods of `Allocator` are always inlined, and a library may inline its own calls of them, so the
+/// innermost functions may not be the program's. The result is the first function that belongs to the program;
+/// otherwise the first that is not of this crate; otherwise the outermost.
 #[cfg(feature = "backtrace")]
 fn resolve(address: usize) -> Option<String> {
     let mut places = places(address, SKIP_FRAMES);
@@ -59,7 +59,7 @@ fn resolve(address: usize) -> Option<String> {
     Some(places.swap_remove(index).to_string())
 }
 
-/// A function that an address is in, and the line.
+/// A function that contains an address, and the line.
 #[cfg(feature = "backtrace")]
 struct Place {
     name: String,
@@ -77,8 +77,7 @@ enum Origin {
     Program,
 }
 
-/// The functions of an address. There are several if some are inlined into others; the innermost
-/// comes first.
+/// The functions that contain an address, innermost first. There are several if some are inlined into others.
 #[cfg(feature = "backtrace")]
 fn places(address: usize, skip: &[&str]) -> Vec<Place> {
     let _looking = Looking::begin();
@@ -101,13 +100,13 @@ fn places(address: usize, skip: &[&str]) -> Vec<Place> {
 
 #[cfg(feature = "backtrace")]
 std::thread_local! {
-    /// Whether this thread looks symbols up. That allocates thousands of blocks and keeps many of them: if the global
-    /// allocator is one that walks the stack for each, it takes minutes, and a search for leaks is about little
-    /// else.
+    /// Whether this thread is looking up symbols. A lookup allocates thousands of blocks and keeps many of them. If the
+    /// global allocator captures the stack for each, that takes minutes, and the leak reports are mostly about the
+    /// lookup itself.
     static IS_LOOKING: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
 }
 
-/// As long as this is there, no stack is walked in this thread.
+/// While this guard exists, its thread does not walk stacks.
 #[cfg(feature = "backtrace")]
 struct Looking {
     before: bool,
@@ -129,7 +128,7 @@ impl Drop for Looking {
 
 #[cfg(feature = "backtrace")]
 impl Place {
-    /// Whether it is the function of the standard library that calls `main`, a thread's function or a test.
+    /// Whether this is the function of the standard library that calls `main`, a thread's function or a test.
     fn is_runtime(&self) -> bool {
         self.name.contains("__rust_begin_short_backtrace")
     }
@@ -147,12 +146,11 @@ impl fmt::Display for Place {
     }
 }
 
-/// Calls `write` with a line for each function on a stack, as [`fill_stack`] returns one: those of at most `most`
+/// Calls `write` with a line for each function on a stack that [`fill_stack`] captured, for at most `most`
 /// addresses.
 ///
-/// This crate's functions are left out, those that `skip` names, and what called `main`, or the thread's or the
-/// test's function. What is left out does not count. If nothing is left, the lines are those of the first
-/// addresses, whatever they are.
+/// Omits, and does not count, functions of this crate, functions that `skip` names, and whatever called `main`, or the
+/// thread's or the test's function. If that leaves nothing, writes the lines of the first addresses instead.
 #[cfg(feature = "std")]
 pub(crate) fn for_each_line(
     addresses: &[usize],
@@ -192,11 +190,11 @@ pub(crate) fn for_each_line(
     }
 }
 
-/// Which addresses of a stack [`for_each_line`] shows, each looked up once.
+/// Selects the addresses of a stack that [`for_each_line`] shows, and looks each address up once.
 #[cfg(feature = "backtrace")]
 pub(crate) struct Shown {
     skip: &'static [&'static str],
-    /// What is known of an address.
+    /// The result for each address that was looked up.
     known: std::collections::HashMap<usize, Look>,
 }
 
@@ -214,7 +212,7 @@ impl Shown {
         Shown { skip, known: std::collections::HashMap::new() }
     }
 
-    /// At most `most` of the addresses: those that are shown, or else the first.
+    /// At most `most` of the addresses: those that are shown, or the first ones if none is.
     pub(crate) fn of(&mut self, addresses: &[usize], most: usize) -> Vec<usize> {
         let mut shown = Vec::new();
         for &address in addresses {
@@ -244,7 +242,7 @@ impl Shown {
     }
 }
 
-/// The first addresses of a stack that are the program's own; the first of all if there is none. The others
+/// The first addresses of a stack that belong to the program, or the first of all if none does. Unused elements
 /// are 0.
 pub(crate) fn program_frames<const N: usize>(stack: &[usize]) -> [usize; N] {
     let known = stack.iter().position(|&address| address == 0).unwrap_or(stack.len());
@@ -258,23 +256,23 @@ pub(crate) fn program_frames<const N: usize>(stack: &[usize]) -> [usize; N] {
     frames
 }
 
-/// Whether a function is of this crate, which its name says or else its file: where only line tables
-/// were compiled, the names of inlined functions are short.
+/// Whether a function belongs to this crate, by its name or else by its file: in a build with line tables only,
+/// the names of inlined functions are short.
 #[cfg(feature = "backtrace")]
 fn is_own(name: &str, file: Option<&Path>) -> bool {
-    // `zigalloc::f`, or `<zigalloc::T>::f` in the newer scheme of names.
+    // `zigalloc::f`, or `<zigalloc::T>::f` in the newer mangling scheme.
     if name.trim_start_matches('<').starts_with("zigalloc::") {
         return true;
     }
     let Some(file) = file else { return false };
-    // The compiler can be told to write other paths than there are; `file!` is one that it wrote.
-    // It is relative to the workspace, and `src` alone would be everybody's.
+    // `--remap-path-prefix` changes the paths that the compiler writes; `file!` shows one such path.
+    // It is relative to the workspace, and a bare `src` would match any crate.
     let written = Path::new(file!()).ancestors().nth(1).filter(|dir| *dir != Path::new("src"));
     file.starts_with(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
         || written.is_some_and(|dir| file.starts_with(dir))
 }
 
-/// The crates whose functions are not the program's, by default: see
+/// The crates whose functions are skipped by default; see
 /// [`DebugConfig::skip_frames`](crate::heap::DebugConfig::skip_frames).
 #[cfg_attr(not(feature = "std"), allow(dead_code))]
 pub(crate) const SKIP_FRAMES: &[&str] = &[
@@ -295,8 +293,8 @@ pub(crate) const SKIP_FRAMES: &[&str] = &[
     "thin_vec",
 ];
 
-/// Whether one of the crates or paths in `skip` has a function, or is it: by its name, or, since names of inlined functions
-/// are short where only line tables were compiled, by its file.
+/// Whether a function belongs to one of the crates or paths in `skip`, or is one of them, by its name or else by its file:
+/// in a build with line tables only, the names of inlined functions are short.
 #[cfg(feature = "backtrace")]
 fn is_skipped(name: &str, file: Option<&Path>, skip: &[&str]) -> bool {
     skip.iter().any(|prefix| is_of(name, file, prefix))
@@ -310,11 +308,11 @@ fn is_of(name: &str, file: Option<&Path>, prefix: &str) -> bool {
     if path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("::")) {
         return true;
     }
-    // A function, if it is the program that names it: some of the libraries have names that functions may have.
+    // A function that the program names. Names of the default list are crates only, since a function may have one too.
     if path == prefix && !SKIP_FRAMES.contains(&prefix) {
         return true;
     }
-    // What the compiler makes between a program and its global allocator.
+    // The shims that the compiler generates between a program and its global allocator.
     if prefix == "alloc" && ["__rust_", "__rg_", "__rdl_"].iter().any(|shim| name_of(name).starts_with(shim))
     {
         return !name.contains("__rust_begin_short_backtrace");
@@ -325,7 +323,7 @@ fn is_of(name: &str, file: Option<&Path>, prefix: &str) -> bool {
         // `…/library/core/src/…`
         return parts.windows(3).any(|part| *part == ["library", prefix, "src"]);
     }
-    // `…/hashbrown-0.15.2/src/…`, or without the version where it is vendored.
+    // `…/hashbrown-0.15.2/src/…`, or without the version if it is vendored.
     let is_crate = |part: &str| {
         let (name, rest) = part.split_at_checked(prefix.len()).unwrap_or((part, ""));
         let is_version =
@@ -335,33 +333,33 @@ fn is_of(name: &str, file: Option<&Path>, prefix: &str) -> bool {
     parts.windows(2).any(|part| is_crate(part[0]) && part[1] == "src")
 }
 
-/// The last part of a path of names.
+/// The last segment of a path.
 #[cfg(feature = "backtrace")]
 fn name_of(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
 }
 
-/// How many addresses of a stack are captured: enough for what is skipped, and for as many as are shown.
+/// How many addresses of a stack are captured: enough for the skipped ones and those that are shown.
 pub(crate) const STACK: usize = 64;
 
-/// The stack of the call that `return_address` came with: first that address, then the return
-/// addresses of its function's callers. What is not known is 0.
+/// The stack of the call that passed `return_address`: first that address, then the return
+/// addresses of its function's callers. Unknown elements are 0.
 ///
-/// Without the feature `backtrace` only the first address is known. With it, this allocates only
-/// what the unwinder does.
+/// Without the feature `backtrace` only the first address is known. With it, only the unwinder
+/// allocates.
 pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; N] {
     let mut addresses = [0; N];
     fill_stack(return_address, (0, 0), &mut addresses);
     addresses
 }
 
-/// [`stack_addresses`] into a slice of zeros. In a call of what looks up symbols for this crate, only the first
-/// address is known.
+/// Writes [`stack_addresses`] to a slice of zeros. While this thread is looking up symbols for this crate, writes only
+/// the first address.
 ///
-/// `place` is for where there is no return address: the function of the allocator that was called, and
-/// an address inside of it. The stack begins at the caller of that function. But the function may be
-/// inlined into its caller, or there may be several copies of it, of which another is called; then it
-/// begins with whatever function that address is in.
+/// `place` is for a call without a return address: the allocator's function that was called, and
+/// an address inside of it. The stack then starts at the caller of that function. But if the function was
+/// inlined into its caller, or if another copy of it was called, the stack starts with the function
+/// that contains the address.
 pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses: &mut [usize]) {
     if let Some(first) = addresses.first_mut() {
         *first = return_address;
@@ -377,13 +375,12 @@ pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses
 #[cfg(feature = "backtrace")]
 #[inline(never)]
 fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &mut [usize]) {
-    // The frames of the allocators come first; how many there are depends on what was inlined. The
-    // caller's is the one whose function begins nearest below `return_address`: no other begins
-    // between. Where the unwinder does not know where functions begin (on Windows; it says so by giving the
-    // instruction itself), it is the frame whose instruction is nearest to `return_address`. An address
-    // whose function is not on the stack (anyone can pass anything) is taken for one of another function,
-    // and frames may be missing behind it.
-    // Where there are no return addresses at all, it is this function that everything up to is left out.
+    // The frames of the allocators come first; how many depends on inlining. The caller's frame is the one
+    // whose function starts nearest below `return_address`: no other function starts in between. Where the
+    // unwinder does not know where functions start (on Windows, where it returns the instruction instead), it is
+    // the frame whose instruction is nearest to `return_address`. An address whose function is not on the stack
+    // (anyone can pass anything) is attributed to another function, and frames may be missing after it.
+    // Without any return address, everything up to this function is omitted.
     let this = (walk_stack as *const ()).addr();
     let (entry, inside) = match (return_address, here) {
         (0, 0) => (this, this),
@@ -393,11 +390,11 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
     let mut caller = 0;
     let mut own = 0;
     let mut nearest = 0;
-    // The same without knowing where functions begin: how far away, and which.
+    // The same without knowing where functions start: the distance, and the frame.
     let mut near_instruction = (usize::MAX, 0);
     let mut knows_beginnings = false;
     let mut depth = 0;
-    // The whole stack, as far as it is looked at: the allocators' frames, and twice as many as are wanted.
+    // The part of the stack that is examined: the allocators' frames, and twice as many as are wanted.
     let mut stack = [0; 2 * STACK];
     trace(|frame| {
         stack[depth] = frame.ip().addr();
@@ -413,7 +410,7 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
         }
         if begin <= inside && begin > nearest {
             nearest = begin;
-            // How many frames to leave out.
+            // How many frames to omit.
             caller = if return_address != 0 || begin == entry { depth } else { depth - 1 };
         }
         depth < stack.len()
@@ -421,7 +418,7 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
     if !knows_beginnings {
         caller = near_instruction.1;
     }
-    // An address of no function on the stack: at least what is known not to be its caller is left out.
+    // For an address of no function on the stack, omit at least the frames that cannot be its caller.
     caller = caller.max(own);
     let free = addresses.iter_mut().skip(usize::from(return_address != 0));
     free.zip(&stack[caller..depth]).for_each(|(to, from)| *to = *from);
@@ -429,14 +426,14 @@ fn walk_stack(return_address: usize, (entry, here): (usize, usize), addresses: &
 
 /// Calls a function with each frame of the stack, until it returns false.
 ///
-/// Not `backtrace::trace`, except on Windows, since that has a lock for all threads: in a process that was forked, a
-/// thread that is not there may have it.
+/// Does not use `backtrace::trace`, except on Windows: it has a process-wide lock, which in a forked process may
+/// belong to a thread that no longer exists.
 #[cfg(feature = "backtrace")]
 fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
     #[cfg(windows)]
     backtrace::trace(each);
-    // SAFETY: what has to be synchronised is Windows' library for that. Elsewhere it is the unwinder that is called,
-    // as it is for a panic, from any thread.
+    // SAFETY: only Windows' library for stack walking needs synchronisation. Elsewhere this calls the unwinder,
+    // which any thread may do, as for a panic.
     #[cfg(not(windows))]
     unsafe {
         backtrace::trace_unsynchronized(each);

@@ -1,4 +1,4 @@
-//! The atomics and cells of the lock-free code: `core`'s, or loom's when it is being modelled.
+//! The atomics and cells of the lock-free code: `core`'s, or loom's under the model checker.
 //!
 //! `.ci/check --only loom` runs the models.
 

@@ -1,43 +1,34 @@
 //! A lock around an allocator.
 //!
 //! [`ThreadSafeAllocator`] locks a `std::sync::Mutex`; [`LockedAllocator`] (feature `lock_api`) locks a mutex of your
-//! choice and needs no operating system. Both are one allocator over a lock, `Locked`: each of its four functions takes
-//! the lock, calls the child with unchanged arguments (the return address included), and releases the lock. The
-//! lock is held for exactly that call, so the filling and copying of the typed interface happen outside of it.
+//! choice and needs no operating system. Both are one allocator over a lock, `Locked`: each of its four functions
+//! acquires the lock, calls the child with the same arguments (the return address included), and releases the lock. The
+//! lock is held for exactly that call; the typed interface fills and copies memory outside of it.
 //!
-//! # The child is borrowed exclusively
+//! # Why the child is borrowed exclusively
 //!
-//! A lock protects the child only if there is no way around it. A second handle to the child would be one, and so
-//! would a second lock around it: two locks exclude no one. So [`new`](ThreadSafeAllocator::new) takes
-//! `&mut child`: while the wrapper exists, nothing else can reach the child, and the compiler checks it. The child must
-//! be `Send`, since its state is used from whichever thread calls. For a handle whose owner the compiler cannot see there
-//! is the unsafe [`from_child`](ThreadSafeAllocator::from_child).
+//! A lock protects the child only if nothing can bypass it. A second handle to the child would, and so would a second
+//! lock around the same child. So [`new`](ThreadSafeAllocator::new) takes `&mut child`: while the wrapper exists,
+//! nothing else can reach the child, and the compiler checks it. The child must be `Send`, since whichever thread calls
+//! uses its state. For a handle whose owner the compiler cannot see, use the unsafe
+//! [`from_child`](ThreadSafeAllocator::from_child).
 //!
 //! # Panics and re-entrance
 //!
-//! A child must not unwind ([no-unwind](VTable#no-unwind)): its functions are `extern "C"`, so a panic in one aborts the
-//! process before the lock could be poisoned. Nor may a child call back into the wrapper
-//! ([no-reentry](VTable#no-reentry)): the lock is not re-entrant, and the thread would wait for itself.
+//! A child must not unwind ([no-unwind](VTable#no-unwind)): its functions are `extern "C"`, so a panic aborts the
+//! process before it could poison the lock. Nor may a child call back into the wrapper
+//! ([no-reentry](VTable#no-reentry)): the lock is not re-entrant, so the thread would deadlock.
 //!
-//! # Waiting
+//! # Contention
 //!
 //! A thread that finds a `std::sync::Mutex` locked goes to sleep, and waking it costs far more than the allocation it
-//! waits for. So `ThreadSafeAllocator` first yields its time slice up to eight times, trying again after each, and
-//! sleeps only then (`docs/performance.md` has the measurements). Acquisition is unfair: a running thread may
-//! barge past sleeping waiters, without bound.
-//!
-//! # After a fork
-//!
-//! A child that is forked while another thread holds the lock hangs in its first call: the lock stays held, since its holder
-//! does not exist there, and the child allocator may be half changed. In a program that forks while its threads allocate, use
-//! this in the forked child only after `exec`, or let the thread that forks be the only one that uses the allocator. A
-//! [`DebugAllocator`](crate::heap::DebugAllocator) makes a fork wait for its own lock. The same holds for
-//! [`LockedAllocator`], whose lock may spin for ever.
+//! waits for. So `ThreadSafeAllocator` first yields its time slice up to eight times and retries after each yield
+//! before it sleeps (`docs/performance.md` has the measurements).
 //!
 //! # Differences from Zig
 //!
-//! The exclusive borrow; and Zig's `std.Thread.Mutex` sleeps at once. Zig removed `ThreadSafeAllocator` in 0.16, in
-//! favour of a lock-free arena ([`SharedArenaAllocator`](crate::heap::SharedArenaAllocator)).
+//! The exclusive borrow, and the yields: Zig's `std.Thread.Mutex` sleeps at once. Zig removed `ThreadSafeAllocator` in
+//! 0.16 in favour of a lock-free arena ([`SharedArenaAllocator`](crate::heap::SharedArenaAllocator)).
 //!
 //! Ports `lib/std/heap/ThreadSafeAllocator.zig` of Zig 0.15.2.
 
@@ -61,14 +52,14 @@ use crate::vtable::{VTable, block, state};
 /// Makes any allocator usable from any number of threads, with a `std::sync::Mutex` around each call.
 ///
 /// Use it to share an arena or a fixed buffer among threads. It borrows its child exclusively for as long as it
-/// lives; a handle to it is a [`SyncAllocator`], which is `Copy`, `Send` and `Sync`. Typed methods such as `realloc`
-/// may make several calls, each of which takes the lock on its own.
+/// lives. Its handle is a [`SyncAllocator`], which is `Copy`, `Send` and `Sync`. Typed methods such as `realloc`
+/// may make several calls, each of which locks separately.
 ///
 /// If threads allocate often, [`SharedArenaAllocator`](crate::heap::SharedArenaAllocator) and
 /// [`SMP_ALLOCATOR`](crate::heap::SMP_ALLOCATOR) scale better: they have no lock.
 ///
-/// It cannot be the `#[global_allocator]`: the standard library's mutex may allocate on first use, and on macOS it does.
-/// [`LockedAllocator`] with a spin lock can.
+/// It cannot be the `#[global_allocator]`: the standard library's mutex may allocate on first use, and on macOS it
+/// does. [`LockedAllocator`] with a spin lock can.
 ///
 /// ```
 /// use zigalloc::{heap, ThreadSafeAllocator};
@@ -85,7 +76,7 @@ use crate::vtable::{VTable, block, state};
 /// assert!(arena.query_capacity() >= 80);
 /// ```
 ///
-/// The child cannot be used while it is wrapped:
+/// Using the child while it is wrapped does not compile:
 ///
 /// ```compile_fail,E0502
 /// # use zigalloc::{heap, ThreadSafeAllocator};
@@ -96,6 +87,18 @@ use crate::vtable::{VTable, block, state};
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
+/// # Contention
+///
+/// Acquisition is unfair: a running thread may barge past sleeping waiters, without bound. A thread yields a few times
+/// before it sleeps.
+///
+/// # Fork
+///
+/// If a process forks while another thread holds the lock, the first call in the child process hangs: the lock's holder
+/// does not exist there, so the lock stays held, and the child allocator's state may be half changed. In a program that
+/// forks while its threads allocate, use the allocator in the child process only after `exec`, or call it only from the
+/// thread that forks. A [`DebugAllocator`](crate::heap::DebugAllocator) makes a fork wait for its own lock.
+///
 /// Ports `std.heap.ThreadSafeAllocator` of Zig 0.15.2.
 #[cfg(feature = "std")]
 #[doc(alias = "std.heap.ThreadSafeAllocator")]
@@ -105,39 +108,48 @@ pub struct ThreadSafeAllocator<'c> {
 
 #[cfg(feature = "std")]
 impl<'c> ThreadSafeAllocator<'c> {
-    /// Puts a lock around `child`, which cannot be reached in any other way while the wrapper lives.
+    /// Puts a lock around `child`, which cannot be reached in any other way while the wrapper exists.
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
     #[inline]
     pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> ThreadSafeAllocator<'c> {
         let child: &'c A = child;
-        // SAFETY: the child is borrowed exclusively for `'c` and this is its only handle, so by the second
+        // SAFETY: `child` is borrowed exclusively for `'c` and this is its only handle, so by the second
         // requirement of `AsAllocator` it may be called from any thread, one at a time.
         unsafe { ThreadSafeAllocator::from_child(child.allocator()) }
     }
 
-    /// Puts a lock around an allocator whose owner the compiler cannot see: one that came over FFI, or one of a program
-    /// that is ported line by line.
+    /// Puts a lock around an allocator whose owner the compiler cannot see, such as a handle that came over FFI, or one
+    /// in a program ported line by line.
     ///
     /// # Safety
     ///
-    /// - `child`'s functions may be called from any thread, one at a time.
+    /// - Any thread may call `child`'s functions, one thread at a time.
     /// - While this wrapper or a handle to it is in use, nothing else calls them, neither through a copy of the
     ///   handle nor through another wrapper, unless they are thread-safe by themselves.
+    ///
+    /// ```
+    /// use zigalloc::{Allocator, ThreadSafeAllocator, heap::PAGE_ALLOCATOR};
+    ///
+    /// # let received: Allocator<'static> = *PAGE_ALLOCATOR;
+    /// // SAFETY: `received` is the page allocator, which is thread-safe by itself.
+    /// let thread_safe = unsafe { ThreadSafeAllocator::from_child(received) };
+    /// assert!(thread_safe.allocator().create::<u64>().is_ok());
+    /// ```
     #[must_use]
     #[inline]
     pub const unsafe fn from_child(child: Allocator<'c>) -> ThreadSafeAllocator<'c> {
         ThreadSafeAllocator { locked: Locked { child_allocator: child, mutex: Mutex::new(()) } }
     }
 
-    /// A handle for any number of threads.
+    /// Returns a handle for any number of threads.
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         self.locked.allocator()
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. and 3. Any thread may call the handle at any time.
+// SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time.
 #[cfg(feature = "std")]
 unsafe impl AsAllocator for ThreadSafeAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
@@ -152,12 +164,12 @@ impl fmt::Debug for ThreadSafeAllocator<'_> {
     }
 }
 
-/// What [`Locked`] asks of a mutex.
+/// The mutex of a [`Locked`].
 ///
 /// # Safety
 ///
-/// From the return of `lock` until its guard is dropped, no other call of `lock` returns. What comes before the drop
-/// happens before what follows the next return.
+/// From the return of `lock` until its guard is dropped, no other call of `lock` returns. Everything before the drop
+/// happens before everything after the next return.
 unsafe trait Lock {
     type Guard<'g>
     where
@@ -166,16 +178,16 @@ unsafe trait Lock {
     fn lock(&self) -> Self::Guard<'_>;
 }
 
-/// A child and the lock around it: the allocator that both public types are.
+/// A child and the lock around it: the implementation of both public types.
 struct Locked<'c, L> {
-    /// May be called from any thread, one at a time; only the functions of the table call it.
+    /// Any thread may call it, one at a time; only the functions of the table do.
     child_allocator: Allocator<'c>,
     mutex: L,
 }
 
-// SAFETY: the child may be called from any thread, and the lock may be sent.
+// SAFETY: any thread may call the child, and the lock may be sent.
 unsafe impl<L: Send> Send for Locked<'_, L> {}
-// SAFETY: as above; the child is called under the lock only, which any thread may take.
+// SAFETY: as above; the child is called only under the lock, which any thread may acquire.
 unsafe impl<L: Sync> Sync for Locked<'_, L> {}
 
 impl<L: Lock> Locked<'_, L> {
@@ -187,7 +199,7 @@ impl<L: Lock> Locked<'_, L> {
     where
         L: Sync,
     {
-        // SAFETY: the functions keep the contract because the child does. They call it under the lock only, so any
+        // SAFETY: the functions keep the contract because the child does. They call it only under the lock, so any
         // thread may call them.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
@@ -202,7 +214,7 @@ impl<L: Lock> Locked<'_, L> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
         let _guard = this.mutex.lock();
-        // SAFETY: `len` is not zero, by our caller; the lock keeps other threads out of the child.
+        // SAFETY: `len` is not zero, by our caller; the lock excludes other threads from the child.
         unsafe { this.child_allocator.raw_alloc(len, alignment, ret_addr) }
     }
 
@@ -220,7 +232,7 @@ impl<L: Lock> Locked<'_, L> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         let _guard = this.mutex.lock();
-        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; the lock keeps other threads out.
+        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; the lock excludes other threads.
         unsafe { this.child_allocator.raw_resize(memory, alignment, new_len, ret_addr) }
     }
 
@@ -255,7 +267,7 @@ impl<L: Lock> Locked<'_, L> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         let _guard = this.mutex.lock();
-        // SAFETY: a live block of the child, not used afterwards, by our caller; the lock keeps other threads out.
+        // SAFETY: a live block of the child, not used afterwards, by our caller; the lock excludes other threads.
         unsafe { this.child_allocator.raw_free(memory, alignment, ret_addr) };
     }
 }
@@ -266,8 +278,8 @@ impl<L> Locked<'_, L> {
     }
 }
 
-// SAFETY: a `Mutex` is held once at a time, and unlocking it synchronises with the next lock. Poisoning is ignored, since
-// it says nothing about the child.
+// SAFETY: only one guard of a `Mutex` exists at a time, and unlocking it synchronises with the next lock. Poisoning is
+// ignored, since it says nothing about the child.
 #[cfg(feature = "std")]
 unsafe impl Lock for Mutex<()> {
     type Guard<'g> = MutexGuard<'g, ()>;
@@ -285,7 +297,7 @@ unsafe impl Lock for Mutex<()> {
 #[cfg(feature = "std")]
 #[cold]
 fn lock_contended(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
-    /// How often a thread yields before it sleeps.
+    /// How many times a thread yields before it sleeps.
     const YIELDS: usize = 8;
     for _ in 0..YIELDS {
         std::thread::yield_now();
@@ -306,7 +318,7 @@ mod tests {
 
     use super::*;
 
-    /// A child that looks at the lock of the wrapper around it.
+    /// A child that checks the lock of the wrapper around it.
     struct Looks {
         mutex: Cell<*const Mutex<()>>,
         calls: Cell<usize>,
@@ -320,16 +332,16 @@ mod tests {
             Looks { mutex: Cell::new(ptr::null()), calls: Cell::new(0) }
         }
 
-        /// A wrapper around this child, which from now on looks at its lock.
+        /// A wrapper around this child. The caller then sets `mutex` to its lock.
         fn wrap(&self) -> ThreadSafeAllocator<'_> {
-            // SAFETY: the functions use no memory and make no block.
+            // SAFETY: the functions use no memory and never make a block.
             let child = unsafe { Allocator::from_state(self, &Self::VTABLE) };
             // SAFETY: the tests have one thread.
             unsafe { ThreadSafeAllocator::from_child(child) }
         }
 
         fn look(&self) {
-            // SAFETY: the tests set the pointer before they call, and the wrapper lives.
+            // SAFETY: the tests set the pointer before they call, and the wrapper is alive.
             let locked = unsafe { &*self.mutex.get() }.try_lock();
             assert!(matches!(locked, Err(TryLockError::WouldBlock)), "the child is called without the lock");
             self.calls.set(self.calls.get() + 1);
@@ -373,11 +385,11 @@ mod tests {
         }
     }
 
-    /// Calls all four functions, and calls `between` around each.
+    /// Calls all four functions, and calls `between` before and after each.
     fn call_all(allocator: SyncAllocator<'_>, mut between: impl FnMut()) {
         let memory = NonNull::slice_from_raw_parts(NonNull::<u8>::dangling(), 1);
         between();
-        // SAFETY: the child ignores what it gets.
+        // SAFETY: the child ignores its arguments.
         unsafe {
             assert_eq!(allocator.raw_alloc(1, Alignment::_1, 0), None);
             between();
@@ -400,7 +412,7 @@ mod tests {
         assert_eq!(child.calls.get(), 4);
     }
 
-    /// Nothing in this crate can poison the lock, but were it poisoned, it would be a lock all the same.
+    /// Nothing in this crate can poison the lock, but a poisoned lock still locks.
     #[test]
     fn a_poisoned_lock_does_no_harm() {
         let child = Looks::new();
@@ -414,7 +426,7 @@ mod tests {
         call_all(wrapper.allocator(), || {});
         assert_eq!(child.calls.get(), 4);
 
-        // Where it is contended too.
+        // When contended, too.
         let guard = wrapper.locked.mutex.lock().unwrap_err().into_inner();
         std::thread::scope(|scope| {
             scope.spawn(|| drop(Lock::lock(&wrapper.locked.mutex)));

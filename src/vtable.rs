@@ -1,7 +1,7 @@
 //! The raw layer: a table of four C functions, and the contract that they keep.
 //!
 //! A Zig `std.mem.Allocator` is a pointer to an allocator's state and a pointer to a table of functions
-//! that know what the state is. A program that holds the pair can use any allocator without being compiled
+//! that know what the state is. Code that holds the pair can call any allocator without being compiled
 //! for it. The pair is [`Allocator`](crate::Allocator); this file is the table, laid out so that C and Zig
 //! programs read the same bytes:
 //!
@@ -12,11 +12,11 @@
 //!   └───┬────┴────────┘            └────────┴────────┴────────┴────────┘
 //!       │                              each is called with ptr first
 //!       ▼
-//!   the allocator's state, known to the functions alone
+//!   the allocator's state, known only to the functions
 //! ```
 //!
 //! Every allocator of this crate has the same form: a constant [`VTable`] of four functions that are
-//! associated functions of its type, a method `allocator` that puts `&self` beside the table, and in each
+//! associated functions of its type, a method `allocator` that pairs `&self` with the table, and in each
 //! function one call of [`state`] that turns the context pointer back into `&Self`. The example on
 //! [`VTable`] is a whole allocator.
 //!
@@ -30,17 +30,17 @@ use crate::alignment::Alignment;
 ///
 /// # The contract of an allocator
 ///
-/// It is written once, here. Everything else refers to its clauses by name or number.
+/// The contract is stated here and nowhere else; all other documentation cites its clauses by name.
 ///
 /// A *block* is what one successful `alloc` returned: an address, a length in bytes and an alignment. It is
-/// *live* until it is freed. Its *matching length* is the one that the last successful `alloc`, `resize` or
-/// `remap` asked for; its *matching alignment* is always that of `alloc`. A *child* is an allocator that
+/// *live* until it is freed. Its *matching length* is the length requested by the last successful `alloc`, `resize` or
+/// `remap`; its *matching alignment* is always that of `alloc`. A *child* is an allocator that
 /// another allocator gets its memory from.
 ///
 /// ## What the caller guarantees
 ///
-/// 1. <a id="context"></a>**context**: `ctx` is the `ptr` that stands beside this table in an
-///    [`Allocator`](crate::Allocator).
+/// 1. <a id="context"></a>**context**: `ctx` is the `ptr` of an [`Allocator`](crate::Allocator) whose `vtable` is this
+///    table.
 /// 2. <a id="non-zero"></a>**non-zero**: `len`, `memory_len` and `new_len` are in bytes and greater than zero. The
 ///    typed functions handle zero lengths themselves; raw calls must not pass one.
 /// 3. <a id="live-block"></a>**live-block**: `memory`, `memory_len` and `alignment` are those of a live block of this
@@ -50,8 +50,8 @@ use crate::alignment::Alignment;
 ///    pointer is not used. After a successful `resize` or `remap` to a smaller length, the bytes past it are not used.
 /// 5. <a id="one-thread"></a>**one-thread**: Calls come from one thread at a time, and a handle does not leave its
 ///    thread, unless the handle is a [`SyncAllocator`](crate::SyncAllocator).
-/// 6. <a id="return-address"></a>**return-address**: `ret_addr` can be anything; it is shown to humans. 0 means "not
-///    provided".
+/// 6. <a id="return-address"></a>**return-address**: `ret_addr` may be any value; it is used in reports only. 0 means
+///    "not provided".
 ///
 /// ## What the functions guarantee
 ///
@@ -60,23 +60,25 @@ use crate::alignment::Alignment;
 ///    is unspecified and may be uninitialised. No block is longer than `isize::MAX` bytes.
 /// 8. <a id="in-place"></a>**in-place**: `resize` returns true if the block now has `new_len` bytes at the same
 ///    address, and false if nothing has changed. It may refuse any request, even to shrink.
-/// 9. <a id="moved-block"></a>**moved-block**: `remap` returns the address of `new_len` bytes that are as new-block says
-///    and begin with the old content, up to the smaller of both lengths; it may be the old address. The old block is then
-///    dead. Or it returns null, and nothing has changed: the caller should allocate, copy and free, since the allocator
-///    has no better way. The result has provenance over all `new_len` bytes. Do not derive it from `memory`, whose
-///    provenance may be narrower (after a `Box`, for example).
-/// 10. <a id="no-fail"></a>**no-fail**: `free` ends a block. It cannot fail.
-/// 11. <a id="validity"></a>**validity**: Blocks stay valid until they are freed, or until the allocator's state is
-///     changed by a call that borrows it exclusively (a reset, its drop), or by an `unsafe` one that states which
-///     blocks it ends (`ArenaAllocator::rewind`).
-/// 12. <a id="no-overflow"></a>**no-overflow**: A request that cannot be served, however large its length or alignment,
-///     is null or false: no arithmetic wraps, and an alignment that is not [valid](Alignment::is_valid) is never used.
+/// 9. <a id="moved-block"></a>**moved-block**: `remap` returns the address of `new_len` bytes that satisfy new-block
+///    and begin with the old content, up to the shorter of the two lengths. The address may be the old one; the old
+///    block is dead either way. Or it returns null and changes nothing: the allocator has no better way than for the
+///    caller to allocate, copy and free. The result has provenance over all `new_len` bytes. Do not derive it from
+///    `memory`, whose provenance may be narrower (after a `Box`, for example).
+/// 10. <a id="no-fail"></a>**no-fail**: `free` frees the block and cannot fail.
+/// 11. <a id="validity"></a>**validity**: A block stays valid until it is freed, or until a call that borrows the
+///     allocator's state exclusively changes it (a reset, its drop), or until an `unsafe` call that states which
+///     blocks it frees (`ArenaAllocator::rewind`).
+/// 12. <a id="no-overflow"></a>**no-overflow**: A request that cannot be served returns null or false, however large
+///     its length or alignment. No arithmetic wraps, and an alignment that is not [valid](Alignment::is_valid) is never
+///     used.
 /// 13. <a id="copies"></a>**copies**: A bitwise copy of a handle is the same allocator: a block from one may be freed
 ///     through the other.
 /// 14. <a id="no-unwind"></a>**no-unwind**: No function unwinds. `extern "C"` turns a panic into an abort.
 /// 15. <a id="no-reentry"></a>**no-reentry**: No function calls back into an allocator that is calling it, directly or
-///     through others. What a program gives an allocator to call (a `Sink`, a report function) is part of that
-///     allocator here: it must not call those above. Its own page states whether it may call that allocator itself.
+///     through others. A callback that a program installs in an allocator (a `Sink`, a report function) counts as part
+///     of that allocator: it must not call the allocators that wrap it. The callback's own page states whether it may
+///     call the allocator that it is installed in.
 ///
 /// # Layout
 ///
@@ -90,18 +92,18 @@ use crate::alignment::Alignment;
 /// ```
 ///
 /// Zig's `memory: []u8` is flattened to a pointer and a length, because C has no slices. `Option<NonNull<u8>>` is
-/// Zig's `?[*]u8`: a pointer that may be null, and the same ABI as C's. `memory` stays a plain pointer, since a C
-/// caller's mistake may be NULL, which a debug allocator reports.
+/// Zig's `?[*]u8`: a pointer that may be null, with C's ABI. `memory` stays a plain pointer, because a buggy C
+/// caller may pass NULL, which a debug allocator reports.
 ///
-/// A table is best a `const` of your type, used by reference: `&Self::VTABLE` is promoted to a static. Unlike that
-/// of a `static`, its content is known to crates that use yours, so calls through a handle that the compiler can see
+/// Make the table a `const` of your type and pass `&Self::VTABLE`, which is promoted to a static. Unlike the content of
+/// a `static`, it is visible to crates that use yours, so calls through a handle that the compiler can see
 /// become direct calls.
 ///
 /// Ports `std.mem.Allocator.VTable` of Zig 0.15.2.
 ///
 /// # Example
 ///
-/// An allocator from scratch:
+/// An allocator written from scratch:
 ///
 /// ```
 /// use std::cell::Cell;
@@ -123,7 +125,7 @@ use crate::alignment::Alignment;
 ///     };
 ///
 ///     fn allocator(&self) -> Allocator<'_> {
-///         // SAFETY: the functions of the table keep the contract, because the child does.
+///         // SAFETY: the table's functions keep the contract because the child does.
 ///         unsafe { Allocator::from_state(self, &Self::VTABLE) }
 ///     }
 ///
@@ -163,7 +165,7 @@ use crate::alignment::Alignment;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VTable {
-    /// Returns `len` bytes aligned to `alignment`, or null. Clauses context, non-zero,
+    /// Allocates `len` bytes aligned to `alignment`, or returns null. Bound by clauses context, non-zero,
     /// one-thread, return-address, new-block, no-overflow, no-unwind and no-reentry.
     pub alloc: unsafe extern "C" fn(
         ctx: *mut (),
@@ -172,7 +174,7 @@ pub struct VTable {
         ret_addr: usize,
     ) -> Option<NonNull<u8>>,
 
-    /// Changes the length of a block without moving it, or returns false. Clauses context to
+    /// Changes the length of a block without moving it, or returns false. Bound by clauses context to
     /// return-address, in-place, no-overflow, no-unwind and no-reentry.
     pub resize: unsafe extern "C" fn(
         ctx: *mut (),
@@ -183,7 +185,7 @@ pub struct VTable {
         ret_addr: usize,
     ) -> bool,
 
-    /// Changes the length of a block and may move it, or returns null. Clauses context to
+    /// Changes the length of a block, which may move, or returns null. Bound by clauses context to
     /// return-address, moved-block, no-overflow, no-unwind and no-reentry.
     pub remap: unsafe extern "C" fn(
         ctx: *mut (),
@@ -194,7 +196,7 @@ pub struct VTable {
         ret_addr: usize,
     ) -> Option<NonNull<u8>>,
 
-    /// Ends a block. Clauses context to
+    /// Frees a block. Bound by clauses context to
     /// return-address, no-fail, no-unwind and no-reentry.
     pub free: unsafe extern "C" fn(
         ctx: *mut (),
@@ -205,7 +207,7 @@ pub struct VTable {
     ),
 }
 
-// The C struct, word for word.
+// The layout of the C struct.
 const _: () = {
     const WORD: usize = size_of::<usize>();
     assert!(size_of::<VTable>() == 4 * WORD && align_of::<VTable>() == align_of::<usize>());
@@ -215,18 +217,19 @@ const _: () = {
     assert!(core::mem::offset_of!(VTable, free) == 3 * WORD);
 };
 
-/// The state that the context argument of a table's function points to. The only cast of an allocator's function.
+/// Turns the context argument of a table's function back into the allocator's state. This is the only cast that an
+/// allocator's function needs.
 ///
 /// # Safety
 ///
-/// `ctx` comes from a `&'s T`, such as the one that [`Allocator::from_state`](crate::Allocator::from_state) got,
-/// and that borrow lasts for all of `'s`. In a function of a table this is the [context](VTable#context)
-/// clause: its caller passes the `ptr` that stands beside the table.
+/// `ctx` was made from a `&T`, such as the one passed to [`Allocator::from_state`](crate::Allocator::from_state),
+/// whose borrow lasts for all of `'s`. In a function of a table, the [context](VTable#context) clause guarantees
+/// this: the caller passes the handle's own `ptr`.
 ///
 /// ```
 /// let number = 42;
 /// let ctx = (&raw const number).cast_mut().cast();
-/// // SAFETY: the address of a `u32` that lives.
+/// // SAFETY: the address of a live `u32`.
 /// assert_eq!(*unsafe { zigalloc::state::<u32>(ctx) }, 42);
 /// ```
 #[must_use]
@@ -236,7 +239,7 @@ pub const unsafe fn state<'s, T>(ctx: *mut ()) -> &'s T {
     unsafe { &*ctx.cast_const().cast::<T>() }
 }
 
-/// The two arguments that describe a block to a table's function, as the slice pointer that the `raw_*` methods take.
+/// Joins the two arguments that describe a block into the slice pointer that the `raw_*` methods take.
 ///
 /// # Safety
 /// `memory` is not null, which the [live-block](VTable#live-block) clause implies.
@@ -250,19 +253,19 @@ pub const unsafe fn state<'s, T>(ctx: *mut ()) -> &'s T {
 #[must_use]
 #[inline(always)]
 pub const unsafe fn block(memory: *mut u8, memory_len: usize) -> NonNull<[u8]> {
-    // SAFETY: `memory` is not null.
+    // SAFETY: `memory` is not null, by this function's own requirement.
     let memory = unsafe { NonNull::new_unchecked(memory) };
     NonNull::slice_from_raw_parts(memory, memory_len)
 }
 
-// ---- refusing entries ----
+// ---- entries that refuse ----
 
-/// An entry for tables of allocators that never allocate: returns null.
+/// A table entry for an allocator that never allocates: returns null.
 ///
 /// Ports `std.mem.Allocator.noAlloc` of Zig 0.16.
 ///
 /// # Safety
-/// Safe for any arguments; `unsafe` because the table's type is.
+/// Safe for any arguments; it is `unsafe` only to match the table's type.
 #[doc(alias = "noAlloc")]
 #[inline]
 pub unsafe extern "C" fn no_alloc(
@@ -274,12 +277,12 @@ pub unsafe extern "C" fn no_alloc(
     None
 }
 
-/// An entry for tables of allocators that never resize in place: returns false.
+/// A table entry for an allocator that never resizes in place: returns false.
 ///
 /// Ports `std.mem.Allocator.noResize` of Zig 0.15.2.
 ///
 /// # Safety
-/// Safe for any arguments; `unsafe` because the table's type is.
+/// Safe for any arguments; it is `unsafe` only to match the table's type.
 #[doc(alias = "noResize")]
 #[inline]
 pub unsafe extern "C" fn no_resize(
@@ -293,12 +296,12 @@ pub unsafe extern "C" fn no_resize(
     false
 }
 
-/// An entry for tables of allocators that cannot move a block better than their caller can: returns null.
+/// A table entry for an allocator that cannot move a block better than its caller can: returns null.
 ///
 /// Ports `std.mem.Allocator.noRemap` of Zig 0.15.2.
 ///
 /// # Safety
-/// Safe for any arguments; `unsafe` because the table's type is.
+/// Safe for any arguments; it is `unsafe` only to match the table's type.
 #[doc(alias = "noRemap")]
 #[inline]
 pub unsafe extern "C" fn no_remap(
@@ -312,12 +315,12 @@ pub unsafe extern "C" fn no_remap(
     None
 }
 
-/// An entry for tables of allocators that do not free single blocks: does nothing.
+/// A table entry for an allocator that does not free individual blocks: does nothing.
 ///
 /// Ports `std.mem.Allocator.noFree` of Zig 0.15.2.
 ///
 /// # Safety
-/// Safe for any arguments; `unsafe` because the table's type is.
+/// Safe for any arguments; it is `unsafe` only to match the table's type.
 #[doc(alias = "noFree")]
 #[inline]
 pub unsafe extern "C" fn no_free(
@@ -329,8 +332,8 @@ pub unsafe extern "C" fn no_free(
 ) {
 }
 
-/// The table of [`Allocator::FAILING`](crate::Allocator::FAILING). It never makes a block, so the other functions are
-/// only reached by a breach of the contract; they abort.
+/// The table of [`Allocator::FAILING`](crate::Allocator::FAILING). `alloc` never makes a block, so only a breach of the
+/// contract reaches the other functions; they abort.
 pub(crate) const FAILING: VTable =
     VTable { alloc: no_alloc, resize: unreachable_resize, remap: unreachable_remap, free: unreachable_free };
 

@@ -7,11 +7,12 @@
 //! and address are compared. Miri starts no processes.
 #![cfg(all(feature = "std", not(miri)))]
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::ptr::NonNull;
 
 use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
 use zigalloc::{SyncAllocator, return_address};
+use zigalloc_support::this_program;
 
 /// What a program would use, in release builds too.
 const CONFIG: DebugConfig = DebugConfig { safety: true, stack_trace_frames: 6, ..DebugConfig::DEFAULT };
@@ -189,7 +190,7 @@ const CASE: &str = "ZIGALLOC_MISTAKE";
 const MAIN: &str = "every_mistake_is_reported_on_its_line";
 
 fn run(name: &str) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+    this_program()
         .args(["--exact", MAIN, "--nocapture", "--test-threads", "1"])
         .env(CASE, name)
         .output()

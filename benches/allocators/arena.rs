@@ -8,19 +8,16 @@ use bumpalo::Bump;
 use criterion::Criterion;
 use zigalloc::Alignment;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+use zigalloc_support::Random;
 
 use crate::pairs::{Pairs, time};
 
 const BLOCKS: usize = 1000;
 
-/// The same lengths for everybody: 8 to 256 bytes from a linear congruential generator.
+/// The same lengths for everybody: 8 to 256 bytes.
 fn lengths() -> Vec<usize> {
-    let mut state = 1u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        8 + (state >> 16) as usize % 249
-    };
-    (0..BLOCKS).map(|_| next()).collect()
+    let mut random = Random::new(1);
+    (0..BLOCKS).map(|_| random.within(8..=256)).collect()
 }
 
 pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {

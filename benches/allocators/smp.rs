@@ -14,6 +14,7 @@ use criterion::Criterion;
 use mimalloc::MiMalloc;
 use zigalloc::heap::SMP_ALLOCATOR;
 use zigalloc::{Alignment, SyncAllocator};
+use zigalloc_support::Random;
 
 use crate::pairs::{Pairs, time, time_threads};
 
@@ -72,13 +73,13 @@ fn one_block(allocator: &impl GlobalAlloc, n: u64) -> Duration {
 /// A thread's live blocks. Each step frees one and allocates another.
 struct Live<'a, A: GlobalAlloc> {
     allocator: &'a A,
-    random: u64,
+    random: Random,
     blocks: Vec<(*mut u8, Layout)>,
 }
 
 impl<'a, A: GlobalAlloc> Live<'a, A> {
     fn new(allocator: &'a A) -> Live<'a, A> {
-        let mut live = Live { allocator, random: 1, blocks: Vec::with_capacity(LIVE) };
+        let mut live = Live { allocator, random: Random::new(1), blocks: Vec::with_capacity(LIVE) };
         for _ in 0..LIVE {
             let layout = live.next_layout();
             live.blocks.push((alloc(allocator, layout), layout));
@@ -86,24 +87,15 @@ impl<'a, A: GlobalAlloc> Live<'a, A> {
         live
     }
 
-    /// A number below `below`, from xorshift64*.
-    #[inline(always)]
-    fn random(&mut self, below: usize) -> usize {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40) as usize % below
-    }
-
     #[inline(always)]
     fn next_layout(&mut self) -> Layout {
-        layout(16 + self.random(4081))
+        layout(self.random.within(16..=4096))
     }
 
     #[inline(always)]
     fn step(&mut self) {
         let new_layout = self.next_layout();
-        let index = self.random(LIVE);
+        let index = self.random.below(LIVE);
         let (memory, layout) = self.blocks[index];
         // SAFETY: a live block.
         unsafe { self.allocator.dealloc(memory, layout) };

@@ -1,8 +1,8 @@
-/* Lua in an allocator of the library, to find out what a script and Lua itself do with memory.
+/* Runs Lua on an allocator of the library, to find memory errors in a script or in Lua itself.
  *
  *     cc -O2 -g lua.c $(pkg-config --cflags --libs zigalloc lua5.4) -o lua
  *     ./lua                   the debug allocator with its default options
- *     ./lua 0                 with no addresses of each allocation; any number up to 32
+ *     ./lua 0                 without stack traces; any number of addresses up to 32
  *     ./lua smp               without the debug allocator
  */
 #include <stdio.h>
@@ -14,10 +14,10 @@
 
 #include "zigalloc.h"
 
-/* Lua says how long a block is, and asks for malloc's alignment. */
+/* Lua passes the length of a block and expects malloc's alignment. */
 #define ALIGNMENT_LOG2 (sizeof(void *) == 8 ? 4 : 3)
 
-/* A lua_Alloc. `osize` means nothing where there is no block. */
+/* A lua_Alloc. Without a block, `osize` is not a length. */
 static void *lua_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 {
     const zigalloc_allocator *a = (const zigalloc_allocator *)ud;
@@ -51,7 +51,7 @@ static int run(zigalloc_allocator *a)
     if (luaL_dostring(lua, script) == LUA_OK) failed = 0;
     else fprintf(stderr, "lua: %s\n", lua_tostring(lua, -1));
     lua_close(lua);
-    printf("%ld ms of processor time\n", (long)((clock() - start) * 1000 / CLOCKS_PER_SEC));
+    printf("%ld ms of CPU time\n", (long)((clock() - start) * 1000 / CLOCKS_PER_SEC));
     return failed;
 }
 
@@ -72,12 +72,12 @@ int main(int argc, char **argv)
     }
     debug = zigalloc_debug_create_with(zigalloc_page_allocator(), &options);
     if (debug == NULL) {
-        fprintf(stderr, "lua: no memory for the debug allocator\n");
+        fprintf(stderr, "lua: out of memory creating the debug allocator\n");
         return 1;
     }
     a = zigalloc_debug_allocator(debug);
     failed = run(&a);
-    /* Both have printed what they are about. */
+    /* The reports have already been printed. */
     if (zigalloc_debug_total_count(debug) != 0) failed = 1;
     if (zigalloc_debug_destroy(debug) != 0) failed = 1;
     return failed;

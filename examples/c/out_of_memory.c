@@ -1,4 +1,4 @@
-/* A test of what a function does without memory: each of its allocations fails once, and nothing may be lost.
+/* Tests how a function handles running out of memory: each of its allocations fails once, and nothing may leak.
  *
  *     cc -g out_of_memory.c $(pkg-config --cflags --libs zigalloc) -o out_of_memory && ./out_of_memory
  */
@@ -22,7 +22,7 @@ static void list_free(zigalloc_allocator a, list *first)
     }
 }
 
-/* The function under test: a list of `count` names, or NULL without memory. */
+/* The function under test: returns a list of `count` names, or NULL when out of memory. */
 static list *list_of(zigalloc_allocator a, int count)
 {
     list *first = NULL;
@@ -45,7 +45,7 @@ static list *list_of(zigalloc_allocator a, int count)
     return NULL;
 }
 
-/* Prints each mistake, and counts it. */
+/* Prints and counts a mistake. */
 static void report(void *user_data, const zigalloc_debug_report *mistake)
 {
     char text[4096];
@@ -66,14 +66,14 @@ int main(void)
 
     n = 0;
     do {
-        /* Allocation n fails, and all later ones. The debug allocator below finds what is then lost or freed twice. */
+        /* Allocation n and all later ones fail. The debug allocator below finds leaks and double frees. */
         zigalloc_debug *debug = zigalloc_debug_create_with(zigalloc_page_allocator(), &options);
         zigalloc_failing_at *failing_at =
             debug == NULL ? NULL : zigalloc_failing_at_create(zigalloc_debug_allocator(debug), n, SIZE_MAX);
         zigalloc_allocator a;
         list *names;
         if (failing_at == NULL) {
-            fprintf(stderr, "out_of_memory: no memory for the test itself\n");
+            fprintf(stderr, "out_of_memory: out of memory in the test itself\n");
             zigalloc_debug_destroy(debug);
             return 1;
         }
@@ -81,7 +81,7 @@ int main(void)
         names = list_of(a, 3);
         has_failed = zigalloc_failing_at_has_induced_failure(failing_at);
         if ((names == NULL) != has_failed) {
-            fprintf(stderr, "out_of_memory: allocation %zu failed and the function did not\n", n);
+            fprintf(stderr, "out_of_memory: the function's result does not match whether allocation %zu failed\n", n);
             mistakes++;
         }
         list_free(a, names);
@@ -90,6 +90,6 @@ int main(void)
         n++;
     } while (has_failed);
 
-    printf("%zu allocations, each of which has failed once; %d mistakes\n", n - 1, mistakes);
+    printf("each of %zu allocations failed once; %d mistakes\n", n - 1, mistakes);
     return mistakes == 0 ? 0 : 1;
 }

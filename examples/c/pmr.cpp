@@ -1,4 +1,4 @@
-// The standard containers of C++ in allocators of the library.
+// Uses standard C++ containers with the library's allocators.
 //
 //     c++ -std=c++17 pmr.cpp $(pkg-config --cflags --libs zigalloc) -o pmr && ./pmr
 
@@ -10,7 +10,7 @@
 
 #include "zigalloc.hpp"
 
-// Prints what is wrong. The program then ends with 1.
+// Prints what went wrong, and returns the exit code.
 static int failed(const char *what)
 {
     std::fprintf(stderr, "pmr: %s\n", what);
@@ -19,18 +19,18 @@ static int failed(const char *what)
 
 int main()
 {
-    // Owners destroy in the reverse order: the debug allocator last, which then reports what is still there.
+    // Owners are destroyed in reverse order: the debug allocator comes last, and reports leaks.
     zigalloc::debug debug{zigalloc_debug_create(zigalloc_page_allocator())};
-    if (!debug) return failed("no memory for the debug allocator");
+    if (!debug) return failed("out of memory creating the debug allocator");
     {
         zigalloc::arena arena{zigalloc_arena_create(debug.allocator())};
-        if (!arena) return failed("no memory for the arena");
+        if (!arena) return failed("out of memory creating the arena");
         zigalloc::memory_resource resource{arena.allocator()};
 
-        // The strings, too long to be without memory of their own, are in the arena as well as the vector.
+        // The strings are too long to be stored inline, so they are in the arena too.
         std::pmr::vector<std::pmr::string> lines{&resource};
         for (int i = 0; i < 1000; i++) {
-            lines.emplace_back("line " + std::to_string(i) + " of a text that is kept in an arena of Rust");
+            lines.emplace_back("line " + std::to_string(i) + " of a text that is stored in an arena written in Rust");
         }
         std::printf("%zu lines, the last is: %s\n", lines.size(), lines.back().c_str());
         const std::size_t capacity = zigalloc_arena_query_capacity(arena.get());
@@ -39,24 +39,24 @@ int main()
         if (capacity < 1000 * lines.back().size()) return failed("the lines are not in the arena");
     }
 
-    // A container that takes its allocator as a type.
+    // A container with an allocator type.
     {
         using allocator = zigalloc::allocator<std::pair<const int, int>>;
         std::map<int, int, std::less<int>, allocator> squares{debug.allocator()};
         for (int i = 0; i < 100; i++) squares[i] = i * i;
         std::printf("%zu squares, the last is %d\n", squares.size(), squares[99]);
-        if (squares.size() != 100 || squares[99] != 9801) return failed("a wrong square");
+        if (squares.size() != 100 || squares[99] != 9801) return failed("a square is wrong");
     }
-    if (zigalloc_debug_detect_leaks(debug.get()) != 0) return failed("a container has left memory behind");
-    if (zigalloc_debug_total_count(debug.get()) != 0) return failed("a container has freed something wrongly");
+    if (zigalloc_debug_detect_leaks(debug.get()) != 0) return failed("a container leaked memory");
+    if (zigalloc_debug_total_count(debug.get()) != 0) return failed("a container misused the allocator");
 
-    // Out of memory is what C++ expects it to be.
+    // Running out of memory throws, as C++ expects.
     zigalloc::memory_resource nothing{zigalloc_failing_allocator()};
     try {
         std::pmr::vector<int> numbers(10, &nothing);
     } catch (const std::bad_alloc &) {
-        std::printf("out of memory is std::bad_alloc\n");
+        std::printf("out of memory throws std::bad_alloc\n");
         return 0;
     }
-    return failed("an allocator that always fails has given memory");
+    return failed("the failing allocator did not fail");
 }

@@ -1,4 +1,4 @@
-/* The library's allocators, used from C: one function that does not care which it gets.
+/* Uses the library's allocators from C, all with the same function.
  *
  *     cc use_zigalloc.c $(pkg-config --cflags --libs zigalloc) -o use_zigalloc && ./use_zigalloc
  */
@@ -6,7 +6,7 @@
 
 #include "zigalloc.h"
 
-/* All squares below `limit`, in an array that grows as needed. NULL: out of memory, and nothing is lost. */
+/* Returns all squares below `limit`, in an array that grows as needed, or NULL when out of memory. */
 static uint32_t *squares(zigalloc_allocator a, uint32_t limit, size_t *count, size_t *capacity)
 {
     const uint8_t alignment_log2 = zigalloc_log2(sizeof(uint32_t));
@@ -43,7 +43,7 @@ static int try_it(const char *name, zigalloc_allocator a)
     return count == 1000 && numbers != NULL;
 }
 
-/* Prints what is wrong. The program then ends with 1. */
+/* Prints what went wrong, and returns the exit code. */
 static int failed(const char *what)
 {
     fprintf(stderr, "use_zigalloc: %s\n", what);
@@ -58,7 +58,7 @@ int main(void)
         zigalloc_fixed_buffer_create(zigalloc_c_allocator(), buffer, sizeof buffer);
     zigalloc_thread_safe *thread_safe;
     int worked = 0;
-    if (arena == NULL || fixed_buffer == NULL) return failed("no memory for the allocators");
+    if (arena == NULL || fixed_buffer == NULL) return failed("out of memory creating the allocators");
 
     worked += try_it("page", zigalloc_page_allocator());
     worked += try_it("c", zigalloc_c_allocator());
@@ -68,9 +68,9 @@ int main(void)
     worked += try_it("fixed buffer", zigalloc_fixed_buffer_allocator(fixed_buffer));
     worked += try_it("arena", zigalloc_arena_allocator(arena));
 
-    /* From here on the arena is used through the lock only. */
+    /* From here on, use the arena only through the lock. */
     thread_safe = zigalloc_thread_safe_create(zigalloc_arena_allocator(arena));
-    if (thread_safe == NULL) return failed("no memory for the lock");
+    if (thread_safe == NULL) return failed("out of memory creating the lock");
     worked += try_it("thread safe", zigalloc_thread_safe_allocator(thread_safe));
     zigalloc_thread_safe_destroy(thread_safe);
 
@@ -78,7 +78,7 @@ int main(void)
     zigalloc_arena_destroy(arena);
     zigalloc_fixed_buffer_destroy(fixed_buffer);
 
-    /* What runs out of memory says so. */
-    if (try_it("failing", zigalloc_failing_allocator()) != 0) return failed("an allocator that always fails has not");
-    return worked == 8 ? 0 : failed("not all of the eight have worked");
+    /* Running out of memory is reported. */
+    if (try_it("failing", zigalloc_failing_allocator()) != 0) return failed("the failing allocator did not fail");
+    return worked == 8 ? 0 : failed("not all of the eight allocators worked");
 }

@@ -1,5 +1,7 @@
 //! What the terminals are fed.
 
+use zigalloc_support::Random;
+
 /// A session of a shell, vim, less and top in a terminal of 100 columns and 30 rows, recorded from a
 /// pseudo-terminal byte by byte.
 pub(crate) const RECORDING: &[u8] = include_bytes!("session.vt");
@@ -7,25 +9,13 @@ pub(crate) const RECORDING: &[u8] = include_bytes!("session.vt");
 /// About `len` bytes that a terminal can make something of: text of several scripts, colours, movements,
 /// scrolling, hyperlinks, and some noise. The same for the same seed.
 pub(crate) fn generated(seed: u64, len: usize) -> Vec<u8> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut stream = Vec::with_capacity(len + 100);
     while stream.len() < len {
         piece(&mut random, &mut stream);
     }
     stream.extend_from_slice(b"\x1b[0m\x1b[r\x1b]8;;\x1b\\\r\n");
     stream
-}
-
-/// Marsaglia's xorshift64, multiplied.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
-    }
 }
 
 const WORDS: &[&str] = &[
@@ -44,17 +34,17 @@ const WORDS: &[&str] = &[
 ];
 
 fn piece(random: &mut Random, out: &mut Vec<u8>) {
-    let mut n = |limit| random.below(limit);
+    let mut n = |end| random.below(end);
     let text = match n(16) {
-        0..=5 => format!("{} ", WORDS[n(WORDS.len() as u64) as usize]),
+        0..=5 => format!("{} ", WORDS[n(WORDS.len())]),
         6 => "\r\n".to_owned(),
         7 => format!("\x1b[{};{}H", 1 + n(50), 1 + n(140)),
         8 => format!("\x1b[38;2;{};{};{}m", n(256), n(256), n(256)),
         9 => format!("\x1b[{}m", n(110)),
-        10 => format!("\x1b[{}{}", n(12), b"ABCDEFGJKLMPSTX@"[n(16) as usize] as char),
+        10 => format!("\x1b[{}{}", n(12), b"ABCDEFGJKLMPSTX@"[n(16)] as char),
         11 => format!("\x1b[{};{}r", 1 + n(10), 11 + n(30)),
         12 => format!("\x1b]8;id={};https://example.org/{}\x1b\\link\x1b]8;;\x1b\\", n(50), n(1000)),
-        13 => format!("\x1b[?{}{}", [6, 7, 25, 69, 2004][n(5) as usize], if n(2) == 0 { 'h' } else { 'l' }),
+        13 => format!("\x1b[?{}{}", [6, 7, 25, 69, 2004][n(5)], if n(2) == 0 { 'h' } else { 'l' }),
         14 => format!("\x1b]2;title {}\x07\x1b]7;file:///{}\x07", n(1000), n(1000)),
         _ => {
             // Noise, but nothing that starts a string without an end.

@@ -2,9 +2,9 @@
 //!
 //! # Containers in any allocator
 //!
-//! It is the trait that `hashbrown`, `bumpalo` and the `Vec` and `Box` of `allocator-api2` itself
+//! This is the trait that `hashbrown`, `bumpalo` and the `Vec` and `Box` of `allocator-api2` itself
 //! take on stable Rust. [`Allocator`](crate::Allocator) and [`SyncAllocator`](crate::SyncAllocator) implement
-//! it. A container keeps a copy of the handle, so it borrows the allocator's state: one that outlives its
+//! it. A container keeps a copy of the handle, which borrows the allocator's state, so a container that outlives its
 //! arena does not compile.
 //!
 #![cfg_attr(feature = "std", doc = "```")]
@@ -21,12 +21,12 @@
 //! assert!(arena.query_capacity() > 0);
 //! ```
 //!
-//! How its calls become those of the vtable is in [`adapters`](super).
+//! [`adapters`](super) shows how its calls map to the vtable.
 //!
-//! # Any allocator behind a handle
+//! # A handle to any such allocator
 //!
-//! [`FromAllocator`] is the way back: `bumpalo`'s `&Bump` and whatever else implements the trait, as an
-//! [`Allocator`](crate::Allocator).
+//! [`FromAllocator`] is the other direction: it turns `bumpalo`'s `&Bump`, and every other type that implements the
+//! trait, into an [`Allocator`](crate::Allocator).
 //!
 //! ```
 //! use zigalloc::adapters::allocator_api2_02::FromAllocator;
@@ -39,9 +39,9 @@
 //! # Ok::<(), zigalloc::Error>(())
 //! ```
 //!
-//! # With that crate's feature `nightly`
+//! # With the feature `nightly` of allocator-api2
 //!
-//! Then the crate's trait is the compiler's own. If a program turns that on, use this crate with its feature
+//! That feature makes the crate's trait the compiler's own. If a program enables it, use this crate with its feature
 //! `nightly` and without `allocator-api2`: the trait is implemented once, in `adapters::nightly`.
 
 use allocator_api2_02::alloc as api;

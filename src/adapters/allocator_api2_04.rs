@@ -1,8 +1,8 @@
 //! The `Allocator` trait of `allocator-api2` 0.4, in both directions.
 //!
-//! To Rust it is another trait than that of version 0.2, and just the same to read. The `Vec` and `Box` of
-//! the crate, `bump-scope` and `blink-alloc` take it. Here is an arena over the memory of another crate's arena, and
-//! a vector in it:
+//! To Rust it is a different trait from that of version 0.2, although it reads the same. The `Vec` and `Box` of
+//! the crate, `bump-scope` and `blink-alloc` take it. Here is an arena over another crate's arena, with a vector
+//! in it:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -18,7 +18,7 @@
 //! assert_eq!(numbers.iter().sum::<i32>(), 4950);
 //! ```
 //!
-//! How its calls become those of the vtable is in [`adapters`](super).
+//! [`adapters`](super) shows how its calls map to the vtable.
 
 use allocator_api2_04::alloc as api;
 

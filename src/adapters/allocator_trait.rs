@@ -1,8 +1,8 @@
-//! One allocator trait of Rust, in both directions.
+//! One of Rust's allocator traits, in both directions.
 //!
 //! The trait exists three times, in two versions of a crate and in the nightly compiler, with the same
-//! functions and promises. This file is compiled once for each of them, as a child of the module that
-//! imports it as `api`.
+//! functions and guarantees. This file is compiled once for each of them, as a submodule of the module that
+//! imports the trait as `api`.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -15,19 +15,19 @@ use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::return_address::return_address;
 use crate::vtable::{VTable, block, state};
 
-// ---- the trait, spoken by handles ----
+// ---- handles implement the trait ----
 
-// SAFETY: what the trait requires is in the contract of every handle.
-// 1. Blocks stay valid until all copies of the handle are gone: what ends a block early needs the
-//    allocator's state exclusively (validity), and every copy, in whatever container, borrows it
-//    for `'a`. A container that is leaked gives its memory out for at most `'a`.
-// 2. Copies and moved handles are the same allocator (copies): two words, no state of their own.
+// SAFETY: the contract of every handle includes what the trait requires.
+// 1. Blocks stay valid until all copies of the handle are gone: ending a block early requires exclusive
+//    access to the allocator's state (validity), and every copy, in whatever container, borrows it
+//    for `'a`. A leaked container lends its memory for at most `'a`.
+// 2. Copied and moved handles are the same allocator (copies): two words without state.
 // 3. Every live block can be passed to every method. The layout that "fits" it is exactly the one
-//    of the last `allocate`, `grow` or `shrink`, since the slices returned are no longer than it;
-//    so its size and alignment match (live-block).
-// 4. A block's end is an address too (new-block: no block is longer than an object may be); an empty
-//    one starts at or below the highest.
-// The methods are inlined, also without optimisation, so that their return address is the container's.
+//    of the last `allocate`, `grow` or `shrink`, since the returned slices are no longer than it;
+//    so size and alignment match (live-block).
+// 4. The address after a block's last byte exists too (new-block: no block is longer than an object may be); an empty
+//    block starts at or below the highest address.
+// The methods are inlined even without optimisation, so that their return address is the container's.
 unsafe impl api::Allocator for Allocator<'_> {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
@@ -100,7 +100,7 @@ unsafe impl api::Allocator for Allocator<'_> {
     }
 }
 
-// SAFETY: as for `Allocator`, which does everything; the calls may come from any thread.
+// SAFETY: as for `Allocator`, which does all the work; the calls may come from any thread.
 unsafe impl api::Allocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
@@ -152,40 +152,40 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
     }
 }
 
-// ---- handles to what speaks the trait ----
+// ---- handles to allocators that implement the trait ----
 
-/// An allocator of another crate, which implements the trait of this [module](super), as one of this crate.
+/// Turns an allocator that implements the trait of this [module](super) into one of this crate.
 ///
-/// It holds an `A`, which can also be a reference: the trait is implemented for those. The handles borrow
-/// this value, so it is neither moved nor dropped while one exists. An adapter that took an allocator by value
-/// and returned a handle to it would point into a stack frame that is gone.
+/// `A` is the allocator or a reference to it, since references implement the trait too. Handles borrow
+/// this value, so it cannot be moved or dropped while one exists. (An adapter that took an allocator by value
+/// and returned a handle would return a pointer into its own stack frame.)
 ///
 /// | the [`VTable`] | the trait |
 /// |---|---|
 /// | `alloc` | `allocate` |
-/// | `resize` | none: true for the length that the block has, else false |
-/// | `remap` | `grow` if the new length is not below the old one, else `shrink`; null if it fails |
+/// | `resize` | none: true for the block's own length, else false |
+/// | `remap` | `grow` if the new length is not less than the old one, else `shrink`; null if it fails |
 /// | `free` | `deallocate` |
 ///
-/// A block may be longer than was asked for, by the trait's rules. That length is not passed on, since
-/// the vtable has no way to; the block keeps the length that was asked for, which the trait accepts too.
+/// `resize` refuses even to shrink, because the trait must be told a shorter length and cannot change a block in place.
 ///
-/// The trait cannot change a block in place, and a shorter length must be told to it: hence `resize`.
+/// By the trait's rules a block may be longer than requested. The vtable cannot return that length, so the block keeps
+/// the requested length, which the trait accepts too.
 ///
-/// # An allocator that calls back
+/// # Re-entrance
 ///
-/// The trait does not forbid an allocator to call the very allocator that is calling it ([no-reentry](VTable#no-reentry)), through a hook,
-/// say. What is above it then does what it does for any such child: a lock waits for ever, an arena has no
-/// memory to give. Blocks stay disjoint, since safe code can do it.
+/// The trait does not forbid an allocator to call back into the allocator that is calling it
+/// ([no-reentry](VTable#no-reentry)), through a hook for example. The allocators above then treat it like any such
+/// child: a lock deadlocks, and an arena is out of memory. Blocks stay disjoint, since safe code can do this.
 ///
 /// # Threads
 ///
-/// As with `A`: [`thread_safe_allocator`](Self::thread_safe_allocator) wants it `Sync`, and
-/// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) wants it `Send`.
+/// [`thread_safe_allocator`](Self::thread_safe_allocator) requires that `A` is `Sync`, and
+/// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) that it is `Send`.
 ///
 /// # Panics
 ///
-/// The trait's functions may panic, for instance when memory runs out. A panic in one of them ends the
+/// The trait's functions may panic, for instance when memory runs out. A panic in one of them aborts the
 /// process ([no-unwind](VTable#no-unwind)).
 ///
 /// Not in Zig.
@@ -200,51 +200,51 @@ impl<A: api::Allocator> FromAllocator<A> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// Around an allocator, or around a reference to one.
+    /// Wraps an allocator, or a reference to one.
     #[inline]
     pub const fn new(allocator: A) -> FromAllocator<A> {
         FromAllocator { allocator }
     }
 
-    /// Around an allocator that stays where it is.
+    /// Wraps a borrowed allocator, which stays where it is.
     #[inline]
     pub const fn from_ref(allocator: &A) -> &FromAllocator<A> {
-        // SAFETY: the struct is transparent.
+        // SAFETY: the struct is `repr(transparent)` over `A`.
         unsafe { &*ptr::from_ref(allocator).cast() }
     }
 
-    /// Around an allocator that stays where it is, and to which there is no other way: what
+    /// Wraps an exclusively borrowed allocator. The result is what
     /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes.
     #[inline]
     pub const fn from_mut(allocator: &mut A) -> &mut FromAllocator<A> {
-        // SAFETY: the struct is transparent.
+        // SAFETY: the struct is `repr(transparent)` over `A`.
         unsafe { &mut *ptr::from_mut(allocator).cast() }
     }
 
-    /// The allocator. Its blocks are live as long as it says.
+    /// Returns the allocator. Blocks stay valid as its own type guarantees.
     #[inline]
     pub fn into_inner(self) -> A {
         self.allocator
     }
 
-    /// A handle for one thread.
+    /// Returns a handle for one thread.
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract. By the trait's, a block is valid until it is deallocated or the
+        // SAFETY: the functions keep the contract. By the trait's rules a block is valid until it is deallocated or the
         // allocator is gone, and the handle borrows `self`, which holds the allocator (validity). The trait does not
-        // exclude no-reentry; whatever is above a child keeps its blocks disjoint all the same.
+        // exclude re-entrance (no-reentry), but the allocators above a child keep its blocks disjoint regardless.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// A handle for any number of threads.
+    /// Returns a handle for any number of threads.
     #[inline]
     pub const fn thread_safe_allocator(&self) -> SyncAllocator<'_>
     where
         A: Sync,
     {
-        // SAFETY: as above, and an `A` that is `Sync` may be called by several threads at once. Every live block can be
-        // passed to every method, so a block may come back from another thread than it went to. (`&A` is then an
-        // allocator that is `Send`, and a `Vec<T, &A>` does just that.)
+        // SAFETY: as above, and several threads may call an `A` that is `Sync` at once. Every live block can be
+        // passed to every method, so one thread may free a block of another. (`&A` is then an
+        // allocator that is `Send`, and a `Vec<T, &A>` does exactly that.)
         unsafe { SyncAllocator::new_unchecked(self.allocator()) }
     }
 
@@ -289,12 +289,12 @@ impl<A: api::Allocator> FromAllocator<A> {
         let new_layout = alignment.layout_of_request(new_len)?;
         // SAFETY: the length and alignment of a live block.
         let old_layout = unsafe { alignment.layout_of_block(memory_len) };
-        // If the trait's functions fail, the block is as it was.
+        // If the trait's functions fail, the block is unchanged.
         let resized = if new_len >= memory_len {
-            // SAFETY: a live block of this allocator; its layout, the last one requested, fits; the new one is not shorter.
+            // SAFETY: a live block of this allocator. The last requested layout fits; the new one is not shorter.
             unsafe { this.allocator.grow(memory.cast(), old_layout, new_layout) }
         } else {
-            // SAFETY: the same, and the new layout is shorter.
+            // SAFETY: as above, and the new layout is shorter.
             unsafe { this.allocator.shrink(memory.cast(), old_layout, new_layout) }
         };
         resized.ok().map(NonNull::cast)
@@ -314,15 +314,15 @@ impl<A: api::Allocator> FromAllocator<A> {
         let layout = unsafe { alignment.layout_of_block(memory_len) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block of this allocator, not used afterwards, by our caller; its layout, the last one requested,
+        // SAFETY: a live block of this allocator, not used afterwards, by our caller; the last requested layout
         // fits.
         unsafe { this.allocator.deallocate(memory.cast(), layout) };
     }
 }
 
-// SAFETY: 1. and 4. as `allocator` says; moved or not, it is the same allocator, the trait says.
-// 2. It is `Send` if `A` is. Whoever holds it exclusively could move the `A` to any thread and call it
-// there; that no clone of it minds is what `Send` means. 3. It is `Sync` if `A` is: see
+// SAFETY: 1. and 4. See `allocator`; by the trait's rules a moved allocator is the same allocator.
+// 2. It is `Send` if `A` is. With exclusive access one could move the `A` to any thread and call it
+// there, and `Send` means that this is sound even if clones of it exist. 3. It is `Sync` if `A` is: see
 // `thread_safe_allocator`.
 unsafe impl<A: api::Allocator> AsAllocator for FromAllocator<A> {
     #[inline]
@@ -333,7 +333,7 @@ unsafe impl<A: api::Allocator> AsAllocator for FromAllocator<A> {
 
 impl<A> fmt::Debug for FromAllocator<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The allocator itself may have nothing to show, but its kind.
+        // The allocator may not implement `Debug`, so show its type.
         f.debug_tuple("FromAllocator").field(&format_args!("{}", core::any::type_name::<A>())).finish()
     }
 }

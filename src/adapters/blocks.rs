@@ -1,7 +1,7 @@
-//! The operations of Rust's allocator traits as calls of the vtable, once for all traits.
+//! The operations of Rust's allocator traits as calls of the vtable, shared by all traits.
 //!
-//! The traits have a [`Layout`], which may be empty and may change its alignment; the vtable has a length above zero
-//! and an alignment that stays. [`adapters`](super) has a table of what becomes of what.
+//! The traits pass a [`Layout`], which may be empty and may change its alignment; the vtable takes a length above zero
+//! and a fixed alignment. [`adapters`](super) has a table of the mapping.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -9,7 +9,7 @@ use core::ptr::{self, NonNull};
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 
-/// A new block; for size zero, an aligned address without memory.
+/// Allocates a block; for size zero, returns an aligned address without memory.
 #[inline]
 pub(super) fn allocate(allocator: Allocator<'_>, layout: Layout, ret_addr: usize) -> Option<NonNull<[u8]>> {
     let alignment = Alignment::from(layout);
@@ -17,13 +17,13 @@ pub(super) fn allocate(allocator: Allocator<'_>, layout: Layout, ret_addr: usize
         let highest = ptr::without_provenance_mut(alignment.backward(usize::MAX));
         return Some(NonNull::slice_from_raw_parts(NonNull::new(highest)?, 0));
     }
-    // SAFETY: the size is not zero. The handle is in the thread that may use it: it is not `Send`, unless it was a
-    // `SyncAllocator`.
+    // SAFETY: the size is not zero. `Allocator` is not `Send`, so this is the thread that may use the handle, or it is
+    // thread-safe.
     let memory = unsafe { allocator.raw_alloc(layout.size(), alignment, ret_addr) };
     Some(NonNull::slice_from_raw_parts(memory?, layout.size()))
 }
 
-/// The same, with every byte 0.
+/// [`allocate`] with every byte 0.
 #[inline]
 pub(super) fn allocate_zeroed(
     allocator: Allocator<'_>,
@@ -31,15 +31,15 @@ pub(super) fn allocate_zeroed(
     ret_addr: usize,
 ) -> Option<NonNull<[u8]>> {
     let memory = allocate(allocator, layout, ret_addr)?;
-    // SAFETY: a new block of that length; none if the length is zero.
+    // SAFETY: a new block of this length, or an aligned address and no bytes.
     unsafe { memory.cast::<u8>().write_bytes(0, memory.len()) };
     Some(memory)
 }
 
-/// Ends a block, if there is one.
+/// Frees a block, unless its size is zero.
 ///
 /// # Safety
-/// `layout` fits the block at `ptr`, which is from this allocator and not used afterwards.
+/// `layout` fits the block at `ptr`, which is from this allocator and is not used afterwards.
 #[inline]
 pub(super) unsafe fn deallocate(allocator: Allocator<'_>, ptr: NonNull<u8>, layout: Layout, ret_addr: usize) {
     if layout.size() == 0 {
@@ -51,7 +51,7 @@ pub(super) unsafe fn deallocate(allocator: Allocator<'_>, ptr: NonNull<u8>, layo
     unsafe { allocator.raw_free(memory, layout.into(), ret_addr) };
 }
 
-/// Makes a block longer or shorter; on failure it is as it was.
+/// Changes the length of a block; on failure the block is unchanged.
 ///
 /// # Safety
 /// `old_layout` fits the block at `ptr`, which is from this allocator. After success `ptr` is not used.
@@ -78,15 +78,15 @@ pub(super) unsafe fn reallocate(
     let memory = allocate(allocator, new_layout, ret_addr)?;
     // SAFETY: both blocks are live and at least that long, and disjoint (new-block).
     unsafe { memory.cast::<u8>().copy_from_nonoverlapping(ptr, old_len.min(new_len)) };
-    // SAFETY: a live block, by our caller; its content is in the new one.
+    // SAFETY: a live block, by our caller; its content was copied, and it is not used afterwards.
     unsafe { deallocate(allocator, ptr, old_layout, ret_addr) };
     Some(memory)
 }
 
-/// Makes a block longer, with zeros after its old length; on failure it is as it was.
+/// Grows a block, with zeros after its old length; on failure the block is unchanged.
 ///
 /// # Safety
-/// As [`reallocate`], and the new size is not below the old one.
+/// As [`reallocate`], and the new size is not less than the old one.
 #[inline]
 pub(super) unsafe fn grow_zeroed(
     allocator: Allocator<'_>,
@@ -100,7 +100,7 @@ pub(super) unsafe fn grow_zeroed(
     let old_len = old_layout.size();
     // SAFETY: the block is `new_layout.size()` bytes long, at least the old size.
     let rest = unsafe { memory.cast::<u8>().add(old_len) };
-    // SAFETY: from there on the block has that many bytes.
+    // SAFETY: the block has this many bytes from `rest` on.
     unsafe { rest.write_bytes(0, memory.len() - old_len) };
     Some(memory)
 }

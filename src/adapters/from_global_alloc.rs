@@ -1,27 +1,10 @@
-//! A handle to anything that could be the `#[global_allocator]`: mimalloc, the system's allocator, a wrapper
-//! that counts.
+//! Handles to allocators that implement `GlobalAlloc`.
 //!
-//! # Guarantees
+//! # Why the allocator is borrowed
 //!
-//! `alloc` and `free` are `GlobalAlloc`'s `alloc` and `dealloc`; `remap` is `realloc`, which may move the
-//! block or extend it where it is. `resize` is true only for the length that the block has, because
-//! `GlobalAlloc` must be told the length of a block when it is freed, and cannot change it in place.
-//!
-//! # The allocator is borrowed
-//!
-//! `GlobalAlloc` does not promise that blocks survive a move of their allocator, which usually is a static.
-//! (The example in its documentation has its memory within itself.) So there is no adapter by value:
+//! `GlobalAlloc` does not guarantee that blocks survive a move of their allocator, which usually is a static.
+//! (The example in its documentation allocates from memory inside itself.) So no adapter takes it by value:
 //! a handle borrows the allocator where it is.
-//!
-//! # An allocator that calls back
-//!
-//! `GlobalAlloc` does not forbid an allocator to call the very allocator that is calling it ([no-reentry](crate::VTable#no-reentry)), through a hook, say. What is above it then does what it
-//! does for any such child: a lock waits for ever, an arena has no memory to give. Blocks stay disjoint.
-//!
-//! # Limits
-//!
-//! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as
-//! they are no [`Layout`](core::alloc::Layout).
 //!
 //! Not in Zig, which has no global allocator.
 
@@ -33,7 +16,20 @@ use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, state};
 
-/// Any `GlobalAlloc`, seen as an allocator of this crate; see the [module](self).
+/// Turns any `GlobalAlloc` into an allocator of this crate: mimalloc, the system's allocator, a wrapper that counts.
+///
+/// `alloc` and `free` call `GlobalAlloc`'s `alloc` and `dealloc`; `remap` calls `realloc`, which may move the
+/// block or extend it in place. `resize` returns true only for the block's own length, because
+/// `GlobalAlloc` must be told a block's length when it is freed, and cannot change it in place.
+///
+/// A request that is not a valid [`Layout`](core::alloc::Layout) (more than `isize::MAX` bytes, rounded up to the
+/// alignment) returns null.
+///
+/// # Re-entrance
+///
+/// `GlobalAlloc` does not forbid an allocator to call back into the allocator that is calling it
+/// ([no-reentry](VTable#no-reentry)), through a hook for example. The allocators above then treat it like any such
+/// child: a lock deadlocks, and an arena is out of memory. Blocks stay disjoint.
 ///
 /// ```
 /// use mimalloc::MiMalloc;
@@ -56,38 +52,39 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// The allocator, seen as this type.
+    /// Wraps a borrowed allocator.
     #[inline]
     pub const fn from_ref(allocator: &G) -> &FromGlobalAlloc<G> {
-        // SAFETY: the struct is transparent.
+        // SAFETY: the struct is `repr(transparent)` over `G`.
         unsafe { &*ptr::from_ref(allocator).cast() }
     }
 
-    /// The allocator, to which there is no other way: what
+    /// Wraps an exclusively borrowed allocator. The result is what
     /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes, for a `G` that is not `Sync`.
     #[inline]
     pub const fn from_mut(allocator: &mut G) -> &mut FromGlobalAlloc<G> {
-        // SAFETY: the struct is transparent.
+        // SAFETY: the struct is `repr(transparent)` over `G`.
         unsafe { &mut *ptr::from_mut(allocator).cast() }
     }
 
-    /// A handle for one thread.
+    /// Returns a handle for one thread.
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because `GlobalAlloc` guarantees the same: blocks are disjoint,
+        // SAFETY: the functions keep the contract because `GlobalAlloc` guarantees the same: blocks are disjoint,
         // aligned, and valid until they are freed, as long as the allocator stays where it is, and the handle borrows
-        // it (validity). It does not exclude no-reentry; whatever is above a child keeps its blocks disjoint all the same.
+        // it (validity). `GlobalAlloc` does not exclude re-entrance (no-reentry), but the allocators above a child keep
+        // its blocks disjoint regardless.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// A handle for any number of threads.
+    /// Returns a handle for any number of threads.
     #[inline]
     pub const fn thread_safe_allocator(&self) -> SyncAllocator<'_>
     where
         G: Sync,
     {
-        // SAFETY: a `G` that is `Sync` may be called by several threads at once, and may be what all of
-        // them have as their global allocator, through which blocks go from one to the other.
+        // SAFETY: several threads may call a `G` that is `Sync` at once. It could be their global allocator, through
+        // which one thread frees the blocks of another.
         unsafe { SyncAllocator::new_unchecked(self.allocator()) }
     }
 
@@ -132,7 +129,7 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
         alignment.layout_of_request(new_len)?;
         // SAFETY: the length and alignment of a live block.
         let layout = unsafe { alignment.layout_of_block(memory_len) };
-        // SAFETY: a live block with that layout, by our caller; `new_len` is not zero, and a valid size for the
+        // SAFETY: a live block with this layout, by our caller; `new_len` is not zero, and is a valid size for the
         // alignment.
         NonNull::new(unsafe { this.allocator.realloc(memory, layout, new_len) })
     }
@@ -149,13 +146,13 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the length and alignment of a live block.
         let layout = unsafe { alignment.layout_of_block(memory_len) };
-        // SAFETY: a live block with that layout, not used afterwards, by our caller.
+        // SAFETY: a live block with this layout, not used afterwards, by our caller.
         unsafe { this.allocator.dealloc(memory, layout) };
     }
 }
 
-// SAFETY: 1. and 4. as `allocator` says. 2. It is `Send` if `G` is, and then whoever has it exclusively may
-// call it from any thread. 3. It is `Sync` if `G` is: see `thread_safe_allocator`.
+// SAFETY: 1. and 4. See `allocator`. 2. It is `Send` if `G` is, and with exclusive access any thread may
+// call it then. 3. It is `Sync` if `G` is: see `thread_safe_allocator`.
 unsafe impl<G: GlobalAlloc> AsAllocator for FromGlobalAlloc<G> {
     #[inline]
     fn allocator(&self) -> Allocator<'_> {
@@ -165,7 +162,7 @@ unsafe impl<G: GlobalAlloc> AsAllocator for FromGlobalAlloc<G> {
 
 impl<G> fmt::Debug for FromGlobalAlloc<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The allocator itself may have nothing to show, but its kind.
+        // The allocator may not implement `Debug`, so show its type.
         f.debug_tuple("FromGlobalAlloc").field(&format_args!("{}", core::any::type_name::<G>())).finish()
     }
 }

@@ -1,58 +1,58 @@
-//! Rust's allocator traits: handles that speak them, and handles to what speaks them.
+//! Rust's allocator traits, in both directions: handles implement them, and their implementers become handles.
 //!
-//! | trait | a handle of this crate as one | one as a handle of this crate |
+//! | trait | from a handle to the trait | from the trait to a handle |
 //! |---|---|---|
 //! | `allocator-api2` 0.2: hashbrown, bumpalo | [`Allocator`](crate::Allocator) and [`SyncAllocator`](crate::SyncAllocator) implement it | `allocator_api2_02::FromAllocator` |
 //! | `allocator-api2` 0.4: blink-alloc, bump-scope | the same, feature `allocator-api2-04` | `allocator_api2_04::FromAllocator` |
 //! | nightly's `core::alloc::Allocator`: `Vec`, `Box` | the same, feature `nightly` | `nightly::FromAllocator` |
 //! | `GlobalAlloc`: `#[global_allocator]`, mimalloc | [`GlobalAllocator`] | [`FromGlobalAlloc`] |
 //!
-//! `docs/adapters.md` shows each of them at work.
+//! `docs/adapters.md` has an example of each.
 //!
-//! # How a trait's calls become those of the vtable
+//! # How the traits map to the vtable
 //!
 //! | `Allocator` | `GlobalAlloc` | the [`VTable`](crate::VTable) |
 //! |---|---|---|
 //! | `allocate` | `alloc` | `alloc` |
-//! | `allocate_zeroed` | `alloc_zeroed` | `alloc`, and zeros are written |
+//! | `allocate_zeroed` | `alloc_zeroed` | `alloc`, then writes zeros |
 //! | `deallocate` | `dealloc` | `free` |
 //! | `grow`, `shrink` with the same alignment | `realloc` | `remap`; if it refuses: `alloc`, copy, `free` |
 //! | `grow`, `shrink` with another alignment | | `alloc`, copy, `free` |
-//! | `grow_zeroed` | | as `grow`, and zeros are written behind the old length |
+//! | `grow_zeroed` | | as `grow`, then writes zeros after the old length |
 //!
-//! A layout of size zero is no block and never reaches the vtable: to allocate one gives an aligned
-//! address with no memory behind it, to free it does nothing, to grow it allocates, and to shrink to
-//! it frees. As everywhere in this crate the address is the highest one, where a wrong use faults.
+//! A layout of size zero is not a block and never reaches the vtable: allocating one returns an aligned
+//! address without memory, freeing it does nothing, growing it allocates, and shrinking to
+//! it frees. As everywhere in this crate the address is the highest one, so that using it faults.
 //!
-//! A smaller alignment moves a block too, although its address would do. The
+//! Changing to a smaller alignment moves the block too, although its address would satisfy it. The
 //! [contract](crate::VTable#the-contract-of-an-allocator) (clause live-block) matches a block by the
-//! alignment that it was allocated with, and the trait tells the new one when it frees.
+//! alignment that it was allocated with, but the trait passes the new one to `deallocate`.
 //!
-//! No slice is longer than its layout asked for, although the trait allows it: the length that a
-//! container may give back must be the one that the allocator knows. For the same reason `shrink`
-//! fails, with the block as it was, if `remap` refuses and there is no memory for a copy.
+//! No slice is longer than its layout requested, although the trait allows it: a container may pass the
+//! slice's length back, and the allocator must recognise it. For the same reason `shrink`
+//! fails, and leaves the block unchanged, if `remap` refuses and there is no memory for a copy.
 //!
-//! Zeros are always written: no allocator of the contract promises that its memory is zero.
+//! Zeros are always written, since the contract does not promise zeroed memory.
 //!
-//! Nothing is filled with 0xAA, as nothing is in the `raw_*` functions. The return address is one in
-//! the function of the container that these methods are inlined into, or in what that one is inlined into; it is 0
-//! under `#[global_allocator]`, where the caller is always a function that the compiler makes.
+//! Nothing is filled with 0xAA, as in the `raw_*` functions. The return address is inside the container's function that
+//! these methods are inlined into, or inside the function which that one is inlined into. Under
+//! `#[global_allocator]` it is 0, since the caller is always a shim that the compiler generates.
 //!
 //! # Out of memory
 //!
-//! A container's infallible methods (`push`, `insert`) end the program or panic when memory runs
-//! out, as with any allocator. `try_reserve` first, and they have what they need.
+//! A container's infallible methods (`push`, `insert`) abort or panic when memory runs
+//! out, as with any allocator. Call `try_reserve` first; they then need no more memory.
 //!
-//! Not in Zig, whose containers take a `std.mem.Allocator` as it is.
+//! Not in Zig, whose containers take a `std.mem.Allocator` directly.
 
-// Of these, a build without any of the traits needs only a part.
+// A build without any of the traits needs only a part of these.
 #[cfg_attr(
     not(any(feature = "allocator-api2-02", feature = "allocator-api2-04", feature = "nightly")),
     allow(dead_code)
 )]
 mod blocks;
 
-// `allocator_trait.rs` is the source of a module in each of the three.
+// `allocator_trait.rs` is compiled as a submodule of each of the three.
 #[cfg(feature = "allocator-api2-02")]
 pub mod allocator_api2_02;
 #[cfg(feature = "allocator-api2-04")]

@@ -1,7 +1,7 @@
 //! The `Allocator` trait of the nightly compiler, in both directions.
 //!
-//! It is `core::alloc::Allocator`, which the standard library's own `Vec`, `Box`, `Rc` and maps take. It is
-//! unstable, and so is this module: it follows the compiler's newest version of the trait. Here is the standard
+//! This is `core::alloc::Allocator`, which the standard library's own `Vec`, `Box`, `Rc` and maps take. It is
+//! unstable, and so is this module: it follows the newest compiler's version of the trait. Here is the standard
 //! library's vector in an arena, over the standard library's allocator:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
@@ -19,7 +19,7 @@
 //! assert_eq!(numbers.iter().sum::<i32>(), 4950);
 //! ```
 //!
-//! How its calls become those of the vtable is in [`adapters`](super).
+//! [`adapters`](super) shows how its calls map to the vtable.
 
 use core::alloc as api;
 

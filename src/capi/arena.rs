@@ -9,18 +9,18 @@ use crate::heap::{ArenaAllocator, ResetMode, SharedArenaAllocator};
 pub type Arena = Owned<ArenaAllocator<Allocator<'static>>>;
 pub type SharedArena = Owned<SharedArenaAllocator<'static>>;
 
-/// The mode, from C's two arguments.
+/// Converts C's two arguments to a mode.
 pub(super) fn reset_mode(mode: c_int, limit: usize, function: &str) -> ResetMode {
     match mode {
         0 => ResetMode::FreeAll,
         1 => ResetMode::RetainCapacity,
         2 => ResetMode::RetainWithLimit(limit),
-        _ => fatal(function, format_args!("there is no mode {mode}; the last is 2")),
+        _ => fatal(function, format_args!("invalid mode {mode} (expected 0 to 2)")),
     }
 }
 
 /// # Safety
-/// `child` is an allocator that outlives the arena and is not reset before the arena's end.
+/// `child` is an allocator that outlives the arena and is not reset while the arena exists.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_arena_create(child: RawAllocator) -> *mut Arena {
     // SAFETY: an allocator, by our caller.
@@ -62,12 +62,12 @@ pub unsafe extern "C" fn zigalloc_arena_destroy(arena: *mut Arena) {
 }
 
 /// # Safety
-/// `child` is an allocator for any number of threads that outlives the arena and is not reset before the arena's end.
+/// `child` is a thread-safe allocator that outlives the arena and is not reset while the arena exists.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_shared_arena_create(child: RawAllocator) -> *mut SharedArena {
     // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check("zigalloc_shared_arena_create", "child") };
-    // SAFETY: an allocator for any number of threads, by our caller.
+    // SAFETY: a thread-safe allocator, by our caller.
     let sync = unsafe { SyncAllocator::new_unchecked(child) };
     Owned::create(child, SharedArenaAllocator::init(sync))
 }

@@ -1,4 +1,4 @@
-//! A buffer, and another allocator when it is full.
+//! A buffer with a fallback allocator.
 
 use core::ptr;
 
@@ -10,8 +10,8 @@ use crate::heap::BufferFirstAllocator;
 pub type BufferFirst = Owned<BufferFirstAllocator<'static, Allocator<'static>>>;
 
 /// # Safety
-/// `state` and `child` are allocators that outlive this one and are not reset meanwhile. `buffer` is
-/// null or valid for `len` bytes, which are used through its blocks only as long as it lives.
+/// `state` and `child` are allocators that outlive this one and are not reset while it exists. `buffer` is null or
+/// valid for `len` bytes, which are accessed only through this allocator's blocks while it exists.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_create(
     state: RawAllocator,
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_allocator(
 }
 
 /// # Safety
-/// `buffer_first` is alive, and no other thread uses it meanwhile.
+/// `buffer_first` is alive, and no other thread uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_end_index(buffer_first: *const BufferFirst) -> usize {
     // SAFETY: `buffer_first` is alive, by our caller.
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_end_index(buffer_first: *const Bu
 }
 
 /// # Safety
-/// `buffer_first` is alive and nobody else uses it meanwhile. Its blocks in the buffer are not used
+/// `buffer_first` is alive, and nothing else uses it during the call. Its blocks in the buffer are not used
 /// afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_reset(buffer_first: *mut BufferFirst) {
@@ -60,8 +60,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_reset(buffer_first: *mut BufferFi
 }
 
 /// # Safety
-/// `buffer_first` is alive or null. Neither it, nor a handle to it, nor its blocks in the buffer are
-/// used afterwards.
+/// `buffer_first` is alive or null. It, its handles and its blocks in the buffer are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_destroy(buffer_first: *mut BufferFirst) {
     // SAFETY: `buffer_first` is alive or null, and not used afterwards, by our caller.

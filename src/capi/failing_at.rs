@@ -1,4 +1,4 @@
-//! The allocator that fails at a given allocation. `zigalloc_failing_allocator` is the one that always does.
+//! The allocator that fails from a given allocation on. `zigalloc_failing_allocator` is the one that always fails.
 
 use super::{Owned, RawAllocator, fatal};
 use crate::allocator::Allocator;
@@ -20,7 +20,7 @@ pub struct FailingAtCounts {
 }
 
 /// # Safety
-/// `child` is an allocator that outlives this one and is not reset meanwhile.
+/// `child` is an allocator that outlives this one and is not reset while it exists.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_failing_at_create(
     child: RawAllocator,
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn zigalloc_failing_at_allocator(failing: *mut FailingAt) 
 }
 
 /// # Safety
-/// `failing` is alive, and no other thread uses it meanwhile.
+/// `failing` is alive, and no other thread uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_failing_at_has_induced_failure(failing: *const FailingAt) -> bool {
     // SAFETY: the allocator is alive, and this thread alone uses it.
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn zigalloc_failing_at_has_induced_failure(failing: *const
 }
 
 /// # Safety
-/// `failing` is alive, and no other thread uses it meanwhile. `counts` is null or valid for writes.
+/// `failing` is alive, and no other thread uses it during the call. `counts` is null or valid for writes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_failing_at_snapshot(
     failing: *const FailingAt,
@@ -70,12 +70,12 @@ pub unsafe extern "C" fn zigalloc_failing_at_snapshot(
         deallocations: failing.deallocations(),
         stack_addresses: failing.stack_addresses(),
     };
-    // SAFETY: it is valid for writes; C's memory may be uninitialised.
+    // SAFETY: valid for writes, by our caller; C's memory may be uninitialised.
     unsafe { counts.write(now) };
 }
 
 /// # Safety
-/// `failing` is alive, and no other thread uses it meanwhile.
+/// `failing` is alive, and no other thread uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_failing_at_set_fail_index(failing: *const FailingAt, fail_index: usize) {
     // SAFETY: the allocator is alive, and this thread alone uses it.
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn zigalloc_failing_at_set_fail_index(failing: *const Fail
 }
 
 /// # Safety
-/// `failing` is alive, and no other thread uses it meanwhile.
+/// `failing` is alive, and no other thread uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_failing_at_set_resize_fail_index(
     failing: *const FailingAt,
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn zigalloc_failing_at_set_resize_fail_index(
 /// `failing` is alive or null. Neither it nor a handle to it is used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_failing_at_destroy(failing: *mut FailingAt) {
-    // SAFETY: it is alive or null, and has no user from now on.
+    // SAFETY: alive or null, and not used afterwards, by our caller.
     unsafe { Owned::destroy(failing) };
 }
 
@@ -111,10 +111,10 @@ mod tests {
     use crate::capi::tests::{EIGHT, with_ledger};
     use crate::capi::zigalloc_smp_slab_bytes;
 
-    /// The state of `failing`, as C reads it.
+    /// Returns the state of `failing` as C reads it.
     fn counts_of(failing: *const FailingAt) -> FailingAtCounts {
         let mut counts = MaybeUninit::uninit();
-        // SAFETY: the tests pass one that is alive; all fields are written.
+        // SAFETY: the tests pass a live one; the function writes all fields.
         unsafe {
             zigalloc_failing_at_snapshot(failing, counts.as_mut_ptr());
             counts.assume_init()

@@ -1,4 +1,4 @@
-//! The fixed buffer, both flavours.
+//! The fixed buffer, in both flavours.
 
 use core::mem::MaybeUninit;
 use core::{ptr, slice};
@@ -9,11 +9,11 @@ use crate::heap::FixedBufferAllocator;
 
 pub type FixedBuffer = Owned<FixedBufferAllocator<'static>>;
 
-/// A buffer as C passes it, or `None` if it is longer than any can be. An empty one may be null.
+/// Converts a buffer that C passes; `None` if it is longer than any object can be. An empty buffer may be null.
 ///
 /// # Safety
-/// `buffer` is null or valid for reads and writes of `len` bytes as long as the result is used, which is
-/// the only way to them.
+/// `buffer` is null or valid for reads and writes of `len` bytes, which are accessed only through the result while it
+/// is in use.
 pub(super) unsafe fn buffer_from_c(
     buffer: *mut u8,
     len: usize,
@@ -23,18 +23,19 @@ pub(super) unsafe fn buffer_from_c(
         return Some(&mut []);
     }
     if buffer.is_null() {
-        fatal(function, format_args!("buffer is NULL and has {len} bytes"));
+        fatal(function, format_args!("buffer is NULL but len is {len}"));
     }
     if isize::try_from(len).is_err() {
         return None;
     }
-    // SAFETY: valid for `len` bytes, which nothing else uses, by our caller; no object is longer than that.
+    // SAFETY: valid for `len` bytes, which nothing else accesses, by our caller; that is at most the length of an
+    // object.
     Some(unsafe { slice::from_raw_parts_mut(buffer.cast(), len) })
 }
 
 /// # Safety
-/// `state` is an allocator that outlives the fixed buffer and is not reset meanwhile, and `buffer` is
-/// null or valid for `len` bytes, which are used through its blocks only as long as it lives.
+/// `state` is an allocator that outlives the fixed buffer and is not reset while it exists. `buffer` is null or valid
+/// for `len` bytes, which are accessed only through this allocator's blocks while it exists.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_create(
     state: RawAllocator,
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_create(
 }
 
 /// # Safety
-/// `fixed_buffer` is alive, and its blocks and handles are all of this flavour.
+/// `fixed_buffer` is alive, and all its live blocks and handles are of this flavour.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_allocator(
     fixed_buffer: *mut FixedBuffer,
@@ -62,24 +63,24 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_allocator(
 }
 
 /// # Safety
-/// `fixed_buffer` is alive, and its handles and blocks that are in use are all of this flavour.
+/// `fixed_buffer` is alive, and all its live blocks and handles are of this flavour.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_thread_safe_allocator(
     fixed_buffer: *mut FixedBuffer,
 ) -> Allocator<'static> {
-    // Several threads may call this at once, so nothing is borrowed exclusively: the table is that
-    // of another fixed buffer, the context that of the other flavour.
+    // Several threads may call this at once, so it borrows nothing exclusively: it combines the table of another
+    // fixed buffer with the context of the plain flavour.
     let mut model = FixedBufferAllocator::init(&mut []);
     let vtable = model.thread_safe_allocator().vtable();
     // SAFETY: `fixed_buffer` is alive, by our caller.
     let plain = unsafe { Owned::handle(fixed_buffer, "zigalloc_fixed_buffer_thread_safe_allocator") };
-    // SAFETY: both flavours have the same context, and their functions make shared references from it. The other flavour
-    // is not used, by our caller, so all changes are atomic.
+    // SAFETY: both flavours have the same context, and their functions make shared references from it. The other
+    // flavour is not used, by our caller, so all changes are atomic.
     unsafe { Allocator::from_raw_parts(plain.ptr(), vtable) }
 }
 
 /// # Safety
-/// `fixed_buffer` is alive and no other thread uses it meanwhile.
+/// `fixed_buffer` is alive, and no other thread uses it during the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_end_index(fixed_buffer: *const FixedBuffer) -> usize {
     // SAFETY: `fixed_buffer` is alive, by our caller.
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_end_index(fixed_buffer: *const Fi
 }
 
 /// # Safety
-/// `fixed_buffer` is alive and nobody else uses it meanwhile. Its blocks are not used afterwards.
+/// `fixed_buffer` is alive, and nothing else uses it during the call. Its blocks are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_reset(fixed_buffer: *mut FixedBuffer) {
     // SAFETY: `fixed_buffer` is alive, and nothing else uses it during the call, by our caller.
@@ -95,7 +96,7 @@ pub unsafe extern "C" fn zigalloc_fixed_buffer_reset(fixed_buffer: *mut FixedBuf
 }
 
 /// # Safety
-/// `fixed_buffer` is alive or null. Neither it, nor a handle to it, nor its blocks are used afterwards.
+/// `fixed_buffer` is alive or null. It, its handles and its blocks are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_fixed_buffer_destroy(fixed_buffer: *mut FixedBuffer) {
     // SAFETY: `fixed_buffer` is alive or null, and not used afterwards, by our caller.

@@ -1,28 +1,28 @@
-//! The C library: what `include/zigalloc.h` declares. Rust programs have no use for it.
+//! The C library that `include/zigalloc.h` declares. Not for use from Rust.
 //!
-//! The header is the documentation; here is why each function may do what it does.
+//! The header is the documentation; this module explains why each function is sound.
 //!
-//! # What C cannot say
+//! # What C cannot express
 //!
-//! A handle's lifetime is `'static` in this module, and pointers come without any. That they live long
-//! enough, and that calls which need an allocator exclusively get it so, is what the header asks of
-//! its readers. What can be seen is checked: a pointer that is null, a table with a hole, a mode or an
-//! alignment that does not exist. These end the program with a message that names the function.
+//! In this module handles have the lifetime `'static` and pointers have none. The header requires its users to keep
+//! them alive long enough, and to give exclusive access where a call needs it. What can be checked is checked: null
+//! pointers, tables with null entries, modes and alignments that do not exist. These abort with a message that names
+//! the function.
 //!
-//! # Where the state is
+//! # Where the state is stored
 //!
-//! `zigalloc_*_create` puts an allocator into memory of the allocator that it is given, together with the
-//! handle to give it back to: an [`Owned`]. C has the address, of an incomplete type.
+//! `zigalloc_*_create` puts an allocator into memory from the allocator that it is passed, together with the handle
+//! that frees that memory: an [`Owned`]. C gets a pointer to it, of an incomplete type.
 //!
-//! # Handles outlive a reset
+//! # Handles survive a reset
 //!
-//! In Rust, whatever borrows an allocator exclusively ends its handles. C programs keep handles in
-//! variables and go on using them after a reset. So the context of a handle is derived from the pointer
-//! that the state was created with (`Owned::handle`), and from no reference in between.
+//! In Rust, an exclusive borrow of an allocator ends its handles. C programs keep handles in variables and use them
+//! after a reset. So the context of a handle is derived from the pointer that the state was created with
+//! (`Owned::handle`), not from a reference.
 //!
 //! # Panics
 //!
-//! None crosses the border: each function is `extern "C"`, which aborts instead.
+//! No panic reaches C: each function is `extern "C"`, so a panic aborts.
 
 use core::fmt;
 use core::ptr::{self, NonNull};
@@ -42,7 +42,7 @@ mod tests;
 pub mod thread_safe;
 pub mod trace;
 
-/// A handle as it comes from C, where the pointers can be anything.
+/// A handle as C passes it: its pointers can be anything.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct RawAllocator {
@@ -51,124 +51,124 @@ pub struct RawAllocator {
 }
 
 const _: () = assert!(size_of::<RawAllocator>() == size_of::<Allocator<'_>>());
-// A table is looked through for null before it is taken for one.
+// A table is checked for null entries before it is treated as a `VTable`.
 const _: () = assert!(size_of::<VTable>() == size_of::<[*const (); 4]>());
 
 impl RawAllocator {
-    /// The handle, if none of its pointers is null.
+    /// Returns the handle if none of its pointers is null; aborts otherwise.
     ///
     /// # Safety
-    /// `vtable` is null or points to a table that is never changed or freed. If all of its functions are
-    /// there, they keep the contract for as long as anything uses them.
+    /// `vtable` is null or points to a table that is never changed or freed. If all of its functions are present,
+    /// they keep the contract for as long as the handle is used.
     unsafe fn check(self, function: &str, parameter: &str) -> Allocator<'static> {
         if self.vtable.is_null() {
             fatal(function, format_args!("{parameter}.vtable is NULL"));
         }
-        // SAFETY: there are four words, each of which may be anything.
+        // SAFETY: the table has four words, which may have any value.
         let functions = unsafe { self.vtable.cast::<[*const (); 4]>().read() };
         for (name, entry) in ["alloc", "resize", "remap", "free"].iter().zip(functions) {
             if entry.is_null() {
                 fatal(function, format_args!("{parameter}.vtable->{name} is NULL"));
             }
         }
-        // SAFETY: a table that is never changed or freed, by our caller; no function is null.
+        // SAFETY: the table is never changed or freed, by our caller; no function is null.
         let vtable = unsafe { &*self.vtable };
         // SAFETY: its functions keep the contract, by our caller.
         unsafe { Allocator::from_raw_parts(self.ctx, vtable) }
     }
 }
 
-/// An allocator in memory of another one.
+/// An allocator that is stored in memory of another one.
 #[derive(Debug)]
 pub struct Owned<T> {
-    /// Where the memory is from.
+    /// The allocator that the memory is from.
     owner: Allocator<'static>,
     state: T,
 }
 
 impl<T> Owned<T> {
-    /// Null if the owner has no memory.
+    /// Returns null if the owner is out of memory.
     fn create(owner: Allocator<'static>, state: T) -> *mut Owned<T> {
         owner.create_with(Owned { owner, state }).map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     /// # Safety
-    /// `this` is null or from `create`, and neither destroyed nor in use exclusively meanwhile.
+    /// `this` is null or from `create`. It is not destroyed or accessed exclusively during `'a`.
     unsafe fn get<'a>(this: *const Owned<T>, function: &str) -> &'a T {
         if this.is_null() {
             fatal(function, "the first argument is NULL");
         }
-        // SAFETY: alive, and not in use exclusively, by our caller.
+        // SAFETY: alive and not accessed exclusively, by our caller.
         unsafe { &(*this).state }
     }
 
     /// # Safety
-    /// `this` is null or from `create`, not destroyed, and in use by nobody else meanwhile.
+    /// `this` is null or from `create`. It is not destroyed or accessed by anything else during `'a`.
     unsafe fn get_mut<'a>(this: *mut Owned<T>, function: &str) -> &'a mut T {
         if this.is_null() {
             fatal(function, "the first argument is NULL");
         }
-        // SAFETY: alive, and not used by anything else, by our caller.
+        // SAFETY: alive and not accessed by anything else, by our caller.
         unsafe { &mut (*this).state }
     }
 
-    /// Ends the allocator and gives its memory back. Null is nothing to destroy.
+    /// Destroys the allocator and frees its memory. Does nothing for null.
     ///
     /// # Safety
-    /// As for `get_mut`; and nobody uses it, or a handle to it, afterwards.
+    /// As for `get_mut`; neither the allocator nor a handle to it is used afterwards.
     unsafe fn destroy(this: *mut Owned<T>) {
         if !this.is_null() {
-            // SAFETY: this function's own requirement; it is not null.
+            // SAFETY: required of our caller; it is not null.
             drop(unsafe { Owned::into_inner(this) });
         }
     }
 
-    /// Gives back the memory that the allocator was in, and returns it.
+    /// Moves the allocator out and frees the memory that it was in.
     ///
     /// # Safety
-    /// As for `get_mut`; and nobody uses it, or a handle to it, afterwards. `this` is not null.
+    /// As for `get_mut`; neither `this` nor a handle to it is used afterwards. `this` is not null.
     unsafe fn into_inner(this: *mut Owned<T>) -> T {
         // SAFETY: alive and not used afterwards, by our caller, so it may be moved out.
         let Owned { owner, state } = unsafe { this.read() };
         // SAFETY: not null, by our caller.
         let this = unsafe { NonNull::new_unchecked(this) };
-        // SAFETY: `create` has allocated it from this owner.
+        // SAFETY: `create` allocated it from this owner.
         unsafe { owner.destroy(this) };
         state
     }
 
-    /// The handle to the allocator that C gets: the same as `handle`, and valid until the allocator is
-    /// destroyed, whatever borrows it in between.
+    /// Returns the handle for C: equivalent to `handle`, but valid until the allocator is destroyed, even across
+    /// exclusive borrows.
     ///
     /// # Safety
-    /// `this` is from `create` and `handle` is a handle to its state.
+    /// `this` is from `create`, and `handle` is a handle to its state.
     unsafe fn detach(this: *mut Owned<T>, handle: Allocator<'_>) -> Allocator<'static> {
         // SAFETY: `this` is from `create`, by our caller.
         let state = unsafe { &raw mut (*this).state };
         let ctx = state.cast::<()>().with_addr(handle.ptr().addr());
-        // SAFETY: the functions of the table make shared references from the context, and this pointer may be used for
+        // SAFETY: the functions of the table make shared references from the context, and this pointer is valid for
         // that until the allocator is destroyed.
         unsafe { Allocator::from_raw_parts(ctx, handle.vtable()) }
     }
 }
 
 impl<T: AsAllocator> Owned<T> {
-    /// The allocator's handle for C.
+    /// Returns the allocator's handle for C.
     ///
     /// # Safety
     /// As for `get`.
     unsafe fn handle(this: *mut Owned<T>, function: &str) -> Allocator<'static> {
-        // SAFETY: this function's own requirement.
+        // SAFETY: required of our caller.
         let state = unsafe { Owned::get(this, function) };
         // SAFETY: `this` is not null, so it is from `create`; the handle is to its state.
         unsafe { Owned::detach(this, state.allocator()) }
     }
 }
 
-/// Ends the program, since the call has no way to say what is wrong with it.
+/// Aborts with a message: the call has no way to report an error.
 #[cold]
 fn fatal(function: &str, mistake: impl fmt::Display) -> ! {
-    // Nobody is left to hear that the stream is closed.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(std::io::stderr(), "{function}: {mistake}");
     std::process::abort()
 }
@@ -207,13 +207,13 @@ pub extern "C" fn zigalloc_failing_allocator() -> SyncAllocator<'static> {
     SyncAllocator::FAILING
 }
 
-/// Bytes.
+/// Returns a number of bytes.
 #[unsafe(no_mangle)]
 pub extern "C" fn zigalloc_smp_slab_bytes() -> usize {
     crate::heap::SmpAllocator::slab_bytes()
 }
 
-/// The library's version, which a program can compare with the header's.
+/// Returns the library's version, to compare with the header's.
 #[unsafe(no_mangle)]
 pub extern "C" fn zigalloc_version() -> *const core::ffi::c_char {
     const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");

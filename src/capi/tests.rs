@@ -1,4 +1,4 @@
-//! What can go wrong on this side of the border: borrows that end handles, memory that gets lost.
+//! Memory safety on the Rust side: borrows that end handles, and leaks.
 
 use core::mem::MaybeUninit;
 
@@ -17,21 +17,21 @@ use crate::testing::LedgerAllocator;
 
 pub(super) const EIGHT: Alignment = Alignment::_8;
 
-/// The handle, as C would have it.
+/// Returns the handle as C would pass it.
 pub(super) fn raw(allocator: Allocator<'_>) -> RawAllocator {
     RawAllocator { ctx: allocator.ptr(), vtable: allocator.vtable() }
 }
 
-/// Allocates, writes all of it, and gives the address.
+/// Allocates a block, writes all of it, and returns its address.
 pub(super) fn alloc(allocator: Allocator<'_>, len: usize) -> usize {
-    // SAFETY: the length is not zero; the tests keep their threads apart.
+    // SAFETY: the length is not zero; no test calls one allocator from two threads at once.
     let memory = unsafe { allocator.raw_alloc(len, EIGHT, 0) }.expect("there is room");
-    // SAFETY: it is new memory of this length.
+    // SAFETY: a new block of this length.
     unsafe { memory.write_bytes(0x5A, len) };
     memory.addr().get()
 }
 
-/// Calls `test` with a child that knows what it has given out, and then looks whether it got all back.
+/// Calls `test` with a child that records what it hands out, then checks that all of it was freed.
 pub(super) fn with_ledger(test: impl FnOnce(RawAllocator)) {
     let ledger = LedgerAllocator::init(crate::heap::PAGE_ALLOCATOR);
     test(raw(ledger.allocator()));
@@ -94,7 +94,7 @@ fn a_fixed_buffers_handles_outlive_its_resets() {
             assert_eq!(alloc(allocator, 20), first);
             zigalloc_fixed_buffer_reset(fixed_buffer);
 
-            // Two handles of the other flavour, and each goes on when the next is asked for.
+            // Two handles of the other flavour: the first stays valid when the second is requested.
             let one = zigalloc_fixed_buffer_thread_safe_allocator(fixed_buffer);
             assert_eq!(alloc(one, 8), first);
             let two = zigalloc_fixed_buffer_thread_safe_allocator(fixed_buffer);
@@ -109,11 +109,11 @@ fn a_fixed_buffers_handles_outlive_its_resets() {
 #[test]
 fn a_buffer_that_is_full_asks_the_child() {
     with_ledger(|child| {
-        // A u64 is aligned to 4 bytes on some processors.
+        // On some processors a u64 is aligned to 4 bytes.
         #[repr(align(8))]
         struct Buffer([MaybeUninit<u8>; 80]);
         let mut buffer = Buffer([MaybeUninit::uninit(); 80]);
-        // From now on the buffer is the allocator's.
+        // From here on, the buffer belongs to the allocator.
         let buffer = buffer.0.as_mut_ptr();
         // SAFETY: used as the header says.
         unsafe {
@@ -163,7 +163,7 @@ fn a_debug_allocator_counts_what_is_live_and_gives_it_back() {
     });
 }
 
-/// The order of a pool's items, as in Zig: the last one freed comes first, preheated ones in reverse.
+/// Items are allocated in Zig's order: the last one freed first, preheated ones in reverse.
 #[test]
 fn a_pool_of_any_size() {
     for (item_size, alignment_log2) in [(0, 0), (1, 0), (8, 3), (24, 3), (100, 6)] {
@@ -193,11 +193,11 @@ fn a_pool_of_any_size() {
     }
 }
 
-/// What memory there was is kept, and used.
+/// The existing items are kept and reused.
 #[test]
 fn a_pool_that_cannot_grow() {
     let mut buffer = [MaybeUninit::<u64>::uninit(); 100];
-    // SAFETY: as many bytes as the numbers have.
+    // SAFETY: the bytes of the array.
     let bytes = unsafe { core::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), 800) };
     let child = FixedBufferAllocator::init(bytes);
     // SAFETY: used as the header says.
@@ -236,9 +236,9 @@ fn what_passes_is_counted() {
     });
 }
 
-/// Adds the line to the `String` at `ctx`.
+/// Appends the line to the `String` at `ctx`.
 unsafe extern "C" fn note_line(ctx: *mut core::ffi::c_void, line: *const core::ffi::c_char, len: usize) {
-    // SAFETY: the tests pass a string, and the line is a text of this length.
+    // SAFETY: the tests pass a string, and the line is text of this length.
     unsafe {
         let line = core::slice::from_raw_parts(line.cast::<u8>(), len);
         let text = &mut *ctx.cast::<std::string::String>();
@@ -268,12 +268,12 @@ fn what_passes_is_written_down() {
     assert!(lines[1].starts_with("free 0x") && lines[1].contains(", 100 bytes, aligned to 8"), "{text}");
 }
 
-/// The length of a buffer that C passes is any number.
+/// A buffer length from C can be any number.
 #[test]
 fn buffers_that_cannot_be() {
     with_ledger(|state| {
         let mut byte = MaybeUninit::<u8>::uninit();
-        // SAFETY: nothing is written where there is no buffer.
+        // SAFETY: nothing is written, since there is no buffer.
         unsafe {
             for len in [usize::MAX, isize::MAX as usize + 1] {
                 assert!(zigalloc_fixed_buffer_create(state, byte.as_mut_ptr(), len).is_null());

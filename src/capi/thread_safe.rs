@@ -1,4 +1,4 @@
-//! The lock.
+//! The allocator that adds a lock.
 
 use super::{Owned, RawAllocator};
 use crate::allocator::Allocator;
@@ -7,13 +7,13 @@ use crate::thread_safe::ThreadSafeAllocator;
 pub type ThreadSafe = Owned<ThreadSafeAllocator<'static>>;
 
 /// # Safety
-/// `child` is an allocator that outlives the lock, is not reset meanwhile, and that nothing else uses
-/// meanwhile. Any thread may call it, one at a time.
+/// `child` is an allocator that outlives the lock. While the lock exists, nothing else uses the child or resets it.
+/// Any thread may call the child, one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_thread_safe_create(child: RawAllocator) -> *mut ThreadSafe {
     // SAFETY: an allocator, by our caller.
     let child = unsafe { child.check("zigalloc_thread_safe_create", "child") };
-    // SAFETY: any thread may call the child, and nothing else does meanwhile, by our caller.
+    // SAFETY: any thread may call the child, and nothing else uses it, by our caller.
     Owned::create(child, unsafe { ThreadSafeAllocator::from_child(child) })
 }
 

@@ -1,4 +1,4 @@
-//! The allocators that count and that write down what passes through them.
+//! The allocators that count calls and log them.
 
 use core::ffi::{c_char, c_void};
 use core::fmt::{self, Write as _};
@@ -10,7 +10,7 @@ use crate::trace::{CountingAllocator, LoggedCall, LoggingAllocator, Sink};
 pub type Counting = Owned<CountingAllocator<Allocator<'static>>>;
 pub type Logging = Owned<LoggingAllocator<Allocator<'static>, Callback>>;
 
-/// `zigalloc_counts`: the same numbers as in Rust's `Counts`, in a layout of its own.
+/// `zigalloc_counts`: the numbers of Rust's `Counts`, in a layout for C.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
@@ -29,7 +29,7 @@ pub struct Counts {
 }
 
 /// # Safety
-/// `child` is an allocator that outlives this one and is not reset meanwhile.
+/// `child` is an allocator that outlives this one and is not reset while it exists.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_counting_create(child: RawAllocator) -> *mut Counting {
     // SAFETY: an allocator, by our caller.
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn zigalloc_counting_create(child: RawAllocator) -> *mut C
 }
 
 /// # Safety
-/// `counting` is alive. If more than one thread uses the handle, the child is for any number.
+/// `counting` is alive. If more than one thread uses the handle, the child is thread-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_counting_allocator(counting: *mut Counting) -> Allocator<'static> {
     // SAFETY: `counting` is alive, by our caller.
@@ -83,17 +83,17 @@ pub unsafe extern "C" fn zigalloc_counting_destroy(counting: *mut Counting) {
 
 type WriteLine = unsafe extern "C" fn(ctx: *mut c_void, line: *const c_char, len: usize);
 
-/// Where the lines go: a function of C.
+/// A C function that receives the lines.
 #[derive(Debug)]
 pub struct Callback {
     write: WriteLine,
     ctx: *mut c_void,
 }
 
-/// How many bytes a line can have. The names of functions are the longest part of it.
+/// The maximum length of a line in bytes. Function names are its longest part.
 const MAX_LINE: usize = 1024;
 
-/// A line, as far as it fits.
+/// A line, truncated to the maximum length.
 struct Line {
     bytes: [u8; MAX_LINE],
     len: usize,
@@ -122,9 +122,8 @@ impl Sink for Callback {
 }
 
 /// # Safety
-/// `child` is an allocator that outlives this one and is not reset meanwhile. `write` may be called
-/// with `ctx` and any text for as long, from the threads that use the allocator, one at a time. It does
-/// not unwind.
+/// `child` is an allocator that outlives this one and is not reset while it exists. Until then, `write` may be called
+/// with `ctx` and any text, from the threads that use the allocator, one at a time. It does not unwind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_logging_create(
     child: RawAllocator,
@@ -139,11 +138,11 @@ pub unsafe extern "C" fn zigalloc_logging_create(
 }
 
 /// # Safety
-/// `logging` is alive. If more than one thread uses the handle, the child is for any number.
+/// `logging` is alive. If more than one thread uses the handle, the child is thread-safe.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_logging_allocator(logging: *mut Logging) -> Allocator<'static> {
-    // SAFETY: `logging` is alive, by our caller. With the feature `std`, which this one needs, the sink is used under a
-    // lock.
+    // SAFETY: `logging` is alive, by our caller. With the feature `std`, which this module needs, the sink is used
+    // under a lock.
     unsafe { Owned::handle(logging, "zigalloc_logging_allocator") }
 }
 

@@ -1,34 +1,33 @@
-//! The C library's `malloc`, twice: with every alignment, and bare.
+//! Two allocators over the C library's `malloc`: one with every alignment, one that only forwards calls.
 //!
 //! # Layout
 //!
-//! Where `posix_memalign` exists, a block is what it returns. Elsewhere (Windows) a block lies inside
-//! one from `malloc` that is long enough to be aligned, and the word before it is the address to be
-//! freed. The module `header` draws it.
+//! Where `posix_memalign` exists, it returns the blocks. Elsewhere (Windows), each block lies inside a larger one
+//! from `malloc`, and the word before it holds the address to free. The module `header` draws this.
 //!
 //! There is no state: the context is null and never used.
 //!
 //! # After a fork
 //!
-//! A child that is forked while other threads allocate may go on if the C library's `malloc` allows that: POSIX does not
-//! require it, but glibc, musl, macOS and the BSDs take their locks for the fork.
+//! If other threads allocate during a fork, the child may use the allocator if the C library's `malloc` allows that.
+//! POSIX does not require it, but glibc, musl, macOS and the BSDs take their locks for the fork.
 //!
 //! # Differences from Zig
 //!
-//! - `RAW_C_ALLOCATOR` requests as many bytes as the alignment has, if the request is shorter. C
-//!   allows `malloc` to leave a single byte unaligned, and Zig warns of that.
-//! - A larger alignment than `max_align_t`'s is null; Zig asserts, and is undefined in fast modes.
-//!   Null is what the [contract](crate::VTable#no-overflow) requires.
-//! - Under Miri, which does not know `malloc_usable_size`, blocks only shrink.
+//! - If a request is shorter than its alignment, `RAW_C_ALLOCATOR` asks `malloc` for as many bytes as the alignment.
+//!   C allows `malloc` to leave a single byte unaligned; Zig warns about this.
+//! - An alignment above that of `max_align_t` gives null, as the [contract](crate::VTable#no-overflow) requires. Zig
+//!   asserts, so in fast modes the result is undefined.
+//! - Under Miri, which does not support `malloc_usable_size`, blocks can only shrink.
 //!
-//! Ports `c_allocator` and `raw_c_allocator` of `lib/std/heap.zig` of Zig 0.15.2. (In 0.16, the former
-//! took over what the latter is for, and the latter went away.)
+//! Ports `c_allocator` and `raw_c_allocator` of `lib/std/heap.zig` of Zig 0.15.2. (Zig 0.16 merged the latter into
+//! the former.)
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
-use super::{MAX_LEN, whole_block};
-use crate::alignment::Alignment;
+use super::whole_block;
+use crate::alignment::{Alignment, MAX_LEN};
 use crate::allocator::SyncAllocator;
 use crate::vtable::{VTable, block, no_resize};
 
@@ -42,10 +41,10 @@ use header as os;
 #[cfg(not(windows))]
 use posix as os;
 
-/// The C library's allocator, with every alignment.
+/// The C library's allocator, with support for every alignment.
 ///
-/// A block never moves: `resize` and `remap` succeed for every shorter length, and for longer ones as far as the C
-/// library says that the block has room anyway. With glibc, 10 bytes have room for 24:
+/// Blocks never move. `resize` and `remap` succeed for every shorter length, and for longer ones up to the usable
+/// size that the C library reports. With glibc, a block of 10 bytes has room for 24:
 ///
 /// ```text
 ///            10            24
@@ -54,7 +53,7 @@ use posix as os;
 ///   └─────────┴─────────────┘
 /// ```
 ///
-/// On Unix, C code may pass its blocks to `free`. Any number of threads may call it, as C requires of `malloc`.
+/// On Unix, C code may pass a block to `free`. Any number of threads may call it, as C requires of `malloc`.
 ///
 /// Ports `std.heap.c_allocator` of Zig 0.15.2.
 ///
@@ -69,14 +68,14 @@ use posix as os;
 /// ```
 #[doc(alias = "std.heap.c_allocator")]
 pub const C_ALLOCATOR: SyncAllocator<'static> = {
-    // SAFETY: the functions keep the contract, because C's keep it, from any thread. No state.
+    // SAFETY: the functions keep the contract from any thread, because C's functions do. There is no state.
     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &CAllocator::VTABLE) }
 };
 
-/// `malloc`, `realloc` and `free`, without anything around them: the cheaper child of an arena.
+/// Plain `malloc`, `realloc` and `free`: the cheaper child for an arena.
 ///
-/// It serves alignments up to that of C's `max_align_t`, which is two words, and is out of memory for others. `resize`
-/// is always false; `remap` is `realloc`. C code may pass its blocks to `free`. Any number of threads may call it.
+/// It supports alignments up to that of C's `max_align_t` (two words) and is out of memory for larger ones. `resize`
+/// always returns false; `remap` is `realloc`. C code may pass a block to `free`. Any number of threads may call it.
 ///
 /// Ports `std.heap.raw_c_allocator` of Zig 0.15.2.
 ///
@@ -89,7 +88,7 @@ pub const C_ALLOCATOR: SyncAllocator<'static> = {
 /// ```
 #[doc(alias = "std.heap.raw_c_allocator")]
 pub const RAW_C_ALLOCATOR: SyncAllocator<'static> = {
-    // SAFETY: the functions keep the contract, because C's keep it, from any thread. No state.
+    // SAFETY: the functions keep the contract from any thread, because C's functions do. There is no state.
     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &RawCAllocator::VTABLE) }
 };
 
@@ -99,7 +98,7 @@ impl CAllocator {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// Whether a block has room for `new_len` bytes where it is.
+    /// Returns whether the block can become `new_len` bytes long in place.
     ///
     /// # Safety
     /// `memory` is a live block of this allocator.
@@ -120,9 +119,9 @@ impl CAllocator {
         if !alignment.is_valid() {
             return None;
         }
-        // `posix_memalign` takes no alignment below a word.
+        // `posix_memalign` accepts no alignment below a word.
         let alignment = alignment.max(Alignment::of::<usize>());
-        // More than any C library can have is not requested: some compute the sum of both wrongly.
+        // Refuse what no C library can satisfy: some compute the sum of both incorrectly.
         if len > MAX_LEN || alignment.to_byte_units() > MAX_LEN - len {
             return None;
         }
@@ -157,7 +156,7 @@ impl CAllocator {
         let memory = unsafe { block(memory, memory_len) };
         // SAFETY: a live block, by our caller.
         let has_room = unsafe { Self::has_room(memory, new_len) };
-        // The C library keeps the address, so the memory counts as exposed.
+        // The C library holds the address, so the memory counts as exposed.
         has_room.then(|| whole_block(memory.cast()))
     }
 
@@ -178,8 +177,8 @@ impl CAllocator {
 
 struct RawCAllocator;
 
-/// The alignment of C's `max_align_t`, up to which `malloc` aligns: two words. (On some 32-bit
-/// targets `max_align_t` is stricter and `malloc` is not.)
+/// The alignment of C's `max_align_t`, which `malloc` guarantees: two words. (On some 32-bit targets `max_align_t` is
+/// stricter than `malloc`.)
 const MAX_ALIGN: Alignment = Alignment::from_byte_units(2 * size_of::<usize>());
 
 impl RawCAllocator {
@@ -229,8 +228,8 @@ impl RawCAllocator {
     }
 }
 
-/// The length to request from `malloc`. Its memory is aligned for every object that fits into it, and an
-/// object with this alignment is at least this long.
+/// Returns the length to request from `malloc`, which aligns a block for every object that fits into it. An object
+/// with this alignment is at least this long.
 #[inline]
 fn at_least(len: usize, alignment: Alignment) -> usize {
     len.max(alignment.to_byte_units())

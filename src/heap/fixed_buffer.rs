@@ -7,27 +7,25 @@
 //!   ├── block ──┤pad├── block ──┼──────── free ───────────┤
 //! ```
 //!
-//! There is no header and no list: the state is one index. An allocation moves it up to the next
-//! aligned *address* and past the block. Padding is not remembered, so once a padded block is
-//! freed, the block before it is no longer recognised as the last one (see
-//! [`is_last_allocation`](FixedBufferAllocator::is_last_allocation)).
+//! There is no header and no list; the only state is an index. An allocation moves it to the next aligned *address*
+//! and then past the block. Padding is not recorded, so after a padded block is freed, the block before it is no
+//! longer recognised as the last one (see [`is_last_allocation`](FixedBufferAllocator::is_last_allocation)).
 //!
 //! # Memory orderings
 //!
-//! The thread-safe flavour moves the index by compare-and-swap and never waits. Growing the index acquires, giving
-//! bytes back releases: a thread that gets bytes which another thread has freed sees that thread's last use of them as
-//! past.
+//! The thread-safe flavour moves the index by compare-and-swap and never waits. Growing the index is an acquire
+//! operation and giving bytes back is a release operation, so the previous owner's last use of a byte happens-before
+//! its reuse.
 //!
-//! After a `fork`, the child has a copy. That of the thread-safe flavour works on, whatever other threads were doing: the
-//! index is one word, and the blocks of threads that the child does not have are never freed. The plain flavour's
-//! works on if no other thread was in the middle of a call.
+//! After a `fork`, the child process has a copy. In the thread-safe flavour that copy remains usable whatever the
+//! other threads were doing: the index is one word, and the blocks of threads that do not exist in the child are
+//! never freed. In the plain flavour it remains usable if no other thread was in the middle of a call.
 //!
 //! # Differences from Zig
 //!
-//! A length so large that an index would overflow is out of memory; Zig panics or wraps. The
-//! thread-safe flavour can resize and free the last block, as in Zig 0.17.1; in 0.15.2 it only
-//! allocates. The buffer is `MaybeUninit`, since what is written to a block may leave
-//! uninitialised bytes in it.
+//! - A length that would overflow the index is out of memory; Zig panics or wraps.
+//! - The thread-safe flavour can resize and free the last block, as in Zig 0.17.1; in 0.15.2 it only allocates.
+//! - The buffer is `MaybeUninit`, because a caller may write uninitialised bytes to a block.
 //!
 //! Ports `lib/std/heap/FixedBufferAllocator.zig` of Zig 0.15.2.
 
@@ -42,15 +40,15 @@ use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
-/// A bump allocator over a buffer: memory without an operating system, and the fastest way to allocate.
+/// A bump allocator over a buffer. It needs no operating system and is the fastest allocator here.
 ///
-/// Allocating is an addition and a comparison. When the buffer is full, allocation fails and nothing changes. The
-/// last block can grow, shrink and be freed; any other block can only shrink, and freeing it does nothing until
-/// [`reset`](Self::reset) frees all blocks at once. The allocator is `Send`, not `Sync`; for several threads at
-/// once there is [`thread_safe_allocator`](Self::thread_safe_allocator).
+/// Allocating is an addition and a comparison. When the buffer is full, allocation fails and changes nothing. The
+/// last block can grow, shrink and be freed. Any other block can only shrink, and freeing it has no effect until
+/// [`reset`](Self::reset) frees all blocks at once. The allocator is `Send` but not `Sync`; to share it between
+/// threads, use [`thread_safe_allocator`](Self::thread_safe_allocator).
 ///
-/// Use it for memory with a known upper bound (a request, a frame, a parser's scratch space), on the stack, in a static or
-/// on a microcontroller.
+/// Use it for memory with a known upper bound (a request, a frame, a parser's scratch space), on the stack, in a static
+/// or on a microcontroller.
 ///
 /// ```
 /// use std::mem::MaybeUninit;
@@ -82,19 +80,19 @@ use crate::vtable::{VTable, block, state};
 /// Ports `std.heap.FixedBufferAllocator` of Zig 0.15.2.
 #[doc(alias = "std.heap.FixedBufferAllocator")]
 pub struct FixedBufferAllocator<'b> {
-    /// How many bytes of the buffer are in use. Never more than `len`.
+    /// The number of bytes in use, at most `len`.
     end_index: Cell<usize>,
-    /// Valid for reads and writes of `len` bytes for `'b`, and reachable through this allocator alone.
+    /// Valid for reads and writes of `len` bytes for `'b`, and accessed through this allocator alone.
     buffer: NonNull<u8>,
     len: usize,
     borrow: PhantomData<&'b mut [MaybeUninit<u8>]>,
 }
 
-// SAFETY: the buffer is borrowed exclusively, and the handles that change `end_index` borrow the
-// allocator, so it can only be moved to another thread when there are none.
+// SAFETY: the buffer is borrowed exclusively. Handles that change `end_index` borrow the allocator, so it can move to
+// another thread only when no handle exists.
 unsafe impl Send for FixedBufferAllocator<'_> {}
 
-// The thread-safe flavour reads the same index as an atomic one.
+// The thread-safe flavour accesses the same word as an atomic.
 const _: () = assert!(align_of::<Cell<usize>>() == align_of::<AtomicUsize>());
 
 impl<'b> FixedBufferAllocator<'b> {
@@ -108,7 +106,7 @@ impl<'b> FixedBufferAllocator<'b> {
         free: Self::thread_safe_free,
     };
 
-    /// An empty allocator over `buffer`.
+    /// Creates an empty allocator over `buffer`.
     #[inline]
     pub const fn init(buffer: &'b mut [MaybeUninit<u8>]) -> FixedBufferAllocator<'b> {
         let len = buffer.len();
@@ -117,11 +115,11 @@ impl<'b> FixedBufferAllocator<'b> {
         FixedBufferAllocator { end_index: Cell::new(0), buffer, len, borrow: PhantomData }
     }
 
-    /// An allocator over a buffer that is not borrowed by a reference, of which `end_index` bytes are in use.
+    /// Creates an allocator over a buffer given by pointer, of which the first `end_index` bytes are in use.
     ///
     /// # Safety
-    /// `buffer` is valid for reads and writes for `'b`. While this allocator is in use, nothing else
-    /// hands out bytes of it. `end_index` is at most its length.
+    /// `buffer` is valid for reads and writes for `'b`. While this allocator is in use, nothing else hands out bytes
+    /// of it. `end_index` is at most the buffer's length.
     #[inline(always)]
     pub(super) const unsafe fn from_raw_parts(
         buffer: NonNull<[u8]>,
@@ -135,18 +133,18 @@ impl<'b> FixedBufferAllocator<'b> {
         }
     }
 
-    /// A handle for one thread.
+    /// Returns a handle for one thread.
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract: blocks are disjoint parts of the buffer below
-        // `end_index`, and `reset` needs `self` exclusively, which the handle borrows.
+        // SAFETY: the functions keep the contract: blocks are disjoint parts of the buffer below `end_index`, and
+        // `reset` needs `self` exclusively while the handle borrows it.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// A lock-free handle for any number of threads.
+    /// Returns a lock-free handle for any number of threads.
     ///
-    /// It borrows the allocator exclusively, since it must not be mixed with [`allocator`](Self::allocator); Zig says so in a
-    /// comment.
+    /// The handle borrows the allocator exclusively, because it must not be mixed with
+    /// [`allocator`](Self::allocator). In Zig, a comment states this rule.
     ///
     /// Ports `FixedBufferAllocator.threadSafeAllocator` of Zig 0.15.2, with `resize`, `remap` and `free` of 0.17.1.
     ///
@@ -167,12 +165,12 @@ impl<'b> FixedBufferAllocator<'b> {
     #[doc(alias = "threadSafeAllocator")]
     #[inline]
     pub const fn thread_safe_allocator(&mut self) -> SyncAllocator<'_> {
-        // SAFETY: the functions keep the contract from any thread: they change `end_index` by
-        // compare-and-swap only, and the exclusive borrow keeps every other access away.
+        // SAFETY: the functions keep the contract from any thread: they change `end_index` by compare-and-swap only,
+        // and the exclusive borrow rules out every other access.
         unsafe { SyncAllocator::from_state(self, &Self::THREAD_SAFE_VTABLE) }
     }
 
-    /// Frees all blocks: the next one is at the buffer's start again.
+    /// Frees all blocks. The next block starts at the beginning of the buffer.
     ///
     /// ```
     /// # use std::mem::MaybeUninit;
@@ -189,20 +187,20 @@ impl<'b> FixedBufferAllocator<'b> {
         self.end_index.set(0);
     }
 
-    /// How many bytes of the buffer are in use, padding and freed blocks in the middle included.
-    /// Zig's field `end_index`.
+    /// Returns the number of bytes in use, including padding and freed blocks that are not the last. Zig's field
+    /// `end_index`.
     #[inline]
     pub fn end_index(&self) -> usize {
         self.end_index.get()
     }
 
-    /// The whole buffer. Zig's field `buffer`.
+    /// Returns the whole buffer. Zig's field `buffer`.
     #[inline]
     pub fn buffer(&self) -> NonNull<[u8]> {
         NonNull::slice_from_raw_parts(self.buffer, self.len)
     }
 
-    /// Whether `ptr` points into the buffer; its end is not part of it.
+    /// Returns whether `ptr` points into the buffer. The one-past-the-end address is outside it.
     ///
     /// ```
     /// # use std::mem::MaybeUninit;
@@ -219,7 +217,7 @@ impl<'b> FixedBufferAllocator<'b> {
         ptr.addr().wrapping_sub(self.buffer.addr().get()) < self.len
     }
 
-    /// Whether all of `slice` is in the buffer.
+    /// Returns whether all of `slice` lies in the buffer.
     ///
     /// ```
     /// # use std::{mem::MaybeUninit, ptr::NonNull};
@@ -237,10 +235,10 @@ impl<'b> FixedBufferAllocator<'b> {
         offset <= self.len && slice.len() <= self.len - offset
     }
 
-    /// Whether `buf` ends where the used part of the buffer ends.
+    /// Returns whether `buf` ends where the used part of the buffer ends.
     ///
-    /// False negatives: when a padded block has been freed, the block before it ends below
-    /// `end_index`, because the padding is not given back.
+    /// False negatives are possible: freeing a padded block does not give back its padding, so the block before it
+    /// then ends below `end_index`.
     ///
     /// ```
     /// # use std::mem::MaybeUninit;
@@ -263,39 +261,40 @@ impl<'b> FixedBufferAllocator<'b> {
         buf.addr().get().wrapping_add(buf.len()) == self.buffer.addr().get() + end_index
     }
 
-    /// The end of a block of `len` bytes after `end_index`, or `None` if it does not fit. The block starts `len` below.
+    /// Returns the end index of a block of `len` bytes placed after `end_index`, or `None` if it does not fit. The
+    /// block starts `len` bytes below that.
     #[inline]
     fn end_of_next(&self, end_index: usize, len: usize, alignment: Alignment) -> Option<usize> {
         if !alignment.is_valid() {
             return None;
         }
-        // The distance to the next multiple of the alignment, modulo 2^64: where the address space
-        // ends first, it is larger than what is left of the buffer, so the comparison refuses it.
+        // The distance to the next multiple of the alignment, modulo 2^64. If the address space ends first, the
+        // distance exceeds the rest of the buffer, so the comparison below refuses it.
         let address = self.buffer.addr().get() + end_index;
         let padding = address.wrapping_neg() & alignment.mask();
-        // Both are below 2^63 (the buffer is a Rust slice), so only `len` can make the sum overflow.
+        // Both terms are below 2^63 (the buffer is a Rust slice), so only `len` can make the sum overflow.
         let end = (end_index + padding).checked_add(len)?;
         (end <= self.len).then_some(end)
     }
 
-    /// A pointer to the byte at `index`, with the provenance of the whole buffer.
+    /// Returns a pointer to the byte at `index`, with the provenance of the whole buffer.
     ///
     /// # Safety
     /// `index` is at most the buffer's length.
     #[inline]
     unsafe fn at(&self, index: usize) -> NonNull<u8> {
-        // SAFETY: an index into the buffer, or its end.
+        // SAFETY: the index is at most the buffer's length, by our caller.
         unsafe { self.buffer.add(index) }
     }
 
-    /// The pointer that `alloc` returned for the block at `memory`. The caller's own may not reach the whole of a block
-    /// that has grown, or that a `Box` has held.
+    /// Recovers the pointer that `alloc` returned for the block at `memory`. The caller's pointer may not cover a
+    /// block that has grown, or one that a `Box` has held.
     #[inline]
     fn whole(&self, memory: NonNull<[u8]>) -> NonNull<u8> {
         self.buffer.with_addr(memory.addr())
     }
 
-    /// Sets the end of the last block, or leaves a block as it is that need not move to be `new_len` bytes long.
+    /// Resizes the last block by moving the end index; for any other block, succeeds only if it does not grow.
     ///
     /// # Safety
     /// `memory` is a live block of this allocator, and its bytes past `new_len` are not used again.
@@ -349,7 +348,7 @@ impl<'b> FixedBufferAllocator<'b> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        // SAFETY: a live block, by our caller, who does not use the bytes cut off.
         unsafe { this.set_len(memory, new_len) }
     }
 
@@ -366,7 +365,7 @@ impl<'b> FixedBufferAllocator<'b> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        // SAFETY: a live block, by our caller, who does not use the bytes cut off.
         unsafe { this.set_len(memory, new_len) }.then(|| this.whole(memory))
     }
 
@@ -393,21 +392,21 @@ impl<'b> FixedBufferAllocator<'b> {
 
     // ---- the thread-safe flavour ----
 
-    /// The index as an atomic.
+    /// Views the index as an atomic.
     ///
     /// # Safety
-    /// All other accesses during the borrow are atomic, which holds for the functions of the thread-safe table: their
+    /// Every other access during the borrow is atomic. This holds in the functions of the thread-safe table, whose
     /// handles borrow the allocator exclusively.
     #[inline]
     unsafe fn shared_end_index(&self) -> &AtomicUsize {
-        // SAFETY: the address of a word in a cell, accessed as an atomic only, by our caller.
+        // SAFETY: the word's address is valid, and all accesses to it are atomic, by our caller.
         unsafe { AtomicUsize::from_ptr(self.end_index.as_ptr()) }
     }
 
-    /// [`set_len`](Self::set_len), from any thread.
+    /// Does what [`set_len`](Self::set_len) does, from any thread.
     ///
     /// # Safety
-    /// As `set_len`, called for a handle of [`thread_safe_allocator`](Self::thread_safe_allocator).
+    /// As for `set_len`; the handle is one from [`thread_safe_allocator`](Self::thread_safe_allocator).
     #[inline]
     unsafe fn shared_set_len(&self, memory: NonNull<[u8]>, new_len: usize) -> bool {
         // SAFETY: our caller's handle is thread-safe.
@@ -417,8 +416,8 @@ impl<'b> FixedBufferAllocator<'b> {
             return new_len <= memory.len();
         }
         if new_len <= memory.len() {
-            // If another thread has allocated after this block since the load, the bytes stay unused until the
-            // reset; shrinking succeeds all the same.
+            // If another thread has allocated after this block since the load, shrinking still succeeds, but the
+            // bytes stay unused until the reset.
             let end = end_index - (memory.len() - new_len);
             let _ = index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
             return true;
@@ -465,7 +464,7 @@ impl<'b> FixedBufferAllocator<'b> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block, by our caller, who does not use what is cut off; this is the thread-safe table.
+        // SAFETY: a live block, by our caller, who does not use the bytes cut off; this is the thread-safe table.
         unsafe { this.shared_set_len(memory, new_len) }
     }
 
@@ -508,8 +507,8 @@ impl<'b> FixedBufferAllocator<'b> {
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. The state is an index of its own and a buffer that it borrows
-// exclusively, so handles made from `self` are the only way to it.
+// SAFETY: 1. As in `allocator`. 2. The state is the index and an exclusively borrowed buffer, so only handles made
+// from `self` reach it.
 unsafe impl AsAllocator for FixedBufferAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
         FixedBufferAllocator::allocator(self)

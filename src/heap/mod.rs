@@ -21,7 +21,6 @@ pub mod stack_fallback;
 #[cfg(feature = "std")]
 use core::ptr::{self, NonNull};
 
-pub(crate) use crate::alignment::MAX_LEN;
 pub use arena::{ArenaAllocator, ResetMode};
 pub use buffer_first::BufferFirstAllocator;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
@@ -52,11 +51,12 @@ pub use crate::thread_safe::LockedAllocator;
 #[cfg(feature = "std")]
 pub use crate::thread_safe::ThreadSafeAllocator;
 
-/// The pointer to the whole of a block whose memory was exposed (`expose_provenance`), for a block that the
-/// caller knows by a pointer with a narrower provenance: one that was made from a reference, or that a `Box` has
-/// held. It compiles to no instructions. It is for memory that comes from outside of Rust, where this crate keeps no
-/// pointer of its own to derive from. Under Miri, whose strict mode has no exposed provenance and cannot be told
-/// from its other one, the pointer is used as it comes.
+/// Recovers a pointer to the whole block from a pointer whose provenance is narrower: one made from a reference, or
+/// one that a `Box` has held.
+///
+/// The block's memory must have been exposed (`expose_provenance`). This serves memory from outside Rust, for which
+/// this crate keeps no pointer to derive from, and compiles to no instructions. Miri's strict mode has no exposed
+/// provenance and cannot be told apart from its other mode, so under Miri the pointer is returned unchanged.
 #[cfg(feature = "std")]
 #[inline(always)]
 fn whole_block(memory: NonNull<u8>) -> NonNull<u8> {
@@ -64,6 +64,6 @@ fn whole_block(memory: NonNull<u8>) -> NonNull<u8> {
         return memory;
     }
     let whole = ptr::with_exposed_provenance_mut(memory.addr().get());
-    // SAFETY: the address of a block is not 0.
+    // SAFETY: a block's address is not 0.
     unsafe { NonNull::new_unchecked(whole) }
 }

@@ -86,8 +86,8 @@
 
 use core::ptr::{self, NonNull};
 
-use super::{MAX_LEN, page_size, whole_block};
-use crate::alignment::Alignment;
+use super::{page_size, whole_block};
+use crate::alignment::{Alignment, MAX_LEN};
 use crate::allocator::SyncAllocator;
 use crate::os;
 use crate::vtable::{VTable, block};

@@ -1,23 +1,23 @@
-//! Rust's global allocator: whatever `#[global_allocator]` says, or else the one of the platform.
+//! Rust's global allocator: the one set by `#[global_allocator]`, or the platform's default.
 //!
 //! # Guarantees
 //!
-//! `alloc` and `free` are `std::alloc::alloc` and `dealloc`; `remap` is `realloc`; `resize` is true only for
-//! the length that the block has, since `dealloc` must be told how long it is.
+//! `alloc` is `std::alloc::alloc`, `free` is `dealloc` and `remap` is `realloc`. `resize` returns true only for the
+//! block's current length, because `dealloc` must be passed the length that was allocated.
 //!
-//! There is no state, and the functions do not look at the context.
+//! The allocator has no state; its functions ignore the context.
 //!
 //! # Threads
 //!
-//! Any number, as `GlobalAlloc` demands.
+//! Any number of threads may call it, as `GlobalAlloc` requires.
 //!
-//! After a `fork` while other threads allocate, what holds is what the global allocator of the program does. By default
-//! that is the C library's `malloc`; see [its paragraph](crate::heap::c_allocator#threads).
+//! After a `fork` while other threads allocate, the program's global allocator decides what works. By default it is
+//! the C library's `malloc`; see [there](crate::heap::c_allocator#after-a-fork).
 //!
 //! # Limits
 //!
-//! Lengths end at `isize::MAX` bytes, rounded up to the alignment: larger ones are "no memory", as
-//! they are no [`Layout`](core::alloc::Layout).
+//! A block is at most `isize::MAX` bytes long, rounded up to its alignment. Longer requests are out of memory,
+//! because no [`Layout`](core::alloc::Layout) exists for them.
 //!
 //! Not in Zig, which has no global allocator.
 
@@ -28,12 +28,12 @@ use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
 use crate::vtable::VTable;
 
-/// Rust's global allocator: whatever `#[global_allocator]` says, or else the one of the platform.
+/// Rust's global allocator: the one set by `#[global_allocator]`, or the platform's default.
 ///
-/// `remap` is `realloc`, which may move the block; `resize` is true only for the length that the block has. Lengths end at
-/// `isize::MAX` bytes.
+/// `remap` is `realloc`, which may move the block; `resize` returns true only for the block's current length. A block
+/// is at most `isize::MAX` bytes long.
 ///
-/// It must not be the child of what is itself installed as `#[global_allocator]`: that would call itself.
+/// Do not use it as the child of an allocator that is itself the `#[global_allocator]`: the calls would recurse.
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, RUST_ALLOCATOR};
@@ -48,7 +48,7 @@ use crate::vtable::VTable;
 /// Not in Zig, which has no global allocator.
 pub const RUST_ALLOCATOR: SyncAllocator<'static> = Rust.allocator();
 
-/// All of its state belongs to the program's global allocator.
+/// Stateless: all state belongs to the program's global allocator.
 struct Rust;
 
 impl Rust {
@@ -56,9 +56,9 @@ impl Rust {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     const fn allocator(&'static self) -> SyncAllocator<'static> {
-        // SAFETY: a global allocator keeps the contract, from any thread, since `GlobalAlloc` guarantees the same: blocks
-        // are disjoint, aligned, and valid until they are freed. It does not exclude no-reentry; whatever is above a child
-        // keeps its blocks disjoint all the same.
+        // SAFETY: a global allocator keeps the contract from any thread, since `GlobalAlloc` guarantees the same:
+        // blocks are disjoint, aligned, and valid until they are freed. It does not rule out reentry (no-reentry),
+        // but an allocator above a child keeps its blocks disjoint even then.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -95,11 +95,11 @@ impl Rust {
         new_len: usize,
         _ret_addr: usize,
     ) -> Option<NonNull<u8>> {
-        // `realloc` requires that the new layout exists.
+        // `realloc` requires that a layout exists for the new length.
         alignment.layout_of_request(new_len)?;
-        // SAFETY: the length and alignment of a live block (live-block), which `alloc` or `remap` made a layout of.
+        // SAFETY: the length and alignment of a live block (live-block), for which `alloc` or `remap` made a layout.
         let layout = unsafe { alignment.layout_of_block(memory_len) };
-        // SAFETY: a live block with that layout; `new_len` is not zero (non-zero), and a valid size for the alignment.
+        // SAFETY: a live block with that layout; `new_len` is not zero (non-zero), and valid for the alignment.
         NonNull::new(unsafe { global::realloc(memory, layout, new_len) })
     }
 
@@ -111,9 +111,9 @@ impl Rust {
         alignment: Alignment,
         _ret_addr: usize,
     ) {
-        // SAFETY: the length and alignment of a live block (live-block), which `alloc` or `remap` made a layout of.
+        // SAFETY: the length and alignment of a live block (live-block), for which `alloc` or `remap` made a layout.
         let layout = unsafe { alignment.layout_of_block(memory_len) };
-        // SAFETY: a live block with that layout, which ends here.
+        // SAFETY: a live block with that layout, which is not used afterwards.
         unsafe { global::dealloc(memory, layout) };
     }
 }

@@ -1,9 +1,9 @@
-//! An arena for any number of threads, without a lock.
+//! A lock-free arena for any number of threads.
 //!
 //! # Layout
 //!
-//! The arena is its child's handle and a [`State`] of two words, the heads of two lists. A node is a
-//! 24-byte header of a block from the child:
+//! The arena is the handle of its child and a [`State`] of two words, the heads of two lists. A node is a block from
+//! the child that starts with a 24-byte header:
 //!
 //! ```text
 //!   used_list ─▶ ┌──────┬───────────┬──────┬───────────┬───┬──────────┬───────────────┐
@@ -16,106 +16,103 @@
 //!   free_list ─▶ nodes without blocks
 //! ```
 //!
-//! Bit 0 of `size` is 1 while a thread calls the child to enlarge the node; so sizes are even.
+//! Bit 0 of `size` is 1 while a thread asks the child to enlarge the node, so sizes are even.
 //!
-//! # How a block is found
+//! # How an allocation finds room
 //!
-//! 1. In the newest node of the used list, by moving its `end_index` with a compare-and-swap. If the
-//!    block does not fit, the index moves all the same. If another thread has moved it in between, this
-//!    one pauses, and starts again: see [below](self#losing-a-race).
-//! 2. By enlarging this node, if the child can. One thread at a time tries; the others go on.
-//! 3. In the free list, which the thread takes as a whole. It uses the node that fits best, enlarged if
-//!    need be, and puts the others back.
-//! 4. In a new node, with room for the request, its alignment and the previous node, and half of that
-//!    again:
+//! 1. In the newest node of the used list: the thread moves its `end_index` with a compare-and-swap. If the block
+//!    does not fit, the index moves all the same. If another thread has moved it in between, this one pauses and
+//!    starts again: see [below](self#losing-a-race).
+//! 2. By enlarging this node, if the child can. One thread at a time tries; the others go on to step 3.
+//! 3. In the free list, which the thread takes as a whole. It uses the node that fits best, enlarged if necessary,
+//!    and puts the others back.
+//! 4. In a new node, with room for the request, its alignment and the previous node, and half of that again:
 //!
 //!    ```text
 //!      wanted = previous capacity + request + alignment + 24 (header) + 16
 //!      size   = wanted + wanted / 2, rounded up to an even number
 //!    ```
 //!
-//! 5. If the child refuses that, in a new node that has room for this request alone: the header, the most padding
+//! 5. If the child refuses that size, in a new node with room for this request alone: the header, the most padding
 //!    that the alignment can need, and the request, rounded up to an even number.
 //!
-//! A node of 3 to 5 becomes the head of the used list by a compare-and-swap. If another thread was
-//! faster, the search starts again with that thread's node; a new node is kept for the next attempt, and
-//! goes to the free list in the end if it was not needed.
+//! A node from steps 3 to 5 becomes the head of the used list by a compare-and-swap. If another thread was faster,
+//! the search starts again with that thread's node. A new node is then kept for the next attempt, and goes to the
+//! free list if it turns out not to be needed.
 //!
 //! # Losing a race
 //!
-//! Where threads do little but allocate, most of the time would go into passing the cache line of the index from core to
-//! core. So a thread that loses the race for the index backs off for 128 of the processor's pause instructions, and up to
-//! eight times as long if it loses again for the same request, while the others have the cache line to themselves. It makes
-//! no system call. With back-off bounded, the arena is lock-free, not wait-free.
+//! If threads do little but allocate, most of the time goes into moving the index's cache line from core to core. So
+//! a thread that loses the race for the index backs off for 128 of the processor's pause instructions, and for up to
+//! eight times as long if it loses again for the same request. The other threads then have the cache line to
+//! themselves. Back-off makes no system call. It is bounded: the arena is lock-free, not wait-free.
 //!
-//! The arena's own two words are read by every call and written only when the nodes change. Do not put data
-//! beside them that threads write often.
+//! Every call reads the arena's two words, and they are written only when the nodes change. Do not put data beside
+//! them that threads write often.
 //!
 //! # What a failed request costs
 //!
-//! Since the index moves even if a block does not fit (as in Zig; nothing has to be undone that other
-//! threads may have seen), the rest of the newest node is lost by a request that fails, and a node
-//! that grows in place has a hole as large as the request. The next request makes a new node, half as
-//! large again as the last: a program that goes on after many failures, with small requests between,
-//! holds 1.5ⁿ times the memory after n of them. The single-threaded arena loses nothing. A reset
-//! recovers everything. The results are Zig's; where requests fail often and the program goes on, a lock around the
-//! single-threaded arena is the better choice.
+//! The index moves even if a block does not fit (as in Zig: undoing the move would affect other threads that have
+//! already seen it). So a request that fails loses the rest of the newest node, and a node that then grows in place
+//! has a hole as large as the request. The next request makes a new node, half as large again as the last: a program
+//! that goes on after n failures, with small requests between them, holds 1.5ⁿ times the memory. The single-threaded
+//! arena loses nothing. A reset recovers everything. Zig's results are the same; where requests fail often and the
+//! program goes on, prefer a lock around the single-threaded arena.
 //!
 //! # Why it is correct
 //!
-//! The numbers are cited where the code relies on them. *Shared* is the time while handles exist;
-//! whatever needs the arena exclusively comes before or after that.
+//! Comments in the code cite these numbers. *Shared* is the time while handles exist; operations that need the arena
+//! exclusively come before or after it.
 //!
-//! 1. A node's address is what the child returned for a live block that starts with a header. No node
+//! 1. A node's address is the pointer that the child returned for a live block, which starts with a header. No node
 //!    is freed while shared.
-//! 2. A node that is in no list is owned by one thread: the one that made it, or the one that took the
-//!    free list. Only the owner accesses `next`. No thread does once the node is in the used list, until
-//!    the arena is borrowed exclusively; the borrower then owns all nodes.
-//! 3. The used list only grows, at its head. So a head that is what it was has not changed, and a push
-//!    that compares it cannot be fooled. The free list is only taken as a whole, and a push to it does
-//!    not look into the node that it finds, so it does not matter what happened to that node in between.
-//!    There is no ABA problem because no thread pops.
-//! 4. `size` only grows while shared. Between `begin_resize` and `set_size` one thread has the right to
-//!    ask the child about a node that others allocate from; the owner has it for any other node.
-//! 5. The live blocks of a node are disjoint and end at or before its `end_index`. By induction: a new
-//!    block starts at the index or after it and ends at the new index; growing is the same for the
-//!    bytes that are added. Freeing moves the index from the end of a block to its start, and the
-//!    block's owner agrees; the others end there or before. Each of these compares and swaps the value
-//!    that it computed with. What happened in between does not matter: if the value is the same, 5
-//!    says that nothing live is after it.
-//!    A block of *another* node can seem to end at the index too, if the index is past its node's end.
-//!    The index then moves to that block's start, which is still past the node's end; and as long as
-//!    the other node lives, this one cannot grow there.
+//! 2. A node that is in no list is owned by one thread: the one that made it, or the one that took the free list.
+//!    Only the owner accesses `next`. Once a node is in the used list, no thread does, until the arena is borrowed
+//!    exclusively; the borrower then owns all nodes.
+//! 3. The used list only grows, at its head. So an unchanged head means an unchanged list, and a push that compares
+//!    the head cannot be misled. The free list is only taken as a whole, and a push to it does not read the node that
+//!    it finds, so it does not matter what happened to that node in between. There is no ABA problem because no
+//!    thread pops.
+//! 4. `size` only grows while shared. Between `begin_resize` and `set_size`, one thread has the right to ask the
+//!    child about a node that others allocate from; for any other node, its owner has it.
+//! 5. The live blocks of a node are disjoint and end at or before its `end_index`. By induction: a new block starts
+//!    at the index or after it and ends at the new index, and growing does the same for the added bytes. Freeing
+//!    moves the index from the end of a block to its start, at the request of the block's owner; all other blocks end
+//!    there or before. Each of these steps compares and swaps the value that it computed with. What happened in
+//!    between does not matter: if the value is the same, 5 says that nothing live is after it.
+//!    A block of *another* node can appear to end at the index too, if the index is past its node's end. The index
+//!    then moves to that block's start, which is still past the node's end; and as long as the other node lives, this
+//!    one cannot grow there.
 //!    A block is handed out only if it ends within a `size` that was read.
 //! 6. `end_index` never exceeds the longest block that a child can have, so it does not wrap.
-//! 7. A thread that gets bytes sees their former use, by whichever thread, as past. All changes of `end_index`
-//!    are atomic updates; those that give bytes back release, those that take bytes acquire, and
-//!    updates continue each other's release sequence. What the child did to a node's bytes is released
-//!    with the node's push or its `size`, and acquired with the head or the `size`.
+//! 7. Every earlier use of a byte, by any thread, happens-before its reuse. All changes of `end_index` are atomic
+//!    read-modify-writes; those that give bytes back are release operations, those that take bytes are acquire
+//!    operations, and each continues the release sequences of the others. What the child did to a node's bytes is
+//!    released by the node's push or its `size`, and acquired with the head or the `size`.
 //!
-//! `tests/loom.rs` lets loom run through small cases of it, with every order in which the threads can run
-//! if they are interrupted two to four times (`.ci/check --only loom`); Miri and several threads over a
-//! child with spurious failures are in `tests/all/heap/shared_arena`.
+//! In `tests/loom.rs`, loom explores small cases in every order in which the threads can run with two to four
+//! preemptions (`.ci/check --only loom`). The tests in `tests/all/heap/shared_arena` run several threads, also under
+//! Miri, over a child that fails at random.
 //!
 //! # What it assumes of its child
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator), from any thread. All calls have an
-//! alignment of one word, and a return address in the arena's own code.
+//! The [contract](crate::VTable#the-contract-of-an-allocator), from any thread. All calls have an alignment of one
+//! word, and a return address in the arena's own code.
 //!
-//! # This or a lock around the other arena?
+//! # This arena, or a lock around the other?
 //!
 //! `docs/performance.md` compares their speed.
 //!
-//! Take this one
+//! Use this arena
 //!
 //! - for speed, with one thread and with several;
-//! - if a suspended thread must not keep others waiting: there is no lock to hold. (A thread that is suspended in a call of
-//!   the child, or while it owns the free list, costs the others new nodes at most; they fail only if the child has no
-//!   memory for those);
-//! - if allocating must not call the system (as far as the child does not), or happens in a signal
-//!   handler that can have interrupted an allocation: to the arena, the handler is one more thread.
+//! - if a suspended thread must not keep others waiting: there is no lock to hold. (A thread that is suspended in a
+//!   call of the child, or while it owns the free list, costs the others at most new nodes; their requests fail only
+//!   if the child has no memory for those);
+//! - if allocating must not make system calls (as far as the child makes none), or happens in a signal handler that
+//!   can interrupt an allocation: to the arena, the handler is one more thread.
 //!
-//! Take the lock
+//! Use a lock around an [`ArenaAllocator`](super::ArenaAllocator)
 //!
 //! - if requests fail and the program goes on: see [above](self#what-a-failed-request-costs);
 //! - if the child is not thread-safe;
@@ -123,26 +120,23 @@
 //!
 //! # After a fork
 //!
-//! A child that is forked while other threads allocate goes on: no call waits for another thread. Memory that one of
-//! them was just taking, and a node that it was just resizing, are lost in the child until the arena is reset.
-//!
+//! A child process forked while other threads allocate can use the arena: no call waits for another thread. Memory
+//! that one of them was taking, and a node that it was resizing, are lost in the child until the arena is reset.
 //! # Differences from Zig
 //!
-//! Zig reserves the most that an alignment can need by one addition, and gives the surplus back by a
-//! compare-and-swap that may fail. Here one compare-and-swap takes exactly what is needed. With one thread
-//! the results are the same. It is one atomic operation instead of two for alignments above 1, and
-//! padding is not lost when threads meet; but it can lose a race, where an addition cannot. Above all,
-//! Zig's addition can wrap: in fast modes of 0.17.1, after eleven requests of 2^61 bytes have failed, the
-//! twelfth succeeds, and small ones get addresses that are not the arena's. Here a length that no node can
-//! have moves nothing.
-//!
-//! Zig reads `size` without acquiring it, which leaves what the child did to the bytes of a node that
-//! grew unordered before their use (7).
-//!
-//! Zig makes no second attempt at a new node (5): the request fails.
-//!
-//! A length of zero is null; and without any node, nothing is resized and freeing does nothing. Zig
-//! panics, or worse. An arena that goes out of scope frees its memory.
+//! - Zig reserves the most that an alignment can need by one addition, and gives the surplus back by a
+//!   compare-and-swap that may fail. Here one compare-and-swap takes exactly what is needed. With one thread the
+//!   results are the same. This is one atomic operation instead of two for alignments above 1, and contention does
+//!   not waste padding; but it can lose a race, where an addition cannot.
+//! - Zig's addition can wrap: in fast modes of 0.17.1, after eleven requests of 2^61 bytes have failed, the twelfth
+//!   succeeds, and small ones get addresses outside the arena. Here a length that no node can have does not move the
+//!   index.
+//! - Zig reads `size` without acquiring it, so what the child did to the bytes of a node that grew is not ordered
+//!   before their use (7).
+//! - Zig makes no second attempt at a new node (5): the request fails.
+//! - A length of 0 gives null. Without any node, `resize` returns false and `free` has no effect. Zig panics, or its
+//!   behaviour is undefined.
+//! - Dropping the arena frees its memory.
 //!
 //! Ports `lib/std/heap/ArenaAllocator.zig` of Zig 0.17.1, which has replaced both `ThreadSafeAllocator`
 //! and the single-threaded arena since 0.16.
@@ -168,17 +162,17 @@ mod room;
 use node::{Backoff, NODE_ALIGNMENT, NODE_SIZE, Node, NodePtr, Nodes, Reserved};
 use room::Attempt;
 
-/// An arena for any number of threads, without a lock.
+/// A lock-free arena for any number of threads.
 ///
-/// As in the single-threaded [`ArenaAllocator`](super::ArenaAllocator), allocating moves an index, freeing does nothing
-/// unless the block is the last one, and all memory goes back to the child by [`reset`](Self::reset),
-/// [`deinit`](Self::deinit) or the arena's drop. Any number of threads may allocate at once, and a thread that is suspended,
+/// As in the single-threaded [`ArenaAllocator`](super::ArenaAllocator), allocating moves an index, freeing has no
+/// effect unless the block is the last one, and [`reset`](Self::reset), [`deinit`](Self::deinit) or dropping the
+/// arena returns all memory to the child. Any number of threads may allocate at once, and a suspended thread,
 /// wherever it is, does not stop the others.
 ///
-/// Take it for speed, or where a suspended thread must not delay others. Take a
+/// Use it for speed, or where a suspended thread must not delay others. Use a
 /// [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around an `ArenaAllocator` if the child is not thread-safe, if
-/// requests fail and the program goes on (a [failed request](self#what-a-failed-request-costs) costs the rest of a node), or
-/// if results must be those of Zig 0.15.2.
+/// requests fail and the program goes on (a [failed request](self#what-a-failed-request-costs) costs the rest of a
+/// node), or if results must be those of Zig 0.15.2.
 ///
 /// ```
 /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
@@ -198,10 +192,10 @@ pub struct SharedArenaAllocator<'c> {
     state: State,
 }
 
-/// What a shared arena is without its child's handle: to store many arenas over one child.
+/// A shared arena's state without its child's handle, for storing many arenas over one child.
 ///
-/// A state that still has nodes and is dropped leaks them. It is not the [`State`](super::arena::State) of
-/// the single-threaded arena: as in Zig, each arena has a `State` of its own, in its module.
+/// Dropping a state that still has nodes leaks them. This is not the [`State`](super::arena::State) of the
+/// single-threaded arena: as in Zig, each arena has its own `State`, in its module.
 ///
 /// Ports `std.heap.ArenaAllocator.State` of Zig 0.17.1.
 ///
@@ -220,9 +214,9 @@ pub struct SharedArenaAllocator<'c> {
 #[doc(alias = "std.heap.ArenaAllocator.State")]
 #[derive(Debug, Default)]
 pub struct State {
-    /// The newest node of those that blocks come from.
+    /// The newest node that blocks come from.
     used_list: AtomicPtr<Node>,
-    /// Nodes that no block is in.
+    /// Nodes without blocks.
     free_list: AtomicPtr<Node>,
 }
 
@@ -230,18 +224,18 @@ pub struct State {
 const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 
 impl State {
-    /// An arena with this state.
+    /// Makes an arena from this state and its child.
     ///
     /// # Safety
-    /// The state is new, or `child_allocator` is the child of the arena that it is from, and that child has
-    /// not been reset, ended or replaced since: the nodes are still live blocks of it.
+    /// The state is new, or `child_allocator` is the child of the arena that the state came from, and that child has
+    /// not been reset, ended or replaced since: the nodes are still its live blocks.
     #[inline]
     pub unsafe fn promote(self, child_allocator: SyncAllocator<'_>) -> SharedArenaAllocator<'_> {
         SharedArenaAllocator { child_allocator, state: self }
     }
 }
 
-/// Takes bytes of the newest node, if there is one.
+/// Takes bytes from the newest node, if there is one.
 #[inline(always)]
 fn reserve(first: Option<NodePtr>, len: usize, alignment: Alignment) -> Reserved {
     first.map_or(Reserved::Full, |node| node.reserve(len, alignment))
@@ -251,7 +245,7 @@ impl<'c> SharedArenaAllocator<'c> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// An empty arena. It asks the child for nothing until it is asked itself.
+    /// Creates an empty arena. It takes no memory from the child until the first allocation.
     #[must_use]
     #[cfg(not(loom))]
     #[inline]
@@ -261,18 +255,18 @@ impl<'c> SharedArenaAllocator<'c> {
         SharedArenaAllocator { child_allocator, state }
     }
 
-    /// An empty arena. Loom's atomics cannot be made in constants.
+    /// Creates an empty arena. Loom's atomics cannot be created in constants.
     #[cfg(loom)]
     pub fn init(child_allocator: SyncAllocator<'c>) -> SharedArenaAllocator<'c> {
         SharedArenaAllocator { child_allocator, state: State::default() }
     }
 
-    /// A handle to this arena, for any number of threads.
+    /// Returns a handle to this arena for any number of threads.
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: the functions keep the contract from any thread: the essay's invariants show that blocks are
-        // disjoint parts of nodes, which are live blocks of the child. What frees nodes needs `self` exclusively,
-        // which the handle borrows (validity).
+        // SAFETY: the functions keep the contract from any thread: by the invariants in the module's documentation,
+        // blocks are disjoint parts of nodes, which are live blocks of the child. Freeing nodes needs `self`
+        // exclusively while the handle borrows it (validity).
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -280,7 +274,7 @@ impl<'c> SharedArenaAllocator<'c> {
     #[inline]
     pub fn deinit(self) {}
 
-    /// The arena's two words without its child, for [`State::promote`]. Frees nothing.
+    /// Takes the arena's two words without its child, for [`State::promote`]. Frees nothing.
     #[must_use = "dropping the state leaks its nodes"]
     #[inline]
     pub fn into_state(self) -> State {
@@ -288,9 +282,9 @@ impl<'c> SharedArenaAllocator<'c> {
         core::mem::take(&mut arena.state)
     }
 
-    /// How many bytes the arena has for blocks, used or not: all nodes without their headers.
+    /// Returns how many bytes the arena has for blocks, used or not: all nodes without their headers.
     ///
-    /// Not for several threads, so it needs the arena exclusively.
+    /// It needs the arena exclusively, because walking the lists is not thread-safe.
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&mut self) -> usize {
         // SAFETY: the arena is borrowed exclusively.
@@ -300,13 +294,13 @@ impl<'c> SharedArenaAllocator<'c> {
         used.chain(free).map(NodePtr::capacity).sum()
     }
 
-    /// Ends all blocks; what happens to the memory is the `mode`.
+    /// Frees all blocks. `mode` selects what happens to the memory.
     ///
-    /// The two lists are treated apart: each keeps one node, and a limit is the used list's first.
-    /// What is kept is rounded down so that the node's size is even.
+    /// The two lists are reset separately: each keeps one node, and a limit applies to the used list first. The kept
+    /// capacity is rounded down so that the node's size is even.
     ///
-    /// Returns false if the child did not give a block that `mode` asks to keep. The arena is empty and
-    /// usable then too; it only has another amount of memory than was asked for.
+    /// Returns false if the child refused a block that `mode` asks to keep. The arena is empty and usable even then,
+    /// but has a different amount of memory than requested.
     ///
     /// ```
     /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
@@ -339,7 +333,7 @@ impl<'c> SharedArenaAllocator<'c> {
 
     // ---- with the arena borrowed exclusively ----
 
-    /// The nodes of a list.
+    /// Iterates over the nodes of a list.
     ///
     /// # Safety
     /// The arena is borrowed exclusively while the iterator is used, so that this thread owns all nodes.
@@ -350,19 +344,19 @@ impl<'c> SharedArenaAllocator<'c> {
         unsafe { Nodes::new(first) }
     }
 
-    /// The nodes of a list, which is empty from then on: while the child is called, and for good if that ends the
-    /// thread (see `drop`). A node that the child was resizing then is left out.
+    /// Takes the nodes of a list and leaves the list empty, so that it stays empty if a call of the child ends the
+    /// thread (see `drop`). A node that the child is resizing is left out.
     ///
     /// # Safety
-    /// As [`nodes`](Self::nodes).
+    /// As for [`nodes`](Self::nodes).
     unsafe fn take_nodes(&self, list: &AtomicPtr<Node>) -> impl Iterator<Item = NodePtr> {
-        // SAFETY: this function's own requirement.
+        // SAFETY: required of our caller.
         let nodes = unsafe { self.nodes(list) };
         list.store(ptr::null_mut(), Ordering::Relaxed);
         nodes.filter(|node| !node.is_resizing())
     }
 
-    /// Gives a node back to the child.
+    /// Frees a node.
     ///
     /// # Safety
     /// This thread owns the node (invariant 2), which has no live blocks. No copy of the pointer is used afterwards.
@@ -372,8 +366,8 @@ impl<'c> SharedArenaAllocator<'c> {
         unsafe { self.child_allocator.raw_free(node.block(node.size()), NODE_ALIGNMENT, return_address()) };
     }
 
-    /// Keeps the oldest node of a list, with room for `capacity` bytes, and frees the others. Returns
-    /// false if the child refused; the node is then as large as it was.
+    /// Keeps the oldest node of a list, with room for `capacity` bytes, and frees the others. Returns false if the
+    /// child refused to resize it; the node then keeps its size.
     ///
     /// # Safety
     /// The arena is borrowed exclusively, and no block of these nodes is live.
@@ -384,7 +378,7 @@ impl<'c> SharedArenaAllocator<'c> {
             return true;
         };
         for older in nodes {
-            // SAFETY: this thread owns the node, which the iterator has returned; its blocks are dead.
+            // SAFETY: this thread owns the node, which the iterator has returned; none of its blocks is live.
             unsafe { self.free_node(oldest) };
             oldest = older;
         }
@@ -395,16 +389,17 @@ impl<'c> SharedArenaAllocator<'c> {
             return true;
         }
         oldest.end_index.store(0, Ordering::Relaxed);
-        // SAFETY: this thread owns the node, whose blocks are dead; `size` is even and above `NODE_SIZE`.
+        // SAFETY: this thread owns the node, which has no live blocks; `size` is even and above `NODE_SIZE`.
         let (node, kept_all) = unsafe { self.resize_empty(oldest, size) };
         list.store(node.as_ptr(), Ordering::Relaxed);
         kept_all
     }
 
-    /// Makes an empty node `size` bytes long, with another in its place if need be; false if that cannot be.
+    /// Resizes an empty node to `size` bytes, or replaces it if necessary. The result is false if the child refuses
+    /// both.
     ///
     /// # Safety
-    /// This thread owns the node (invariant 2), which has no live blocks, and uses the one that is returned instead.
+    /// This thread owns the node (invariant 2), which has no live blocks, and uses the returned one in its place.
     /// `size` is even and above `NODE_SIZE`.
     unsafe fn resize_empty(&self, oldest: NodePtr, size: usize) -> (NodePtr, bool) {
         let old_size = oldest.size();
@@ -415,7 +410,7 @@ impl<'c> SharedArenaAllocator<'c> {
         // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; any thread may call
         // the child.
         if unsafe { child.raw_resize(oldest.block(old_size), NODE_ALIGNMENT, size, return_address()) } {
-            // SAFETY: the child's block has `size` bytes now, and this thread owns the node.
+            // SAFETY: the child's block now has `size` bytes, and this thread owns the node.
             unsafe { oldest.set_size(size) };
             return (oldest, true);
         }
@@ -432,8 +427,7 @@ impl<'c> SharedArenaAllocator<'c> {
 
     // ---- with any number of threads ----
 
-    /// What is left to do when `first`, the newest node, if there is one, has no room, or when the race
-    /// for it was `lost`.
+    /// The slow path: `first`, the newest node if there is one, has no room, or the race for it was `lost`.
     ///
     /// `extern "C"`, so that it cannot unwind and the fast path needs no stack frame to catch it.
     #[cold]
@@ -444,8 +438,8 @@ impl<'c> SharedArenaAllocator<'c> {
         len: usize,
         alignment: Alignment,
     ) -> Option<NonNull<u8>> {
-        // A new node that was overtaken by another thread's is kept for the next attempt, and goes to the free list
-        // if there is none.
+        // A new node that another thread's node overtook is kept for the next attempt, or goes to the free list if
+        // there is none.
         let mut spare = None;
         let mut backoff = Backoff::new();
         let mut reserved = if lost { Reserved::Lost } else { Reserved::Full };
@@ -456,7 +450,7 @@ impl<'c> SharedArenaAllocator<'c> {
                     backoff.wait();
                     first = self.state.first_node();
                 }
-                // SAFETY: `spare` is as `make_room` left it: this thread's, and made for this block.
+                // SAFETY: `make_room` left `spare`: it is this thread's, and has room for this block.
                 Reserved::Full => match unsafe { self.make_room(first, len, alignment, &mut spare) } {
                     Attempt::Block(memory) => break Some(memory),
                     Attempt::Again(node) => first = node,
@@ -472,8 +466,8 @@ impl<'c> SharedArenaAllocator<'c> {
         memory
     }
 
-    /// Changes the length of a block in place. The result is a pointer to the block, whose provenance is the node's if
-    /// it has grown: the caller's own may be narrower.
+    /// Resizes a block in place and returns a pointer to it. If it has grown, the result has the node's provenance,
+    /// since the caller's may be narrower.
     ///
     /// # Safety
     /// `memory` is a live block of this arena, and its bytes past `new_len` are not used again.
@@ -484,15 +478,15 @@ impl<'c> SharedArenaAllocator<'c> {
         if !node.is_last(end_index, memory) {
             return (new_len <= memory.len()).then_some(memory.cast());
         }
-        // If another thread has allocated after the block since the load, an exchange fails. Growing then
-        // fails too; shrinking succeeds all the same, and the bytes stay unused until the reset.
+        // If another thread has allocated after the block since the load, the exchange fails. Growing then fails too.
+        // Shrinking still succeeds, but the bytes stay unused until the reset.
         if new_len <= memory.len() {
             let end = end_index - (memory.len() - new_len);
             let _ = node.end_index.compare_exchange(end_index, end, Ordering::Release, Ordering::Relaxed);
             return Some(memory.cast());
         }
         let growth = new_len - memory.len();
-        // Saturating, because `end_index` can be past the node's end, and the block in another node.
+        // Saturating, because `end_index` can be past the node's end and the block in another node.
         let grown = growth <= node.capacity().saturating_sub(end_index)
             && node
                 .end_index
@@ -534,7 +528,7 @@ impl<'c> SharedArenaAllocator<'c> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        // SAFETY: a live block, by our caller, who does not use the bytes cut off.
         unsafe { this.set_len(memory, new_len) }.is_some()
     }
 
@@ -551,7 +545,7 @@ impl<'c> SharedArenaAllocator<'c> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: a live block, by our caller, who does not use what is cut off.
+        // SAFETY: a live block, by our caller, who does not use the bytes cut off.
         unsafe { this.set_len(memory, new_len) }
     }
 
@@ -578,21 +572,22 @@ impl<'c> SharedArenaAllocator<'c> {
     }
 }
 
-/// If the child exits the process in the middle of a call, a thread-local arena is dropped in the middle of that call.
-/// A node that was being resized then leaks, since its length is unknown.
+/// If the child exits the process in the middle of a call, a thread-local arena is dropped during that call. A node
+/// that was being resized then leaks, since its length is unknown.
 impl Drop for SharedArenaAllocator<'_> {
     fn drop(&mut self) {
         for list in [&self.state.used_list, &self.state.free_list] {
             // SAFETY: the arena is borrowed exclusively.
             for node in unsafe { self.take_nodes(list) } {
-                // SAFETY: this thread owns the node, which the iterator has returned; its blocks are dead (validity).
+                // SAFETY: this thread owns the node, which the iterator has returned; none of its blocks is live
+                // (validity).
                 unsafe { self.free_node(node) };
             }
         }
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. Any thread may call the handle at any time.
+// SAFETY: 1. As in `allocator`. 2. Any thread may use the handle at any time.
 unsafe impl AsAllocator for SharedArenaAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
         SharedArenaAllocator::allocator(self).as_allocator()

@@ -9,17 +9,18 @@
 //!   block, B     8   16   32   64  …  8 Ki  16 Ki  32 Ki
 //! ```
 //!
-//! Anything longer, or aligned to 64 KiB or more, comes from the [page allocator](super::page_allocator). A block has no
-//! header: its class follows from the length and alignment that `free` is passed. So a block can be resized in place exactly
-//! as long as its class does not change.
+//! Longer blocks, and those aligned to 64 KiB or more, come from the [page allocator](super::page_allocator). A block
+//! has no header: its class follows from the length and alignment that `free` is passed. So a block can be resized in
+//! place exactly as long as its class does not change.
 //!
 //! # Layout
 //!
-//! Blocks are cut from *slabs* of 64 KiB, aligned to 64 KiB, all of one class. The alignment shows where a slab ends (the
-//! address of the next block is a multiple of 64 KiB) and aligns every block to its length. Slabs are never unmapped.
+//! Blocks are cut from *slabs* of 64 KiB, aligned to 64 KiB, each with blocks of one class. The alignment shows where
+//! a slab ends (the address of the next block is a multiple of 64 KiB) and aligns every block to its length. Slabs
+//! are never unmapped.
 //!
-//! A free block's first word points to the next free block, so a chain of free blocks needs no other memory. Per class, a
-//! thread holds:
+//! A free block's first word points to the next free block, so a chain of free blocks needs no other memory. Per
+//! class, a thread holds:
 //!
 //! ```text
 //!   loaded ──▶ ▢ ─▶ ▢ ─▶ ▢          alloc takes the first, free puts one in front
@@ -28,67 +29,69 @@
 //!   fresh  ──▶ (rest of a slab)     never used so far
 //! ```
 //!
-//! A full chain is a *batch*: as many blocks as a slab has, at most 256. Free blocks move between threads in batches only,
-//! through a *depot* per class that all threads share:
+//! A full chain is a *batch*: as many blocks as a slab has, at most 256. Free blocks move between threads in batches
+//! only, through a *depot* per class that all threads share:
 //!
-//! - `free`, with `loaded` full: it becomes the spare batch, and the previous spare batch goes to the depot.
-//! - `alloc`, with `loaded` empty: the spare batch becomes `loaded`; without one, a batch of the depot; without that, up to
-//!   a page of fresh blocks; and only then is a new slab mapped.
+//! - `free`, with `loaded` full: `loaded` becomes the spare batch, and the previous spare batch goes to the depot.
+//! - `alloc`, with `loaded` empty: the spare batch becomes `loaded`. Without a spare batch, the thread takes a batch
+//!   from the depot; without that, up to a page of fresh blocks; and only then does it map a new slab.
 //!
-//! Two chains, because with one a thread that allocates and frees around its end would go to the depot at every turn. With
-//! two, a batch's worth of calls lies between visits. (The idea is from Bonwick and Adams, "Magazines and Vmem", 2001.)
+//! With a single chain, a thread that alternates between `alloc` and `free` at a batch boundary would visit the depot
+//! on every call. With two, visits are at least a batch of calls apart. (The idea is from Bonwick and Adams,
+//! "Magazines and Vmem", 2001.)
 //!
-//! To one thread all of this looks like one stack of free blocks: the block freed last is allocated next. Zig's allocator
-//! does the same, and addresses are the same.
+//! To a single thread all of this behaves as one stack of free blocks: the block freed last is allocated next. Zig's
+//! allocator does the same and returns the same addresses.
 //!
-//! # How much memory
+//! # Memory use
 //!
-//! A thread keeps two batches per class, and the rest of a slab. Everything else is in the depot, where every thread looks
-//! before it maps a slab. So if one thread allocates and another frees, blocks return to the first, and slabs are mapped
-//! only for what is live at once and for what running threads keep (and, rarely, because another thread held the depot for
-//! a long time).
+//! A thread keeps two batches per class and the rest of a slab. All other free blocks are in the depot, where every
+//! thread looks before it maps a slab. So if one thread allocates and another frees, the blocks return to the first
+//! thread, and slabs are mapped only for live blocks and for what running threads keep (and, rarely, because another
+//! thread held the depot for a long time).
 //!
-//! Powers of two waste up to half of a block. [`SmpAllocator::slab_bytes`] tells how much is mapped. Speed and memory
-//! beside glibc's malloc and mimalloc are in `docs/performance.md`.
+//! Rounding to powers of two wastes up to half of a block. [`SmpAllocator::slab_bytes`] returns how much is mapped.
+//! `docs/performance.md` compares speed and memory with glibc's malloc and mimalloc.
 //!
-//! # Threads, and their end
+//! # Threads and their end
 //!
-//! A thread's chains are a `thread_local!` without a destructor and without lazy initialisation: all zeroes, which means "no
-//! blocks and no room", so the first call of each kind takes the slow path, where everything else happens. There a second
-//! thread-local is registered whose destructor gives the thread's chains to the depots.
+//! A thread's chains are a `thread_local!` without a destructor and without lazy initialisation. They start as all
+//! zeroes, which means "no blocks and no room", so the first call of each kind takes the slow path. The slow path
+//! registers a second thread-local, whose destructor gives the thread's chains to the depots.
 //!
-//! Registering may allocate, and destructors that run later may allocate and free. Such calls find a thread that has no
-//! chains, either not yet or no longer. They work on empty chains on the stack, which go to the depots at the end of the
-//! call. That is slow and correct.
+//! Registering may allocate, and destructors that run later may allocate and free. Such calls find a thread whose
+//! chains are not yet or no longer in use. They work on empty chains on the stack, which go to the depots at the end
+//! of the call. That is slow but correct.
 //!
-//! So this can be the `#[global_allocator]`: it never allocates for itself, panics, or takes a lock of the standard library.
-//! (Before Rust 1.93, and on systems other than Linux with glibc, the standard library aborts if a global allocator registers
-//! a destructor while another is being registered. There it takes Rust 1.93.)
+//! This allocator can therefore be the `#[global_allocator]`: it never allocates for itself, panics, or takes a lock
+//! of the standard library. (Before Rust 1.93, and on systems other than Linux with glibc, the standard library
+//! aborts if a global allocator registers a destructor while another is being registered. Elsewhere than on Linux
+//! with glibc, use Rust 1.93.)
 //!
-//! A child forked while other threads run may use it too: if one of them was taking a batch, that depot stays locked in the
-//! child, which does without what is in it.
+//! A child forked while other threads run may use it too. If one of them was taking a batch, that depot stays locked
+//! in the child, which works without the batches in it.
 //!
-//! # Pointers that reach less than a block
+//! # Pointers narrower than a block
 //!
-//! By Rust's rules a pointer that was made from a reference, or that a `Box` has held, may access only what it refers to.
-//! That is often less than the block, which is rounded up. Yet it may be freed, and the next `alloc` must return a pointer to
-//! the whole block. So the page allocator *exposes* what it maps, and `free` and `remap` make a pointer to the slab from the
-//! address, which compiles to no instructions. Only this needs exposed provenance, and only where blocks come in; the chains
-//! are pointers. Under Miri, whose strict mode has no exposed provenance and cannot be told from its other mode, the pointer
-//! is used as it is: Stacked Borrows then reports an error where a container hands back a `Box`'s block. To run a program in
-//! Miri, use [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR).
+//! A pointer that was made from a reference, or that a `Box` has held, may access only what it referred to. That is
+//! often less than the block, which is rounded up. Yet such a pointer may be freed, and the next `alloc` must return
+//! a pointer to the whole block. So the page allocator *exposes* what it maps, and `free` and `remap` recover a
+//! pointer to the slab from the address, which compiles to no instructions. Exposed provenance is needed only here,
+//! where blocks come in; the chains are ordinary pointers. Miri's strict mode has no exposed provenance and cannot be
+//! told apart from its other mode, so under Miri the pointer is used unchanged: Stacked Borrows then reports an error
+//! where a container frees a `Box`'s block. To run a program in Miri, use
+//! [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR).
 //!
 //! # Differences from Zig
 //!
-//! - Zig has 128 sets of free lists, each with a lock that every call takes. A thread uses one that is not locked, and moves
-//!   to another if it finds it locked. Zig does not notice when a thread ends. Here each thread has its own lists and a
-//!   destructor.
-//! - Before it maps a slab, Zig looks at one neighbour's lists, and stays with that neighbour. Here a thread looks at the
-//!   depot.
-//! - What another thread holds in its own chains is out of reach until it is given to the depot.
+//! - Zig has 128 sets of free lists, each with a lock that every call takes. A thread uses a set that is not locked,
+//!   and moves to another if it finds its own locked. Zig does not notice when a thread exits. Here each thread has
+//!   its own lists and a destructor.
+//! - Before it maps a slab, Zig tries one neighbouring set, and stays there. Here a thread tries the depot.
+//! - Free blocks in another thread's chains are out of reach until that thread gives them to the depot.
 //! - A length of 0 is refused, not undefined.
-//! - `remap` does not move large blocks that are aligned to more than a page, since the system would keep only the alignment
-//!   of a page.
+//! - `remap` does not move large blocks that are aligned to more than a page, since the system would only keep the
+//!   alignment of a page.
 //!
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 
@@ -108,14 +111,14 @@ use crate::vtable::{VTable, block};
 
 /// A fast allocator for any number of threads, for release builds.
 ///
-/// Any thread may allocate, and any thread may free what another has allocated. In most calls nothing is shared: a
-/// thread has free blocks of its own and takes or gives one with a few instructions, none of them atomic. No call
-/// blocks on another thread; at worst it yields a few times. When a thread ends, the next thread gets its free blocks.
-/// There is one instance for the whole process, and no check against double frees or wrong lengths:
-/// [`DebugAllocator`](crate::heap::DebugAllocator) is for that.
+/// Any thread may allocate, and any thread may free a block of another. Most calls touch no shared data: a thread
+/// keeps free blocks of its own, and takes or adds one with a few instructions, none of them atomic. No call blocks
+/// on another thread; at worst it yields a few times. When a thread exits, its free blocks go to other threads. There
+/// is one instance per process, and it does not detect double frees or wrong lengths; use
+/// [`DebugAllocator`](crate::heap::DebugAllocator) for that.
 ///
-/// A block takes the next power of two of bytes; what is longer than 32 KiB takes whole pages. Memory that was mapped
-/// for blocks stays with the process. It can be the `#[global_allocator]`:
+/// A block takes the next power of two of bytes; above 32 KiB it takes whole pages. Memory mapped for blocks stays
+/// with the process. The allocator can be the `#[global_allocator]`:
 /// [`GlobalAllocator::SMP`](crate::adapters::GlobalAllocator::SMP).
 ///
 /// Ports `std.heap.smp_allocator` of Zig 0.15.2.
@@ -129,42 +132,42 @@ use crate::vtable::{VTable, block};
 /// assert_eq!(unsafe { memory.as_ref() }, b"from one thread");
 /// // SAFETY: nothing uses the block afterwards.
 /// unsafe { SMP_ALLOCATOR.free(memory) };
-/// // 15 and 16 bytes are of the same class, and the block freed last is the next one.
+/// 15 and 16 bytes are in the same class, and the block freed last is allocated next.
 /// assert_eq!(SMP_ALLOCATOR.alloc::<u8>(16)?.addr(), address);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.smp_allocator")]
 pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
-    // SAFETY: the functions keep the contract from any thread: a block that is handed out is in no
-    // chain and in no fresh rest, and only one thread at a time has a chain. The state is static.
+    // SAFETY: the functions keep the contract from any thread: a block that is handed out is in no chain and in no
+    // uncut rest of a slab, and only one thread at a time has a chain. The state is static.
     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &SmpAllocator::VTABLE) }
 };
 
-/// What belongs to [`SMP_ALLOCATOR`] beside the handle.
+/// The vtable and the statistics of [`SMP_ALLOCATOR`].
 #[doc(alias = "std.heap.SmpAllocator")]
 #[derive(Debug)]
 pub enum SmpAllocator {}
 
-/// The length and the alignment of a slab in bytes.
+/// The length and alignment of a slab in bytes.
 const SLAB_LEN: usize = if PAGE_SIZE_MAX > 64 * 1024 { PAGE_SIZE_MAX } else { 64 * 1024 };
 const SLAB_ALIGNMENT: Alignment = Alignment::from_byte_units(SLAB_LEN);
-/// The log2 of the shortest block: there must be room for a link in it.
+/// The log2 of the shortest block, which has room for a link.
 const MIN_CLASS: usize = size_of::<usize>().ilog2() as usize;
 /// The longest block is half a slab.
 const CLASS_COUNT: usize = SLAB_LEN.ilog2() as usize - MIN_CLASS;
 
-/// The class of a block of `len` bytes with that alignment. What is not less than [`CLASS_COUNT`] is
-/// for the page allocator; so is a length of 0, and an alignment that does not exist. It refuses both.
+/// Returns the class of a block. At or above [`CLASS_COUNT`], the request goes to the page allocator. So do a length
+/// of 0 and an invalid alignment, which the page allocator refuses.
 #[inline(always)]
 const fn class_of(len: usize, alignment: Alignment) -> usize {
-    // The bits of the shortest power of two that is not less than `len`. For 0 these are all bits.
+    // The bits of the shortest power of two that is at least `len`. For 0, all bits.
     let bits = (usize::BITS - (len.wrapping_sub(1) | (size_of::<usize>() - 1)).leading_zeros()) as usize;
     let log2 = alignment.log2() as usize;
     (if bits > log2 { bits } else { log2 }) - MIN_CLASS
 }
 
-/// Blocks that are never handed out. They carry chains of blocks of class 0, which are too short to be on a
-/// [`stack`] themselves.
+/// The class of blocks that are never handed out. They carry chains of blocks of class 0, which are too short to be
+/// on a [`stack`] themselves.
 const CARRIER_CLASS: usize = CLASS_COUNT;
 
 /// The length of the blocks of a class in bytes.
@@ -173,20 +176,20 @@ const fn block_len(class: usize) -> usize {
     if class == CARRIER_CLASS { size_of::<stack::StackNode>() } else { 1 << (class + MIN_CLASS) }
 }
 
-/// What all threads share.
+/// The state shared by all threads.
 static DEPOTS: Depots = Depots::new();
 
-/// What a thread has for itself.
+/// The state of one thread.
 struct Thread {
     local: ThreadCache,
     state: Cell<State>,
 }
 
-/// Whether a thread's chains are in use. Unless they are [`Ready`](State::Ready), they have neither
-/// blocks nor room, so every call goes the slow way, which looks here.
+/// Whether a thread's chains are in use. Unless they are [`Ready`](State::Ready), they have neither blocks nor room,
+/// so every call takes the slow path, which checks this.
 #[derive(Clone, Copy)]
 enum State {
-    /// The thread has not been here before.
+    /// The thread has not called yet.
     New,
     /// The destructor is being registered, which may allocate.
     Registering,
@@ -196,7 +199,7 @@ enum State {
     Ended,
 }
 
-/// Its destructor is the thread's end.
+/// Its destructor runs when the thread exits.
 struct AtThreadEnd;
 
 thread_local! {
@@ -204,7 +207,7 @@ thread_local! {
     static AT_THREAD_END: AtThreadEnd = const { AtThreadEnd };
 }
 
-// It would not be available in destructors otherwise, and each access would have to check that.
+// A destructor would make it unavailable in other destructors, and each access would have to check that.
 const _: () = assert!(!core::mem::needs_drop::<Thread>());
 
 impl Drop for AtThreadEnd {
@@ -217,7 +220,7 @@ impl Drop for AtThreadEnd {
 }
 
 impl Thread {
-    /// Whether the chains may be used. Makes them ready at the thread's first call.
+    /// Returns whether the chains may be used. Opens them at the thread's first call.
     fn is_ready(&self) -> bool {
         if matches!(self.state.get(), State::New) {
             self.state.set(State::Registering);
@@ -231,7 +234,7 @@ impl Thread {
     }
 }
 
-/// Calls `work` with the thread's chains; or, if it has none, with empty ones that exist for this call.
+/// Calls `work` with the thread's chains, or if they are not in use, with empty ones for this call.
 fn with_cache<R>(work: impl FnOnce(&ThreadCache) -> R) -> R {
     THREAD.with(|thread| {
         if thread.is_ready() {
@@ -261,12 +264,12 @@ unsafe fn free_slow(class: usize, memory: NonNull<u8>) {
 }
 
 impl SmpAllocator {
-    /// The functions of [`SMP_ALLOCATOR`]. They make no use of the context.
+    /// The functions of [`SMP_ALLOCATOR`]. They ignore the context.
     pub const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// How many bytes of slabs the process has mapped so far. Slabs are never unmapped. Large blocks
-    /// are not counted. Not in Zig.
+    /// Returns how many bytes of slabs the process has mapped so far. Slabs are never unmapped. Large blocks are not
+    /// counted. Not in Zig.
     ///
     /// ```
     /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
@@ -307,10 +310,11 @@ impl SmpAllocator {
         let memory = unsafe { block(memory, memory_len) };
         let (class, new_class) = (class_of(memory_len, alignment), class_of(new_len, alignment));
         if class < CLASS_COUNT || new_class < CLASS_COUNT {
-            // `free` knows the class by the length alone.
+            // `free` derives the class from the length alone.
             return class == new_class;
         }
-        // SAFETY: a live block of this class is one of the page allocator's; what is cut off is not used, by our caller.
+        // SAFETY: a live block of this class is from the page allocator; the bytes cut off are not used, by our
+        // caller.
         unsafe { PageAllocator::realloc(memory, new_len, false) }.is_some()
     }
 
@@ -333,7 +337,7 @@ impl SmpAllocator {
             return None;
         }
         let may_move = alignment.to_byte_units() <= page_size();
-        // SAFETY: as in `resize`; the old pointer is not used either.
+        // SAFETY: as in `resize`; the old pointer is not used afterwards.
         unsafe { PageAllocator::realloc(memory, new_len, may_move) }
     }
 
@@ -349,7 +353,8 @@ impl SmpAllocator {
         let memory = unsafe { block(memory, memory_len) };
         let class = class_of(memory_len, alignment);
         if class >= CLASS_COUNT {
-            // SAFETY: a live block of this class is one of the page allocator's; it is not used afterwards, by our caller.
+            // SAFETY: a live block of this class is from the page allocator; it is not used afterwards, by our
+            // caller.
             return unsafe { PageAllocator::unmap(memory) };
         }
         let memory = memory.cast::<u8>();
@@ -360,11 +365,11 @@ impl SmpAllocator {
             block_len(class)
         );
         let memory = whole_block(memory);
-        // SAFETY: a live block of the class, not used afterwards, by our caller: the length and alignment are those of
-        // `alloc`, or of a length of the same class.
+        // SAFETY: a live block, not used afterwards, by our caller. Its length and alignment are those of `alloc`, or
+        // give the same class.
         let pushed = THREAD.with(|thread| unsafe { thread.local.push(class, memory) });
         if !pushed {
-            // SAFETY: as above; it was not pushed.
+            // SAFETY: as above; the block was not pushed.
             unsafe { free_slow(class, memory) };
         }
     }

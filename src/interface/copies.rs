@@ -13,7 +13,7 @@ impl Allocator<'_> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
-    /// Ports `dupe` of Zig 0.15.2, which passes the vtable an address inside the library; this one passes the caller's.
+    /// Ports `dupe` of Zig 0.15.2, which passes the vtable an address inside std; this one passes the caller's.
     ///
     /// ```
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
@@ -47,17 +47,17 @@ impl Allocator<'_> {
         let copy = self.alloc_advanced_with_ret_addr::<u8, 0>(m.len(), return_address())?.as_non_null();
         // SAFETY: new memory of the same length.
         unsafe { copy.cast::<u8>().as_ptr().copy_from_nonoverlapping(m.as_ptr(), m.len()) };
-        // SAFETY: the pointer is not null, and a `str` is a slice of bytes; these are UTF-8.
+        // SAFETY: the pointer is not null. A `str` has the layout of a byte slice, and these bytes are UTF-8.
         Ok(unsafe { NonNull::new_unchecked(copy.as_ptr() as *mut str) })
     }
 
-    /// Copies a slice and puts `T::default()` after it, which is 0 for integers: a copy of bytes is a C string. For another
-    /// sentinel use [`dupe_sentinel`](Self::dupe_sentinel).
+    /// Copies a slice and appends `T::default()` as a sentinel. For integers that is 0, so a copy of bytes is a C
+    /// string. For another sentinel use [`dupe_sentinel`](Self::dupe_sentinel).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
-    /// Ports `dupeZ` of Zig 0.15.2, which accepts only elements that have a 0; later releases have only
+    /// Ports `dupeZ` of Zig 0.15.2, which accepts only element types that have a 0; later releases have only
     /// `dupeSentinel`.
     ///
     /// ```
@@ -73,7 +73,7 @@ impl Allocator<'_> {
         self.dupe_sentinel_with_ret_addr(m, T::default(), return_address())
     }
 
-    /// Copies a slice and puts a sentinel after it.
+    /// Copies a slice and appends a sentinel.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -102,7 +102,7 @@ impl Allocator<'_> {
     ) -> Result<SentinelSlice<T>, Error> {
         let copy =
             self.alloc_with_options_ret_addr::<T, 0, _>(m.len(), Sentinel(sentinel), return_address)?;
-        // SAFETY: new memory of this length and one more.
+        // SAFETY: new memory for `m.len()` elements and the sentinel.
         unsafe { copy.as_ptr().copy_from_nonoverlapping(m.as_ptr(), m.len()) };
         Ok(copy)
     }

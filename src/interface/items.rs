@@ -1,4 +1,4 @@
-//! Memory for one item.
+//! Allocating one item.
 
 use core::ptr::NonNull;
 
@@ -10,10 +10,10 @@ use crate::return_address::return_address;
 use crate::slice::{AlignedPtr, ItemPtr};
 
 impl Allocator<'_> {
-    /// Allocates memory for one `T`, uninitialised. [`destroy`](Self::destroy) frees it.
+    /// Allocates memory for one `T` and leaves it uninitialised. [`destroy`](Self::destroy) frees it.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]. A type without size never fails.
+    /// [`Error::OutOfMemory`]. Never for a zero-sized type.
     ///
     /// Ports `create` of Zig 0.15.2.
     ///
@@ -30,7 +30,7 @@ impl Allocator<'_> {
         Ok(ptr.as_non_null())
     }
 
-    /// Allocates memory for one `T` with an alignment in bytes, which may be above or below the natural one.
+    /// Allocates memory for one `T` with an alignment in bytes, which may be above or below `T`'s own.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -50,7 +50,7 @@ impl Allocator<'_> {
         self.create_advanced_with_ret_addr(return_address())
     }
 
-    /// [`aligned_create`](Self::aligned_create) with the return address to report.
+    /// [`aligned_create`](Self::aligned_create) with a given return address.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -70,10 +70,10 @@ impl Allocator<'_> {
         Ok(AlignedPtr::new(memory.cast()))
     }
 
-    /// Allocates memory for a value and moves it there. Not in Zig.
+    /// Allocates memory for a value and moves the value there. Not in Zig.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the value is then dropped.
+    /// [`Error::OutOfMemory`]; the value is dropped.
     ///
     /// ```
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
@@ -85,16 +85,17 @@ impl Allocator<'_> {
     #[inline(always)]
     pub fn create_with<T>(self, value: T) -> Result<NonNull<T>, Error> {
         let ptr = self.create_advanced_with_ret_addr::<T, 0>(return_address())?.as_non_null();
-        // SAFETY: new memory for a `T`, or a well-aligned address for a type without size.
+        // SAFETY: new memory for a `T`, or a well-aligned address for a zero-sized type.
         unsafe { ptr.write(value) };
         Ok(ptr)
     }
 
-    /// Frees what [`create`](Self::create) or [`aligned_create`](Self::aligned_create) returned. Does not drop the value.
+    /// Frees what [`create`](Self::create) or [`aligned_create`](Self::aligned_create) returned. It does not drop the
+    /// value.
     ///
     /// # Safety
-    /// - `ptr` is a [live block](crate::VTable#live-block) of this allocator, or points to a type without size.
-    /// - It has the type that it was created with, alignment included.
+    /// - `ptr` is a [live block](crate::VTable#live-block) of this allocator, or points to a zero-sized type.
+    /// - Its type, alignment included, is the one that it was created with.
     /// - It is not used afterwards.
     ///
     /// Ports `destroy` of Zig 0.15.2.
@@ -112,8 +113,8 @@ impl Allocator<'_> {
         if memory.is_empty() {
             return;
         }
-        // SAFETY: a live block with matching length and alignment, not used afterwards, by our caller. The handle is
-        // used by this thread alone, or is thread-safe, since `Allocator` is not `Send`.
+        // SAFETY: a live block with matching length and alignment, not used afterwards, by our caller. `Allocator` is
+        // not `Send`, so one thread uses this handle, or it is thread-safe.
         unsafe { self.raw_free(memory, P::ALIGNMENT, return_address()) };
     }
 }

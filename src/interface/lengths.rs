@@ -9,15 +9,15 @@ use crate::slice::SlicePtr;
 impl Allocator<'_> {
     /// Changes the number of elements without moving them, or returns false and changes nothing.
     ///
-    /// `new_len` is in elements; 0 frees the memory. New elements are uninitialised. The pointer that you hold keeps its
-    /// old length; take [`with_len`](SlicePtr::with_len) afterwards. The allocator is passed a length that includes the
-    /// sentinel (in Zig since 0.16); `new_len` does not include one, and none is written.
+    /// `new_len` is in elements; 0 frees the memory. New elements are uninitialised. Your pointer keeps its old length:
+    /// call [`with_len`](SlicePtr::with_len) afterwards. `new_len` does not include a sentinel and none is written,
+    /// but the old length passed to the allocator includes the old sentinel (as in Zig since 0.16).
     ///
     /// # Safety
     /// - `allocation` is a [live block](crate::VTable#live-block) of this allocator, or has no bytes.
     /// - Its type, alignment and sentinel included, is that of the last successful call that returned it, and its
-    ///   length the one that call asked for.
-    /// - After true, nothing beyond `new_len` elements is used, and the block has no sentinel any more.
+    ///   length is the one requested in that call.
+    /// - After true, nothing past `new_len` elements is used, and the block no longer has a sentinel.
     ///
     /// Ports `resize` of Zig 0.15.2.
     ///
@@ -34,7 +34,7 @@ impl Allocator<'_> {
     #[inline(always)]
     pub unsafe fn resize<A: SlicePtr>(self, allocation: A, new_len: usize) -> bool {
         if new_len == 0 {
-            // SAFETY: `free` requires the same, and a block of no elements is not used.
+            // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
             unsafe { self.free_with_ret_addr(allocation, return_address()) };
             return true;
         }
@@ -47,14 +47,14 @@ impl Allocator<'_> {
         let Some(new_len_bytes) = size_of::<A::Item>().checked_mul(new_len) else {
             return false;
         };
-        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. One thread, or a
-        // thread-safe handle: `Allocator` is not `Send`.
+        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. `Allocator`
+        // is not `Send`, so one thread uses this handle, or it is thread-safe.
         unsafe { self.raw_resize(allocation.bytes(), A::ALIGNMENT, new_len_bytes, return_address()) }
     }
 
     /// Changes the number of elements and may move them, or returns `None` and changes nothing.
     ///
-    /// `None` means that the allocator has no better way than to allocate, copy and free. Do that yourself when you
+    /// `None` means that the allocator has no better way than to allocate, copy and free. Do that yourself if you
     /// need not copy every element; otherwise use [`realloc`](Self::realloc). `new_len` is in elements; 0 frees
     /// the memory. The result has no sentinel.
     ///
@@ -76,7 +76,7 @@ impl Allocator<'_> {
     #[inline(always)]
     pub unsafe fn remap<A: SlicePtr>(self, allocation: A, new_len: usize) -> Option<A::Resized> {
         if new_len == 0 {
-            // SAFETY: `free` requires the same, and a block of no elements is not used.
+            // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
             unsafe { self.free_with_ret_addr(allocation, return_address()) };
             return Some(allocation.with_len(0));
         }
@@ -87,14 +87,14 @@ impl Allocator<'_> {
             return Some(allocation.with_len(new_len));
         }
         let new_len_bytes = size_of::<A::Item>().checked_mul(new_len)?;
-        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. One thread, or a
-        // thread-safe handle: `Allocator` is not `Send`.
+        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. `Allocator`
+        // is not `Send`, so one thread uses this handle, or it is thread-safe.
         let memory =
             unsafe { self.raw_remap(allocation.bytes(), A::ALIGNMENT, new_len_bytes, return_address()) }?;
         Some(A::resized(memory.cast(), new_len))
     }
 
-    /// Changes the number of elements by `remap` if that succeeds, and otherwise allocates, copies and frees.
+    /// Changes the number of elements: tries `remap`, and otherwise allocates, copies and frees.
     ///
     /// `new_n` is in elements; 0 frees the memory. An empty slice becomes a new allocation. New elements are
     /// uninitialised. Shrinking can fail too. The result has no sentinel.
@@ -121,7 +121,7 @@ impl Allocator<'_> {
         unsafe { self.realloc_advanced(old_mem, new_n, return_address()) }
     }
 
-    /// [`realloc`](Self::realloc) with the return address to report.
+    /// [`realloc`](Self::realloc) with a given return address.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the old slice is unchanged and still live.
@@ -148,12 +148,12 @@ impl Allocator<'_> {
             return Ok(A::resized(memory.cast(), new_n));
         }
         if new_n == 0 {
-            // SAFETY: `free` requires the same, and a block of no elements is not used.
+            // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
             unsafe { self.free_with_ret_addr(old_mem, return_address) };
             return Ok(A::resized(highest(A::ALIGNMENT), 0));
         }
-        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. One thread, or a
-        // thread-safe handle: `Allocator` is not `Send`.
+        // SAFETY: a live block with matching length and alignment, by our caller; neither length is zero. `Allocator`
+        // is not `Send`, so one thread uses this handle, or it is thread-safe.
         if let Some(memory) = unsafe { self.raw_remap(old_bytes, A::ALIGNMENT, byte_count, return_address) } {
             return Ok(A::resized(memory.cast(), new_n));
         }
@@ -163,7 +163,7 @@ impl Allocator<'_> {
         let copy_len = byte_count.min(old_bytes.len());
         // SAFETY: both blocks have at least `copy_len` bytes, and a new block does not overlap a live one.
         unsafe { memory.copy_from_nonoverlapping(old_bytes.cast(), copy_len) };
-        // SAFETY: the old block is live, since `remap` has changed nothing, and is not used afterwards.
+        // SAFETY: the old block is live, since `remap` changed nothing, and its content is not read again.
         unsafe { set_undefined(old_bytes) };
         // SAFETY: as above, with matching length and alignment.
         unsafe { self.raw_free(old_bytes, A::ALIGNMENT, return_address) };

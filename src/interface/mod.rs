@@ -1,7 +1,7 @@
-//! The typed interface: what a program calls on an [`Allocator`].
+//! The typed interface: what programs call on an [`Allocator`].
 //!
 //! The vtable counts bytes; these functions count elements. They compute sizes, check for overflow, handle zero
-//! lengths, pass the element's alignment and the caller's address, and turn null into
+//! lengths, pass on the element's alignment and the caller's address, and turn null into
 //! [`Error::OutOfMemory`](crate::Error::OutOfMemory). They are the same for every allocator.
 //!
 //! | | |
@@ -12,26 +12,26 @@
 //! | copies | [`dupe`](Allocator::dupe), [`dupe_z`](Allocator::dupe_z), [`dupe_sentinel`](Allocator::dupe_sentinel), [`dupe_str`](Allocator::dupe_str) |
 //! | text | [`print`](Allocator::print), [`print_sentinel`](Allocator::print_sentinel) |
 //!
-//! # Which one changes a length?
+//! # Choosing between resize, remap and realloc
 //!
 //! | | moves the block? | fails? | use it |
 //! |---|---|---|---|
-//! | [`resize`](Allocator::resize) | never | returns false; nothing changed | when pointers into the block must stay |
+//! | [`resize`](Allocator::resize) | never | returns false; nothing changed | when pointers into the block must stay valid |
 //! | [`remap`](Allocator::remap) | perhaps | returns `None`; nothing changed | when you need not copy every byte |
-//! | [`realloc`](Allocator::realloc) | perhaps | only when out of memory; nothing changed | otherwise: it is `remap`, else allocate, copy and free |
+//! | [`realloc`](Allocator::realloc) | perhaps | only when out of memory; nothing changed | otherwise: it tries `remap`, then allocates, copies and frees |
 //!
 //! # Every empty and zero case
 //!
 //! None of these reaches the vtable, except the `free` of rows 5, 6 and 7, which frees a block, and the
-//! `alloc` of rows 10 and 13, which makes one. Where there is no block, the pointer is the highest aligned address, as in
+//! `alloc` of rows 10 and 13, which makes one. Where no block exists, the pointer is the highest aligned address, as in
 //! Zig, so that using it faults.
 //!
 //! | | call | result |
 //! |---|---|---|
-//! | 1 | `create` of a type without size | the highest aligned address |
-//! | 2 | `alloc` of 0 elements, or of elements without size | a slice of that length at the highest aligned address |
+//! | 1 | `create` of a zero-sized type | the highest aligned address |
+//! | 2 | `alloc` of 0 elements, or of zero-sized elements | a slice of that length at the highest aligned address |
 //! | 3 | `dupe` of an empty slice | as 2 |
-//! | 4 | `free`, `destroy` of what 1 to 3 returned | nothing |
+//! | 4 | `free`, `destroy` of what 1 to 3 returned | does nothing |
 //! | 5 | `resize` of a block to 0 | frees it; true |
 //! | 6 | `remap` of a block to 0 | frees it; an empty slice at the old address |
 //! | 7 | `realloc` of a block to 0 | frees it; an empty slice at the highest aligned address |
@@ -39,7 +39,7 @@
 //! | 9 | `remap` of an empty slice to n > 0 | `None` |
 //! | 10 | `realloc` of an empty slice to n > 0 | a new allocation |
 //! | 11 | `resize`, `remap`, `realloc` of an empty slice to 0 | true, an empty slice, an empty slice |
-//! | 12 | `resize`, `remap`, `realloc` of n > 0 elements without size | true, `Some`, `Ok`, with the new length |
+//! | 12 | `resize`, `remap`, `realloc` of zero-sized elements to n > 0 | true, `Some`, `Ok`, with the new length |
 //! | 13 | `alloc_sentinel` of 0 elements | one element, the sentinel, is allocated; `free` frees it |
 //! | 14 | a byte count above `usize::MAX` | `OutOfMemory`, false or `None` |
 //!
@@ -48,18 +48,18 @@
 //! # Undefined memory
 //!
 //! Zig's safe modes fill memory with the byte 0xAA where its content becomes undefined. Builds with
-//! `debug_assertions` do the same at the same places: new memory of `create` and `alloc`, all
-//! memory that `free` frees (also by way of a length of 0), and the old block when `realloc` had to
+//! `debug_assertions` do the same in the same places: new memory of `create` and `alloc`, all
+//! memory that `free` frees (also through a length of 0), and the old block when `realloc` had to
 //! copy. `destroy`, the tail that a `resize`, `remap` or `realloc` adds or drops, and the `raw_*`
 //! functions fill nothing. Under Miri nothing is filled, because Miri tracks undefined memory itself.
 //!
 //! # Return addresses
 //!
 //! Every function passes the vtable the address of the code that called it (see [`return_address`]). The `…_advanced`
-//! and `…_ret_addr` forms take it as an argument, for functions that allocate for their own caller.
+//! and `…_ret_addr` forms take that address as an argument, for functions that allocate on behalf of their own caller.
 //!
 //! Ports `std.mem.Allocator` of Zig 0.15.2, with `alignedCreate`, `dupeSentinel`, `print` and
-//! `printSentinel` of 0.17.1; `docs/differences.md` names each difference.
+//! `printSentinel` of 0.17.1; `docs/differences.md` lists each difference.
 
 mod copies;
 mod items;
@@ -74,7 +74,7 @@ use crate::alignment::Alignment;
 #[cfg(doc)]
 use crate::{allocator::Allocator, return_address, slice::SlicePtr};
 
-/// Fills memory whose content has become undefined, in the builds that do so.
+/// Fills memory whose content has become undefined, in builds with `debug_assertions`.
 ///
 /// # Safety
 /// `memory` is valid for writes.
@@ -86,10 +86,10 @@ pub(crate) unsafe fn set_undefined(memory: NonNull<[u8]>) {
     }
 }
 
-/// The pointer where there is no block: the highest address with this alignment.
+/// The pointer to use where no block exists: the highest address with this alignment.
 #[inline(always)]
 pub(crate) fn highest<T>(alignment: Alignment) -> NonNull<T> {
     let ptr = ptr::without_provenance_mut(alignment.backward(usize::MAX));
-    // SAFETY: the highest address has at least its highest bit set, whatever the alignment.
+    // SAFETY: every alignment leaves the highest bit of the address set, so it is not zero.
     unsafe { NonNull::new_unchecked(ptr) }
 }

@@ -1,4 +1,4 @@
-//! Memory for slices.
+//! Allocating and freeing slices.
 
 use core::ptr::NonNull;
 
@@ -10,7 +10,7 @@ use crate::return_address::return_address;
 use crate::slice::{AlignedSlice, OptionalSentinel, Sentinel, SentinelSlice, SlicePtr};
 
 impl Allocator<'_> {
-    /// Allocates memory for `n` elements, uninitialised. [`free`](Self::free) frees it.
+    /// Allocates memory for `n` elements and leaves it uninitialised. [`free`](Self::free) frees it.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], also if the size of `n` elements in bytes overflows `usize`.
@@ -30,7 +30,7 @@ impl Allocator<'_> {
         Ok(slice.as_non_null())
     }
 
-    /// Allocates memory for `n` elements with an alignment in bytes, which may be above or below the natural one.
+    /// Allocates memory for `n` elements with an alignment in bytes, which may be above or below `T`'s own.
     ///
     /// # Errors
     /// As [`alloc`](Self::alloc).
@@ -50,10 +50,10 @@ impl Allocator<'_> {
         self.alloc_advanced_with_ret_addr(n, return_address())
     }
 
-    /// Allocates memory for `n` elements and one more after them, which is set to `sentinel`.
+    /// Allocates memory for `n` elements followed by a sentinel, which is set to `sentinel`.
     ///
     /// # Errors
-    /// As [`alloc`](Self::alloc); `n + 1` that overflows is `OutOfMemory`, where Zig 0.15.2 panics.
+    /// As [`alloc`](Self::alloc), also if `n + 1` overflows, where Zig 0.15.2 panics.
     ///
     /// Ports `allocSentinel` of Zig 0.15.2.
     ///
@@ -70,8 +70,8 @@ impl Allocator<'_> {
         self.alloc_with_options_ret_addr(n, Sentinel(sentinel), return_address())
     }
 
-    /// Allocates memory for `n` elements with an alignment in bytes (0: the natural one) and an optional sentinel; the
-    /// type of the result follows from both.
+    /// Allocates memory for `n` elements with an alignment in bytes (0: `T`'s own) and an optional sentinel. Both
+    /// determine the type of the result.
     ///
     /// # Errors
     /// As [`alloc_sentinel`](Self::alloc_sentinel).
@@ -96,7 +96,7 @@ impl Allocator<'_> {
         self.alloc_with_options_ret_addr(n, sentinel, return_address())
     }
 
-    /// [`alloc_with_options`](Self::alloc_with_options) with the return address to report.
+    /// [`alloc_with_options`](Self::alloc_with_options) with a given return address.
     ///
     /// # Errors
     /// As [`alloc_sentinel`](Self::alloc_sentinel).
@@ -112,11 +112,11 @@ impl Allocator<'_> {
     ) -> Result<S::Slice, Error> {
         let count = n.checked_add(S::COUNT).ok_or(Error::OutOfMemory)?;
         let slice = self.alloc_advanced_with_ret_addr::<T, ALIGN>(count, return_address)?;
-        // SAFETY: there is room for `n + COUNT` elements.
+        // SAFETY: the slice has room for `n + COUNT` elements.
         Ok(unsafe { sentinel.finish(slice.as_non_null_ptr(), n) })
     }
 
-    /// [`aligned_alloc`](Self::aligned_alloc) with the return address to report.
+    /// [`aligned_alloc`](Self::aligned_alloc) with a given return address.
     ///
     /// # Errors
     /// As [`alloc`](Self::alloc).
@@ -135,14 +135,15 @@ impl Allocator<'_> {
         Ok(AlignedSlice::from_raw_parts(memory.cast(), n))
     }
 
-    /// Allocates `byte_count` bytes with an alignment that is known at run time only.
+    /// Allocates `byte_count` bytes with an alignment known only at run time.
     ///
-    /// All typed functions that allocate end here. [`raw_free`](Self::raw_free) frees it, unless `byte_count` was 0.
+    /// Every typed function that allocates ends up here. [`raw_free`](Self::raw_free) frees the memory, unless
+    /// `byte_count` was 0.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], also for an alignment that is not [valid](Alignment::is_valid).
     ///
-    /// Ports `allocBytesAligned`, which is public since Zig 0.17.1; there the alignment is comptime.
+    /// Ports `allocBytesAligned`, which is public since Zig 0.17.1 and takes a comptime alignment there.
     ///
     /// ```
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
@@ -166,7 +167,8 @@ impl Allocator<'_> {
         if byte_count == 0 {
             return Ok(highest(alignment));
         }
-        // SAFETY: the length is not zero. Only one thread uses this handle, or it is thread-safe: `Allocator` is not `Send`.
+        // SAFETY: the length is not zero. `Allocator` is not `Send`, so one thread uses this handle, or it is
+        // thread-safe.
         let memory =
             unsafe { self.raw_alloc(byte_count, alignment, return_address) }.ok_or(Error::OutOfMemory)?;
         // SAFETY: new memory of this length.
@@ -174,7 +176,7 @@ impl Allocator<'_> {
         Ok(memory)
     }
 
-    /// Allocates memory for `n` elements with every byte 0. Not in Zig.
+    /// Allocates memory for `n` elements and fills it with zero bytes. Not in Zig.
     ///
     /// # Errors
     /// As [`alloc`](Self::alloc).
@@ -189,17 +191,17 @@ impl Allocator<'_> {
     #[inline(always)]
     pub fn alloc_zeroed<T>(self, n: usize) -> Result<NonNull<[T]>, Error> {
         let slice = self.alloc_advanced_with_ret_addr::<T, 0>(n, return_address())?.as_non_null();
-        // SAFETY: new memory of this length, or no bytes at all.
+        // SAFETY: new memory for `n` elements, or no bytes at all.
         unsafe { slice.cast::<T>().write_bytes(0, n) };
         Ok(slice)
     }
 
-    /// Frees a slice. Does not drop its elements. Freeing an empty slice without sentinel does nothing.
+    /// Frees a slice without dropping its elements. Freeing an empty slice without a sentinel does nothing.
     ///
     /// # Safety
     /// - `memory` is a [live block](crate::VTable#live-block) of this allocator, or has no bytes.
     /// - Its type, alignment and sentinel included, is that of the last successful call that returned it (after a
-    ///   `resize`, that of [`with_len`](SlicePtr::with_len)), and its length the one that call asked for.
+    ///   `resize`, that of [`with_len`](SlicePtr::with_len)), and its length is the one requested in that call.
     /// - It is not used afterwards.
     ///
     /// Ports `free` of Zig 0.15.2.
@@ -227,8 +229,8 @@ impl Allocator<'_> {
         }
         // SAFETY: a live block, not used afterwards, by our caller.
         unsafe { set_undefined(bytes) };
-        // SAFETY: as above, with matching length and alignment; one thread, or a thread-safe handle: `Allocator` is not
-        // `Send`.
+        // SAFETY: as above, with matching length and alignment. `Allocator` is not `Send`, so one thread uses this
+        // handle, or it is thread-safe.
         unsafe { self.raw_free(bytes, A::ALIGNMENT, return_address) };
     }
 }

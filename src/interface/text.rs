@@ -1,4 +1,4 @@
-//! Formatted text.
+//! Formatting text into new memory.
 
 use core::fmt;
 use core::ptr::NonNull;
@@ -16,7 +16,7 @@ impl Allocator<'_> {
     /// [`Error::OutOfMemory`].
     ///
     /// # Panics
-    /// As `format!` does, if a `Display` implementation returns an error of its own.
+    /// As `format!` does, if a `Display` implementation returns an error.
     ///
     /// Ports `print` of Zig 0.17.1 (`std.fmt.allocPrint` before).
     ///
@@ -34,7 +34,7 @@ impl Allocator<'_> {
         AllocatingWriter::format(self, args, return_address(), "Allocator::print")?.into_owned_slice()
     }
 
-    /// Formats text into new memory, followed by a sentinel.
+    /// Formats text into new memory and appends a sentinel.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].

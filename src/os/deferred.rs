@@ -238,7 +238,7 @@ mod tests {
 
     /// As many as have room behind two nodes and a half come back, each once and with its own length, and only
     /// three of them have been written to.
-    #[cfg_attr(target_family = "wasm", ignore = "needs 1.3 GB in pages of 64 KiB, which are WebAssembly's")]
+    #[cfg_attr(target_family = "wasm", ignore = "it needs 1.3 GB where pages have 64 KiB, as in WebAssembly")]
     #[test]
     fn deferred_ranges_come_back_once() {
         let count = 2 * (CAPACITY + 1) + CAPACITY / 2;

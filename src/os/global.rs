@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::alignment::Alignment;
-use crate::alignment::MAX_LEN;
+use crate::alignment::{Alignment, MAX_LEN};
 use crate::os::page_size::page_size;
 
 /// A live block as `System` knows it.

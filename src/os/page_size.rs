@@ -1,18 +1,18 @@
-//! How large a page is.
+//! The page size: its range for the target and its value on the running kernel.
 //!
-//! Three numbers: the smallest and the largest page that the target's kernels come with, known when
-//! the program is compiled, and the size of the kernel that runs it. On x86-64 all three are 4096;
-//! an AArch64 Linux can have pages of 4, 16 or 64 KiB.
+//! The smallest and largest page size of the target's kernels are compile-time constants; the page size of the
+//! running kernel is a function. On x86-64 all three are 4096 bytes; an AArch64 Linux can have pages of 4, 16 or 64
+//! KiB.
 //!
-//! Ports the page-size declarations of `lib/std/heap.zig` of Zig 0.15.2. Zig lets a program override
-//! them (`std.options`) and does not compile for a target that is not in its table; here such a
-//! target has pages of 4 to 64 KiB.
+//! Ports the page-size declarations of `lib/std/heap.zig` of Zig 0.15.2. In Zig, a program can override them
+//! (`std.options`), and a target that is missing from the table does not compile. Here, such a target has pages of 4
+//! to 64 KiB.
 
 #[cfg(feature = "std")]
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// The smallest page size of the target in bytes. Every page of the
-/// [page allocator](super::page_allocator) is aligned to at least this.
+/// The smallest page size of the target in bytes. Every page of the [page allocator](super::page_allocator) is
+/// aligned to at least this.
 ///
 /// Ports `std.heap.page_size_min` of Zig 0.15.2.
 ///
@@ -105,8 +105,8 @@ const RANGE: (usize, usize) = {
 const _: () =
     assert!(PAGE_SIZE_MIN.is_power_of_two() && PAGE_SIZE_MAX.is_power_of_two() && RANGE.0 <= RANGE.1);
 
-/// The page size of the running kernel in bytes: a constant where the target has only one, otherwise
-/// [`default_query_page_size`].
+/// Returns the page size of the running kernel in bytes: a constant where the target has only one page size,
+/// otherwise [`default_query_page_size`].
 ///
 /// Ports `std.heap.pageSize` of Zig 0.15.2.
 ///
@@ -125,14 +125,14 @@ pub fn page_size() -> usize {
     if PAGE_SIZE_MIN == PAGE_SIZE_MAX { PAGE_SIZE_MIN } else { default_query_page_size() }
 }
 
-/// Asks the operating system for the page size in bytes, once.
+/// Queries the operating system for the page size in bytes, and caches the result.
 ///
-/// Ports `std.heap.defaultQueryPageSize` of Zig 0.15.2. On WebAssembly, where there is nobody to ask,
-/// the result is the constant; Zig does not compile there.
+/// Ports `std.heap.defaultQueryPageSize` of Zig 0.15.2. On WebAssembly, which has no such query, the result is the
+/// constant; Zig does not compile there.
 ///
 /// # Panics
-/// If the answer is not between [`PAGE_SIZE_MIN`] and [`PAGE_SIZE_MAX`]: the program was compiled for
-/// other kernels.
+/// If the operating system reports a size outside [`PAGE_SIZE_MIN`] to [`PAGE_SIZE_MAX`]: the program was compiled
+/// for other kernels.
 ///
 /// ```
 /// # use zigalloc::heap::{default_query_page_size, page_size};
@@ -143,7 +143,7 @@ pub fn page_size() -> usize {
 #[must_use]
 #[cfg(feature = "std")]
 pub fn default_query_page_size() -> usize {
-    /// 0 before the first call. Two threads that ask at once store the same answer.
+    /// 0 before the first call. Threads that query at the same time store the same value.
     static CACHED: AtomicUsize = AtomicUsize::new(0);
     match CACHED.load(Ordering::Relaxed) {
         0 => {
@@ -162,8 +162,7 @@ pub fn default_query_page_size() -> usize {
 
 #[cfg(all(feature = "std", unix))]
 fn query() -> usize {
-    // SAFETY: `sysconf` has no preconditions. An answer of -1 becomes a number that the assertion of
-    // the caller refuses.
+    // SAFETY: `sysconf` has no preconditions. An error (-1) becomes a number that the caller's assertion refuses.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
@@ -171,12 +170,12 @@ fn query() -> usize {
 fn query() -> usize {
     use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
     let mut info = SYSTEM_INFO::default();
-    // SAFETY: the argument is a valid place for the answer.
+    // SAFETY: the argument is valid for a write.
     unsafe { GetSystemInfo(&mut info) };
     info.dwPageSize as usize
 }
 
-/// Pages are what the back end makes them.
+/// The page size of the back end.
 #[cfg(all(feature = "std", not(any(unix, windows))))]
 fn query() -> usize {
     PAGE_SIZE_MIN

@@ -3,14 +3,14 @@
 //! They look at which addresses are mapped, so each runs in a process of its own.
 
 use std::env;
-use std::process::Command;
 use std::string::String;
 use std::vec::Vec;
 
 use core::ptr::{self, NonNull};
 
-use super::page_size::PAGE_SIZE_MIN;
-use super::page_size::page_size;
+use zigalloc_support::this_program;
+
+use super::page_size::{PAGE_SIZE_MIN, page_size};
 use super::system as os;
 use crate::alignment::Alignment;
 
@@ -22,19 +22,8 @@ fn alone(name: &str, test: fn()) {
     if env::var_os(VARIABLE).is_some() {
         return test();
     }
-    let program = env::current_exe().unwrap();
-    // In an emulator for programs of another processor, it does so too.
-    let runner = env::var("ZIGALLOC_TEST_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let mut command = match words.next() {
-        Some(emulator) => {
-            let mut command = Command::new(emulator);
-            command.args(words).arg(program);
-            command
-        }
-        None => Command::new(program),
-    };
     let name = std::format!("os::refusal_tests::{name}");
+    let mut command = this_program();
     let output = command.args([&name, "--exact", "--test-threads=1"]).env(VARIABLE, "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{name}: {text}");

@@ -1,4 +1,4 @@
-//! Every allocation of a function made to fail, one after the other.
+//! A check that makes every allocation of a function fail in turn.
 
 use core::fmt;
 
@@ -7,23 +7,23 @@ use crate::error::Error;
 use crate::symbol::{self, Symbol};
 use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 
-/// Runs `test_fn` once for each allocation that it makes, with that allocation failing, and checks
-/// that it returns the error and leaks nothing.
+/// Runs `test_fn` once for each allocation that it makes, makes that allocation fail, and checks
+/// that the function returns the error and leaks nothing.
 ///
-/// First `test_fn` runs with all the memory of `backing_allocator`, to count its allocations: N.
+/// First `test_fn` runs without failures, to count its allocations: N.
 /// Then it runs N times; in run i the allocation with index i (and every later one) fails. Each run
-/// must end with an error that [is out of memory](AsOutOfMemory), and with as many bytes freed as
+/// must return an error that [is out of memory](AsOutOfMemory), and must have freed as many bytes as it
 /// allocated. `test_fn` must do the same each time.
 ///
 /// `resize` and `remap` fail in all runs, so N does not depend on whether a block happened to have
-/// room behind it, and every `realloc` is an allocation. This is the rule of Zig 0.17.1; 0.15.2 lets
-/// them through to `backing_allocator`.
+/// room after it, and every `realloc` is an allocation. This is the rule of Zig 0.17.1; 0.15.2 passes
+/// them on to `backing_allocator`.
 ///
-/// Zig passes extra arguments to the function; here a closure has them.
+/// Zig passes extra arguments to the function; here a closure captures them.
 ///
 /// # Errors
-/// The first failure that is found; see [`CheckError`]. With the feature `backtrace` it says which
-/// line asked for the memory.
+/// The first problem found; see [`CheckError`]. With the feature `backtrace` it names the
+/// line that requested the memory.
 ///
 /// Ports `std.testing.checkAllAllocationFailures` of Zig 0.15.2.
 ///
@@ -90,34 +90,34 @@ where
     Ok(())
 }
 
-/// What [`check_all_allocation_failures`] found.
+/// The problem that [`check_all_allocation_failures`] found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError<E> {
-    /// An allocation failed and the function returned `Ok`: it has lost the error.
+    /// An allocation failed but the function returned `Ok`, so it swallowed the error.
     #[doc(alias = "SwallowedOutOfMemoryError")]
     #[error("the function returned Ok although {0}")]
     SwallowedOutOfMemory(FailurePoint),
 
-    /// The function made fewer allocations than in its first run, so none was made to fail.
+    /// The function made fewer allocations than in its first run, so none failed.
     #[error(
-        "the function made {needed_alloc_count} allocations in its first run and no more than {fail_index} in a later one"
+        "the function made {needed_alloc_count} allocations in its first run, but at most {fail_index} in a later one"
     )]
     NondeterministicMemoryUsage {
-        /// How many allocations the later run made, at most; the one with this index should have failed.
+        /// How many allocations the later run made, at most. The one with this index should have failed.
         fail_index: usize,
         /// How many allocations the first run made.
         needed_alloc_count: usize,
     },
 
-    /// The function returned the error and had not freed all that it had allocated.
+    /// The function returned the error without freeing everything that it had allocated.
     #[error(
         "the function leaked {} bytes when {point}: allocated {allocated_bytes} bytes in {allocations} \
          allocations, freed {freed_bytes} bytes in {deallocations}",
         allocated_bytes.wrapping_sub(*freed_bytes)
     )]
     MemoryLeakDetected {
-        /// The allocation that was made to fail.
+        /// The allocation that failed.
         point: FailurePoint,
         /// How many bytes the function allocated in that run.
         allocated_bytes: usize,
@@ -129,36 +129,36 @@ pub enum CheckError<E> {
         deallocations: usize,
     },
 
-    /// The function failed with all the memory it wanted, or with another error than out of memory.
+    /// The function failed although no allocation did, or with an error other than out of memory.
     #[error("the function failed: {0}")]
     Test(E),
 }
 
-/// The allocation that was made to fail.
+/// The allocation that [`check_all_allocation_failures`] made fail.
 ///
-/// Its `Display` says where it was asked for: with the feature `backtrace`, function, file and line in the program's
-/// own code, even if a container asked on its behalf; else the address.
+/// `Display` shows where it was requested: with the feature `backtrace`, the function, file and line in the program's
+/// own code, even if a container made the request; otherwise the address.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailurePoint {
-    /// The allocation's index, counted from 0.
+    /// The allocation's index, starting at 0.
     pub fail_index: usize,
     /// How many allocations the function makes when none fails.
     pub needed_alloc_count: usize,
-    /// An address in the function that asked for it, which may be one of a library; 0 if it is not known, or
-    /// if the memory ran out by itself before.
+    /// An address in the function that requested it, which may be a library's. It is 0 if unknown, or
+    /// if the backing allocator ran out of memory first.
     pub return_address: usize,
-    /// Addresses in the program's own functions that led there, the innermost first. Those that are not known
+    /// Addresses in the program's own functions on the call stack, the innermost first. Unused elements
     /// are 0.
     ///
     /// Functions of the standard library, of this crate and of container crates are left out: those that
-    /// [`DebugConfig::skip_frames`](crate::heap::DebugConfig::skip_frames) names by default. If all are such
-    /// functions, these are the first of them. Without the feature `backtrace` there is only the return
-    /// address. Not in Zig.
+    /// [`DebugConfig::skip_frames`](crate::heap::DebugConfig::skip_frames) names by default. If the stack has no
+    /// other functions, these are the first of it. Without the feature `backtrace` only the return
+    /// address is here. Not in Zig.
     pub frames: [usize; 6],
 }
 
-/// Shown in hexadecimal.
+/// Addresses, shown in hexadecimal.
 struct Addresses([usize; 6]);
 
 impl fmt::Debug for Addresses {
@@ -169,7 +169,7 @@ impl fmt::Debug for Addresses {
     }
 }
 
-/// Addresses are hexadecimal.
+/// Shows addresses in hexadecimal.
 impl fmt::Debug for FailurePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FailurePoint { fail_index, needed_alloc_count, return_address, frames } = *self;
@@ -186,17 +186,14 @@ impl fmt::Display for FailurePoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FailurePoint { fail_index, needed_alloc_count, frames: [first, ..], .. } = *self;
         let place = Symbol(first);
-        write!(
-            f,
-            "allocation {fail_index} (counted from 0, of {needed_alloc_count}) failed, which {place} asked for"
-        )
+        write!(f, "allocation #{fail_index} of {needed_alloc_count} failed (requested at {place})")
     }
 }
 
-/// Errors that can tell whether they are [`Error::OutOfMemory`]: Zig's test that an error set has
+/// An error that can tell whether it is [`Error::OutOfMemory`]: Zig's test that an error set has
 /// that member.
 ///
-/// Implement it for the error type of your own.
+/// Implement it for your own error type.
 ///
 /// ```
 /// use zigalloc::{Error, testing::AsOutOfMemory};
@@ -214,7 +211,7 @@ impl fmt::Display for FailurePoint {
 /// # assert!(!ParseError::Syntax.is_out_of_memory() && ParseError::OutOfMemory(Error::OutOfMemory).is_out_of_memory());
 /// ```
 pub trait AsOutOfMemory {
-    /// Whether an allocation failed, and nothing else.
+    /// Whether the error means that an allocation failed, and nothing else.
     fn is_out_of_memory(&self) -> bool;
 }
 
@@ -224,7 +221,7 @@ impl AsOutOfMemory for Error {
     }
 }
 
-/// Always true: a collection's capacity that would overflow is out of memory too.
+/// Always true: an overflow of a collection's capacity counts as out of memory too.
 #[cfg(feature = "alloc")]
 impl AsOutOfMemory for alloc::collections::TryReserveError {
     fn is_out_of_memory(&self) -> bool {

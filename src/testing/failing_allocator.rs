@@ -1,25 +1,4 @@
-//! An allocator that fails on command.
-//!
-//! # Guarantees
-//!
-//! The first `fail_index` allocations that reach the child and succeed are passed on, all others
-//! fail. The same holds for `resize_fail_index` and the successful calls of `resize` and `remap`
-//! together. `free` never fails. What succeeds is counted.
-//!
-//! Once an allocation has been made to fail, every later one fails too: the index does not advance.
-//! Calls that the child refuses do not count.
-//!
-//! # What it assumes of its child
-//!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). Arguments, return addresses included,
-//! are passed on unchanged.
-//!
-//! # Threads
-//!
-//! Handles are for one thread; the counters are plain. It is `Send` if its child's handle is.
-//!
-//! After a `fork` in its thread, the child has a copy with the same counters; what holds for the child allocator holds for
-//! the rest.
+//! An allocator that fails on demand.
 //!
 //! # Differences from Zig
 //!
@@ -37,7 +16,7 @@ use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::symbol;
 use crate::vtable::{VTable, block, state};
 
-/// When a [`FailingAllocator`] begins to fail. Zig's `FailingAllocator.Config`.
+/// When a [`FailingAllocator`] starts to fail. Zig's `FailingAllocator.Config`.
 ///
 /// ```
 /// use zigalloc::testing::FailingConfig;
@@ -49,13 +28,13 @@ use crate::vtable::{VTable, block, state};
 #[doc(alias = "Config")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FailingConfig {
-    /// How many allocations succeed. The next one fails.
+    /// How many allocations succeed before the first one fails.
     pub fail_index: usize,
-    /// How many calls of `resize` and `remap` together succeed. The next one fails.
+    /// How many calls of `resize` and `remap` together succeed before the first one fails.
     pub resize_fail_index: usize,
 }
 
-/// An index of `usize::MAX`, which is not reached, is shown as `never`.
+/// Shows an index of `usize::MAX`, which is never reached, as `never`.
 impl fmt::Debug for FailingConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FailingConfig { fail_index, resize_fail_index } = *self;
@@ -66,7 +45,7 @@ impl fmt::Debug for FailingConfig {
     }
 }
 
-/// The index at which something fails, to be shown.
+/// The index at which something fails, for display.
 struct Index(usize);
 
 impl fmt::Debug for Index {
@@ -85,10 +64,17 @@ impl Default for FailingConfig {
     }
 }
 
-/// An allocator that fails after n allocations, to see what its user does then.
+/// Fails after a given number of allocations, to test what a program does without memory.
 ///
-/// It fails the n-th allocation and all later ones; so does it with resizes, by an index of their
-/// own. It forwards everything else to its child and counts. It is `Send` if the child's handle is.
+/// The first `fail_index` allocations are passed on to the child; every later one fails. `resize_fail_index` does the
+/// same for calls of `resize` and `remap` together. `free` never fails. Calls that the child refuses do not count.
+/// Arguments, return addresses included, are passed on unchanged, and successful calls are counted.
+///
+/// Handles are for one thread. The allocator is `Send` if its child's handle is. A forked process has its own copy of
+/// the counters; otherwise the child allocator determines what works after a fork.
+///
+/// To make each allocation of a function fail in turn, use
+/// [`check_all_allocation_failures`](crate::testing::check_all_allocation_failures).
 ///
 /// ```
 /// use zigalloc::{Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
@@ -102,7 +88,7 @@ impl Default for FailingConfig {
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// What it has counted can be asked for, and where it fails can be moved:
+/// The counters can be read, and the indices changed:
 ///
 /// ```
 /// use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
@@ -119,7 +105,7 @@ impl Default for FailingConfig {
 /// assert!(allocator.alloc::<u8>(1).is_err());
 /// failing.set_resize_fail_index(failing.resize_index());
 /// let memory = std::ptr::NonNull::slice_from_raw_parts(memory.cast::<u8>(), 60);
-/// // SAFETY: a live block with the length that it has now.
+/// // SAFETY: a live block with its current length.
 /// assert!(!unsafe { allocator.resize(memory, 50) });
 /// unsafe { allocator.free(memory) };
 /// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
@@ -135,7 +121,7 @@ pub struct FailingAllocator<C: Handle> {
     allocations: Cell<usize>,
     deallocations: Cell<usize>,
     stack_addresses: Cell<[usize; symbol::STACK]>,
-    /// The return address of the first allocation that was made to fail.
+    /// The return address of the first allocation that this allocator made fail.
     induced_failure: Cell<Option<usize>>,
     fail_index: Cell<usize>,
     resize_fail_index: Cell<usize>,
@@ -145,7 +131,7 @@ impl<C: Handle> FailingAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// An allocator that fails when `config` says.
+    /// Creates an allocator that fails as `config` says.
     #[inline]
     pub const fn init(internal_allocator: C, config: FailingConfig) -> FailingAllocator<C> {
         FailingAllocator {
@@ -163,10 +149,10 @@ impl<C: Handle> FailingAllocator<C> {
         }
     }
 
-    /// A handle to this allocator, for one thread.
+    /// Returns a handle to this allocator, for one thread.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does: they pass calls on, or refuse.
+        // SAFETY: the functions keep the contract because the child does: they pass calls on, or refuse.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -175,7 +161,7 @@ impl<C: Handle> FailingAllocator<C> {
         self.internal_allocator
     }
 
-    /// How many allocations have succeeded: the index of the next one.
+    /// How many allocations have succeeded, which is the index of the next one.
     pub fn alloc_index(&self) -> usize {
         self.alloc_index.get()
     }
@@ -185,12 +171,12 @@ impl<C: Handle> FailingAllocator<C> {
         self.resize_index.get()
     }
 
-    /// How many bytes have been allocated, by growth too.
+    /// How many bytes have been allocated, growth included.
     pub fn allocated_bytes(&self) -> usize {
         self.allocated_bytes.get()
     }
 
-    /// How many bytes have been freed, by shrinking too.
+    /// How many bytes have been freed, shrinking included.
     pub fn freed_bytes(&self) -> usize {
         self.freed_bytes.get()
     }
@@ -205,22 +191,22 @@ impl<C: Handle> FailingAllocator<C> {
         self.deallocations.get()
     }
 
-    /// Whether an allocation has been made to fail. Refused resizes are not recorded.
+    /// Whether this allocator has made an allocation fail. Refused resizes do not count.
     pub fn has_induced_failure(&self) -> bool {
         self.induced_failure.get().is_some()
     }
 
-    /// The [`alloc_index`](Self::alloc_index) at which allocations fail.
+    /// The [`alloc_index`](Self::alloc_index) from which on allocations fail.
     pub fn fail_index(&self) -> usize {
         self.fail_index.get()
     }
 
-    /// The [`resize_index`](Self::resize_index) at which resizes and remaps fail.
+    /// The [`resize_index`](Self::resize_index) from which on resizes and remaps fail.
     pub fn resize_fail_index(&self) -> usize {
         self.resize_fail_index.get()
     }
 
-    /// Changes [`fail_index`](Self::fail_index). An index that has been passed fails nothing.
+    /// Changes [`fail_index`](Self::fail_index). An index that has already been passed has no effect.
     pub fn set_fail_index(&self, fail_index: usize) {
         self.fail_index.set(fail_index);
     }
@@ -230,17 +216,17 @@ impl<C: Handle> FailingAllocator<C> {
         self.resize_fail_index.set(resize_fail_index);
     }
 
-    /// The return address that came with the first allocation that was made to fail: an address in
-    /// the function that asked for it, or 0 where that is not known. `None` if none has failed.
+    /// The return address of the first allocation that this allocator made fail: an address in
+    /// the function that requested it, or 0 where unknown. `None` if none has failed.
     pub fn return_address(&self) -> Option<usize> {
         self.induced_failure.get()
     }
 
-    /// The stack of the first allocation that was made to fail: the return address that came with
-    /// it, then the return addresses of the function's callers, at most 16. Unused ones are 0.
+    /// The call stack of the first allocation that this allocator made fail: its return address, then the return
+    /// addresses of the function's callers, at most 16 in total. Unused elements are 0.
     ///
-    /// Without the feature `backtrace` there is only the first. With it the stack is captured in the
-    /// failing call; that allocates from no allocator of this crate, but the unwinder may allocate
+    /// Without the feature `backtrace` only the first address is known. With it, the stack is captured in the
+    /// failing call. Capturing allocates from no allocator of this crate, but the unwinder may allocate
     /// from the global heap.
     ///
     /// Ports the field `stack_addresses`, and `getStackTrace`.
@@ -251,7 +237,7 @@ impl<C: Handle> FailingAllocator<C> {
         first
     }
 
-    /// All that is known of that stack.
+    /// Everything that was captured of that stack.
     pub(super) fn stack(&self) -> [usize; symbol::STACK] {
         self.stack_addresses.get()
     }
@@ -370,7 +356,7 @@ fn add(counter: &Cell<usize>, n: usize) {
     counter.set(counter.get().wrapping_add(n));
 }
 
-// SAFETY: 1. as `allocator` says. 2. The counters are its own. If it is `Send`, its child is a
+// SAFETY: 1. See `allocator`. 2. The counters belong to `self`. If the type is `Send`, its child is a
 // `SyncAllocator`, which any thread may call.
 unsafe impl<C: Handle> AsAllocator for FailingAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {

@@ -1,33 +1,11 @@
-//! A child that believes nothing.
+//! An allocator that checks every call against a ledger of live blocks.
 //!
-//! # Guarantees
-//!
-//! It passes every call on to its own child, writes down each block, and aborts the process with a
-//! message at the first call that breaks clauses non-zero to dead-pointer of the
-//! [contract](crate::VTable#the-contract-of-an-allocator): a length of zero, a length or an alignment
-//! that does not match, a pointer that is no block, a second free. The message names the function,
-//! the values, and the caller. What its child returns is checked against clauses new-block and no-overflow:
-//! alignment, overlap, length. [`assert_no_leaks`](LedgerAllocator::assert_no_leaks) panics while
-//! blocks are live.
-//!
-//! Put it below a wrapper to test the wrapper, or below a program to test the program.
-//!
-//! # Layout
-//!
-//! The ledger is a tree on the global heap, by address. Blocks are not touched: no header, no
-//! padding, no canary. So it cannot serve as the global allocator.
-//!
-//! # Threads
-//!
-//! Handles are for one thread. It is `Send` if its child's handle is.
-//!
-//! After a `fork` in its thread, the child has a copy of the ledger; what holds for the child allocator holds for the
-//! rest.
+//! The ledger is a tree on the global heap, by address, so this allocator cannot serve as the global allocator.
 //!
 //! # Differences from Zig
 //!
-//! Zig has no such allocator; its `DebugAllocator` and `SafeAllocator` find much of the same, with a
-//! layout of their own.
+//! Zig has no such allocator; its `DebugAllocator` and `SafeAllocator` find many of the same mistakes, with a
+//! block layout of their own.
 
 use core::cell::RefCell;
 use core::fmt;
@@ -39,11 +17,20 @@ use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::symbol::Symbol;
 use crate::vtable::{VTable, block, state};
 
-/// Passes every call on and aborts with a message when the caller, or the child, breaks the
+/// Checks every call against a ledger of live blocks, and aborts with a message when the caller or the child breaks the
 /// [contract](crate::VTable#the-contract-of-an-allocator).
 ///
-/// It writes down each block. A wrong length, a wrong alignment, a foreign pointer or a second free
-/// abort, since functions of a table must not unwind. Leaks are found when you ask.
+/// Put it below a wrapper to test the wrapper, or below a program to test the program. It passes every call on to its
+/// child unchanged and does not touch blocks: no header, no padding, no canary. What it checks:
+///
+/// - The caller, against clauses non-zero to dead-pointer: a length of zero, a length or an alignment
+///   that does not match, a pointer that is not a block, a second free.
+/// - The child, against clauses new-block and no-overflow: the alignment, overlap and length of what it returns.
+/// - Leaks, when you call [`assert_no_leaks`](Self::assert_no_leaks), which panics.
+///
+/// The message names the function, the values and the caller. The process aborts because functions of a table must not
+/// unwind. Handles are for one thread; the allocator is `Send` if its child's handle is. A forked process has its own
+/// copy of the ledger; otherwise the child allocator determines what works after a fork.
 ///
 /// ```
 /// use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::LedgerAllocator};
@@ -65,16 +52,16 @@ impl<C: Handle> LedgerAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// An allocator with an empty ledger.
+    /// Creates an allocator with an empty ledger.
     #[inline]
     pub fn init(child_allocator: C) -> LedgerAllocator<C> {
         LedgerAllocator { child_allocator, ledger: RefCell::default() }
     }
 
-    /// A handle to this allocator, for one thread.
+    /// Returns a handle to this allocator, for one thread.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does.
+        // SAFETY: the functions keep the contract because the child does.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -83,15 +70,15 @@ impl<C: Handle> LedgerAllocator<C> {
         self.ledger.borrow().live().len()
     }
 
-    /// How many bytes the live blocks have together.
+    /// How many bytes the live blocks have in total.
     pub fn live_bytes(&self) -> usize {
         self.ledger.borrow().live().map(|(_, entry)| entry.len).sum()
     }
 
-    /// Panics if a block is live.
+    /// Panics if any block is live.
     ///
     /// # Panics
-    /// With the number of live blocks, and address, length and alignment of the first of them.
+    /// With the number of live blocks, and the length, alignment and address of the first.
     #[track_caller]
     pub fn assert_no_leaks(&self) {
         let ledger = self.ledger.borrow();
@@ -100,7 +87,7 @@ impl<C: Handle> LedgerAllocator<C> {
         let blocks = if count == 1 { "block is" } else { "blocks are" };
         if let Some((address, entry)) = live.next() {
             panic!(
-                "LedgerAllocator: {count} {blocks} live and none should be; the first has {} bytes, aligned \
+                "LedgerAllocator::assert_no_leaks: {count} {blocks} live; the first has {} bytes, aligned \
                  to {}, at {address:#x}",
                 entry.len,
                 entry.alignment.to_byte_units()
@@ -108,7 +95,7 @@ impl<C: Handle> LedgerAllocator<C> {
         }
     }
 
-    /// Checks a caller's block, and for resize and remap the new length, against the ledger.
+    /// Checks a caller's block, and the new length of a resize or remap, against the ledger.
     fn check(
         &self,
         function: &str,
@@ -145,7 +132,8 @@ impl<C: Handle> LedgerAllocator<C> {
             Symbol(ret_addr)
         );
         let child = this.child_allocator.as_allocator();
-        // SAFETY: `len` is not zero. Our caller is in the thread of the child's handle unless that is a `SyncAllocator`.
+        // SAFETY: `len` is not zero. Our caller is in the thread of the child's handle, unless that is a
+        // `SyncAllocator`.
         let memory = unsafe { child.raw_alloc(len, alignment, ret_addr) }?;
         this.ledger
             .borrow_mut()
@@ -172,7 +160,7 @@ impl<C: Handle> LedgerAllocator<C> {
                 child_fails(format_args!("resize of {memory_len} to {new_len} bytes"), breach)
             });
         };
-        // What the child gets back leaves the ledger before the child is called, since the call may not return.
+        // Bytes that the child gets back leave the ledger before the call, since the call may not return.
         enter(memory_len.min(new_len));
         let child = this.child_allocator.as_allocator();
         // SAFETY: a live block of the child, by the ledger; `new_len` is not zero; one thread, as in `alloc`.
@@ -194,7 +182,7 @@ impl<C: Handle> LedgerAllocator<C> {
         this.check("remap", memory, memory_len, alignment, Some(new_len), ret_addr);
         // SAFETY: the ledger has a live block at this address, so it is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // The block may be gone when the child is called, since the call may not return.
+        // The block leaves the ledger before the call, since the call may not return.
         this.ledger.borrow_mut().remove(memory.addr().get());
         let child = this.child_allocator.as_allocator();
         // SAFETY: as in `resize`.
@@ -230,7 +218,7 @@ fn child_fails(call: fmt::Arguments<'_>, breach: Breach) -> ! {
     panic!("LedgerAllocator: the child broke the contract in {call}: {breach}");
 }
 
-// SAFETY: 1. as `allocator` says. 2. The ledger is its own. If it is `Send`, its child is a
+// SAFETY: 1. See `allocator`. 2. The ledger belongs to `self`. If the type is `Send`, its child is a
 // `SyncAllocator`, which any thread may call.
 unsafe impl<C: Handle> AsAllocator for LedgerAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {

@@ -1,16 +1,16 @@
-//! What a program, or the author of an allocator, tests with.
+//! Tools for testing programs that allocate, and for testing allocators.
 //!
 //! | | finds |
 //! |---|---|
 //! | [`FailingAllocator`] | what a program does when the n-th allocation fails |
-//! | [`check_all_allocation_failures`] | the same for every n, one after the other |
-//! | [`ValidationAllocator`] | lengths of zero, and misaligned results |
-//! | [`with_allocator()`] | leaks, double frees and other misuse in one test, and says on which line |
+//! | [`check_all_allocation_failures`] | the same for every n in turn |
+//! | [`ValidationAllocator`] | zero lengths and misaligned results |
+//! | [`with_allocator()`] | leaks, double frees and other misuse in one test, with the line |
 //! | [`LedgerAllocator`] | wrong lengths and alignments, foreign pointers, double frees, leaks |
-//! | [`test_allocator`] and its three companions | an allocator that Zig's own tests would refuse |
+//! | [`test_allocator`] and its three companions | an allocator that fails Zig's own tests |
 //! | [`test_allocator_strict`] | an allocator that breaks its [contract](crate::VTable#the-contract-of-an-allocator) |
 //!
-//! To write an allocator, run all five conformance functions over it:
+//! If you write an allocator, run all five conformance functions over it:
 //!
 //! ```
 //! # #[cfg(not(miri))] {
@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! The ledger and the strict kit keep their books on the global heap and need the feature `alloc`.
+//! The ledger and the strict kit keep their records on the global heap and need the feature `alloc`.
 //!
 //! Ports the allocators of `lib/std/testing.zig` and `lib/std/testing/FailingAllocator.zig`,
 //! `ValidationAllocator` of `lib/std/mem.zig` and the shared tests of `lib/std/heap.zig` of Zig 0.15.2.
@@ -57,12 +57,12 @@ pub use with_allocator::with_allocator;
 
 use crate::allocator::SyncAllocator;
 
-/// An allocator for tests of what must not allocate: it always fails.
+/// An allocator that always fails, for tests of code that must not allocate.
 ///
-/// Zero bytes are no allocation and succeed, as everywhere.
+/// Requests for zero bytes succeed, as everywhere, because they do not reach the allocator.
 ///
 /// Ports `std.testing.failing_allocator` of Zig 0.15.2. That one is a [`FailingAllocator`] over an
-/// empty buffer, whose counters anyone can read; this one has no state.
+/// empty buffer, with counters that every test can read; this one has no state.
 ///
 /// ```
 /// use zigalloc::{Error, testing::FAILING_ALLOCATOR};

@@ -1,25 +1,8 @@
 //! A wrapper that asserts the cheapest clauses of the contract.
 //!
-//! # Guarantees
-//!
-//! - `alloc`: the length is not zero ([non-zero](crate::VTable#non-zero)), and what the underlying allocator
-//!   returns is aligned ([new-block](crate::VTable#new-block)).
-//! - `resize`, `remap`, `free`: the block's length is not zero.
-//!
-//! Everything is passed on unchanged. Whether the block exists, and its new length, are not checked;
-//! [`LedgerAllocator`](crate::testing::LedgerAllocator) does that.
-//!
-//! # What a failed assertion does
-//!
-//! It prints its message and aborts the process: the functions are `extern "C"` and must not unwind.
-//! The assertions hold in release builds too, since whoever wraps an allocator in this wants them.
-//! Zig has them in its two safe modes only.
-//!
-//! # Threads
-//!
-//! It has no state of its own. It is `Send` if the underlying allocator is.
-//!
-//! After a `fork`, what holds is what does for the underlying allocator.
+//! A failed assertion prints its message and aborts the process: the functions are `extern "C"` and must not unwind.
+//! The assertions stay on in release builds, since wrapping an allocator in this asks for them.
+//! Zig has them only in its two safe modes.
 //!
 //! Ports `ValidationAllocator` and `validationWrap` of `lib/std/mem.zig` of Zig 0.15.2.
 
@@ -32,8 +15,17 @@ use crate::vtable::{VTable, block, state};
 
 /// Wraps an allocator and aborts with a message when a length is zero or a result is misaligned.
 ///
-/// `T` is a handle, or anything that has an allocator to offer. Lengths that are zero come from raw
-/// calls; the typed functions never pass them on. The assertions hold in release builds too.
+/// `T` is a handle, or any other type that has an allocator. What is checked, in release builds too:
+///
+/// - `alloc`: the length is not zero ([non-zero](VTable#non-zero)), and the underlying allocator's
+///   result is aligned ([new-block](VTable#new-block)).
+/// - `resize`, `remap`, `free`: the block's length is not zero.
+///
+/// Only raw calls can pass a zero length; the typed functions never do. Everything is passed on unchanged. Whether the
+/// block exists, and its new length, are not checked; [`LedgerAllocator`](crate::testing::LedgerAllocator) checks that.
+///
+/// Handles are for one thread. The type has no state of its own, is `Send` if `T` is, and behaves after a fork as `T`
+/// does.
 ///
 /// ```
 /// use zigalloc::{heap::PAGE_ALLOCATOR, testing::validation_wrap};
@@ -46,11 +38,11 @@ use crate::vtable::{VTable, block, state};
 #[doc(alias = "std.mem.ValidationAllocator")]
 #[derive(Debug)]
 pub struct ValidationAllocator<T: AsAllocator> {
-    /// What the calls are passed on to.
+    /// The allocator that receives the calls.
     pub underlying_allocator: T,
 }
 
-/// A [`ValidationAllocator`] around `allocator`.
+/// Wraps `allocator` in a [`ValidationAllocator`].
 ///
 /// Ports `std.mem.validationWrap` of Zig 0.15.2.
 ///
@@ -68,10 +60,10 @@ pub const fn validation_wrap<T: AsAllocator>(allocator: T) -> ValidationAllocato
     ValidationAllocator::init(allocator)
 }
 
-/// What can forget all its blocks at once, without being told how: the type that
-/// [`ValidationAllocator::reset`] needs.
+/// An allocator that can free all its blocks at once, without an argument, as
+/// [`ValidationAllocator::reset`] requires.
 ///
-/// An [`ArenaAllocator`](crate::heap::ArenaAllocator) is not one, since it asks for a mode.
+/// [`ArenaAllocator`](crate::heap::ArenaAllocator) does not implement it, since its `reset` takes a mode.
 ///
 /// ```
 /// use zigalloc::testing::Reset;
@@ -84,7 +76,7 @@ pub const fn validation_wrap<T: AsAllocator>(allocator: T) -> ValidationAllocato
 /// # twice(&mut fixed_buffer);
 /// ```
 pub trait Reset {
-    /// Ends all blocks.
+    /// Frees all blocks at once.
     fn reset(&mut self);
 }
 
@@ -104,16 +96,16 @@ impl<T: AsAllocator> ValidationAllocator<T> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// A wrapper around `underlying_allocator`.
+    /// Wraps `underlying_allocator`.
     #[inline]
     pub const fn init(underlying_allocator: T) -> ValidationAllocator<T> {
         ValidationAllocator { underlying_allocator }
     }
 
-    /// A handle to this allocator, for one thread.
+    /// Returns a handle to this allocator, for one thread.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the underlying allocator does.
+        // SAFETY: the functions keep the contract because the underlying allocator does.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -138,12 +130,12 @@ impl<T: AsAllocator> ValidationAllocator<T> {
         self.underlying_allocator.reset();
     }
 
-    /// Asserts what all functions but `alloc` assert.
+    /// Asserts what every function except `alloc` asserts.
     #[inline]
     fn check(function: &str, memory: NonNull<[u8]>) {
         assert!(
             !memory.is_empty(),
-            "ValidationAllocator: {function} of a block of 0 bytes at {:?}; the least is 1",
+            "ValidationAllocator: {function} of a block of 0 bytes at {:?}; the minimum is 1",
             memory.cast::<u8>()
         );
     }
@@ -157,10 +149,10 @@ impl<T: AsAllocator> ValidationAllocator<T> {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
-        assert!(len > 0, "ValidationAllocator: alloc of 0 bytes; the least is 1");
+        assert!(len > 0, "ValidationAllocator: alloc of 0 bytes; the minimum is 1");
         let underlying = this.underlying_allocator.allocator();
-        // SAFETY: `len` is not zero. `T` is `Send` and `Sync` exactly if `Self` is, so a thread that may call this may
-        // call that.
+        // SAFETY: `len` is not zero. `T` is `Send` and `Sync` exactly if `Self` is, so a thread that may call this
+        // allocator may call the underlying one.
         let memory = unsafe { underlying.raw_alloc(len, alignment, ret_addr) }?;
         assert!(
             alignment.check(memory.addr().get()),
@@ -227,8 +219,8 @@ impl<T: AsAllocator> ValidationAllocator<T> {
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. The state is the underlying allocator's. If this is `Send`, that
-// is, and keeps the clause itself; its only way out is through `self`.
+// SAFETY: 1. See `allocator`. 2. The state is the underlying allocator's. If this type is `Send`, `T`
+// is, and satisfies 2 itself; the only way to it is through `self`.
 unsafe impl<T: AsAllocator> AsAllocator for ValidationAllocator<T> {
     fn allocator(&self) -> Allocator<'_> {
         ValidationAllocator::allocator(self)

@@ -1,4 +1,4 @@
-//! An allocator for one test.
+//! A debug allocator for one test.
 
 use std::string::String;
 
@@ -6,22 +6,22 @@ use crate::allocator::SyncAllocator;
 use crate::heap::PAGE_ALLOCATOR;
 use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 
-/// Runs a test with an allocator of its own, and fails it if it leaks or makes another mistake.
+/// Runs a test with its own debug allocator, and fails the test if it leaks or misuses the allocator.
 ///
-/// The allocator is a [`DebugAllocator`] over [`PAGE_ALLOCATOR`], with all checks on, and any thread may
-/// use it. What it finds is printed to the standard error stream, as it is found. The result is
-/// that of `test`; so `?` works in a test that returns a `Result`. (If it leaks on its way out, the leak
-/// is what fails.)
+/// The allocator is a [`DebugAllocator`] over [`PAGE_ALLOCATOR`] with all checks on, and any thread may
+/// use it. It prints each mistake to the standard error stream as it is found. The function returns the result
+/// of `test`, so `?` works in a test that returns a `Result`. (If the test returns an error and leaks, the leak
+/// fails it.)
 ///
-/// Each test has an allocator of its own, so tests can run at the same time.
+/// Each call makes a new allocator, so tests can run in parallel.
 ///
 /// # Panics
-/// After `test` has returned, if there is something to report. The message begins with the number of
-/// mistakes, where each leaked block is one, and has the first report: with the feature `backtrace`, the function, file and line of
-/// the mistake, or of the allocation that was not freed. A panic of `test` itself is passed on, and
-/// then leaks are not looked for.
+/// After `test` has returned, if there were mistakes. The message contains their number, counting each leaked block,
+/// and the first report: with the feature `backtrace`, the function, file and line of
+/// the mistake, or of the allocation that was not freed. A panic of `test` itself is passed on,
+/// without a check for leaks.
 ///
-/// Ports `std.testing.allocator` of Zig 0.15.2, which is a variable that the test runner makes anew
+/// Ports `std.testing.allocator` of Zig 0.15.2, a variable that the test runner resets
 /// for each test.
 ///
 /// ```
@@ -39,7 +39,7 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 /// # }
 /// ```
 ///
-/// A test that forgets something fails:
+/// A test that leaks fails:
 ///
 /// ```should_panic
 /// zigalloc::testing::with_allocator(|allocator| {
@@ -82,12 +82,12 @@ const KINDS: [ReportKind; 6] = [
     ReportKind::Leak,
 ];
 
-/// Zig's options for tests. Without the feature `backtrace` there is only one address to store.
+/// Zig's options for tests. Without the feature `backtrace` only one address per block can be stored.
 const CONFIG: DebugConfig = DebugConfig {
     stack_trace_frames: if cfg!(feature = "backtrace") { 10 } else { 1 },
     safety: true,
     resize_stack_traces: true,
-    // A test that frees a slice twice should be told, and not be killed when `free` fills it.
+    // The quarantine keeps freed pages mapped, so a double free is reported instead of faulting when `free` fills it.
     quarantine: 16 << 20,
     canary: 0x2731_e675_c3a7_01ba_u64 as usize,
     ..DebugConfig::DEFAULT

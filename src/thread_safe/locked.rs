@@ -1,4 +1,4 @@
-//! The lock around an allocator, with a mutex of one's own.
+//! The lock around an allocator, with a mutex of your choice.
 
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -10,8 +10,8 @@ use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 
 /// Makes any allocator usable from any number of threads, with a mutex of your choice around each call.
 ///
-/// It is [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) for programs without an operating system, and for those
-/// that have a lock of their own: any [`RawMutex`] of the crate `lock_api`, such as `spin::Mutex<()>`,
+/// Use it instead of [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) in programs without an operating system, or to
+/// choose the lock: any [`RawMutex`] of the crate `lock_api`, such as `spin::Mutex<()>`,
 /// `spin::mutex::TicketMutex<()>` or `parking_lot::RawMutex`.
 ///
 /// ```
@@ -32,23 +32,26 @@ use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 ///
 /// # Which lock
 ///
-/// | lock | waits by | mind |
+/// | lock | waits by | caveat |
 /// |---|---|---|
 /// | `spin::Mutex<()>` | spinning | Unfair. A thread that is preempted while it holds the lock keeps all others spinning. |
-/// | `spin::mutex::TicketMutex<()>` | spinning | Fair: first come, first served. The next in line may be asleep while everyone spins: with more threads than processors, for minutes. With an operating system, `TicketMutex<(), spin::relax::Yield>` (spin's feature `std`) lets it run. |
+/// | `spin::mutex::TicketMutex<()>` | spinning | Fair: first come, first served. The next in line may be asleep while all others spin: with more threads than processors, for minutes. With an operating system, `TicketMutex<(), spin::relax::Yield>` (spin's feature `std`) lets it run. |
 /// | `parking_lot::RawMutex` | spinning briefly, then sleeping | It allocates: when more threads wait than ever before, its table of sleepers grows, from the **global** allocator. |
 ///
 /// So with `parking_lot`, a `LockedAllocator` cannot be the `#[global_allocator]`, since allocating would wait for an
 /// allocation. Spin locks allocate nothing and [can](crate::adapters::GlobalAllocator::new).
 ///
-/// An interrupt handler that allocates deadlocks with a spin lock that the interrupted code holds. There, use a lock
+/// An interrupt handler that allocates deadlocks with a spin lock that the interrupted code holds. Use a lock there
 /// that masks interrupts while it is held.
+///
+/// After a fork while another thread holds the lock, calls in the child process hang, as with
+/// [`ThreadSafeAllocator`](crate::ThreadSafeAllocator); a spin lock spins for ever.
 ///
 /// # What is required of the lock
 ///
 /// `RawMutex` is an `unsafe` trait whose implementers guarantee mutual exclusion. It does not state that unlock
 /// happens-before the next lock; like `lock_api::Mutex`, this type relies on it. Nor does it require that a lock works
-/// across threads (a `Cell<bool>` can implement it), so a handle is made only if `R` is `Sync`, and the wrapper
+/// across threads (a `Cell<bool>` can implement it), so only a lock that is `Sync` gives a handle, and the wrapper
 /// is `Send` only if `R` is. A lock whose guards must not be sent (`R::GuardMarker`) is fine: the guard lives within
 /// one call.
 ///
@@ -58,34 +61,34 @@ pub struct LockedAllocator<'c, R> {
     locked: Locked<'c, Mutex<R, ()>>,
 }
 
-// Stated here, since the lock's own implementations also require that `R` is a `RawMutex`.
-// SAFETY: the lock may be sent, and the child may be called from any thread.
+// Written out, since the lock's own implementations also require that `R` is a `RawMutex`.
+// SAFETY: the lock may be sent, and any thread may call the child.
 unsafe impl<R: Send> Send for LockedAllocator<'_, R> {}
-// SAFETY: the child is called under the lock only, which any thread may take.
+// SAFETY: the child is called only under the lock, which any thread may acquire.
 unsafe impl<R: Sync> Sync for LockedAllocator<'_, R> {}
 
-// Nothing unwinds out of a call, so a caught panic never shows a lock that is held or a child in mid-call.
+// No call unwinds, so a caught panic never reveals a held lock or a child in mid-call.
 impl<R> UnwindSafe for LockedAllocator<'_, R> {}
 impl<R> RefUnwindSafe for LockedAllocator<'_, R> {}
 
 impl<'c, R: RawMutex> LockedAllocator<'c, R> {
-    /// Puts a lock around `child`, which cannot be reached in any other way while the wrapper lives.
+    /// Puts a lock around `child`, which cannot be reached in any other way while the wrapper exists.
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
     #[inline]
     pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> LockedAllocator<'c, R> {
         let child: &'c A = child;
-        // SAFETY: the child is borrowed exclusively for `'c` and this is its only handle, so by the second
+        // SAFETY: `child` is borrowed exclusively for `'c` and this is its only handle, so by the second
         // requirement of `AsAllocator` it may be called from any thread, one at a time.
         unsafe { LockedAllocator::from_child(child.allocator()) }
     }
 
-    /// Puts a lock around an allocator whose owner the compiler cannot see: one in a static, one that came over FFI, or
-    /// one of a program that is ported line by line.
+    /// Puts a lock around an allocator whose owner the compiler cannot see, such as one in a static, a handle that came
+    /// over FFI, or one in a program ported line by line.
     ///
     /// # Safety
     ///
-    /// - `child`'s functions may be called from any thread, one at a time.
+    /// - Any thread may call `child`'s functions, one thread at a time.
     /// - While this wrapper or a handle to it is in use, nothing else calls them, neither through a copy of the
     ///   handle nor through another wrapper, unless they are thread-safe by themselves.
     #[must_use]
@@ -94,7 +97,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
         LockedAllocator { locked: Locked { child_allocator: child, mutex: Mutex::new(()) } }
     }
 
-    /// A handle for any number of threads.
+    /// Returns a handle for any number of threads.
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_>
     where
@@ -104,7 +107,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. and 3. Any thread may call the handle at any time, since `R` is `Sync`.
+// SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time, since `R` is `Sync`.
 unsafe impl<R: RawMutex + Sync> AsAllocator for LockedAllocator<'_, R> {
     fn allocator(&self) -> Allocator<'_> {
         LockedAllocator::allocator(self).as_allocator()
@@ -117,7 +120,7 @@ impl<R> fmt::Debug for LockedAllocator<'_, R> {
     }
 }
 
-// SAFETY: `RawMutex` guarantees that the lock is held once at a time. That unlocking synchronises with the next lock is what
+// SAFETY: `RawMutex` guarantees mutual exclusion. That unlocking synchronises with the next lock is what
 // `lock_api::Mutex` relies on too, to lend its value to one holder after another.
 unsafe impl<R: RawMutex> Lock for Mutex<R, ()> {
     type Guard<'g>

@@ -1,43 +1,23 @@
 //! An allocator that counts.
 //!
-//! # What is counted
-//!
-//! Bytes are those that callers request. What the child takes in addition (headers, rounding, pages that
-//! it keeps) is not visible here; to see it, put a second counter below the child.
-//!
-//! A block that changes its length in place, or moves by `remap`, is the same block. To the typed interface a
-//! `realloc` that neither `resize` nor `remap` can do is an `alloc` and a `free`; so it is here.
-//!
-//! # What it assumes of its child
-//!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). All blocks that are freed here must have been
-//! allocated here, or the numbers of live blocks and bytes mean nothing. Numbers are added modulo the size
-//! of their type; nothing else depends on them.
-//!
 //! # Threads
 //!
-//! Over a [`SyncAllocator`], [`allocator`] returns a [`SyncAllocator`]; over an [`Allocator`] it returns an
-//! [`Allocator`]. Each number is changed by atomic operations, and nothing is ever lost. Bytes are counted
+//! Each number is updated with atomic operations, so no update is lost. Bytes count
 //! as live from just after the child has returned them until just before they go back. So at every
 //! moment no more bytes are counted than are live, and the peak is never too high.
 //!
 //! The memory orderings are relaxed: the numbers order nothing. A snapshot that is taken while other
-//! threads call has each number of some moment, not all of the same one, and counts a block as live that
-//! is just being asked for.
-//!
-//! After a `fork` while other threads allocate, the numbers are right but for the calls that were in progress; what holds
-//! for the child allocator holds for the rest.
+//! threads call shows each number as of some moment, not all as of the same one, and counts a block as live while
+//! its allocation is still in progress.
 //!
 //! # Without 64-bit atomics
 //!
-//! The numbers of calls and the sum of all bytes have 64 bits, on targets that can add to them
-//! atomically; elsewhere they have the bits of a word, and begin again at 0.
+//! The numbers of calls and the total of all bytes have 64 bits on targets with 64-bit atomics. Elsewhere they have the
+//! size of a word and wrap to 0.
 //!
 //! # Differences from Zig
 //!
 //! Zig has no such allocator; its `FailingAllocator` has some of the counters.
-//!
-//! [`allocator`]: CountingAllocator::allocator
 
 use core::fmt;
 use core::ptr::NonNull;
@@ -52,21 +32,22 @@ use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
-/// What a [`Counter`] counts up to.
+/// The value of a [`Counter`].
 #[cfg(target_has_atomic = "64")]
 type Number = u64;
 #[cfg(not(target_has_atomic = "64"))]
 type Number = usize;
 
-/// How many classes of sizes there are: one for each power of two, up to that behind the last length.
+/// The number of size classes: one for each power of two up to 2^`usize::BITS`, which no length exceeds.
 const CLASSES: usize = usize::BITS as usize + 1;
 
-/// Passes every call on to its child and counts it.
+/// Counts every call and passes it on to its child.
 ///
-/// Arguments, return addresses included, and results are passed on unchanged. Blocks have no header, and nothing is
-/// remembered of a single block. A call costs a few atomic additions (three for an allocation, and a maximum when it
-/// makes a new peak; two for a free), and never waits. [`snapshot`](Self::snapshot) returns the numbers as a plain value,
-/// [`Counts`], which can be kept, compared and printed:
+/// Use it to see how many calls a program makes, how many bytes are live, and how many were at the peak. Arguments,
+/// return addresses included, and results are passed on unchanged. Blocks have no header, and the allocator records
+/// nothing about single blocks. A call costs a few atomic additions (three for an allocation, and a maximum at a
+/// new peak; two for a free), and never waits. [`snapshot`](Self::snapshot) returns the numbers as a plain value,
+/// [`Counts`], to keep, compare or print:
 ///
 /// ```text
 /// alloc    73 calls, 1 refused
@@ -83,7 +64,22 @@ const CLASSES: usize = usize::BITS as usize + 1;
 ///          to 64            21 #####################
 /// ```
 ///
-/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what [`allocator`] returns.
+/// # What is counted
+///
+/// Bytes are those that callers request. What the child takes in addition (headers, rounding, pages that
+/// it keeps) is not counted; to see it, put a second counter below the child.
+///
+/// A block that changes its length in place, or moves by `remap`, is the same block. A
+/// `realloc` that `remap` refuses is an `alloc` and a `free`.
+///
+/// Every block that is freed here must have been allocated here, or the numbers of live blocks and bytes are
+/// meaningless. Nothing but the numbers depends on this.
+///
+/// # Handles
+///
+/// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same kind. After a fork
+/// while other threads allocate, the numbers may be off by the calls that were in progress; otherwise the child allocator
+/// determines what works.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;
@@ -107,7 +103,7 @@ const CLASSES: usize = usize::BITS as usize + 1;
 pub struct CountingAllocator<C: Handle> {
     child_allocator: C,
     live_bytes: AtomicUsize,
-    /// The highest value that `live_bytes` has had.
+    /// The highest value that `live_bytes` has reached.
     peak_live_bytes: AtomicUsize,
     /// New blocks and growth.
     total_bytes: Counter,
@@ -122,7 +118,7 @@ pub struct CountingAllocator<C: Handle> {
 }
 
 impl<'c> CountingAllocator<Allocator<'c>> {
-    /// A handle to this allocator, for one thread since its child is.
+    /// Returns a handle for one thread, like its child's.
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
@@ -130,7 +126,7 @@ impl<'c> CountingAllocator<Allocator<'c>> {
 }
 
 impl<'c> CountingAllocator<SyncAllocator<'c>> {
-    /// A handle to this allocator, for any number of threads.
+    /// Returns a handle for any number of threads.
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: any thread may call the child, and the counters are atomic.
@@ -142,7 +138,7 @@ impl<C: Handle> CountingAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// An allocator that has counted nothing yet.
+    /// Creates an allocator whose counts are all 0.
     #[inline]
     pub const fn init(child_allocator: C) -> CountingAllocator<C> {
         CountingAllocator {
@@ -161,13 +157,13 @@ impl<C: Handle> CountingAllocator<C> {
     }
 
     const fn handle(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does.
+        // SAFETY: the functions keep the contract because the child does.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// What has been counted up to now.
+    /// Returns the counts up to now.
     pub fn snapshot(&self) -> Counts {
-        // The frees first: a block that is freed meanwhile is not counted as freed but never allocated.
+        // The frees first, so that no block counts as freed without also counting as allocated.
         let free_calls = read(&self.free_calls);
         let alloc_refused = read(&self.alloc_refused);
         let alloc_sizes = self.alloc_sizes.each_ref().map(read);
@@ -186,12 +182,12 @@ impl<C: Handle> CountingAllocator<C> {
         }
     }
 
-    /// Counts so many more bytes as live.
+    /// Counts `bytes` more bytes as live.
     #[inline]
     fn begin_bytes(&self, bytes: usize) {
         let live = self.live_bytes.fetch_add(bytes, Relaxed).wrapping_add(bytes);
-        // Every value that grew out of an addition is looked at by who has added, so none is missed. Most
-        // are no new peak, and to read is cheaper than to write.
+        // The thread whose addition produced a value also looks at it, so no peak is missed. Most values
+        // are no new peak, and reading is cheaper than writing.
         if live > self.peak_live_bytes.load(Relaxed) {
             self.peak_live_bytes.fetch_max(live, Relaxed);
         }
@@ -202,7 +198,7 @@ impl<C: Handle> CountingAllocator<C> {
         self.live_bytes.fetch_sub(bytes, Relaxed);
     }
 
-    /// Counts around a call that changes a block's length; `done` tells whether the result says that it has.
+    /// Counts around a call that changes a block's length; `done` extracts from the result whether it did.
     #[inline]
     fn change<R>(
         &self,
@@ -211,7 +207,7 @@ impl<C: Handle> CountingAllocator<C> {
         call: impl FnOnce() -> R,
         done: impl Fn(&R) -> bool,
     ) -> R {
-        // Bytes that are given back stop counting before the call: after it they may be another block's.
+        // Bytes that are given back stop counting before the call: after it they may belong to another block.
         let (less, more) = (len.saturating_sub(new_len), new_len.saturating_sub(len));
         if less > 0 {
             self.end_bytes(less);
@@ -330,15 +326,25 @@ fn increment(counter: &Counter) {
     counter.fetch_add(1, Relaxed);
 }
 
-#[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // Where a counter has 64 bits.
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // On targets where a counter has 64 bits.
 fn read(counter: &Counter) -> u64 {
     counter.load(Relaxed) as u64
 }
 
-/// What a [`CountingAllocator`] has counted.
+/// The numbers of a [`CountingAllocator`] at some moment.
 ///
-/// `Display` shows it as the [module](self) does, in some lines without a line break at the end. `Debug` shows
-/// those of the `alloc_sizes` that are not zero, with their index.
+/// `Display` prints the table that [`CountingAllocator`]'s page shows, without a final line break. `Debug` shows
+/// only the `alloc_sizes` that are not zero, with their index.
+///
+/// ```
+/// use zigalloc::{Allocator, trace::CountingAllocator};
+///
+/// let counting = CountingAllocator::init(Allocator::FAILING);
+/// assert!(counting.allocator().alloc::<u8>(100).is_err());
+/// let counts = counting.snapshot();
+/// assert_eq!((counts.alloc.calls, counts.alloc.refused, counts.live_blocks), (1, 1, 0));
+/// assert_eq!(counts.alloc_sizes[7], 1); // 65 to 128 bytes
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
@@ -350,23 +356,23 @@ pub struct Counts {
     pub remap: Calls,
     /// Calls of `free`.
     pub free: u64,
-    /// How many bytes were given out in all, by new blocks and by growth. What was freed is not subtracted,
-    /// what was refused not added.
+    /// The number of bytes handed out in total, by new blocks and by growth. Frees are not subtracted, and refused
+    /// requests are not counted.
     pub total_bytes: u64,
-    /// How many bytes the live blocks have.
+    /// The number of bytes in live blocks.
     pub live_bytes: usize,
-    /// How many blocks are live.
+    /// The number of live blocks.
     pub live_blocks: u64,
-    /// The most bytes that were live at once.
+    /// The largest number of bytes that were live at once.
     pub peak_live_bytes: usize,
-    /// How many calls of `alloc` asked for how much, refused ones included. The number with index `n` is of
-    /// lengths up to 2ⁿ bytes that are not in the one before.
+    /// Calls of `alloc` by requested length, refused ones included. Index `n` counts lengths up to 2ⁿ bytes that do not
+    /// fall under a smaller index.
     pub alloc_sizes: [u64; CLASSES],
 }
 
 impl fmt::Debug for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The numbers that are not zero.
+        /// Shows only the numbers that are not zero.
         struct Sizes<'s>(&'s [u64]);
         impl fmt::Debug for Sizes<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -398,13 +404,13 @@ impl fmt::Debug for Counts {
     }
 }
 
-/// How often a function was called.
+/// How often one function was called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Calls {
     /// All calls.
     pub calls: u64,
-    /// Those that returned null or false.
+    /// The calls that returned null or false.
     pub refused: u64,
 }
 
@@ -432,7 +438,7 @@ impl fmt::Display for Counts {
             let label = if class == first { "sizes" } else { "" };
             write!(f, "\n{label:<8} to {:<8} {calls:>7}", Power(class))?;
             if calls > 0 {
-                // In proportion to the most frequent; what exists is seen.
+                // In proportion to the most frequent class; every class in use gets at least one character.
                 let bar = (u128::from(calls) * WIDTH).div_ceil(u128::from(most)) as usize;
                 write!(f, " {:#<bar$}", "")?;
             }
@@ -451,7 +457,7 @@ impl fmt::Display for Power {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 7] = ["", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"];
         let (number, unit) = (1 << (self.0 % 10), UNITS[self.0 / 10]);
-        // `pad` looks at the whole, so the number must be joined to its unit.
+        // The width applies to number and unit together, so pad the unit.
         let digits = if number < 10 {
             1
         } else if number < 100 {
@@ -464,7 +470,7 @@ impl fmt::Display for Power {
     }
 }
 
-// SAFETY: 1. as `handle` says. 2. The counters are its own. If it is `Send`, its child is a `SyncAllocator`,
+// SAFETY: 1. See `handle`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncAllocator`,
 // which any thread may call. 3. The same, and the counters are atomic.
 unsafe impl<C: Handle> AsAllocator for CountingAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {

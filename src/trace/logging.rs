@@ -1,49 +1,16 @@
-//! An allocator that writes down every call.
+//! An allocator that logs every call.
 //!
-//! # What can go wrong with the sink
+//! # Locking
 //!
-//! - It **fails**: the line is lost. It is counted, see [`lost_lines`]. The call and its result are what they
-//!   would have been.
-//! - It **calls this allocator**, because it keeps its text there. Such a call is passed on to the child like
-//!   any other. But a line for it would be written by the same sink, and would lead to the next one. So it
-//!   gets none, and counts as a lost line.
-//! - It **exits the process** (`std::process::exit`). Destructors of thread-local values may then run, with allocators
-//!   above this one in the middle of a call. These use no memory that has been given back. But a container whose own
-//!   call has not returned (a thread-local `Vec` that grows in this allocator) still has its old address, and its
-//!   destructor uses it: abort the process instead ([`std::process::abort`]), which runs no destructors.
-//! - It calls an allocator that is **above** this one, in the middle of that one's own call: that breaks
-//!   [no-reentry](crate::VTable#no-reentry). A lock waits for ever, or aborts
-//!   the process; an arena or a pool is out of memory; others may go on. Blocks stay disjoint even
-//!   then, since sinks are safe code.
-//! - It **panics**: the process is aborted. The table's functions are `extern "C"` and must not unwind.
-//!
-//! # What it assumes of its child
-//!
-//! The contract. The child may be another logging allocator.
-//!
-//! # Threads
-//!
-//! Over an [`Allocator`], [`allocator`] returns an [`Allocator`]. Over a [`SyncAllocator`] it returns a
-//! [`SyncAllocator`] if the sink is `Send`, with the feature `std`. Then a lock is held from before the child
-//! is called until its line is written. So the lines are in the order of the calls, each is whole, and
-//! whoever reads that a block was freed has not yet read that the same memory was given out again. It also
-//! means that the child is called by one thread at a time.
-//!
-//! The lock is the standard library's mutex. As with [`ThreadSafeAllocator`], this allocator cannot be Rust's
-//! global allocator.
-//!
-//! A child that is forked while another thread holds the lock hangs in its first call, as with
-//! [`ThreadSafeAllocator`](crate::ThreadSafeAllocator).
+//! With the feature `std`, a lock is held from before the child is called until the call's line is written. So the
+//! lines are in the order of the calls, each line is whole, and the line of a free precedes the line of any allocation
+//! that reuses the memory. It also means that only one thread at a time calls the child.
 //!
 //! # Differences from Zig
 //!
 //! Zig had `LoggingAllocator`, `ScopedLoggingAllocator` and `logToWriterAllocator` in `std.heap`, and has
-//! none of them in 0.15.2; what is left is the option `verbose_log` of its debug allocator. Theirs wrote
+//! none of them in 0.15.2; the option `verbose_log` of its debug allocator remains. Theirs logged
 //! neither addresses nor callers, and were for one thread.
-//!
-//! [`lost_lines`]: LoggingAllocator::lost_lines
-//! [`allocator`]: LoggingAllocator::allocator
-//! [`ThreadSafeAllocator`]: crate::thread_safe
 
 mod call;
 mod exclusive;
@@ -69,7 +36,8 @@ use crate::vtable::{VTable, block, state};
 
 /// Passes every call on to its child, and then writes one line about it to a [`Sink`].
 ///
-/// Arguments, return addresses included, and results are passed on unchanged. Lengths and alignments are in bytes:
+/// Use it to see what a program asks of an allocator, in order. Arguments, return addresses included, and results are
+/// passed on unchanged. Lengths and alignments are in bytes:
 ///
 /// ```text
 /// alloc 100 bytes, aligned to 8: 0x7f5a0c00, called by parser::parse at src/parser.rs:31
@@ -78,12 +46,15 @@ use crate::vtable::{VTable, block, state};
 /// free 0x7f5a0c00, 120 bytes, aligned to 8, called by parser::finish at src/parser.rs:80
 /// ```
 ///
-/// Without the feature `backtrace` the caller is an address, or "an unknown place" if it has none. No memory is allocated
-/// for a line, other than by the sink, and with `backtrace` by what reads the debug information, which allocates from
-/// Rust's global allocator.
+/// Without the feature `backtrace` the caller is shown as an address, or as "an unknown place" if its address is 0.
+/// Writing a line allocates no memory, except in the sink and, with `backtrace`, for reading the debug information,
+/// which uses Rust's global allocator.
 ///
-/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`]. It is also what
-/// [`allocator`] returns. `S` is where the lines go.
+/// `S` is the sink for the lines. `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`]
+/// returns the same kind; a `SyncAllocator` needs the feature `std` and a sink that is `Send`. The sink is then under the
+/// standard library's mutex. So, as with [`ThreadSafeAllocator`](crate::thread_safe), this allocator cannot be the
+/// `#[global_allocator]`, and if a process forks while another thread holds the lock, the first call in the child process
+/// hangs.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;
@@ -100,7 +71,7 @@ use crate::vtable::{VTable, block, state};
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// To the standard error stream:
+/// Logging to the standard error stream:
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;
@@ -112,6 +83,22 @@ use crate::vtable::{VTable, block, state};
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
+/// # What a sink may do
+///
+/// - If it **fails**, the line is lost and counted in [`lost_lines`]. The call and its result are not affected.
+/// - If it **calls this allocator**, because it keeps its text there, the call is passed on to the child like
+///   any other, but gets no line, since that line would lead to the next one. It counts as a lost line.
+/// - If it **calls an allocator above this one** that is in the middle of a call, it breaks
+///   [no-reentry](crate::VTable#no-reentry): a lock deadlocks or aborts
+///   the process, an arena or a pool is out of memory, and others may carry on. Blocks stay disjoint even
+///   then, since sinks are safe code.
+/// - If it **panics**, the process aborts: the table's functions are `extern "C"` and must not unwind.
+/// - If it **exits the process** (`std::process::exit`), destructors of thread-local values may run while allocators
+///   above this one are in the middle of a call. These allocators use no memory that was given back. But a container
+///   whose own call has not returned (a thread-local `Vec` that grows in this allocator) still has its old address,
+///   and its destructor uses it. Call [`std::process::abort`] instead, which runs no destructors.
+///
+/// [`lost_lines`]: LoggingAllocator::lost_lines
 /// [`allocator`]: LoggingAllocator::allocator
 #[doc(alias = "std.heap.LoggingAllocator")]
 #[doc(alias = "ScopedLoggingAllocator")]
@@ -123,7 +110,7 @@ pub struct LoggingAllocator<C: Handle, S: Sink> {
 }
 
 impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
-    /// A handle to this allocator, for one thread since its child is.
+    /// Returns a handle for one thread, like its child's.
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
@@ -132,13 +119,13 @@ impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
 
 #[cfg(feature = "std")]
 impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
-    /// A handle to this allocator, for any number of threads.
+    /// Returns a handle for any number of threads.
     ///
-    /// If the sink is not `Send`, or without the feature `std`, put the allocator around a plain
-    /// [`Allocator`], such as `*PAGE_ALLOCATOR`, for a plain handle.
+    /// If the sink is not `Send`, or without the feature `std`, wrap a plain
+    /// [`Allocator`], such as `*PAGE_ALLOCATOR`, to get a handle for one thread.
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: any thread may call the child, and the sink is used under a lock, by any thread since it
+        // SAFETY: any thread may call the child. The sink is used under a lock, and any thread may use it, since it
         // is `Send`.
         unsafe { SyncAllocator::new_unchecked(self.handle()) }
     }
@@ -148,7 +135,7 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// An allocator that writes its calls to `sink`.
+    /// Creates an allocator that writes its calls to `sink`.
     #[doc(alias = "logToWriterAllocator")]
     #[inline]
     pub const fn init(child_allocator: C, sink: S) -> LoggingAllocator<C, S> {
@@ -156,22 +143,22 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     }
 
     const fn handle(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does.
+        // SAFETY: the functions keep the contract because the child does.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// How many calls have no line: the sink failed, or made the call itself.
+    /// Returns how many calls have no line, because the sink failed or made the call itself.
     pub fn lost_lines(&self) -> usize {
         self.lost_lines.load(Ordering::Relaxed)
     }
 
-    /// The sink. No lines are written meanwhile, since nobody can call.
+    /// Returns the sink. The exclusive borrow ensures that no line is being written.
     #[inline]
     pub fn sink_mut(&mut self) -> &mut S {
         self.sink.get_mut()
     }
 
-    /// The sink, without the allocator.
+    /// Returns the sink and drops the allocator.
     #[inline]
     pub fn into_sink(self) -> S {
         self.sink.into_inner()
@@ -179,7 +166,7 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
 
     /// Calls the child, and writes the line for that call.
     fn log<R>(&self, call: impl FnOnce() -> R, line: impl FnOnce(&R) -> LoggedCall) -> R {
-        // Taken before the call, so that the lines are in the order of the calls. `None` if the sink itself
+        // Entered before the call, so that the lines are in the order of the calls. `None` if the sink itself
         // is calling.
         let sink = self.sink.enter();
         let result = call();
@@ -277,8 +264,8 @@ fn address_of(memory: &Option<NonNull<u8>>) -> Option<usize> {
     memory.map(|memory| memory.addr().get())
 }
 
-// SAFETY: 1. as `handle` says. 2. The sink is its own. If the type is `Send`, its child is a `SyncAllocator`,
-// which any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and behind a lock.
+// SAFETY: 1. See `handle`. 2. The sink belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`,
+// which any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and under a lock.
 unsafe impl<C: Handle, S: Sink> AsAllocator for LoggingAllocator<C, S> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()

@@ -1,12 +1,12 @@
-//! Recording what an allocator does, and showing it.
+//! Allocators that record what a program asks of its allocator.
 //!
-//! Both allocators here stand between a program and some allocator, pass every call on as it is, and pass
-//! every result back. Put one where you want to look.
+//! Both wrap a child, pass every call on to it unchanged, and return its result. Put one wherever you want
+//! to look: above an allocator to see its callers' requests, below it to see its own.
 //!
 //! | | shows |
 //! |---|---|
-//! | [`CountingAllocator`] | how many calls there were, how much memory is in use, and how much it was at most |
-//! | [`LoggingAllocator`] | each call, in a line of its own |
+//! | [`CountingAllocator`] | the number of calls, the memory in use, and its peak |
+//! | [`LoggingAllocator`] | each call, on a line of its own |
 
 pub mod counting;
 pub mod logging;

@@ -6,22 +6,21 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rstest::rstest;
 use zigalloc::{Alignment, AlignmentError, CompareOperator};
-
-use crate::util::alignment_from_c;
+use zigalloc_support::alignment_from_c;
 
 const WORD: u8 = usize::BITS as u8;
 
-/// Every alignment there is.
+/// Every valid alignment.
 fn all() -> impl Iterator<Item = Alignment> {
     (0..WORD).map(|log2| Alignment::from_log2(log2).unwrap())
 }
 
-/// The same for tests with nested loops: only some in Miri, which is slow.
+/// The same for tests with nested loops: a sample under Miri, which is slow.
 fn many() -> impl Iterator<Item = Alignment> {
     all().step_by(if cfg!(miri) { 9 } else { 1 })
 }
 
-/// Addresses around every power of two, and at both ends.
+/// Addresses around every power of two, and at both ends of the address space.
 fn addresses() -> impl Iterator<Item = usize> {
     let around = (0..WORD).flat_map(|log2| {
         let power = 1usize << log2;
@@ -31,7 +30,7 @@ fn addresses() -> impl Iterator<Item = usize> {
     around.chain([0, 3, 100, 0x1234_5678, usize::MAX - 3, usize::MAX - 1, usize::MAX])
 }
 
-/// one byte, the logarithm; the order of alignments is the order of bytes.
+/// an alignment is one byte, its logarithm, and sorts as that byte.
 #[test]
 fn is_the_logarithm() {
     assert_eq!((size_of::<Alignment>(), align_of::<Alignment>()), (1, 1));
@@ -55,7 +54,7 @@ fn is_the_logarithm() {
     assert!(all().is_sorted_by(|a, b| a < b && a.to_byte_units() < b.to_byte_units()));
 }
 
-/// bytes to logarithm and back, up to the highest bit.
+/// bytes convert to a logarithm and back, up to the highest bit.
 #[test]
 fn byte_units_round_trip() {
     for (log2, alignment) in all().enumerate() {
@@ -66,7 +65,7 @@ fn byte_units_round_trip() {
     assert_eq!(Alignment::MAX.to_byte_units(), 1usize << (WORD - 1));
 }
 
-/// 0 and all other numbers that are no power of two are refused.
+/// 0 and other numbers that are not powers of two are errors.
 #[test]
 fn other_byte_counts_are_errors() {
     for bytes in addresses().filter(|bytes| !bytes.is_power_of_two()) {
@@ -75,7 +74,7 @@ fn other_byte_counts_are_errors() {
     }
 }
 
-/// the panic names the function that was called and the number, however many digits it has.
+/// the panic message names the function and the number, however many digits it has.
 #[rstest]
 #[case::zero(0)]
 #[case::three(3)]
@@ -96,7 +95,7 @@ fn from_byte_units_panics(#[case] bytes: usize) {
     );
 }
 
-/// null stays null, a number becomes its alignment.
+/// `None` stays `None`; a number becomes its alignment.
 #[test]
 fn from_byte_units_optional() {
     assert_eq!(Alignment::from_byte_units_optional(None), None);
@@ -105,7 +104,7 @@ fn from_byte_units_optional() {
     }
 }
 
-/// the natural alignment; types without size have one too.
+/// the natural alignment, for zero-sized types too.
 #[test]
 fn of_a_type() {
     #[repr(align(4096))]
@@ -140,7 +139,7 @@ fn comparisons() {
     assert_eq!(Alignment::_8.order(Alignment::_16), Ordering::Less);
 }
 
-/// the neighbours of every address, and whether it is one itself.
+/// rounding agrees with the multiples around every address.
 #[test]
 fn forward_backward_check() {
     let limit = 1u128 << WORD;
@@ -165,7 +164,7 @@ fn forward_backward_check() {
     }
 }
 
-/// where no multiple is left, `forward` panics in every build, with the numbers.
+/// `forward` panics in every build if no multiple is left, and reports the numbers.
 #[rstest]
 #[case(Alignment::_16, usize::MAX - 3)]
 #[case(Alignment::_2, usize::MAX)]
@@ -176,30 +175,30 @@ fn forward_panics(#[case] alignment: Alignment, #[case] address: usize) {
     });
     assert_eq!(
         message,
-        format!("Alignment::forward: no multiple of {alignment} is left at or above {address}")
+        format!("Alignment::forward: no multiple of {alignment} at or above {address} fits in a usize")
     );
     let message = panic_of(|| {
         let _ = alignment.forward_ptr(std::ptr::without_provenance_mut::<u8>(address));
     });
     assert_eq!(
         message,
-        format!("Alignment::forward_ptr: no multiple of {alignment} is left at or above {address}")
+        format!("Alignment::forward_ptr: no multiple of {alignment} at or above {address} fits in a usize")
     );
     assert_eq!(alignment.forward_checked(address), None);
 }
 
-/// what no word can express is seen where it is used, in builds that look.
+/// with debug assertions, using an alignment outside the word's range panics.
 #[test]
-#[cfg_attr(not(debug_assertions), ignore = "a debug assertion")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
 fn an_alignment_from_c_that_cannot_be_panics_with_its_logarithm() {
     let message = panic_of(|| _ = alignment_from_c(200).to_byte_units());
     assert_eq!(
         message,
-        format!("Alignment::to_byte_units: a log2 of 200 came over FFI, above the limit of {}", WORD - 1)
+        format!("Alignment::to_byte_units: log2 200, received over FFI, is above the limit of {}", WORD - 1)
     );
 }
 
-/// pointers move without losing what they point to.
+/// rounding a pointer keeps its provenance.
 #[test]
 fn pointers_keep_their_provenance() {
     #[repr(align(64))]
@@ -211,12 +210,12 @@ fn pointers_keep_their_provenance() {
     let backward = Alignment::_64.backward_ptr(inside);
     assert_eq!((forward, backward), (begin.wrapping_add(64), begin));
     assert!(Alignment::_64.check_ptr(forward) && !Alignment::_2.check_ptr(inside));
-    // SAFETY: both are inside of the buffer; Miri would refuse a pointer made from an integer.
+    // SAFETY: both are inside the buffer; Miri would reject a pointer made from an integer.
     unsafe { (forward.write(1), backward.write(2)) };
     assert_eq!((buffer.0[64], buffer.0[0]), (1, 2));
 }
 
-/// every byte may come from C; those that no word can express are told apart.
+/// C may pass any byte; those outside the word's range are distinguishable.
 #[test]
 fn every_byte_is_receivable() {
     for byte in 0..=u8::MAX {

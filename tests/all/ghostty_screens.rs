@@ -1,4 +1,5 @@
-//! What the example `ghostty` says of the screens that it compares. The example itself needs Ghostty's library.
+//! The messages of the example `ghostty` about the screens that it compares. The example itself needs Ghostty's
+//! library.
 
 #[path = "../../examples/ghostty/screens.rs"]
 mod screens;
@@ -6,7 +7,7 @@ mod screens;
 use rstest::rstest;
 use screens::compare;
 
-/// A failure has its word: the line says what was expected, or what is different.
+/// On failure, the line says what was expected or what differs.
 #[rstest]
 #[case("ab", "ab", false, "2 bytes of text, the same with both allocators", true)]
 #[case("ab", "ab", true, "2 bytes of text, the same with both allocators", true)]

@@ -1,7 +1,7 @@
-//! The tests of the library: the tree of `src`, with `contract` for what holds for every allocator, and `meta` for what
-//! holds for sources and documentation.
+//! Tests of the library. The modules follow the tree of `src`. `contract` has the tests that apply to every
+//! allocator, and `meta` those of sources and documentation.
 //!
-//! The comment above a test names the entries of `docs/surface.toml` that it shows.
+//! The comment above a test names the entries of `docs/surface.toml` that it covers.
 
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 
@@ -17,5 +17,4 @@ mod return_address;
 mod testing;
 mod thread_safe;
 mod trace;
-mod util;
 mod vtable;

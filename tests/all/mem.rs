@@ -1,4 +1,4 @@
-//! The free functions of `std.mem`. The tables of values are Zig 0.15.2's answers.
+//! The free functions of `std.mem`. The tables of values are Zig 0.15.2's results.
 
 use std::ptr::{self, NonNull};
 
@@ -10,7 +10,7 @@ use crate::alignment::panic_of;
 const MAX: usize = usize::MAX;
 const WORD: usize = usize::BITS as usize;
 
-/// Memory at a known boundary.
+/// Memory at a known alignment.
 #[repr(align(64))]
 struct Aligned<T>(T);
 
@@ -36,7 +36,7 @@ fn align_forward_values(#[case] address: usize, #[case] alignment: usize, #[case
     assert_eq!(mem::align_forward_log2(address, alignment.trailing_zeros() as u8), expected);
 }
 
-/// AF-01: the whole run between two multiples.
+/// AF-01: every address between two multiples.
 #[test]
 fn align_forward() {
     for alignment in [1, 2, 4, 8, 64] {
@@ -47,7 +47,7 @@ fn align_forward() {
     }
 }
 
-/// AF-02: the multiple before, or the address itself. Nothing can go wrong.
+/// AF-02: the previous multiple, or the address itself. It cannot fail.
 #[rstest]
 #[case(0, 8, 0)]
 #[case(7, 8, 0)]
@@ -61,7 +61,7 @@ fn align_backward_values(#[case] address: usize, #[case] alignment: usize, #[cas
     assert_eq!(mem::align_backward_any_align(address, alignment), expected);
 }
 
-/// AF-03, AF-04, AF-10: alignments that are no powers of two, and those that are.
+/// AF-03, AF-04, AF-10: alignments that are powers of two, and others.
 #[rstest]
 #[case(0, 0, 0, true)]
 #[case(1, 6, 0, false)]
@@ -110,7 +110,7 @@ fn align_forward_by_logarithm() {
     }
 }
 
-/// AF-06: 0 is no alignment, and asking is no error.
+/// AF-06: 0 is not a valid alignment, but can be checked.
 #[test]
 fn valid_alignments() {
     assert!(!mem::is_valid_align(0));
@@ -141,8 +141,7 @@ fn is_aligned() {
     assert!(mem::is_aligned(0, 1 << (WORD - 1)) && !mem::is_aligned(MAX, 2));
 }
 
-/// AF-09: address 0 is a multiple of every power that a word or one bit more can count; no logarithm
-/// panics.
+/// AF-09: address 0 is aligned to every power of two, even one that does not fit into a word; no logarithm panics.
 #[rstest]
 fn aligned_by_logarithm(#[values(0, 1, 8, 1 << (WORD - 1))] address: usize) {
     for log2 in 0..=u8::MAX {
@@ -156,8 +155,8 @@ fn odd() -> *mut u8 {
     ptr::without_provenance_mut(5)
 }
 
-/// AF-01, AF-02, AF-03, AF-04, AF-05, AF-07, AF-10, AF-11, AF-12: what Zig asserts panics in every build, with a
-/// text that names the function that was called, and the numbers.
+/// AF-01, AF-02, AF-03, AF-04, AF-05, AF-07, AF-10, AF-11, AF-12: Zig's assertions are panics in every build. The
+/// message names the function and the numbers.
 #[rstest]
 #[case(|| _ = mem::align_forward(1, 3), "align_forward: 3 bytes is not a power of two")]
 #[case(|| _ = mem::align_forward(1, 0), "align_forward: 0 bytes is not a power of two")]
@@ -166,27 +165,27 @@ fn odd() -> *mut u8 {
 #[case(|| _ = mem::align_pointer(odd(), 3), "align_pointer: 3 bytes is not a power of two")]
 #[case(|| _ = mem::align_pointer_offset(odd(), 3), "align_pointer_offset: 3 bytes is not a power of two")]
 #[case(|| _ = mem::is_aligned(1, 0), "is_aligned: 0 bytes is not a power of two")]
-#[case(|| _ = mem::align_forward_any_align(1, 0), "align_forward_any_align: an alignment of 0 bytes; the least is 1")]
-#[case(|| _ = mem::align_backward_any_align(1, 0), "align_backward_any_align: an alignment of 0 bytes; the least is 1")]
-#[case(|| _ = mem::is_aligned_any_align(1, 0), "is_aligned_any_align: an alignment of 0 bytes; the least is 1")]
+#[case(|| _ = mem::align_forward_any_align(1, 0), "align_forward_any_align: alignment is 0 bytes; the minimum is 1")]
+#[case(|| _ = mem::align_backward_any_align(1, 0), "align_backward_any_align: alignment is 0 bytes; the minimum is 1")]
+#[case(|| _ = mem::is_aligned_any_align(1, 0), "is_aligned_any_align: alignment is 0 bytes; the minimum is 1")]
 #[case(
     || _ = mem::align_forward(MAX - 2, 16),
-    &format!("align_forward: no multiple of 16 is left at or above {}", MAX - 2)
+    &format!("align_forward: no multiple of 16 at or above {} fits in a usize", MAX - 2)
 )]
 #[case(
     || _ = mem::align_forward_any_align(MAX, 7),
-    &format!("align_forward_any_align: no multiple of 7 is left at or above {MAX}")
+    &format!("align_forward_any_align: no multiple of 7 at or above {MAX} fits in a usize")
 )]
 #[case(
     || _ = mem::align_forward_log2(1, 200),
-    &format!("align_forward_log2: a log2 of 200 is above the limit of {}", WORD - 1)
+    &format!("align_forward_log2: log2 200 is above the limit of {}", WORD - 1)
 )]
-#[case(|| _ = mem::align_forward_log2(MAX, 1), &format!("align_forward_log2: no multiple of 2 is left at or above {MAX}"))]
+#[case(|| _ = mem::align_forward_log2(MAX, 1), &format!("align_forward_log2: no multiple of 2 at or above {MAX} fits in a usize"))]
 fn panics(#[case] f: fn(), #[case] message: &str) {
     assert_eq!(panic_of(f), message);
 }
 
-/// AF-11: elements, not bytes; null for misfits and beyond the last address.
+/// AF-11: the offset is in elements, not bytes; null if no whole number of elements fits, or past the last address.
 #[test]
 fn align_pointer_offsets() {
     const NULL: usize = MAX;
@@ -210,11 +209,11 @@ fn align_pointer_offsets() {
     row::<u64>(alignments, 24, [0, 0, 0, 1, 5]);
     row::<[u8; 24]>(alignments, 16, [0, 0, 0, 0, 2]);
     row::<[u8; 24]>(alignments, 40, [0, 0, 0, NULL, 1]);
-    // Elements without size lead nowhere.
+    // Zero-sized elements never reach another address.
     row::<()>(alignments, 8, [0, 0, 0, NULL, NULL]);
 }
 
-/// AF-11: a pointer is trusted to have its type's alignment.
+/// AF-11: a pointer is assumed to have its type's alignment.
 #[test]
 fn align_pointer_offset_trusts_the_type() {
     let odd = ptr::without_provenance_mut::<u32>(13);
@@ -235,12 +234,12 @@ fn align_pointer() {
     fits::<u32>(0x10, 2, 0x10);
     fits::<u32>(0x4, 16, 0x10);
     fits::<u32>(0x4, 1, 0x4);
-    // What Zig writes as `[*]align(1) u32`.
+    // In Zig, `[*]align(1) u32`.
     does_not::<[u8; 4]>(0x3, 2);
     does_not::<u32>(MAX - 3, 8);
 }
 
-/// AF-12: the result may be used, so it has kept its provenance.
+/// AF-12: the result can be dereferenced, so it has kept its provenance.
 #[test]
 fn align_pointer_keeps_provenance() {
     let mut buffer = Aligned([0u8; 128]);
@@ -250,7 +249,7 @@ fn align_pointer_keeps_provenance() {
     assert_eq!(buffer.0[64], 7);
 }
 
-/// AF-13: every begin and length: the begin moves up, the end stays, no bytes is not null.
+/// AF-13: for every start and length: the start moves up, the end stays, and an empty result is not null.
 #[test]
 fn align_in_bytes_moves_the_begin() {
     let mut buffer = Aligned([0u8; 64]);
@@ -258,7 +257,7 @@ fn align_in_bytes_moves_the_begin() {
     let step = if cfg!(miri) { 5 } else { 1 };
     for begin in (0..34).step_by(step) {
         for len in (0..31).step_by(step) {
-            // SAFETY: `begin` is inside of the buffer.
+            // SAFETY: `begin` is inside the buffer.
             let bytes = NonNull::slice_from_raw_parts(unsafe { base.add(begin) }, len);
             let aligned_begin = begin.next_multiple_of(16);
             let expected = (begin + len).checked_sub(aligned_begin).map(|len| (aligned_begin, len));
@@ -273,7 +272,7 @@ fn align_in_bytes_moves_the_begin() {
     }
 }
 
-/// AF-13: at the end of the address space there is no tail.
+/// AF-13: no tail is left at the end of the address space.
 #[test]
 fn align_in_bytes_at_the_end() {
     let at = |address| NonNull::new(ptr::without_provenance_mut::<u8>(address)).unwrap();
@@ -290,7 +289,7 @@ fn align_in_slice_cuts_to_whole_elements() {
     let base = NonNull::from(&mut buffer.0).cast::<u32>();
     for begin in 0..6 {
         for len in 0..7 {
-            // SAFETY: `begin` is inside of the buffer.
+            // SAFETY: `begin` is inside the buffer.
             let slice = NonNull::slice_from_raw_parts(unsafe { base.add(begin) }, len);
             let first = begin.next_multiple_of(4);
             let expected = (begin + len).checked_sub(first).map(|len| (first * 4, len));
@@ -298,25 +297,24 @@ fn align_in_slice_cuts_to_whole_elements() {
             assert_eq!(tail.map(|tail| (tail.as_ptr().addr() - base.addr().get(), tail.len())), expected);
         }
     }
-    // Elements of six bytes at address 2: of 24 bytes 10 are left behind the boundary.
+    // Elements of six bytes, starting at address 2: 10 of the 24 bytes lie past the boundary.
     let base = NonNull::from(&mut buffer).cast::<u8>();
-    // SAFETY: inside of the buffer.
+    // SAFETY: inside the buffer.
     let slice = NonNull::slice_from_raw_parts(unsafe { base.add(2) }.cast::<[u16; 3]>(), 4);
     assert_eq!(mem::align_in_slice::<_, 16>(slice).unwrap().len(), 1);
 }
 
-/// AF-14: elements without size cannot be counted.
+/// AF-14: zero-sized elements cannot be counted.
 #[test]
 fn align_in_slice_of_nothing() {
     let units = NonNull::slice_from_raw_parts(NonNull::<()>::dangling(), 3);
     assert_eq!(
         panic_of(|| _ = mem::align_in_slice::<_, 16>(units)),
-        "align_in_slice: elements of the type () have 0 bytes; the least is 1"
+        "align_in_slice: elements of type () have 0 bytes; the minimum is 1"
     );
 }
 
-/// AF-15: one element more at the same address, of a type without sentinel; other slices stay as they
-/// are.
+/// AF-15: one more element at the same address, in a slice type without sentinel; other slices are unchanged.
 #[test]
 fn absorb_sentinel() {
     let mut buffer = [1u8, 2, 3, 0];
@@ -337,12 +335,12 @@ fn absorb_sentinel() {
     assert_eq!(array.len(), 3);
 }
 
-/// The bytes of an item, in the machine's order, and they can be written.
+/// The bytes of an item, in native order, which can be written.
 #[test]
 fn as_bytes() {
     let mut number = 0xC0DE_FACE_u32;
     let bytes = mem::as_bytes(NonNull::from(&mut number));
-    // SAFETY: the bytes of `number`, which nothing else uses meanwhile.
+    // SAFETY: the bytes of `number`, which nothing else accesses in between.
     unsafe {
         assert_eq!(bytes.as_ref(), 0xC0DE_FACE_u32.to_ne_bytes());
         bytes.cast::<u8>().write_bytes(0, bytes.len());
@@ -357,7 +355,7 @@ fn as_bytes() {
     assert_eq!(mem::as_bytes(NonNull::<()>::dangling()).len(), 0);
 }
 
-/// AF-17: the length is divided exactly.
+/// AF-17: the length divides exactly.
 #[test]
 fn bytes_as_slice() {
     let mut bytes = Aligned([0xDE_u8, 0xAD, 0xBE, 0xEF]);
@@ -367,14 +365,14 @@ fn bytes_as_slice() {
     assert_eq!(numbers.iter().map(|n| u16::from_be(*n)).collect::<Vec<_>>(), [0xDEAD, 0xBEEF]);
 }
 
-/// AF-17: the elements are where the bytes are, even where that is no address for them.
+/// AF-17: the elements start where the bytes do, even at an unaligned address.
 #[test]
 fn bytes_as_slice_keeps_pointer_alignment() {
     let mut bytes = Aligned([0u8, 1, 2, 3, 4]);
     let odd = NonNull::from(&mut bytes.0[1..]);
     let numbers = mem::bytes_as_slice::<u32>(odd);
     assert_eq!((numbers.addr(), numbers.len()), (odd.addr(), 1));
-    // SAFETY: four bytes, read as what has no alignment.
+    // SAFETY: four bytes, read without alignment.
     assert_eq!(unsafe { numbers.cast::<u32>().read_unaligned() }, u32::from_ne_bytes([1, 2, 3, 4]));
 }
 
@@ -390,7 +388,7 @@ fn bytes_as_slice_on_a_packed_struct() {
     assert_eq!(unsafe { mem::bytes_as_slice::<F>(NonNull::from(&mut bytes[..])).as_ref() }[0].a, 9);
 }
 
-/// AF-17: aligned bytes can be read as what needs the alignment.
+/// AF-17: aligned bytes can be read as elements that need the alignment.
 #[test]
 fn bytes_as_slice_with_specified_alignment() {
     let mut bytes = Aligned([0x33u8; 4]);
@@ -399,7 +397,7 @@ fn bytes_as_slice_with_specified_alignment() {
     assert_eq!(unsafe { slice.as_ref() }, [0x3333_3333]);
 }
 
-/// AF-17: elements without size, and no bytes, are an empty slice.
+/// AF-17: zero-sized elements, or no bytes, give an empty slice.
 #[test]
 fn bytes_as_slice_with_zero_bit_element_type() {
     let mut bytes = [1u8, 2, 3, 4];
@@ -416,7 +414,7 @@ fn bytes_as_slice_of_a_fraction() {
     assert_eq!(message, "bytes_as_slice: 5 bytes are not a multiple of the element's 2");
 }
 
-/// AF-16: as many bytes as the elements have.
+/// AF-16: the bytes of all elements.
 #[test]
 fn slice_as_bytes() {
     let mut numbers = [0xDEAD_u16.to_be(), 0xBEEF_u16.to_be()];
@@ -425,7 +423,7 @@ fn slice_as_bytes() {
     assert_eq!(unsafe { bytes.as_ref() }, b"\xDE\xAD\xBE\xEF");
 }
 
-/// AF-16: the sentinel is not one of the elements; no elements keep their address.
+/// AF-16: the sentinel is not an element; an empty slice keeps its address.
 #[test]
 fn slice_as_bytes_with_sentinel_slice() {
     let mut buffer = [7u16, 0];
@@ -435,14 +433,14 @@ fn slice_as_bytes_with_sentinel_slice() {
     assert_eq!(mem::slice_as_bytes(SentinelSlice::<u16>::from_raw_parts(first, 1)).len(), 2);
 }
 
-/// AF-16: elements without size have no bytes.
+/// AF-16: zero-sized elements have no bytes.
 #[test]
 fn slice_as_bytes_with_zero_bit_element_type() {
     let mut lots_of_nothing = [(); 10_000];
     assert_eq!(mem::slice_as_bytes(NonNull::from(&mut lots_of_nothing)).len(), 0);
 }
 
-/// AF-16, AF-17: there and back, over the same memory.
+/// AF-16, AF-17: a round trip over the same memory.
 #[test]
 fn slice_as_bytes_and_bytes_as_slice_back() {
     let mut numbers = [1i32, 2, 3, 4];
@@ -450,7 +448,7 @@ fn slice_as_bytes_and_bytes_as_slice_back() {
     let bytes = mem::slice_as_bytes(slice);
     assert_eq!(bytes.len(), 4 * 4);
     let again = mem::bytes_as_slice::<i32>(bytes);
-    // SAFETY: all three are the same sixteen bytes, used one after the other.
+    // SAFETY: all three are the same sixteen bytes, accessed one after another.
     unsafe {
         bytes.cast::<u8>().add(4).write_bytes(0, 4);
         assert_eq!(slice.as_ref(), [1, 0, 3, 4]);
@@ -459,22 +457,19 @@ fn slice_as_bytes_and_bytes_as_slice_back() {
     }
 }
 
-/// AF-16: more bytes than there are addresses.
+/// AF-16: a byte count that overflows the address space panics.
 #[test]
 fn slice_as_bytes_overflows() {
     let slice = NonNull::slice_from_raw_parts(NonNull::<u16>::dangling(), MAX);
     let message = panic_of(|| _ = mem::slice_as_bytes(slice));
-    assert_eq!(
-        message,
-        format!("slice_as_bytes: {MAX} elements of 2 bytes are more than the limit of {MAX}")
-    );
+    assert_eq!(message, format!("slice_as_bytes: {MAX} elements of 2 bytes exceed the limit of {MAX} bytes"));
     assert_eq!(
         panic_of(|| _ = mem::align_in_slice::<_, 16>(slice)),
-        format!("align_in_slice: {MAX} elements of 2 bytes are more than the limit of {MAX}")
+        format!("align_in_slice: {MAX} elements of 2 bytes exceed the limit of {MAX} bytes")
     );
 }
 
-/// The functions over bytes and those of `Alignment` say the same.
+/// The functions over bytes agree with those of `Alignment`.
 #[test]
 fn both_generations_agree() {
     for address in (0..300).chain([MAX - 63, MAX / 2, MAX / 2 + 1]) {

@@ -1,8 +1,7 @@
-//! Return addresses: they name the line of the user's code that called, in debug and in release builds.
+//! Return addresses identify the calling line of the user's code, in debug and release builds.
 //!
-//! An address that points anywhere else would not be noticed by the tests of the interface; a leak
-//! report would blame the wrong line. So these tests look the addresses up in the debug information of
-//! their own binary.
+//! The tests of the interface would not notice a wrong address, but a leak report would then blame the wrong line. So
+//! these tests look addresses up in the debug information of their own binary.
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
@@ -10,10 +9,9 @@ use std::ops::RangeInclusive;
 
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{Allocator, Sentinel, SentinelSlice, SlicePtr, return_address};
+use zigalloc_support::{Call, Recorder};
 
-use crate::util::{Call, Recorder};
-
-/// Where the program counter can be read.
+/// Targets on which the program counter can be read.
 const KNOWN: bool =
     cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"), not(miri)));
 
@@ -21,7 +19,7 @@ const KNOWN: bool =
 #[track_caller]
 fn assert_resolves(address: usize, function: &str, lines: &RangeInclusive<u32>) {
     let mut found = Vec::new();
-    // One address can be in several functions, those that were inlined and the one that has them.
+    // One address can be in several functions: an outer one and those inlined into it.
     backtrace::resolve(address as *mut c_void, |symbol| {
         let name = symbol.name().map_or_else(String::new, |name| format!("{name:#}"));
         let file =
@@ -39,21 +37,20 @@ fn assert_resolves(address: usize, function: &str, lines: &RangeInclusive<u32>) 
     );
 }
 
-// The tests call the allocator from their own body and not from a closure, because what was inlined
-// is found by its bare name, and all closures have the same.
+// The tests call the allocator from their own body, not from a closure: inlined functions are found by their bare
+// name, and all closures share one.
 
-/// What the allocator in a test gets its memory from.
+/// The memory of a test's allocator.
 fn buffer() -> [MaybeUninit<u8>; 4096] {
     [const { MaybeUninit::uninit() }; 4096]
 }
 
-/// The return addresses of the calls since the last time.
+/// Takes the return addresses of the calls since the last time.
 fn ret_addrs(recorder: &Recorder<'_>) -> Vec<usize> {
     recorder.take().iter().map(Call::ret_addr).collect()
 }
 
-/// Asserts that there were `count` calls of the vtable, all with the same address, and that it is in
-/// `function` on one of `lines`.
+/// Asserts that there were `count` vtable calls, all with the same address, in `function` on one of `lines`.
 #[track_caller]
 fn assert_calls(recorder: &Recorder<'_>, count: usize, function: &str, lines: RangeInclusive<u32>) {
     let ret_addrs = ret_addrs(recorder);
@@ -76,7 +73,7 @@ fn return_address_is_here() {
     }
 }
 
-/// M-20, M-21, M-23, M-24, M-25, M-27, M-28, M-40: what allocates and what frees.
+/// M-20, M-21, M-23, M-24, M-25, M-27, M-28, M-40: functions that allocate and free.
 #[test]
 fn allocating_and_freeing_name_their_line() {
     let mut buffer = buffer();
@@ -147,8 +144,8 @@ fn allocating_and_freeing_name_their_line() {
     }
 }
 
-/// M-31, M-35, M-36, M-37: what changes a length, all calls of one with one address; to 0 it is the
-/// caller's as well (Zig passes one of its own then).
+/// M-31, M-35, M-36, M-37: functions that change a length. All vtable calls of one have the same address; also for a
+/// length of 0, where Zig passes an address of its own.
 #[test]
 fn changing_a_length_names_its_line() {
     let mut buffer = buffer();
@@ -201,7 +198,7 @@ fn changing_a_length_names_its_line() {
     }
 }
 
-/// M-41, M-42, M-43, M-44, M-45: what copies and what prints, which in Zig pass an address of their own.
+/// M-41, M-42, M-43, M-44, M-45: `dupe` and `print`. In Zig, they pass an address of their own.
 #[test]
 fn copying_and_printing_name_their_line() {
     let mut buffer = buffer();
@@ -232,7 +229,7 @@ fn copying_and_printing_name_their_line() {
 
     recorder.refuse_resize.set(true);
     let number = copy.len();
-    // A buffer, then an exact one: alloc, remap, alloc, free.
+    // A buffer, then an exact block: alloc, remap, alloc, free.
     let begin = line!();
     let text = a.print(format_args!("{number}")).unwrap();
     check(4, begin..=line!());
@@ -244,7 +241,7 @@ fn copying_and_printing_name_their_line() {
     assert_eq!(text.len(), 1);
 }
 
-/// M-24: an own function of the user is named, not the one that calls it.
+/// M-24: the address is in the user's function that allocates, not in its caller.
 #[test]
 fn the_function_that_allocates_is_named() {
     #[inline(never)]
@@ -273,10 +270,10 @@ fn the_function_that_allocates_is_named() {
     assert_calls(&recorder, 1, "inlined_helper", lines);
 }
 
-/// M-20, M-24: calls that look alike keep apart, even on one line; a loop is one line.
+/// M-20, M-24: identical calls have different addresses, even on one line; a loop is one line.
 #[cfg_attr(
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
-    ignore = "no caller has an address here"
+    ignore = "calls have no return address in Miri and on some processors"
 )]
 #[test]
 fn every_call_site_has_its_own_address() {
@@ -295,16 +292,16 @@ fn every_call_site_has_its_own_address() {
         assert!(a.alloc::<u64>(n).is_ok());
     }
     let lines = begin..=line!();
-    // A loop that is unrolled has several, all of one line.
+    // An unrolled loop has several addresses, all of one line.
     for address in ret_addrs(&recorder) {
         assert_resolves(address, "every_call_site_has_its_own_address", &lines);
     }
 }
 
-/// M-24: in branches too, except that optimisation may give two of them the address of one.
+/// M-24: the same in branches, except that optimisation may merge the addresses of two.
 #[cfg_attr(
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
-    ignore = "no caller has an address here"
+    ignore = "calls have no return address in Miri and on some processors"
 )]
 #[test]
 fn branches_have_addresses_of_their_function() {

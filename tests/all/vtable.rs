@@ -1,4 +1,4 @@
-//! The raw layer: the two structs as C sees them, the functions that refuse, and the handles.
+//! The raw layer: the C structs, the stock functions that refuse, and the handles.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -11,15 +11,14 @@ use zigalloc::{
     Alignment, Allocator, AsAllocator, Error, Handle, SlicePtr, SyncAllocator, VTable, no_alloc, no_free,
     no_remap, no_resize, state,
 };
-
-use crate::util::{Recorder, alignment_from_c, alone, assert_aborted, run_alone};
+use zigalloc_support::{Recorder, Sent, alignment_from_c, alone, assert_aborted, run_alone};
 
 const MAX: usize = usize::MAX;
 const WORD: usize = size_of::<usize>();
 
-// ---- an allocator that only listens ----
+// ---- an allocator that records calls ----
 
-/// The arguments of one call of a vtable function, as they arrived.
+/// The arguments of one call of a vtable function, as received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
     Alloc(usize, Alignment, usize),
@@ -28,7 +27,7 @@ enum Heard {
     Free(usize, usize, Alignment, usize),
 }
 
-/// Writes down its arguments and answers what it is told to. Never has memory.
+/// Records its arguments and returns what it is set to return. Never has memory.
 #[derive(Default)]
 struct Listener {
     heard: RefCell<Vec<Heard>>,
@@ -41,7 +40,7 @@ impl Listener {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the pointers that it answers are never used for anything.
+        // SAFETY: the pointers that it returns are never dereferenced.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -106,7 +105,7 @@ fn slice_at(address: usize, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::new(ptr::without_provenance_mut(address)).unwrap(), len)
 }
 
-/// M-05, M-06, M-07, M-08, M-12: every argument arrives as it is, and every answer comes back as it is.
+/// M-05, M-06, M-07, M-08, M-12: arguments and results are passed through unchanged.
 #[rstest]
 fn raw_calls_pass_everything_unchanged(#[values(1, 8, 0x7FFF_FFFF, MAX - 1, MAX)] len: usize) {
     for log2 in [0, 3, 12, WORD as u8 * 8 - 1, 64, 255] {
@@ -124,7 +123,7 @@ fn raw_calls_pass_unchanged(len: usize, log2: u8, ret_addr: usize) {
         listener.pointer.set(pointer);
         listener.boolean.set(boolean);
         let answer = listener.answer();
-        // SAFETY: the listener allows anything.
+        // SAFETY: the recorder accepts any arguments.
         unsafe {
             assert_eq!(a.raw_alloc(len, alignment, ret_addr), answer);
             assert_eq!(a.raw_resize(memory, alignment, len - 1, ret_addr), boolean);
@@ -141,12 +140,12 @@ fn raw_calls_pass_unchanged(len: usize, log2: u8, ret_addr: usize) {
     }
 }
 
-/// M-12: raw memory is as the allocator left it.
+/// M-12: the raw calls leave memory unchanged.
 #[test]
 fn raw_calls_write_nothing() {
     let mut buffer = [0x77u8; 64];
     let bytes = NonNull::from(&mut buffer).cast::<MaybeUninit<u8>>();
-    // SAFETY: the buffer is used through the allocator only, until it is looked at again.
+    // SAFETY: the buffer is accessed through the allocator only, until it is inspected below.
     let fixed_buffer =
         FixedBufferAllocator::init(unsafe { NonNull::slice_from_raw_parts(bytes, 64).as_mut() });
     let a = fixed_buffer.allocator();
@@ -161,7 +160,7 @@ fn raw_calls_write_nothing() {
     assert_eq!(buffer, [0x77; 64]);
 }
 
-// ---- what C sees ----
+// ---- the C view ----
 
 /// `struct { void *ctx; const VTable *vtable; }`, as a C header declares it.
 #[repr(C)]
@@ -196,7 +195,7 @@ fn layout() {
     assert_eq!(size_of::<Option<SyncAllocator<'_>>>(), 2 * WORD);
     assert_eq!(align_of::<Allocator<'_>>(), align_of::<CAllocator>());
 
-    // And where the two words really are.
+    // The positions of the two words in memory.
     let listener = Listener::default();
     let a = listener.allocator();
     // SAFETY: an allocator is two initialised pointers.
@@ -205,7 +204,7 @@ fn layout() {
     assert_eq!(a.ptr().cast_const().cast(), &raw const listener);
 }
 
-/// M-02, M-04: there is one error, so a result is as large as a pointer that may be null.
+/// M-02, M-04: there is only one error, so a result is as large as a nullable pointer.
 #[test]
 fn one_error() {
     let Err(Error::OutOfMemory) = Allocator::FAILING.create::<u8>() else { panic!("it must fail") };
@@ -214,14 +213,14 @@ fn one_error() {
     assert_eq!(size_of::<Result<NonNull<u8>, Error>>(), WORD);
 }
 
-/// M-01, M-04, M-05, M-06, M-07, M-08: C code reads the handle through its own declarations and calls
-/// what it finds there.
+/// M-01, M-04, M-05, M-06, M-07, M-08: C code reads the handle through its own declarations and calls the functions
+/// that it finds.
 #[test]
 fn c_code_calls_a_handle() {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 64];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let handle = fixed_buffer.allocator();
-    // SAFETY: the structs are laid out alike (see `layout`), and so are the functions' arguments.
+    // SAFETY: the structs have the same layout (see `structs_have_the_c_layout`), and so do the functions' arguments.
     let c = unsafe { (&raw const handle).cast::<CAllocator>().read() };
     // SAFETY: the vtable is static, and the calls keep the contract.
     unsafe {
@@ -240,7 +239,7 @@ fn c_code_calls_a_handle() {
     assert_eq!(fixed_buffer.end_index(), 0);
 }
 
-/// M-01, M-04: and a struct that C has filled in is a handle.
+/// M-01, M-04: a struct that C fills in is a handle.
 #[test]
 fn a_handle_from_c() {
     struct State {
@@ -249,8 +248,8 @@ fn a_handle_from_c() {
     }
     unsafe extern "C" fn c_alloc(ctx: *mut c_void, len: usize, log2: u8, _: usize) -> *mut c_void {
         let state = ctx.cast::<State>();
-        // SAFETY: the state that is passed below. The flag alone is touched: a reference to all of it
-        // would end the block that is in it.
+        // SAFETY: the state passed below. Only the flag is accessed: a reference to the whole state would invalidate
+        // the block in it.
         unsafe {
             if (*state).lives || len > 32 || log2 != 0 {
                 return ptr::null_mut();
@@ -287,7 +286,7 @@ fn a_handle_from_c() {
 
     let mut state = State { bytes: [0; 32], lives: false };
     let c = CAllocator { ctx: (&raw mut state).cast(), vtable: &raw const VTABLE };
-    // SAFETY: the structs are laid out alike, and the functions keep the contract.
+    // SAFETY: the structs have the same layout, and the functions keep the contract.
     let a = unsafe { (&raw const c).cast::<Allocator<'_>>().read() };
     let memory = a.dupe(b"from Rust").unwrap();
     assert_eq!(a.alloc::<u8>(1), Err(Error::OutOfMemory));
@@ -303,8 +302,7 @@ fn a_handle_from_c() {
     assert!(!state.lives);
 }
 
-/// A-01, M-05: a logarithm that no word has is "no memory", not a wrong shift; the next request is
-/// served as if nothing had been.
+/// A-01, M-05: an alignment out of range gives null, not an overlong shift; the next request succeeds.
 #[rstest]
 fn invalid_alignments_are_refused(#[values(WORD as u8 * 8, 65, 100, 128, 200, 255)] log2: u8) {
     let alignment = alignment_from_c(log2.max(WORD as u8 * 8));
@@ -327,14 +325,14 @@ fn invalid_alignments_are_refused(#[values(WORD as u8 * 8, 65, 100, 128, 200, 25
     refuses(arena.allocator());
 }
 
-// ---- the functions that refuse ----
+// ---- the stock functions ----
 
-/// M-09: null, false, null and nothing, whatever the arguments.
+/// M-09: they return null, false, null and nothing, whatever the arguments.
 #[rstest]
 fn stock_entries(#[values(0, 1, MAX)] number: usize, #[values(0, 255)] log2: u8) {
     let (ctx, memory) = (ptr::without_provenance_mut(number), ptr::without_provenance_mut(number));
     let alignment = alignment_from_c(log2);
-    // SAFETY: these are safe for any arguments.
+    // SAFETY: these accept any arguments.
     unsafe {
         assert!(no_alloc(ctx, number, alignment, number).is_none());
         assert!(!no_resize(ctx, memory, number, alignment, number, number));
@@ -343,14 +341,14 @@ fn stock_entries(#[values(0, 1, MAX)] number: usize, #[values(0, 255)] log2: u8)
     }
 }
 
-/// M-09: a table of all four is an allocator: every request fails, every free is ignored.
+/// M-09: a vtable of all four is an allocator: every request fails, and every free is ignored.
 #[test]
 fn stock_entries_make_a_table() {
     static VTABLE: VTable = VTable { alloc: no_alloc, resize: no_resize, remap: no_remap, free: no_free };
     // SAFETY: it never makes a block.
     let a = unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &VTABLE) };
     assert_eq!(a.alloc::<u8>(1), Err(Error::OutOfMemory));
-    // SAFETY: the functions ignore what they are given, and so does everything here.
+    // SAFETY: the functions ignore their arguments, and so do these calls.
     unsafe {
         assert!(!a.raw_resize(slice_at(1, 1), Alignment::_1, 2, 0));
         assert_eq!(a.raw_remap(slice_at(1, 1), Alignment::_1, 2, 0), None);
@@ -358,7 +356,7 @@ fn stock_entries_make_a_table() {
     }
 }
 
-/// M-11: it fails at the implementation, not in the interface, however much is asked for.
+/// M-11: the implementation refuses, not the interface, whatever the length.
 #[test]
 fn failing() {
     let f = Allocator::FAILING;
@@ -371,8 +369,7 @@ fn failing() {
     assert_eq!(SyncAllocator::FAILING.create::<u64>(), Err(Error::OutOfMemory));
 }
 
-/// M-10: nothing can have come from it, so what resizes, remaps or frees is wrong and is stopped, in
-/// every build.
+/// M-10: it has no blocks, so resizing, remapping or freeing one is a bug. It aborts in every build.
 #[test]
 fn failing_aborts() {
     let name = "vtable::failing_aborts";
@@ -380,7 +377,7 @@ fn failing_aborts() {
         format!("Allocator::FAILING: {operation} of a block it never allocated (16 bytes at 0x1000)")
     };
     if let Some(operation) = alone() {
-        // SAFETY: none; the test is that the process ends here.
+        // SAFETY: none; the process must abort here.
         unsafe {
             let (f, memory) = (Allocator::FAILING, slice_at(0x1000, 16));
             match operation.as_str() {
@@ -402,7 +399,7 @@ fn failing_aborts() {
 
 // ---- handles ----
 
-/// M-01: copies are the same allocator: what one gave, another may resize and free.
+/// M-01: copies refer to the same allocator: a block from one can be resized and freed through another.
 #[test]
 fn copies_are_equivalent() {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 64];
@@ -424,7 +421,7 @@ fn copies_are_equivalent() {
     assert_eq!(fixed_buffer.end_index(), 0);
 }
 
-/// M-01: the same for threads, where the type allows them.
+/// M-01: the same across threads, for the type that allows them.
 #[test]
 fn copies_are_equivalent_across_threads() {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 64];
@@ -433,13 +430,15 @@ fn copies_are_equivalent_across_threads() {
     let address = std::thread::scope(|scope| {
         let memory = scope.spawn(move || Sent(allocator.dupe(b"12").unwrap())).join().unwrap();
         let shared = &allocator;
-        // SAFETY: the block of one allocator, with its length, handed over by joining.
-        let longer =
-            scope.spawn(move || unsafe { Sent(shared.realloc(memory.get(), 20).unwrap()) }).join().unwrap();
+        // SAFETY: a block of this allocator with its length; joining hands it over.
+        let longer = scope
+            .spawn(move || unsafe { Sent(shared.realloc(memory.received(), 20).unwrap()) })
+            .join()
+            .unwrap();
         // SAFETY: as above.
-        assert_eq!(unsafe { &longer.get().as_ref()[..2] }, b"12");
+        assert_eq!(unsafe { &longer.0.as_ref()[..2] }, b"12");
         scope.spawn(move || {
-            let memory = longer.get();
+            let memory = longer.received();
             // SAFETY: as above.
             unsafe { shared.free(memory) };
             memory.addr()
@@ -450,19 +449,7 @@ fn copies_are_equivalent_across_threads() {
     assert_eq!(fixed_buffer.end_index(), 0);
 }
 
-/// A block on its way to another thread.
-struct Sent(NonNull<[u8]>);
-
-impl Sent {
-    fn get(&self) -> NonNull<[u8]> {
-        self.0
-    }
-}
-
-// SAFETY: only the holder uses the block.
-unsafe impl Send for Sent {}
-
-/// The thread-safe handle is the same two words, and gives the other one in four ways.
+/// The thread-safe handle has the same two words and converts to the other in four ways.
 #[test]
 fn sync_handles_are_handles() {
     let sync = SyncAllocator::FAILING;
@@ -476,7 +463,7 @@ fn sync_handles_are_handles() {
     assert_eq!(parts(*unsafe { SyncAllocator::new_unchecked(sync.as_allocator()) }), expected);
 }
 
-/// A handle can be made at compile time, and kept in a static.
+/// A handle can be made at compile time and kept in a static.
 #[test]
 fn handles_are_constants() {
     static VTABLE: VTable = VTable { alloc: no_alloc, resize: no_resize, remap: no_remap, free: no_free };
@@ -486,7 +473,7 @@ fn handles_are_constants() {
     const PTR: *mut () = Allocator::FAILING.ptr();
     const TABLE: &VTable = Allocator::FAILING.vtable();
     assert!(ALLOCATOR.alloc::<u8>(1).is_err() && PTR.is_null());
-    // SAFETY: `no_alloc` takes anything.
+    // SAFETY: `no_alloc` accepts any arguments.
     assert!(unsafe { (TABLE.alloc)(PTR, 1, Alignment::_1, 0) }.is_none());
 }
 
@@ -501,9 +488,8 @@ fn prints_its_state_only() {
     assert!(format!("{:?}", a.vtable()).starts_with("VTable { alloc: 0x"));
 }
 
-/// With the feature `backtrace` a handle tells which kind of allocator it belongs to, by the name of a function.
-/// Without, there is an address. How much of the function's path is known depends on what debug information
-/// the program has.
+/// With the feature `backtrace`, `Debug` identifies the kind of allocator by a function name. Without it, `Debug`
+/// shows an address. How much of the function's path is known depends on the program's debug information.
 #[test]
 #[cfg(feature = "std")]
 fn debug_names_the_kind() {

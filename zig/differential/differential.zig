@@ -127,17 +127,14 @@ const Child = struct {
     /// Of a hundred allocations, how many fail; of a hundred resizes, how many are granted.
     fails: usize,
     grants: usize,
-    random: u64,
+    random: std.Random.SplitMix64,
 
     fn allocator(child: *Child) Allocator {
         return .{ .ptr = child, .vtable = &.{ .alloc = alloc, .resize = resize, .remap = remap, .free = free } };
     }
 
     fn percent(child: *Child) usize {
-        child.random ^= child.random << 13;
-        child.random ^= child.random >> 7;
-        child.random ^= child.random << 17;
-        return child.random % 100;
+        return child.random.next() % 100;
     }
 
     fn alloc(ctx: *anyopaque, len: usize, alignment: Alignment, _: usize) ?[*]u8 {
@@ -187,8 +184,7 @@ fn runProgram(header: *Words) void {
     const subject = std.meta.stringToEnum(Subject, header.word()).?;
     const start = header.number();
     const len = header.number();
-    var child: Child = .{ .end = start, .fails = header.number(), .grants = header.number(), .random = header.number() };
-    child.random = child.random * 2 + 1;
+    var child: Child = .{ .end = start, .fails = header.number(), .grants = header.number(), .random = .init(header.number()) };
 
     var fixed: FixedBufferAllocator = .init(area[start..][0..len]);
     // Only one subject has both.

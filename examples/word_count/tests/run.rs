@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rstest::rstest;
+use zigalloc_support::Random;
 
 // ---- running things ----
 
@@ -128,17 +129,10 @@ fn compare_with(expected: &Counts, files: &[PathBuf], threads: usize, allocator:
 
 // ---- files that are counted ----
 
-/// Bytes that look random: splitmix64.
+/// Bytes that look random.
 fn random_bytes(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 32) as u8
-    };
-    (0..len).map(|_| next()).collect()
+    let mut random = Random::new(seed);
+    (0..len).map(|_| (random.number() >> 32) as u8).collect()
 }
 
 /// Files with everything that is not ordinary text. The example's chunks are 64 KiB long.

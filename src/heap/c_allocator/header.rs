@@ -1,6 +1,6 @@
-//! Aligned blocks of a C library that has only `malloc`.
+//! Aligned blocks over a C library that has only `malloc`.
 //!
-//! A block lies inside one from `malloc`, which is long enough for a word and for the alignment:
+//! Each block lies inside one from `malloc` that has room for a word and for the alignment:
 //!
 //! ```text
 //!   raw            raw + padding
@@ -17,22 +17,22 @@ use core::ptr::NonNull;
 use super::as_void;
 use crate::alignment::Alignment;
 
-/// What is in front of a block: the address from `malloc`.
+/// The header of a block: the address that `malloc` returned.
 type Header = NonNull<u8>;
 const HEADER_SIZE: usize = size_of::<Header>();
 
-/// `len` bytes, aligned. `alignment` is at least a word; the sum of both fits into an `isize`.
+/// Allocates `len` aligned bytes. `alignment` is at least a word; the sum of both fits into an `isize`.
 #[inline]
 pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let raw_len = len.checked_add(alignment.mask())?.checked_add(HEADER_SIZE)?;
     // SAFETY: `malloc` has no preconditions.
     let raw = NonNull::new(unsafe { libc::malloc(raw_len) })?.cast::<u8>();
-    // The compiler knows what `malloc` is and how long its blocks are. It must not conclude that
-    // the bytes after them are never used, since `usable_size` allows that.
+    // The compiler knows `malloc` and the length of its blocks. It must not conclude that the bytes past `len` are
+    // unused, because `usable_size` allows the caller to use them.
     let raw: NonNull<u8> = black_box(raw);
     let padding =
         HEADER_SIZE + (raw.addr().get().wrapping_add(HEADER_SIZE).wrapping_neg() & alignment.mask());
-    // SAFETY: the padding is at most the mask and the header, which is inside the raw block.
+    // SAFETY: the padding is at most the mask plus the header, which is inside the raw block.
     let memory = unsafe { raw.add(padding) };
     // SAFETY: the padding has room for the header before `memory`.
     let header = unsafe { memory.cast::<Header>().sub(1) };
@@ -47,7 +47,7 @@ pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<
 unsafe fn raw(memory: NonNull<u8>) -> NonNull<u8> {
     // SAFETY: the word before the block is inside the raw block.
     let header = unsafe { memory.cast::<Header>().sub(1) };
-    // SAFETY: `aligned_alloc` has written it, and blocks do not overlap.
+    // SAFETY: `aligned_alloc` wrote it, and blocks do not overlap.
     unsafe { header.read() }
 }
 
@@ -57,11 +57,11 @@ unsafe fn raw(memory: NonNull<u8>) -> NonNull<u8> {
 pub(super) unsafe fn aligned_free(memory: NonNull<u8>) {
     // SAFETY: a live block, by our caller.
     let raw = unsafe { raw(memory) };
-    // SAFETY: the address is from `malloc`, and freed once, with its block.
+    // SAFETY: the address is from `malloc`, and is freed once, with its block.
     unsafe { libc::free(as_void(raw)) };
 }
 
-/// How many bytes of the block may be used; 0 if the C library does not tell.
+/// Returns how many bytes of the block may be used, or 0 if the C library does not report it.
 ///
 /// # Safety
 /// `memory` is a live block of [`aligned_alloc`].
@@ -101,8 +101,8 @@ mod tests {
                 // SAFETY: the same.
                 let size = unsafe { usable_size(memory) };
                 assert!(size >= len || cfg!(miri), "{size} of {len}");
-                // All of it can be written without harm to the C library's own data.
-                // SAFETY: the C library says that the block has `size` bytes.
+                // Writing all of it must not damage the C library's own data.
+                // SAFETY: the C library reports that the block has `size` bytes.
                 unsafe { memory.write_bytes(0x5A, size) };
                 // SAFETY: the block is not used afterwards.
                 unsafe { aligned_free(memory) };

@@ -6,8 +6,8 @@ use core::ptr::{self, NonNull};
 use super::as_void;
 use crate::alignment::Alignment;
 
-// How long a block really is, by whatever name. The glob's function is the one for C libraries that
-// do not tell, and an import by name takes precedence over it.
+// The usable size of a block, under whatever name. The glob provides the fallback for C libraries that do not report
+// it; an import by name takes precedence over a glob.
 #[allow(unused_imports)]
 use unknown::*;
 
@@ -29,7 +29,7 @@ use libc::malloc_usable_size;
 use libc::malloc_size as malloc_usable_size;
 
 mod unknown {
-    /// No more bytes than its caller requested.
+    /// Reports no usable bytes beyond those requested.
     ///
     /// # Safety
     /// Safe for any argument; `unsafe` because the C library's function is.
@@ -39,16 +39,15 @@ mod unknown {
     }
 }
 
-/// `len` bytes, aligned. `alignment` is at least a word; the sum of both fits into an `isize`.
+/// Allocates `len` aligned bytes. `alignment` is at least a word; the sum of both fits into an `isize`.
 #[inline]
 pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-    // Apple's function returns misaligned blocks for alignments beyond this.
+    // Apple's function returns misaligned blocks for larger alignments.
     if cfg!(target_vendor = "apple") && alignment.log2() > 31 {
         return None;
     }
     let mut memory: *mut c_void = ptr::null_mut();
-    // SAFETY: `memory` is a place for the answer, and the alignment a power of two and a multiple
-    // of a word.
+    // SAFETY: `memory` is valid for a write, and the alignment is a power of two and a multiple of a word.
     let error = unsafe { libc::posix_memalign(&mut memory, alignment.to_byte_units(), len) };
     if error == 0 { NonNull::new(memory.cast()) } else { None }
 }
@@ -57,11 +56,11 @@ pub(super) fn aligned_alloc(len: usize, alignment: Alignment) -> Option<NonNull<
 /// `memory` is a live block of [`aligned_alloc`].
 #[inline]
 pub(super) unsafe fn aligned_free(memory: NonNull<u8>) {
-    // SAFETY: a live block of `posix_memalign`, by our caller, which C frees with `free`.
+    // SAFETY: a live block of `posix_memalign`, by our caller; C frees it with `free`.
     unsafe { libc::free(as_void(memory)) };
 }
 
-/// How many bytes of the block may be used; 0 if the C library does not tell.
+/// Returns how many bytes of the block may be used, or 0 if the C library does not report it.
 ///
 /// # Safety
 /// `memory` is a live block of [`aligned_alloc`], or of `malloc`.

@@ -1,6 +1,6 @@
-//! What threads do with the shared arena's two lists of nodes.
+//! Operations on the shared arena's two lists of nodes.
 //!
-//! The numbers in comments are those of the invariants in the [essay](super).
+//! The numbers in comments are those of the invariants in the [module documentation](super).
 
 use core::ptr;
 
@@ -9,18 +9,18 @@ use super::node::{Node, NodePtr};
 use crate::sync::Ordering;
 
 impl State {
-    /// The node that blocks come from at the moment.
+    /// Returns the node that blocks currently come from.
     #[inline]
     pub(super) fn first_node(&self) -> Option<NodePtr> {
-        // SAFETY: invariants 1 and 3. Acquires the header that `push_used` has released.
+        // SAFETY: invariants 1 and 3. Acquires the header that `push_used` released.
         unsafe { NodePtr::from_ptr(self.used_list.load(Ordering::Acquire)) }
     }
 
-    /// Puts a node on the used list, for good, if `first` is still its head.
-    /// Otherwise the head is the error, and the node remains this thread's.
+    /// Pushes a node on the used list, permanently, if `first` is still its head. Otherwise returns the current head
+    /// as the error, and this thread keeps the node.
     ///
     /// # Safety
-    /// This thread owns the node (invariant 2), and uses it as any other thread does after success.
+    /// This thread owns the node (invariant 2). After success, it uses the node only as any other thread does.
     pub(super) unsafe fn push_used(
         &self,
         first: Option<NodePtr>,
@@ -28,7 +28,7 @@ impl State {
     ) -> Result<(), Option<NodePtr>> {
         // SAFETY: this thread owns the node, by our caller.
         unsafe { node.set_next(first) };
-        // A spurious failure would throw away a node that fits, so this is the strong form.
+        // The strong form: a spurious failure would waste a node that fits.
         self.used_list
             .compare_exchange(list_ptr(first), node.as_ptr(), Ordering::Release, Ordering::Acquire)
             .map(|_| ())
@@ -36,22 +36,22 @@ impl State {
             .map_err(|head| unsafe { NodePtr::from_ptr(head) })
     }
 
-    /// Takes all free nodes. This thread owns them then.
+    /// Takes all free nodes, which this thread then owns.
     pub(super) fn steal_free_list(&self) -> Option<NodePtr> {
-        // SAFETY: invariants 1 and 2. Acquires what `push_free` has released.
+        // SAFETY: invariants 1 and 2. Acquires what `push_free` released.
         unsafe { NodePtr::from_ptr(self.free_list.swap(ptr::null_mut(), Ordering::Acquire)) }
     }
 
-    /// Puts the nodes from `first` to `last` on the free list.
+    /// Pushes the nodes from `first` to `last` on the free list.
     ///
     /// # Safety
-    /// This thread owns them (invariant 2), and does not use them afterwards. Each is linked to the next; `last` need not
-    /// be linked.
+    /// This thread owns them (invariant 2) and does not use them afterwards. Each is linked to the next; `last` need
+    /// not be linked.
     pub(super) unsafe fn push_free(&self, first: NodePtr, last: NodePtr) {
-        // The guess is that there are no others: this thread has mostly just stolen them all.
+        // Guess that the list is empty: usually, this thread has just taken all of it.
         let mut head = ptr::null_mut();
         loop {
-            // SAFETY: invariant 1. The node is not looked at, so nothing has to be acquired.
+            // SAFETY: invariant 1. The node is not read, so nothing needs to be acquired.
             let below = unsafe { NodePtr::from_ptr(head) };
             // SAFETY: this thread owns the node until the exchange succeeds.
             unsafe { last.set_next(below) };
@@ -69,7 +69,7 @@ impl State {
     }
 }
 
-/// How a list's head is stored.
+/// Returns the representation of a list's head.
 #[inline]
 fn list_ptr(node: Option<NodePtr>) -> *mut Node {
     node.map_or(ptr::null_mut(), NodePtr::as_ptr)

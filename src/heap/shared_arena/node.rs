@@ -1,6 +1,6 @@
-//! What the shared arena's lists consist of, and what threads do with one node.
+//! The nodes of the shared arena's lists, and operations on a single node.
 //!
-//! The numbers in comments are those of the invariants in the [essay](super).
+//! The numbers in comments are those of the invariants in the [module documentation](super).
 
 use core::hint;
 use core::ops::Deref;
@@ -12,13 +12,13 @@ use crate::sync::{AtomicUsize, Cell, Ordering};
 /// The header of a block from the child.
 #[repr(C)]
 pub(super) struct Node {
-    /// The block's length in bytes, header included, always even. Bit 0 is 1 while a thread has the
-    /// exclusive right to ask the child for more (invariant 4).
+    /// The block's length in bytes, including the header; always even. Bit 0 is 1 while a thread has the exclusive
+    /// right to ask the child to enlarge the block (invariant 4).
     size: AtomicUsize,
-    /// Where the next block starts after the header. It can be larger than the node (a request that
-    /// does not fit moves it too), but not larger than `MAX_END_INDEX` (invariant 6).
+    /// Where the next block starts, counted from the end of the header. It can exceed the node's capacity (a request
+    /// that does not fit moves it too), but not `MAX_END_INDEX` (invariant 6).
     pub(super) end_index: AtomicUsize,
-    /// The node below in the list. Only the owner of the node accesses it (invariant 2).
+    /// The next older node of the list. Only the owner of the node accesses it (invariant 2).
     next: Cell<Option<NodePtr>>,
 }
 
@@ -27,16 +27,16 @@ pub(super) const NODE_ALIGNMENT: Alignment = Alignment::of::<Node>();
 #[cfg(not(loom))]
 const _: () = assert!(NODE_SIZE == 3 * size_of::<usize>());
 
-/// The largest `end_index`: a block of the child that is longer than Rust's longest object cannot be.
+/// The largest `end_index`: no block of the child can be longer than Rust's longest object.
 pub(super) const MAX_END_INDEX: usize = isize::MAX as usize - NODE_SIZE - 1;
 
 /// Bit 0 of [`Node::size`].
 const RESIZING: usize = 1;
 
-/// A pointer to a node, with which the header may be used.
+/// A pointer to a node, through which the header may be accessed.
 ///
-/// Invariant 1: it is the pointer that the child returned for a block which starts with a header,
-/// and the block is live.
+/// Invariant 1: it is the pointer that the child returned for a block that starts with a header, and the block is
+/// live.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct NodePtr(NonNull<Node>);
@@ -46,7 +46,8 @@ impl Deref for NodePtr {
 
     #[inline(always)]
     fn deref(&self) -> &Node {
-        // SAFETY: invariant 1. The header is only written through its cells, and no block that is handed out overlaps it.
+        // SAFETY: invariant 1. The header is only written through its cells, and no block that is handed out overlaps
+        // it.
         unsafe { self.0.as_ref() }
     }
 }
@@ -70,7 +71,7 @@ impl NodePtr {
         NodePtr(node)
     }
 
-    /// What a list's head holds.
+    /// Converts the stored form of a list's head.
     ///
     /// # Safety
     /// `node` is null, or was returned by [`as_ptr`](Self::as_ptr) and its block is live.
@@ -84,26 +85,26 @@ impl NodePtr {
         self.0.as_ptr()
     }
 
-    /// The child's block, `size` bytes long.
+    /// Returns the child's block, which is `size` bytes long.
     pub(super) fn block(self, size: usize) -> NonNull<[u8]> {
         NonNull::slice_from_raw_parts(self.0.cast(), size)
     }
 
-    /// The length of the child's block in bytes.
+    /// Returns the length of the child's block in bytes.
     ///
-    /// Acquires: what the child did to the bytes of a block that has grown comes before their use.
+    /// Acquires: if the block has grown, what the child did to its bytes happens-before their use.
     #[inline]
     pub(super) fn size(self) -> usize {
         self.size.load(Ordering::Acquire) & !RESIZING
     }
 
-    /// How many bytes follow the header.
+    /// Returns how many bytes follow the header.
     #[inline]
     pub(super) fn capacity(self) -> usize {
         self.size() - NODE_SIZE
     }
 
-    /// The node below in its list.
+    /// Returns the next older node of its list.
     ///
     /// # Safety
     /// This thread owns the node (invariant 2).
@@ -112,7 +113,7 @@ impl NodePtr {
         self.next.get()
     }
 
-    /// Links the node to the one below it.
+    /// Links the node to the next older one.
     ///
     /// # Safety
     /// This thread owns the node (invariant 2).
@@ -121,33 +122,34 @@ impl NodePtr {
         self.next.set(next);
     }
 
-    /// Sets the length of the node in bytes, which ends the right to resize it.
+    /// Sets the length of the node in bytes and gives up the right to resize it.
     ///
     /// # Safety
     /// This thread owns the node or has that right (invariant 4), and the child's block has `size` bytes, an even number.
     pub(super) unsafe fn set_size(self, size: usize) {
         debug_assert!(size & RESIZING == 0, "SharedArenaAllocator: a node has {size} bytes");
-        // A store would do. But loom does not know that an update which another thread has made since
-        // `begin_resize` cannot come after it, and what is modelled should be what runs.
+        // A store would do. But loom does not know that another thread's update since `begin_resize` cannot come
+        // after it, and the model should match what runs.
         self.size.swap(size, Ordering::Release);
     }
 
-    /// Takes the right to resize the node, and returns its length in bytes; `None` if another thread
-    /// has the right. [`set_size`](Self::set_size) gives it back.
+    /// Takes the right to resize the node and returns its length in bytes, or `None` if another thread has the right.
+    /// [`set_size`](Self::set_size) gives it up.
     pub(super) fn begin_resize(self) -> Option<usize> {
         let size = self.size.fetch_or(RESIZING, Ordering::Acquire);
         (size & RESIZING == 0).then_some(size)
     }
 
-    /// Whether a thread has that right.
+    /// Returns whether a thread has the right to resize the node.
     pub(super) fn is_resizing(self) -> bool {
         self.size.load(Ordering::Relaxed) & RESIZING != 0
     }
 
-    /// Where a block would start and end, counted from the end of the header, if the node ended at `MAX_END_INDEX`.
+    /// Returns where a block would start and end, counted from the end of the header, if the node ended at
+    /// `MAX_END_INDEX`.
     #[inline]
     pub(super) fn place(self, end_index: usize, len: usize, alignment: Alignment) -> Option<(usize, usize)> {
-        // Modulo the address space, since `end_index` is not bounded by the node.
+        // Modulo the address space, since `end_index` can be past the node.
         let address = self.0.addr().get().wrapping_add(NODE_SIZE).wrapping_add(end_index);
         let padding = address.wrapping_neg() & alignment.mask();
         let start = end_index.checked_add(padding)?;
@@ -155,7 +157,7 @@ impl NodePtr {
         (end <= MAX_END_INDEX).then_some((start, end))
     }
 
-    /// The address `start` bytes after the header.
+    /// Returns the address `start` bytes after the header.
     ///
     /// # Safety
     /// `start` is at most the node's capacity.
@@ -167,8 +169,8 @@ impl NodePtr {
 
     /// Takes `len` bytes after `end_index`, if the node has them.
     ///
-    /// `end_index` moves even if not, as in Zig, except for a length that no node can have. It does not
-    /// move if another thread has moved it in between.
+    /// As in Zig, `end_index` moves even if the node does not have them, except for a length that no node can have.
+    /// It does not move if another thread has moved it in between.
     #[inline]
     pub(super) fn reserve(self, len: usize, alignment: Alignment) -> Reserved {
         let capacity = self.capacity();
@@ -176,8 +178,8 @@ impl NodePtr {
         let Some((start, end)) = self.place(end_index, len, alignment) else {
             return Reserved::Full;
         };
-        // Acquires what other threads have freed. Only this operation can make the bytes ours. The strong
-        // form, so that a failure means that there is another thread, since it makes this one wait.
+        // Acquires what other threads have freed. Only this operation can make the bytes ours. The strong form,
+        // because a failure makes this thread wait and must therefore mean that another thread was faster.
         match self.end_index.compare_exchange(end_index, end, Ordering::Acquire, Ordering::Relaxed) {
             Err(_) => Reserved::Lost,
             // SAFETY: a node never shrinks while it is shared, so it still has `end` bytes.
@@ -186,7 +188,7 @@ impl NodePtr {
         }
     }
 
-    /// Whether the block ends where the next one in this node would start. This compares addresses alone: the
+    /// Returns whether the block ends where the next one in this node would start. This compares addresses alone: the
     /// block may be in another node, and `end_index` past the end of this one.
     #[inline]
     pub(super) fn is_last(self, end_index: usize, memory: NonNull<[u8]>) -> bool {
@@ -195,7 +197,7 @@ impl NodePtr {
     }
 }
 
-/// What came of [`NodePtr::reserve`].
+/// The result of [`NodePtr::reserve`].
 pub(super) enum Reserved {
     Block(NonNull<u8>),
     /// The node is too small.
@@ -204,16 +206,16 @@ pub(super) enum Reserved {
     Lost,
 }
 
-/// How long a thread stays away from a node after it has lost a race for it: longer each time.
+/// Bounded back-off after losing a race for a node: longer each time.
 ///
-/// The others keep the cache line meanwhile, and need not pass it on for each block. `docs/performance.md` has what other
-/// values of `FIRST` cost: more than 128 gains little, and each request that loses waits longer.
+/// Meanwhile the other threads keep the cache line and need not transfer it for each block. `docs/performance.md`
+/// shows the cost of other values of `FIRST`: above 128 gains little, and each request that loses waits longer.
 pub(super) struct Backoff {
     pauses: u32,
 }
 
 impl Backoff {
-    /// Models and Miri only need to see that the thread comes back.
+    /// Under loom and Miri it is enough that the thread retries.
     const FIRST: u32 = if cfg!(any(loom, miri)) { 1 } else { 128 };
     const LAST: u32 = 8 * Backoff::FIRST;
 
@@ -229,18 +231,18 @@ impl Backoff {
     }
 }
 
-/// How long the child's block must be for a block that ends at `end`, which [`NodePtr::place`] has
-/// returned: even.
+/// Returns the length of the child's block for an arena block that ends at `end`, a result of [`NodePtr::place`]. It
+/// is even.
 pub(super) fn size_for(end: usize) -> usize {
     (NODE_SIZE + end).next_multiple_of(2)
 }
 
-/// The nodes of a list, newest first. Each may be freed once it has been returned.
+/// Iterates over the nodes of a list, newest first. A node may be freed once the iterator has returned it.
 pub(super) struct Nodes(Option<NodePtr>);
 
 impl Nodes {
     /// # Safety
-    /// This thread owns `first` and the nodes below it, until the iterator has returned them (invariant 2).
+    /// This thread owns `first` and all older nodes, until the iterator has returned them (invariant 2).
     pub(super) unsafe fn new(first: Option<NodePtr>) -> Nodes {
         Nodes(first)
     }

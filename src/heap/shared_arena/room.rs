@@ -1,5 +1,5 @@
-//! How the shared arena finds room when its newest node has none: 2 to 4 in the [essay](super), whose
-//! invariants the numbers in other comments are.
+//! How the shared arena finds room when its newest node has none: steps 2 to 5 in the [module documentation](super).
+//! The numbers of invariants are from there too.
 
 use core::ptr::NonNull;
 
@@ -12,7 +12,7 @@ use crate::sync::Ordering;
 /// The result of an attempt to find room.
 pub(super) enum Attempt {
     Block(NonNull<u8>),
-    /// Another thread has changed something in between: start again, at this node.
+    /// Another thread has changed the list or the node: start again, at this node.
     Again(Option<NodePtr>),
     /// No room here; try elsewhere.
     Refused,
@@ -28,7 +28,7 @@ impl Attempt {
 }
 
 impl SharedArenaAllocator<'_> {
-    /// Looks for room elsewhere than after the `end_index` of `first`: 2 to 4 in the essay.
+    /// Looks for room other than after the `end_index` of `first`: steps 2 to 5.
     ///
     /// # Safety
     /// `spare` is `None`, or a node that this thread owns and that has room for the block.
@@ -42,12 +42,12 @@ impl SharedArenaAllocator<'_> {
         let previous = first.map_or(0, NodePtr::capacity);
         self.grow(first, len, alignment)
             .or_else(|| self.alloc_from_free_node(first, len, alignment))
-            // SAFETY: `spare` is `None`, or this thread's with room for the block, by our caller.
+            // SAFETY: `spare` is `None`, or a node of this thread with room for the block, by our caller.
             .or_else(|| unsafe { self.alloc_from_new_node(first, previous, spare, len, alignment) })
     }
 
-    /// Asks the child to enlarge the newest node. Only one thread can do that at a time; the others go
-    /// on to another node.
+    /// Asks the child to enlarge the newest node. Only one thread at a time can do that; the others go on to another
+    /// node.
     fn grow(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
         let Some(node) = first else {
             return Attempt::Refused;
@@ -57,12 +57,12 @@ impl SharedArenaAllocator<'_> {
         };
         // SAFETY: this thread has the right to resize the node, whose length is `size`.
         let (new_size, attempt) = unsafe { self.grow_exclusively(node, size, len, alignment) };
-        // SAFETY: the same, and `new_size` is the length that the child's block has now.
+        // SAFETY: as above, and `new_size` is the current length of the child's block.
         unsafe { node.set_size(new_size) };
         attempt
     }
 
-    /// The node's new size in bytes, and the result of the attempt.
+    /// Returns the node's new size in bytes, and the result of the attempt.
     ///
     /// # Safety
     /// This thread has the right to resize the node (invariant 4), and `size` is the node's length in bytes.
@@ -79,7 +79,7 @@ impl SharedArenaAllocator<'_> {
         };
         let new_size = size_for(end);
         if new_size <= size {
-            // Another thread has freed or shrunk a block in between; nodes never shrink.
+            // Another thread has freed or shrunk a block in between. Nodes never shrink.
             return (size, Attempt::Again(Some(node)));
         }
         // SAFETY: a live block of the child with matching length and alignment, which no other thread
@@ -99,10 +99,10 @@ impl SharedArenaAllocator<'_> {
         (new_size, Attempt::Block(unsafe { node.at(start) }))
     }
 
-    /// Takes the free node that fits best, enlarged if need be, and puts it before `first`.
+    /// Takes the free node that fits best, enlarged if necessary, and pushes it before `first`.
     ///
-    /// The thread owns the whole free list during that; others find none. Since no thread takes a single
-    /// node, no stale `next` can come back.
+    /// Meanwhile this thread owns the whole free list, and other threads find it empty. Since no thread takes a
+    /// single node, a stale `next` cannot come back.
     fn alloc_from_free_node(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
         let Some(first_free) = self.state.steal_free_list() else {
             return Attempt::Refused;
@@ -134,7 +134,7 @@ impl SharedArenaAllocator<'_> {
         let below = unsafe { node.next() };
         // SAFETY: the same.
         if let Err(head) = unsafe { self.state.push_used(first, node) } {
-            // SAFETY: it is still this thread's.
+            // SAFETY: this thread still owns the node.
             unsafe { node.set_next(below) };
             // SAFETY: the stolen nodes, linked as they were.
             unsafe { self.state.push_free(first_free, last_free) };
@@ -154,7 +154,7 @@ impl SharedArenaAllocator<'_> {
         Attempt::Block(memory)
     }
 
-    /// Makes a free node start with a block; `None` if it cannot be made large enough.
+    /// Places the first block in a free node; `None` if the node is too small and cannot grow.
     ///
     /// # Safety
     /// This thread owns the node (invariant 2), which has no live blocks.
@@ -179,11 +179,11 @@ impl SharedArenaAllocator<'_> {
         Some(unsafe { node.at(start) })
     }
 
-    /// Takes a new node from the child, or the spare one from an earlier attempt, and puts it before
-    /// `first`, which had a capacity of `previous` bytes.
+    /// Takes a new node from the child, or the spare one of an earlier attempt, and pushes it before `first`, which
+    /// had a capacity of `previous` bytes.
     ///
     /// # Safety
-    /// As [`make_room`](Self::make_room).
+    /// As for [`make_room`](Self::make_room).
     unsafe fn alloc_from_new_node(
         &self,
         first: Option<NodePtr>,
@@ -209,8 +209,8 @@ impl SharedArenaAllocator<'_> {
         Attempt::Block(unsafe { node.at(start) })
     }
 
-    /// A new node, which this thread owns, with room for a block after a previous node of `previous` bytes; with room for
-    /// nothing else, if the child refuses more.
+    /// Creates a node with room for a block, following one with a capacity of `previous` bytes; or if the child
+    /// refuses that, with room for this block alone. This thread owns it.
     fn create_node(&self, previous: usize, len: usize, alignment: Alignment) -> Option<NodePtr> {
         [roomy_size(previous, len, alignment), least_size(len, alignment)].into_iter().flatten().find_map(
             |size| {
@@ -224,8 +224,8 @@ impl SharedArenaAllocator<'_> {
     }
 }
 
-/// How long a new node is, in bytes, after a previous one with room for `previous`: half as long again as what is
-/// wanted. `None` if there is no such length.
+/// Returns the size of a new node in bytes, given the capacity of the previous one: half as much again as wanted.
+/// `None` on overflow.
 fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> Option<usize> {
     let request = len.checked_add(alignment.to_byte_units())?;
     let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
@@ -233,9 +233,10 @@ fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> Option<usize
     Some(size)
 }
 
-/// How long a node must be, in bytes, for one block, wherever the child puts it. `None` if no block can be as long.
+/// Returns how many bytes a node must have for one block, at whatever address the child places it. `None` if no block
+/// can be that long.
 fn least_size(len: usize, alignment: Alignment) -> Option<usize> {
-    // What follows the header is aligned as the header is.
+    // The bytes after the header are aligned as the header is.
     let padding = alignment.to_byte_units() - NODE_ALIGNMENT.min(alignment).to_byte_units();
     let end = len.checked_add(padding).filter(|end| *end <= MAX_END_INDEX)?;
     Some(size_for(end))

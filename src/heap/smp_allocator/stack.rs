@@ -1,4 +1,4 @@
-//! A stack that all threads share, made of the memory that is on it.
+//! A shared stack, made of the free memory that is on it.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -6,9 +6,8 @@ use std::thread;
 
 use super::thread_cache::Block;
 
-/// What is on a stack: the first two words of free memory. It is a block that starts a chain, or the
-/// unused rest of a slab (whose `block` means nothing), or what carries a chain of blocks that are
-/// too short for it.
+/// An entry of a stack, in the first two words of free memory. It is a block that starts a chain, the unused rest of
+/// a slab (whose `block` has no meaning), or a carrier of a chain whose blocks are too short to be entries.
 #[repr(C)]
 pub(super) struct StackNode {
     pub(super) block: Block,
@@ -17,21 +16,20 @@ pub(super) struct StackNode {
 
 /// A last-in-first-out stack. Any thread may push at any time, without waiting; one thread at a time pops.
 ///
-/// Popping reads what lies below the top, and then makes that the new top if the old one is still
-/// there. It could be there *again*, on top of something else, if other threads had popped and pushed
-/// in between (the ABA problem). Since only one thread pops at a time, what is on the stack stays
-/// on it, and the problem does not arise.
+/// Popping reads which entry lies below the top, and makes that the new top if the old one is still there. It could
+/// be there *again*, on top of something else, if other threads had popped and pushed in between (the ABA problem).
+/// Since only one thread pops at a time, entries on the stack stay on it, and the problem does not arise.
 ///
-/// Memory orderings: pushing releases and popping acquires, so a thread that gets a block sees its
-/// last user's accesses as past. Every change of `top` is a read-modify-write, so that holds for
-/// entries further down too.
+/// Memory orderings: a push is a release operation and a pop an acquire operation, so the last use of a block
+/// happens-before its reuse. Every change of `top` is a read-modify-write, so this holds for entries further down
+/// too.
 pub(super) struct Stack {
     top: AtomicPtr<StackNode>,
     popping: AtomicBool,
 }
 
-/// How often a thread tries to begin popping. Popping takes a few nanoseconds unless the thread that
-/// does it has lost its processor, and then `yield_now` gives it one.
+/// How often a thread tries to start popping. Popping takes a few nanoseconds unless the popping thread has lost its
+/// processor, and then `yield_now` gives it one.
 const ATTEMPTS: u32 = 16;
 
 impl Stack {
@@ -40,8 +38,8 @@ impl Stack {
     }
 
     /// # Safety
-    /// `entry` points to at least `size_of::<StackNode>()` bytes, aligned to a word. They are not used
-    /// until they are popped.
+    /// `entry` points to at least `size_of::<StackNode>()` bytes, aligned to a word. They are not used until they are
+    /// popped.
     pub(super) unsafe fn push(&self, entry: NonNull<StackNode>) {
         let entry = entry.as_ptr();
         // SAFETY: the bytes of an entry, by our caller.
@@ -57,15 +55,15 @@ impl Stack {
         }
     }
 
-    /// Takes the top entry; `None` if there is none, or if other threads have been popping all the time.
+    /// Pops the top entry; `None` if the stack is empty, or if other threads are popping on every attempt.
     pub(super) fn pop(&self) -> Option<NonNull<StackNode>> {
         if self.top.load(Ordering::Relaxed).is_null() || !self.begin_popping() {
             return None;
         }
         let mut top = self.top.load(Ordering::Acquire);
         while !top.is_null() {
-            // SAFETY: what is on the stack stays on it while this thread has the right to pop, so `top` is an entry
-            // that was passed to `push`, and acquiring it has made the write of `below` visible.
+            // SAFETY: entries stay on the stack while this thread has the right to pop, so `top` is an entry that was
+            // passed to `push`. Acquiring it has made the write of `below` visible.
             let below = unsafe { (*top).below };
             match self.top.compare_exchange_weak(top, below, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => break,
@@ -86,7 +84,7 @@ impl Stack {
         false
     }
 
-    /// Locks the stack for popping, for ever.
+    /// Locks the stack for popping, forever.
     #[cfg(test)]
     pub(super) fn abandon(&self) {
         assert!(self.begin_popping());

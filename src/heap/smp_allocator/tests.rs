@@ -6,6 +6,7 @@ use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 
 use rstest::rstest;
+use zigalloc_support::Random;
 
 use super::thread_cache::{Depots, ThreadCache};
 use super::{CLASS_COUNT, SLAB_LEN, block_len, class_of};
@@ -68,7 +69,10 @@ fn free(shared: &Depots, local: &ThreadCache, class: usize, memory: NonNull<u8>)
 #[case(16385, 1, 32768)]
 #[case(32768, 1, 32768)]
 #[case(8, 32768, 32768)]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn lengths_have_a_class(#[case] len: usize, #[case] alignment: usize, #[case] block: usize) {
     assert_eq!(block_len(class_of(len, Alignment::from_byte_units(alignment))), block);
 }
@@ -102,7 +106,10 @@ fn the_class_is_the_first_that_fits() {
 
 /// SM-03, SM-04: the addresses that Zig 0.15.2 was seen to return, as offsets in the slab of the class.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn offsets_are_those_of_zig() {
     let (shared, local) = open();
     let requests = [
@@ -141,11 +148,8 @@ fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usiz
     let (shared, local) = open();
     let mut model = Model::default();
     let mut live: Vec<(usize, NonNull<u8>)> = Vec::new();
-    let mut random = seed;
-    let mut next = |below: usize| {
-        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (random >> 33) as usize % below
-    };
+    let mut random = Random::new(seed);
+    let mut next = |end: usize| random.below(end);
     // The number of live blocks wanders up and down between 0 and `most`.
     let mut target = most;
     for _ in 0..if cfg!(miri) { 900 } else { 100_000 } {
@@ -198,7 +202,7 @@ fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count:
 /// never more slabs than for a few batches.
 #[rstest]
 #[case(0, 1)]
-#[cfg_attr(miri, ignore = "as class 2")]
+#[cfg_attr(miri, ignore = "to save time: Miri runs the same with blocks of class 2")]
 #[case(1, 1)]
 #[case(2, 300)]
 #[case(9, 3)]

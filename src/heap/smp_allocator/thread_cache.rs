@@ -1,4 +1,4 @@
-//! The free blocks of one thread, and of all.
+//! The free blocks of one thread, and the depots that all threads share.
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
@@ -10,23 +10,23 @@ use super::stack::{Stack, StackNode};
 use super::{CARRIER_CLASS, CLASS_COUNT, SLAB_ALIGNMENT, SLAB_LEN, block_len};
 use crate::heap::PageAllocator;
 
-/// A free block: a link to the next one of its chain.
+/// A free block, which links to the next one of its chain.
 #[repr(C)]
 pub(super) struct Block {
     next: Chain,
 }
 
-/// A chain of free blocks of one class, by its first, or none.
+/// A chain of free blocks of one class, given by its first block; `None` if empty.
 type Chain = Option<NonNull<Block>>;
 
-/// How many blocks of a class are a batch: the contents of a slab, but not too many.
+/// The number of blocks in a batch: as many as a slab has, within a limit.
 const fn batch_len(class: usize) -> usize {
     let per_slab = SLAB_LEN / block_len(class);
     if per_slab < 256 { per_slab } else { 256 }
 }
 
-/// How many fresh blocks are chained at once. Not more than a page of them, since chaining writes to
-/// them, and memory that was not requested should not be touched.
+/// The number of fresh blocks chained at once: at most a page of them, since chaining writes to them, and memory that
+/// was not requested should not be touched.
 const fn chunk_len(class: usize) -> usize {
     let per_page = 4096 / block_len(class);
     if per_page == 0 {
@@ -38,10 +38,10 @@ const fn chunk_len(class: usize) -> usize {
     }
 }
 
-/// How many classes there are, with that of the carriers.
+/// The number of classes, including the carriers'.
 const BIN_COUNT: usize = CLASS_COUNT + 1;
 
-/// Whether the blocks of a class have room for an [`StackNode`]. Those of class 0 do not.
+/// Returns whether the blocks of a class have room for an [`StackNode`]. Those of class 0 do not.
 const fn has_room_for_node(class: usize) -> bool {
     block_len(class) >= size_of::<StackNode>()
 }
@@ -50,27 +50,27 @@ const _: () = {
     let mut class = 0;
     while class < BIN_COUNT {
         assert!(has_room_for_node(class) == (class != 0));
-        // The rest of a slab is a number of chunks, so it has room for an entry.
+        // The rest of a slab is a whole number of chunks, so it has room for an entry.
         assert!((SLAB_LEN / block_len(class)) % chunk_len(class) == 0);
         assert!(chunk_len(class) * block_len(class) >= size_of::<StackNode>());
-        // With room for one block only, `loaded` would go to the depot at every second call.
+        // With batches of one block, `loaded` would go to the depot on every second call.
         assert!(batch_len(class) >= 2);
         class += 1;
     }
 };
 
-/// What all threads share: a depot for each class.
+/// The state that all threads share: a depot for each class.
 pub(super) struct Depots {
     depots: [CachePadded<Depot>; BIN_COUNT],
     slabs: AtomicUsize,
-    /// Whether to pretend that there is no memory left.
+    /// Simulates that no memory is left.
     #[cfg(test)]
     pub(super) exhausted: core::sync::atomic::AtomicBool,
 }
 
 struct Depot {
     batches: Stack,
-    /// Rests of slabs, of threads that have ended.
+    /// Rests of slabs, from threads that have exited.
     fresh: Stack,
 }
 
@@ -89,7 +89,7 @@ impl Depots {
         self.slabs.load(Ordering::Relaxed) * SLAB_LEN
     }
 
-    /// A new slab, or `None` if there is no memory.
+    /// Maps a new slab, or returns `None` if there is no memory.
     fn map_slab(&self) -> Option<NonNull<u8>> {
         #[cfg(test)]
         if self.exhausted.load(Ordering::Relaxed) {
@@ -109,22 +109,22 @@ impl Depots {
 
 /// The free blocks of one thread.
 ///
-/// It has no destructor; [`close`](Self::close) is its end. Then, and before [`open`](Self::open), it
-/// has no block and no room, so that [`pop`](Self::pop) and [`push`](Self::push) fail.
+/// It has no destructor; call [`close`](Self::close) instead. Before [`open`](Self::open) and after `close`, it has
+/// no blocks and no room, so [`pop`](Self::pop) and [`push`](Self::push) fail.
 pub(super) struct ThreadCache {
     bins: [Bin; BIN_COUNT],
 }
 
-/// The free blocks of one class. Those in its chains and the rest of a slab belong to this bin alone.
+/// The free blocks of one class. Those in its chains, and the rest of a slab, belong to this bin alone.
 struct Bin {
     loaded: Cell<Chain>,
-    /// How many blocks `free` may put in front of `loaded`. With the number of blocks in it, that is a
-    /// batch at most. It is less where a chain was taken that could have been shorter than a batch:
-    /// blocks are not counted.
+    /// How many blocks `free` may put in front of `loaded`. Together with the blocks in `loaded` this is at most a
+    /// batch. It is less if `loaded` was taken from elsewhere and may be shorter than a batch: blocks are not
+    /// counted.
     room: Cell<usize>,
     spare: Cell<Chain>,
-    /// The rest of a slab; or, where its address is a multiple of the length of a slab, the end of one or
-    /// null, and there is no rest.
+    /// The rest of a slab. At a multiple of the slab length, the address is null or the end of a slab, and there is
+    /// no rest.
     fresh: Cell<*mut u8>,
 }
 
@@ -149,29 +149,29 @@ impl ThreadCache {
         }
     }
 
-    /// Gives everything away, to the depots.
+    /// Gives all blocks to the depots.
     pub(super) fn close(&self, shared: &Depots) {
-        // Upwards, since class 0 needs carriers, which are the last class. If there is no memory for
-        // these, blocks of class 0, two batches as a rule, are lost.
+        // In ascending order: class 0 needs carriers, which are the last class. Without memory for carriers, the
+        // blocks of class 0 (usually two batches) are lost.
         for (class, bin) in self.bins.iter().enumerate() {
             bin.room.set(0);
             for chain in [bin.spare.take(), bin.loaded.take()].into_iter().flatten() {
-                // SAFETY: a chain of this class, which is in no cell any more.
+                // SAFETY: a chain of this class, which is no longer in any cell.
                 unsafe { self.give(shared, class, chain) };
             }
             if let Some(rest) = rest_of_slab(bin.fresh.replace(ptr::null_mut())) {
-                // SAFETY: the rest of a slab is at least a chunk, and in no cell any more.
+                // SAFETY: the rest of a slab is at least a chunk, and is no longer in any cell.
                 unsafe { shared.depots[class].fresh.push(rest.cast()) };
             }
         }
     }
 
-    /// Takes the first block of `loaded`, if there is one.
+    /// Takes the first block of `loaded`; `None` if `loaded` is empty.
     #[inline(always)]
     pub(super) fn pop(&self, class: usize) -> Option<NonNull<u8>> {
         let bin = &self.bins[class];
         let block = bin.loaded.get()?;
-        // SAFETY: what is in a chain is a free block, which holds its link, and this thread's.
+        // SAFETY: a block in a chain is free, holds its link, and belongs to this thread.
         bin.loaded.set(unsafe { block.read() }.next);
         bin.room.set(bin.room.get() + 1);
         Some(block.cast())
@@ -196,7 +196,7 @@ impl ThreadCache {
         true
     }
 
-    /// Takes a block, from wherever there is one. `None` if there is no memory.
+    /// Allocates a block from the chains, the depot or a slab; `None` if there is no memory.
     pub(super) fn alloc(&self, shared: &Depots, class: usize) -> Option<NonNull<u8>> {
         let bin = &self.bins[class];
         if bin.loaded.get().is_none() {
@@ -210,7 +210,7 @@ impl ThreadCache {
         self.pop(class)
     }
 
-    /// Puts a block in front of `loaded`, after making room if there is none.
+    /// Puts a block in front of `loaded`, after making room if necessary.
     ///
     /// # Safety
     /// `memory` is a block of the class, and not used afterwards. `self` is open.
@@ -218,7 +218,7 @@ impl ThreadCache {
         let bin = &self.bins[class];
         if bin.room.get() == 0 {
             match bin.spare.take() {
-                // SAFETY: a chain of this class, which is in no cell any more.
+                // SAFETY: a chain of this class, which is no longer in any cell.
                 Some(spare) if !unsafe { self.give(shared, class, spare) } => {
                     // No memory for a carrier: both chains stay, and `loaded` becomes longer.
                     bin.spare.set(Some(spare));
@@ -232,7 +232,7 @@ impl ThreadCache {
         debug_assert!(pushed, "SmpAllocator: there is room now");
     }
 
-    /// Gives a chain to the depot. False if there is no memory to do so.
+    /// Gives a chain to the depot, or returns false if there is no memory for a carrier.
     ///
     /// # Safety
     /// `chain` consists of free blocks of the class. If the result is true, they are not used afterwards.
@@ -251,20 +251,20 @@ impl ThreadCache {
         true
     }
 
-    /// Takes a chain from the depot, if there is one.
+    /// Takes a chain from the depot; `None` if the depot has none.
     fn take(&self, shared: &Depots, class: usize) -> Chain {
         let entry = shared.depots[class].batches.pop()?;
         if has_room_for_node(class) {
             return Some(entry.cast());
         }
-        // SAFETY: `give` has written the chain there, and the entry is ours now.
+        // SAFETY: `give` wrote the chain there, and the entry is ours now.
         let carried = unsafe { entry.cast::<Block>().read() };
         // SAFETY: a block of the carriers' class, not used afterwards; `self` is open.
         unsafe { self.free(shared, CARRIER_CLASS, entry.cast()) };
         carried.next
     }
 
-    /// A chain of fresh blocks, in the order of their addresses. `None` if there is no memory.
+    /// Cuts a chain of fresh blocks, in ascending order of address. `None` if there is no memory.
     fn cut(&self, shared: &Depots, class: usize) -> Chain {
         let bin = &self.bins[class];
         let first = rest_of_slab(bin.fresh.get())
@@ -273,7 +273,7 @@ impl ThreadCache {
         let (len, count) = (block_len(class), chunk_len(class));
         let mut fresh = first;
         for i in 1..=count {
-            // SAFETY: the rest of a slab has at least `count` blocks, so the sum is in it or its end.
+            // SAFETY: the rest of a slab has at least `count` blocks, so the sum is inside it or at its end.
             let end = unsafe { fresh.add(len) };
             let next = (i < count).then(|| end.cast());
             // SAFETY: the block is ours, at least a word, and aligned to its length.
@@ -285,7 +285,7 @@ impl ThreadCache {
     }
 }
 
-/// The rest of a slab, if there is one: see [`Bin::fresh`].
+/// Returns the rest of a slab, or `None` if there is none: see [`Bin::fresh`].
 fn rest_of_slab(fresh: *mut u8) -> Option<NonNull<u8>> {
     NonNull::new(fresh).filter(|fresh| fresh.addr().get() % SLAB_LEN != 0)
 }

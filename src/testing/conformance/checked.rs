@@ -1,4 +1,4 @@
-//! Calls of an allocator, with everything checked that can be seen from outside.
+//! Calls of an allocator, with every check that is possible from outside.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,7 +10,7 @@ use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::return_address::return_address;
 
-/// A live block. Its bytes are those of the pattern, from index `seed` on.
+/// A live block. Its content is the pattern from index `seed` on.
 #[derive(Debug)]
 pub(crate) struct Block {
     ptr: NonNull<u8>,
@@ -25,43 +25,43 @@ impl Block {
     }
 }
 
-/// Numbers without order, so that a content that has moved by some bytes is another one.
+/// Bytes without regularity, so that content shifted by a few bytes differs.
 #[derive(Default)]
 struct Pattern(Vec<u8>);
 
 impl Pattern {
-    /// How many contents there are.
+    /// The number of different contents.
     const SEEDS: usize = 256;
 
-    /// The content of a block with this seed, from its byte `from` to its byte `to`.
+    /// The content of a block with this seed, from byte `from` to byte `to`.
     fn of(&mut self, seed: usize, from: usize, to: usize) -> &[u8] {
         let mut random = Random(self.0.len() as u64 + 1);
         while self.0.len() < Self::SEEDS + to {
-            // Never 0, which is what fresh memory often is.
+            // Never 0, which fresh memory often is.
             self.0.push(1 + random.below(255) as u8);
         }
         &self.0[seed + from..seed + to]
     }
 }
 
-/// An allocator, the ledger of its live blocks, and their contents. Every method panics at a breach
+/// An allocator, the ledger of its live blocks, and their contents. Every method panics if it finds a breach
 /// of the contract.
 pub(crate) struct Checked<'a> {
     handles: [Allocator<'a>; 2],
-    /// Which handle is next.
+    /// The index of the handle that was used last.
     turn: usize,
     pub(crate) config: &'a StrictConfig,
     ledger: Ledger,
-    /// How many bytes have been served, padding included; at worst.
+    /// The number of bytes served so far, with the largest possible padding.
     served: usize,
     next_seed: usize,
     pattern: Pattern,
-    /// Blocks that are set aside.
+    /// Blocks that tests keep for later.
     pub(crate) live: Vec<Block>,
 }
 
 impl<'a> Checked<'a> {
-    /// Both handles are, or should be, the same allocator.
+    /// Makes the kit over two handles, which should be the same allocator.
     pub(crate) fn new(handles: [Allocator<'a>; 2], config: &'a StrictConfig) -> Checked<'a> {
         Checked {
             handles,
@@ -75,7 +75,7 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// The handle for the next call.
+    /// Returns the handle for the next call.
     pub(crate) fn handle(&mut self) -> Allocator<'a> {
         self.turn ^= 1;
         self.handles[self.turn]
@@ -84,9 +84,9 @@ impl<'a> Checked<'a> {
     /// Writes the block's content from byte `from` on.
     fn fill(&mut self, block: &Block, from: usize) {
         let content = self.pattern.of(block.seed, from, block.len);
-        // SAFETY: the block is live and the ledger found no fault with it, so it has `len` bytes.
+        // SAFETY: the block is live and passed the ledger's checks, so it has `len` bytes.
         let start = unsafe { block.ptr.as_ptr().add(from) };
-        // SAFETY: that many bytes follow. The pattern is elsewhere.
+        // SAFETY: the block has this many bytes from `start` on. The pattern is elsewhere.
         unsafe { start.copy_from_nonoverlapping(content.as_ptr(), content.len()) };
     }
 
@@ -95,7 +95,7 @@ impl<'a> Checked<'a> {
     pub(crate) fn verify(&mut self, block: &Block, len: usize, after: &str) {
         let wanted = self.pattern.of(block.seed, 0, len);
         // SAFETY: these bytes are in the block, which is live, and `fill` has written them. Nothing
-        // else uses them meanwhile.
+        // else uses them during the borrow.
         let found = unsafe { core::slice::from_raw_parts(block.ptr.as_ptr(), len) };
         if found == wanted {
             return;
@@ -103,23 +103,23 @@ impl<'a> Checked<'a> {
         let (i, _) =
             found.iter().zip(wanted).enumerate().find(|(_, (found, wanted))| found != wanted).unwrap();
         panic!(
-            "test_allocator_strict: after {after}, byte {i} of the block of {} bytes at {:?} is {:#04x} and not \
+            "test_allocator_strict: after {after}, byte {i} of the block of {} bytes at {:?} is {:#04x}, not \
              {:#04x} (clauses new-block to moved-block: content)",
             block.len, block.ptr, found[i], wanted[i]
         );
     }
 
-    /// Asks for a block, which is filled.
+    /// Allocates a block and fills it.
     #[track_caller]
     pub(crate) fn alloc(&mut self, len: usize, alignment: Alignment) -> Option<Block> {
         let bytes = alignment.to_byte_units();
         let served = self.served.saturating_add(len).saturating_add(bytes - 1);
-        // SAFETY: the length is not zero.
+        // SAFETY: the length is not zero. The kit is used by one thread.
         let Some(ptr) = (unsafe { self.handle().raw_alloc(len, alignment, return_address()) }) else {
             assert!(
                 alignment > self.config.required_alignment || served > self.config.must_serve,
-                "test_allocator_strict: alloc of {len} bytes, aligned to {bytes}, was refused after {} bytes in \
-                 all; StrictConfig demands {} bytes, aligned to up to {}",
+                "test_allocator_strict: alloc of {len} bytes, aligned to {bytes}, returned null after {} bytes in \
+                 total; StrictConfig requires {} bytes, aligned to up to {}",
                 self.served,
                 self.config.must_serve,
                 self.config.required_alignment.to_byte_units()
@@ -135,7 +135,7 @@ impl<'a> Checked<'a> {
         Some(block)
     }
 
-    /// Changes a block's length in place, if the allocator does.
+    /// Changes a block's length in place, if the allocator can.
     #[track_caller]
     pub(crate) fn resize(&mut self, block: &mut Block, new_len: usize) {
         let (len, address) = (block.len, block.ptr.addr().get());
@@ -153,7 +153,7 @@ impl<'a> Checked<'a> {
         self.fill(block, len.min(new_len));
     }
 
-    /// Changes a block's length and perhaps its place, if the allocator does.
+    /// Changes a block's length and perhaps its address, if the allocator can.
     #[track_caller]
     pub(crate) fn remap(&mut self, block: &mut Block, new_len: usize) {
         let (len, address) = (block.len, block.ptr.addr().get());
@@ -185,7 +185,7 @@ impl<'a> Checked<'a> {
         unsafe { self.handle().raw_free(block.memory(), block.alignment, return_address()) };
     }
 
-    /// Frees the blocks in an order that is neither the one they came in nor its reverse.
+    /// Frees the blocks in an order that is neither that of their allocation nor its reverse.
     #[track_caller]
     pub(crate) fn free_all(&mut self) {
         while !self.live.is_empty() {
@@ -195,7 +195,7 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// A small block is served, as long as [`StrictConfig::must_serve`] lasts.
+    /// Checks that a small block is served, as long as [`StrictConfig::must_serve`] is not used up.
     #[track_caller]
     pub(crate) fn is_usable(&mut self) {
         if let Some(block) = self.alloc(24, Alignment::_8) {
@@ -203,8 +203,8 @@ impl<'a> Checked<'a> {
         }
     }
 
-    /// A length near `isize::MAX` or above was refused. On 32-bit machines a length below that may
-    /// exist, so there it is given back instead.
+    /// Checks that a length near or above `isize::MAX` was refused. On 32-bit targets a length below `isize::MAX` may
+    /// be served; the block is then freed.
     #[track_caller]
     pub(crate) fn must_be_none(
         &mut self,
@@ -217,8 +217,8 @@ impl<'a> Checked<'a> {
         let bytes = alignment.to_byte_units();
         assert!(
             cfg!(target_pointer_width = "32") && function == "alloc" && len <= isize::MAX as usize,
-            "test_allocator_strict: {function} of {len} bytes, aligned to {bytes}, returned {ptr:?} (clause no-overflow); \
-             no machine has so many"
+            "test_allocator_strict: {function} of {len} bytes, aligned to {bytes}, returned {ptr:?} (clause \
+             no-overflow); no block can be that long"
         );
         let address = ptr.addr().get();
         let entered = self.ledger.insert(address, len, alignment);
@@ -244,7 +244,7 @@ fn no_breach(entered: Result<(), Breach>, function: &str, request: fmt::Argument
     }
 }
 
-/// Marsaglia's xorshift: the same program for the same seed, everywhere.
+/// Marsaglia's xorshift: the same numbers for the same seed on every platform.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -259,11 +259,11 @@ impl Random {
     }
 
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        // The low bits of so many numbers are good enough.
+        // The lowest bits are the least random.
         ((self.next() >> 11) as usize) % n
     }
 
-    /// A length from 1 to `max`, in which short ones are as frequent as long ones.
+    /// Returns a length from 1 to `max`, short ones as often as long ones.
     pub(crate) fn len(&mut self, max: usize) -> usize {
         let max = max.clamp(1, isize::MAX as usize);
         let bits = self.below(max.ilog2() as usize + 1) as u32;

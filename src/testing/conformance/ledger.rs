@@ -1,6 +1,6 @@
-//! Which blocks of an allocator are live, and whether a call fits to that.
+//! Records which blocks of an allocator are live, and checks calls against them.
 //!
-//! The ledger knows addresses, not memory: it never reads or writes a block.
+//! The ledger stores addresses only; it never reads or writes a block.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
@@ -9,9 +9,9 @@ use crate::alignment::Alignment;
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// The live blocks by their address. They do not overlap.
+    /// The live blocks by address. They do not overlap.
     live: BTreeMap<usize, Entry>,
-    /// Addresses of blocks that have been freed and not been handed out again.
+    /// Addresses of blocks that were freed and have not been reused.
     freed: BTreeSet<usize>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Entry {
     pub(crate) alignment: Alignment,
 }
 
-/// What does not fit. The first four are faults of the allocator, the others of its caller.
+/// A breach of the contract. The first four are the allocator's, the others its caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Breach {
     InvalidAlignment { alignment: Alignment },
@@ -38,10 +38,9 @@ pub(crate) enum Breach {
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Breach::InvalidAlignment { alignment } => write!(
-                f,
-                "clause no-overflow: memory was returned for the alignment {alignment:?}, which does not exist"
-            ),
+            Breach::InvalidAlignment { alignment } => {
+                write!(f, "clause no-overflow: memory was returned for the invalid alignment {alignment:?}")
+            }
             Breach::Misaligned { address, alignment } => {
                 let alignment = alignment.to_byte_units();
                 write!(f, "clause new-block: {address:#x} is not aligned to {alignment} bytes")
@@ -49,9 +48,9 @@ impl fmt::Display for Breach {
             Breach::TooLong { address, len } => {
                 write!(
                     f,
-                    "clause no-overflow: a block of {len} bytes at {address:#x}; the limit is isize::MAX bytes"
+                    "clause no-overflow: a block of {len} bytes at {address:#x} exceeds isize::MAX bytes"
                 )?;
-                write!(f, " and the end of the address space")
+                write!(f, " or the address space")
             }
             Breach::Overlap { address, len, other, other_len } => write!(
                 f,
@@ -59,34 +58,31 @@ impl fmt::Display for Breach {
                  bytes at {other:#x}"
             ),
             Breach::Freed { address } => {
-                write!(f, "clause dead-pointer: the block at {address:#x} has been freed before")
+                write!(f, "clause dead-pointer: the block at {address:#x} has already been freed")
             }
             Breach::Inside { address, block, block_len } => write!(
                 f,
-                "clause live-block: {address:#x} is inside the live block of {block_len} bytes at {block:#x}, not its \
-                 address"
+                "clause live-block: {address:#x} is inside the live block of {block_len} bytes at {block:#x}, not at \
+                 its start"
             ),
             Breach::Foreign { address } => {
-                write!(f, "clause live-block: {address:#x} is no block of this allocator")
+                write!(f, "clause live-block: {address:#x} is not a block of this allocator")
             }
             Breach::WrongLength { address, len, matching } => write!(
                 f,
-                "clause live-block: the block at {address:#x} has the matching length {matching} bytes, and not {len}"
+                "clause live-block: the block at {address:#x} has a length of {matching} bytes, not {len}"
             ),
             Breach::WrongAlignment { address, alignment, matching } => {
                 let (alignment, matching) = (alignment.to_byte_units(), matching.to_byte_units());
-                write!(
-                    f,
-                    "clause live-block: the block at {address:#x} has the matching alignment {matching} "
-                )?;
-                write!(f, "bytes, and not {alignment}")
+                write!(f, "clause live-block: the block at {address:#x} has an alignment of {matching} ")?;
+                write!(f, "bytes, not {alignment}")
             }
         }
     }
 }
 
 impl Ledger {
-    /// A new block. `len` is not zero.
+    /// Adds a new block. `len` is not zero.
     pub(crate) fn insert(&mut self, address: usize, len: usize, alignment: Alignment) -> Result<(), Breach> {
         if !alignment.is_valid() {
             return Err(Breach::InvalidAlignment { alignment });
@@ -100,7 +96,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The live block that a caller means by these three.
+    /// Returns the live block that a caller passes, or the breach.
     pub(crate) fn check(&self, address: usize, len: usize, alignment: Alignment) -> Result<Entry, Breach> {
         let Some(&entry) = self.live.get(&address) else {
             return Err(match self.live.range(..address).next_back() {
@@ -120,7 +116,7 @@ impl Ledger {
         Ok(entry)
     }
 
-    /// The live block at `address` has `new_len` bytes from now on.
+    /// Sets the length of the live block at `address` to `new_len`.
     pub(crate) fn resize(&mut self, address: usize, new_len: usize) -> Result<(), Breach> {
         self.check_range(address, new_len, Some(address))?;
         match self.live.get_mut(&address) {
@@ -130,25 +126,25 @@ impl Ledger {
         Ok(())
     }
 
-    /// The live block at `address` is gone.
+    /// Removes the live block at `address`.
     pub(crate) fn remove(&mut self, address: usize) {
         if self.live.remove(&address).is_some() {
             self.freed.insert(address);
         }
     }
 
-    /// The live blocks, in the order of their addresses.
+    /// Returns the live blocks in the order of their addresses.
     pub(crate) fn live(&self) -> impl ExactSizeIterator<Item = (usize, Entry)> {
         self.live.iter().map(|(&address, &entry)| (address, entry))
     }
 
-    /// Whether `len` bytes at `address` are possible and overlap no live block but `own`.
+    /// Checks that `len` bytes at `address` can exist and overlap no live block except `own`.
     fn check_range(&self, address: usize, len: usize, own: Option<usize>) -> Result<(), Breach> {
         let end = match address.checked_add(len) {
             Some(end) if isize::try_from(len).is_ok() => end,
             _ => return Err(Breach::TooLong { address, len }),
         };
-        // The live blocks are disjoint, so of those that begin below the end, the last one ends last.
+        // The live blocks are disjoint, so of those that start below `end`, the last one ends last.
         let mut below = self.live.range(..end).rev().filter(|(other, _)| Some(**other) != own);
         match below.next() {
             Some((&other, entry)) if other + entry.len > address => {

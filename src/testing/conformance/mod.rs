@@ -1,8 +1,8 @@
 //! The four tests that Zig runs over every allocator of its standard library.
 //!
-//! Each drives its argument through a [`ValidationAllocator`](crate::testing::ValidationAllocator),
-//! as in Zig, so a misaligned result aborts with a message; everything else panics. They use the
-//! typed interface only and say little about an allocator's limits; see
+//! As in Zig, each calls its argument through a [`ValidationAllocator`](crate::testing::ValidationAllocator),
+//! so a misaligned result aborts with a message; everything else panics. The tests use only the
+//! typed interface and say little about an allocator's limits; see
 //! [`test_allocator_strict`](crate::testing::test_allocator_strict) for those.
 //!
 //! Ports `testAllocator`, `testAllocatorAligned`, `testAllocatorLargeAlignment` and
@@ -29,12 +29,12 @@ use crate::heap::PAGE_SIZE_MIN;
 use crate::slice::{AlignedSlice, SlicePtr};
 use crate::testing::validation_allocator::validation_wrap;
 
-/// Items, slices, growth, shrinking, and everything of length zero.
+/// Tests single items, slices, growing, shrinking, and zero lengths.
 ///
 /// Needs about 162,000 bytes, 160,000 of them in one block.
 ///
 /// # Panics
-/// If an allocation fails, a content is lost, or a resize to 0 returns false.
+/// If an allocation fails, content is lost, or a resize to 0 returns false.
 ///
 /// Ports `std.heap.testAllocator` of Zig 0.15.2.
 ///
@@ -70,13 +70,13 @@ pub fn test_allocator(allocator: Allocator<'_>) {
         let item = unsafe { slice.cast::<NonNull<i32>>().add(i).read() };
         // SAFETY: as above.
         let found = unsafe { item.read() };
-        assert!(found == n, "{FN}: item {i} is {found} after the realloc of the slice, and not {n}");
+        assert!(found == n, "{FN}: item {i} is {found} after the realloc of the slice, not {n}");
         // SAFETY: as above.
         unsafe { allocator.destroy(item) };
     }
 
-    // SAFETY: `slice` is live with the length that it has here. After each true, its length is the
-    // new one.
+    // SAFETY: `slice` is live with its current length. After each true, it has the
+    // new length.
     unsafe {
         if allocator.resize(slice, 50) {
             slice = slice.with_len(50);
@@ -95,26 +95,26 @@ pub fn test_allocator(allocator: Allocator<'_>) {
     // SAFETY: an empty slice.
     unsafe { allocator.free(empty) };
     let no_bits = served(FN, "create of a ()", allocator.create::<()>());
-    // SAFETY: a pointer to something without size, which is aligned.
+    // SAFETY: a well-aligned pointer to a zero-sized type.
     unsafe {
         no_bits.write(());
         allocator.destroy(no_bits);
     }
     let no_items = served(FN, "create of a [u64; 0]", allocator.create::<[u64; 0]>());
-    // SAFETY: from this allocator.
+    // SAFETY: a pointer to a zero-sized type, from this allocator.
     unsafe { allocator.destroy(no_items) };
 
     let oversize = served(FN, "aligned_alloc of 5 u32", allocator.aligned_alloc::<u32, 0>(5));
     assert!(oversize.len() >= 5, "{FN}: aligned_alloc of 5 u32 returned {} of them", oversize.len());
     for i in 0..oversize.len() {
-        // SAFETY: `i` is an index of new memory.
+        // SAFETY: `i` is an index into new memory.
         unsafe { oversize.as_ptr().add(i).write(0xDEAD_BEEF) };
     }
-    // SAFETY: from this allocator.
+    // SAFETY: a live block of this allocator, not used afterwards.
     unsafe { allocator.free(oversize) };
 }
 
-/// Blocks with every alignment from 1 to 64 bytes: grown, shrunk, resized to 0.
+/// Tests every alignment from 1 to 64 bytes: blocks are grown, shrunk and resized to 0.
 ///
 /// # Panics
 /// If an allocation fails or a resize to 0 returns false.
@@ -143,8 +143,8 @@ fn aligned_blocks<const ALIGN: usize>(allocator: Allocator<'_>) {
     const FN: &str = "test_allocator_aligned";
     let mut slice = served(FN, "aligned_alloc of 10 bytes", allocator.aligned_alloc::<u8, ALIGN>(10));
     assert_len(FN, "aligned_alloc", slice.len(), 10);
-    // SAFETY: `slice` is live with the length that it has here. After each true, its length is the
-    // new one.
+    // SAFETY: `slice` is live with its current length. After each true, it has the
+    // new length.
     unsafe {
         slice = served(FN, "realloc of 10 to 100 bytes", allocator.realloc(slice, 100));
         assert_len(FN, "realloc", slice.len(), 100);
@@ -163,7 +163,7 @@ fn aligned_blocks<const ALIGN: usize>(allocator: Allocator<'_>) {
     }
 }
 
-/// A block with an alignment of half a page, grown over pages.
+/// Tests an alignment of half a page: a block is grown beyond a page.
 ///
 /// Needs a block of 20,000 bytes.
 ///
@@ -190,8 +190,8 @@ pub fn test_allocator_large_alignment(allocator: Allocator<'_>) {
     let allocator = validation.allocator();
     let mut slice = served(FN, "aligned_alloc of 500 bytes", allocator.aligned_alloc::<u8, ALIGN>(500));
     assert_aligned(slice, 500);
-    // SAFETY: `slice` is live with the length that it has here. After each true, its length is the
-    // new one.
+    // SAFETY: `slice` is live with its current length. After each true, it has the
+    // new length.
     unsafe {
         if allocator.resize(slice, 100) {
             slice = slice.with_len(100);
@@ -207,12 +207,12 @@ pub fn test_allocator_large_alignment(allocator: Allocator<'_>) {
     }
 }
 
-/// A block that is not aligned by chance to more than it asked for is shrunk, and keeps its content.
+/// Tests that shrinking an aligned block keeps its content. The block is one that is not aligned to 32 pages by chance.
 ///
-/// Needs some blocks of two pages and 50 bytes.
+/// Needs one or more blocks of two pages and 50 bytes.
 ///
 /// # Panics
-/// If an allocation fails, the content is lost, or if 39 blocks in a row are aligned to 32 pages.
+/// If an allocation fails, content is lost, or 39 blocks in a row are aligned to 32 pages.
 ///
 /// Ports `std.heap.testAllocatorAlignedShrink` of Zig 0.15.2.
 ///
@@ -223,10 +223,10 @@ pub fn test_allocator_large_alignment(allocator: Allocator<'_>) {
 #[track_caller]
 pub fn test_allocator_aligned_shrink(allocator: Allocator<'_>) {
     const FN: &str = "test_allocator_aligned_shrink";
-    /// What Zig's list holds in the buffer of 1000 bytes that it has: it grows to 8, 20, 38 slices.
+    /// The capacity of Zig's list in its buffer of 1000 bytes: it grows to 8, 20, 38 slices.
     const LIST_LEN: usize = 38;
 
-    // Without an operating system to ask, the smallest page will do.
+    // Without an operating system to query, use the smallest page size.
     #[cfg(feature = "std")]
     let page_size = crate::heap::page_size();
     #[cfg(not(feature = "std"))]
@@ -252,11 +252,11 @@ pub fn test_allocator_aligned_shrink(allocator: Allocator<'_>) {
         slice = alloc();
     }
     for item in stuff_to_free.into_iter().rev().flatten() {
-        // SAFETY: each is live and is freed once.
+        // SAFETY: each is live and freed once.
         unsafe { allocator.free(item) };
     }
 
-    // SAFETY: `slice` is live and longer than 61 bytes, before and after.
+    // SAFETY: `slice` is live and longer than 61 bytes, before the realloc and after it.
     unsafe {
         slice.as_ptr().write(0x12);
         slice.as_ptr().add(60).write(0x34);
@@ -265,7 +265,7 @@ pub fn test_allocator_aligned_shrink(allocator: Allocator<'_>) {
         let found = (slice.as_ptr().read(), slice.as_ptr().add(60).read());
         assert!(
             found == (0x12, 0x34),
-            "{FN}: bytes 0 and 60 are {found:#x?} after the realloc, and not (0x12, 0x34)"
+            "{FN}: bytes 0 and 60 are {found:#x?} after the realloc, not (0x12, 0x34)"
         );
         allocator.free(slice);
     }

@@ -1,26 +1,15 @@
-//! A test that tries to catch an allocator breaking its contract.
+//! A test that searches for breaches of an allocator's contract.
 //!
-//! # What it checks
+//! It keeps a ledger of every live block and makes raw calls of all kinds. In order:
 //!
-//! It keeps a ledger of every live block and does raw calls of all kinds. A block is checked when it
-//! appears (alignment, overlap, length), is filled at once with a pattern of its own, and is compared
-//! with the pattern after every change of its length, and in full before it is freed. In order:
-//!
-//! 1. lengths near `isize::MAX` and `usize::MAX` at each alignment are refused, by `alloc`, `resize`
-//!    and `remap`, and alignments that do not exist; memory is served as before afterwards;
+//! 1. `alloc`, `resize` and `remap` refuse lengths near `isize::MAX` and `usize::MAX` at each alignment, and
+//!    `alloc` refuses invalid alignments; afterwards memory is served as before;
 //! 2. each alignment from 1 byte up, at odd addresses, with odd lengths, grown and shrunk;
-//! 3. everything of length zero in the typed interface;
+//! 3. every zero length in the typed interface;
 //! 4. a random program of `alloc`, `resize`, `remap` and `free`.
 //!
-//! Calls alternate between copies of the handle (clause copies).
-//!
-//! # What it lets pass
-//!
-//! An allocator may refuse anything: that is its right by the contract. But one that refuses
-//! everything would pass, so [`StrictConfig`] says how much it must serve at least.
-//!
-//! Everything is checked outside of the allocator's functions, so that a fault is a panic and not an
-//! abort. Not in Zig.
+//! All checks are outside of the allocator's functions, so that a failure panics instead of aborting.
+//! Not in Zig.
 
 #![allow(
     clippy::multiple_unsafe_ops_per_block,
@@ -32,7 +21,10 @@ use crate::alignment::Alignment;
 use crate::allocator::Allocator;
 use crate::return_address::return_address;
 
-/// How much [`test_allocator_strict_with`] asks for, and how much of it must be served.
+/// How much [`test_allocator_strict_with`] requests, and how much of it must be served.
+///
+/// An allocator may refuse any request. But one that refuses everything would pass every check, so `must_serve` and
+/// `required_alignment` set the minimum.
 ///
 /// ```
 /// use zigalloc::{Alignment, testing::StrictConfig};
@@ -42,22 +34,22 @@ use crate::return_address::return_address;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StrictConfig {
-    /// The largest alignment that is asked for. Default: 64 KiB.
+    /// The largest alignment that is requested. Default: 64 KiB.
     pub max_alignment: Alignment,
-    /// The largest alignment that must not be refused. Default: two words, as C's `malloc` has it.
+    /// The largest alignment that must not be refused. Default: two words, as for C's `malloc`.
     pub required_alignment: Alignment,
-    /// How many bytes must be served, counted from the first request on, with as much padding for
-    /// each as its alignment can take, and without what is freed. Later requests may be refused.
+    /// How many bytes must be served, counted from the first request. Each request counts with the largest
+    /// padding that its alignment can need, and frees do not reduce the count. Later requests may be refused.
     /// Default: 16 KiB.
     pub must_serve: usize,
-    /// Whether lengths near `isize::MAX` and `usize::MAX` are asked for. Default: yes. (Under Miri,
-    /// asking the system for that much ends the program.)
+    /// Whether to request lengths near `isize::MAX` and `usize::MAX`. Default: yes. (Under Miri,
+    /// requesting that much from the system aborts.)
     pub huge_lengths: bool,
     /// The length of the random program. Default: 2000 calls, or 50 under Miri.
     pub steps: usize,
-    /// The largest length in bytes that the random program asks for. Default: 2000, or 100 under Miri.
+    /// The largest length in bytes that the random program requests. Default: 2000, or 100 under Miri.
     pub max_len: usize,
-    /// What the random program depends on; any number. Default: 1.
+    /// The seed of the random program; any number. Default: 1.
     pub seed: u64,
 }
 
@@ -76,10 +68,12 @@ impl Default for StrictConfig {
 }
 
 /// Checks that an allocator keeps its [contract](crate::VTable#the-contract-of-an-allocator), as far
-/// as that can be seen from outside, with the default [`StrictConfig`].
+/// as that is visible from outside, with the default [`StrictConfig`].
 ///
-/// It asks for about 3 MB altogether and frees all; one that never reuses memory may refuse the later
-/// part of it.
+/// It checks each new block (alignment, overlap, length), fills it with a pattern, compares the
+/// pattern after every change of length and before the block is freed, and passes each block through copies of the
+/// handle. It requests about 3 MB in total and frees everything; an allocator that never reuses memory may refuse the
+/// later part.
 ///
 /// # Panics
 /// At the first breach, with the function, the values and the clause.
@@ -93,7 +87,7 @@ pub fn test_allocator_strict(allocator: Allocator<'_>) {
     test_allocator_strict_with(allocator, &StrictConfig::default());
 }
 
-/// [`test_allocator_strict`] with other demands.
+/// [`test_allocator_strict`] with a configuration.
 ///
 /// # Panics
 /// At the first breach, with the function, the values and the clause.
@@ -115,14 +109,13 @@ pub fn test_allocator_strict_with(allocator: Allocator<'_>, config: &StrictConfi
     unsafe { test_handles_strict([allocator, copy], config) };
 }
 
-/// [`test_allocator_strict_with`] over two handles that should be the same allocator: what two calls
-/// of `allocator()` return, or one before and one after a trip through C.
+/// [`test_allocator_strict_with`] over two handles that should be the same allocator, such as the results of two calls
+/// of `allocator()`, or a handle before and after a trip through C.
 ///
 /// Blocks of one are resized and freed through the other.
 ///
 /// # Safety
-/// Both handles are the same allocator, or at least nothing undefined happens if a block of one is
-/// passed to the other.
+/// Both handles are the same allocator, or at least passing a block of one to the other is not undefined behaviour.
 ///
 /// # Panics
 /// At the first breach, with the function, the values and the clause.
@@ -168,7 +161,7 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
         usize::MAX - 1,
         usize::MAX,
     ];
-    // Two gibibytes, half of what 32 bits can address, are not impossible.
+    // On 32-bit targets `isize::MAX` is 2 GiB, which an allocator may be able to serve.
     let huge = huge.into_iter().filter(|len| usize::BITS >= 64 || *len > HALF);
     for log2 in (0..=Alignment::MAX.log2()).step_by(if cfg!(miri) { 7 } else { 1 }) {
         let alignment = at_log2(log2);
@@ -179,16 +172,16 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
         }
         kit.is_usable();
     }
-    // Bytes that are no alignment: C can pass them. 255 is the largest.
+    // Bytes that are not alignments, which C can pass. 255 is the largest.
     for log2 in [Alignment::MAX.log2() + 1, 127, 255] {
-        // SAFETY: `Alignment` is a transparent `u8`, and every value of it is allowed to exist.
+        // SAFETY: `Alignment` is a transparent `u8`, and every value of it is allowed.
         let alignment = unsafe { core::mem::transmute::<u8, Alignment>(log2) };
         // SAFETY: the length is not zero.
         let memory = unsafe { kit.handle().raw_alloc(1, alignment, return_address()) };
         assert!(
             memory.is_none(),
-            "test_allocator_strict: alloc of 1 byte returned {memory:?} for the alignment 2^{log2} bytes, \
-             which does not exist (clause no-overflow)"
+            "test_allocator_strict: alloc of 1 byte returned {memory:?} for the invalid alignment 2^{log2} bytes \
+             (clause no-overflow)"
         );
     }
     for len in huge {
@@ -197,15 +190,15 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
         let resized = unsafe { kit.handle().raw_resize(memory, alignment, len, return_address()) };
         assert!(
             !resized,
-            "test_allocator_strict: resize of 40 to {len} bytes returned true (clause no-overflow); no machine has \
-             so many"
+            "test_allocator_strict: resize of 40 to {len} bytes returned true (clause no-overflow); no block can be \
+             that long"
         );
-        // SAFETY: as above; the resize has changed nothing.
+        // SAFETY: as above; the resize changed nothing.
         let remapped = unsafe { kit.handle().raw_remap(memory, alignment, len, return_address()) };
         kit.must_be_none("remap", remapped, len, alignment);
         kit.verify(&block, 40, "a huge resize was refused");
     }
-    // What the allocator did must not have moved the block's end, nor eaten its memory.
+    // The refused calls must neither have moved the block's end nor used up memory.
     kit.is_usable();
     kit.resize(&mut block, 33);
     kit.is_usable();
@@ -215,15 +208,15 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
 
 #[track_caller]
 fn aligns(kit: &mut Checked<'_>) {
-    // Miri takes a millisecond for what a processor does in a microsecond.
+    // Under Miri a microsecond's work takes a millisecond.
     let (every, lens) = if cfg!(miri) { (4, 2) } else { (1, 4) };
     for log2 in (0..=kit.config.max_alignment.log2()).step_by(every) {
         let alignment = at_log2(log2);
         let bytes = alignment.to_byte_units();
-        // One byte more than the alignment shows whether the length is rounded or used as it is.
+        // A length of one byte more than the alignment shows whether the allocator rounds it.
         let last = if bytes <= 4096 { bytes + 1 } else { 65 };
         for &len in &[3, 24, 1, last][..lens] {
-            // So that what comes next in line has not the right address by chance.
+            // So that the next free address is not aligned by chance.
             let odd = kit.alloc(1, Alignment::_1);
             kit.live.extend(odd);
             let Some(mut block) = kit.alloc(len, alignment) else { continue };
@@ -237,7 +230,7 @@ fn aligns(kit: &mut Checked<'_>) {
             kit.resize(&mut block, 1);
             kit.live.push(block);
         }
-        // Half of them are freed, so that the next ones find gaps.
+        // Half of them are freed, so that later blocks find gaps.
         for i in (0..kit.live.len()).rev().step_by(2) {
             let block = kit.live.swap_remove(i);
             kit.free(block);
@@ -272,16 +265,15 @@ fn random_program(kit: &mut Checked<'_>) {
     }
 }
 
-/// The rows of the table in [`interface`](crate::interface) that no allocator may answer otherwise.
+/// The rows of the table in [`interface`](crate::interface) that are the same for every allocator.
 #[track_caller]
 fn zero_cases(allocator: Allocator<'_>) {
-    const FAILED: &str =
-        "test_allocator_strict: an allocation without bytes failed; nothing is asked for them";
+    const FAILED: &str = "test_allocator_strict: an allocation of 0 bytes failed, which needs no memory";
     let empty = allocator.alloc::<u32>(0).expect(FAILED);
     assert_eq!(empty.len(), 0, "test_allocator_strict: alloc of 0 elements");
     let sizeless = allocator.alloc::<()>(usize::MAX).expect(FAILED);
     assert_eq!(sizeless.len(), usize::MAX, "test_allocator_strict: alloc of elements without size");
-    // SAFETY: empty slices and elements without size have no block; they are always valid.
+    // SAFETY: empty slices and zero-sized elements have no block, so they are always valid.
     unsafe {
         assert!(!allocator.resize(empty, 1), "test_allocator_strict: resize of an empty slice to 1");
         assert!(allocator.remap(empty, 1).is_none(), "test_allocator_strict: remap of an empty slice to 1");
@@ -294,7 +286,7 @@ fn zero_cases(allocator: Allocator<'_>) {
         allocator.free(sizeless);
         allocator.free(empty);
     }
-    // Here there is a block, which ends. Any of these may be out of memory.
+    // From here on the slices are blocks, which the calls free. Any of these may be out of memory.
     // SAFETY: each slice is new and is used once.
     unsafe {
         if let Ok(memory) = allocator.alloc::<u16>(3) {

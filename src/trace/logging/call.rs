@@ -5,22 +5,49 @@ use core::fmt;
 use crate::alignment::Alignment;
 use crate::symbol::Symbol;
 
-/// A call of an allocator and its result, which a [`Sink`](super::Sink) writes down.
+/// A call of an allocator and its result, which a [`Sink`](super::Sink) receives.
 ///
-/// `Display` is the line, without a line break. The feature `backtrace` looks the caller up in the program's
-/// debug information then, which takes its time.
+/// `Display` is the log line, without a line break. With the feature `backtrace` it looks the caller up in the
+/// program's debug information, which is slow.
 ///
-/// Addresses are numbers here: memory that is spoken of is not to be touched. Lengths are bytes.
+/// Addresses are plain numbers, since the memory may already be freed. Lengths are in bytes.
+///
+/// ```
+/// use std::fmt;
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+///
+/// /// Finds the longest block that was requested.
+/// struct Longest(usize);
+///
+/// impl Sink for Longest {
+///     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+///         if let LoggedCall::Alloc { len, .. } = call {
+///             self.0 = self.0.max(*len);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, Longest(0));
+/// for n in [10, 300, 20] {
+///     let memory = logging.allocator().alloc::<u8>(n)?;
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { logging.allocator().free(memory) };
+/// }
+/// assert_eq!(logging.into_sink().0, 300);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoggedCall {
     /// [`VTable::alloc`](crate::VTable::alloc).
     Alloc {
-        /// The length asked for.
+        /// The requested length.
         len: usize,
-        /// The alignment asked for; it may be [invalid](Alignment::is_valid).
+        /// The requested alignment, which may be [invalid](Alignment::is_valid).
         alignment: Alignment,
-        /// An address in the function that called, or 0.
+        /// An address in the calling function, or 0.
         return_address: usize,
         /// The new block's address.
         result: Option<usize>,
@@ -29,30 +56,30 @@ pub enum LoggedCall {
     Resize {
         /// The block's address.
         address: usize,
-        /// The block's length before.
+        /// The block's length before the call.
         len: usize,
         /// The block's alignment.
         alignment: Alignment,
-        /// The length asked for.
+        /// The requested length.
         new_len: usize,
-        /// An address in the function that called, or 0.
+        /// An address in the calling function, or 0.
         return_address: usize,
-        /// Whether the block has that length now.
+        /// Whether the block now has the requested length.
         result: bool,
     },
     /// [`VTable::remap`](crate::VTable::remap).
     Remap {
-        /// The block's address before.
+        /// The block's address before the call.
         address: usize,
-        /// The block's length before.
+        /// The block's length before the call.
         len: usize,
         /// The block's alignment.
         alignment: Alignment,
-        /// The length asked for.
+        /// The requested length.
         new_len: usize,
-        /// An address in the function that called, or 0.
+        /// An address in the calling function, or 0.
         return_address: usize,
-        /// The block's address now; `None` if nothing has changed.
+        /// The block's new address, or `None` if nothing changed.
         result: Option<usize>,
     },
     /// [`VTable::free`](crate::VTable::free).
@@ -63,14 +90,14 @@ pub enum LoggedCall {
         len: usize,
         /// The block's alignment.
         alignment: Alignment,
-        /// An address in the function that called, or 0.
+        /// An address in the calling function, or 0.
         return_address: usize,
     },
 }
 
 impl LoggedCall {
-    /// Whether the child said no: null or false. For `alloc` that is a lack of memory; for `resize` and
-    /// `remap` it is quite usual, and the caller goes on by itself.
+    /// Whether the child returned null or false. For `alloc` that means out of memory; for `resize` and
+    /// `remap` it is common, and the caller falls back on another way.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self {
@@ -111,7 +138,7 @@ impl fmt::Display for LoggedCall {
     }
 }
 
-/// A number of bytes.
+/// A number of bytes, displayed with its unit.
 struct Bytes(usize);
 
 impl fmt::Display for Bytes {
@@ -120,7 +147,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// An address, or none.
+/// An address, or null.
 struct OrNull(Option<usize>);
 
 impl fmt::Display for OrNull {

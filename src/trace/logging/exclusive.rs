@@ -1,4 +1,4 @@
-//! The sink's lock, which knows when its own thread asks again.
+//! The lock of the sink, which detects re-entrance from its own thread.
 
 #[cfg(not(feature = "std"))]
 pub(super) use one_thread::Exclusive;
@@ -12,21 +12,21 @@ mod threads {
     use core::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// A value for one thread at a time.
+    /// A value that one thread at a time may use.
     pub(in super::super) struct Exclusive<S> {
-        /// The [`this_thread`] that is inside; 0 if none is. A thread can only read its own number here
-        /// if it has written it, so no order of memory is needed.
+        /// The [`this_thread`] that is inside, or 0. A thread reads its own number here only
+        /// if it wrote it, so relaxed memory ordering suffices.
         owner: AtomicUsize,
         value: Mutex<S>,
     }
 
-    /// The value, locked.
+    /// The locked value.
     pub(in super::super) struct Entered<'e, S> {
         owner: &'e AtomicUsize,
         value: MutexGuard<'e, S>,
     }
 
-    /// A number that no other running thread has, and that is not 0: where its thread-local variable is.
+    /// A number, not 0, that identifies this thread among all running ones: the address of a thread-local variable.
     /// (`thread::current` would allocate.)
     fn this_thread() -> usize {
         std::thread_local! {
@@ -41,7 +41,7 @@ mod threads {
             Exclusive { owner: AtomicUsize::new(0), value: Mutex::new(value) }
         }
 
-        /// Waits until no other thread is inside. `None` if this thread is.
+        /// Waits until no other thread is inside. Returns `None` if this thread is inside.
         pub(in super::super) fn enter(&self) -> Option<Entered<'_, S>> {
             let this_thread = this_thread();
             if self.owner.load(Ordering::Relaxed) == this_thread {
@@ -98,7 +98,7 @@ mod one_thread {
             Exclusive(RefCell::new(value))
         }
 
-        /// `None` if the value is in use.
+        /// Returns `None` if the value is in use.
         pub(in super::super) fn enter(&self) -> Option<RefMut<'_, S>> {
             self.0.try_borrow_mut().ok()
         }

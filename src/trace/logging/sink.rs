@@ -1,4 +1,4 @@
-//! Where the lines go.
+//! Destinations for the log lines.
 
 use core::fmt;
 #[cfg(feature = "std")]
@@ -6,9 +6,9 @@ use std::io;
 
 use super::LoggedCall;
 
-/// Where a [`LoggingAllocator`](super::LoggingAllocator)'s lines go.
+/// The destination for a [`LoggingAllocator`](super::LoggingAllocator)'s lines.
 ///
-/// There are three: [`FmtSink`], [`IoSink`] and [`LogSink`]. This is one more, which keeps the refusals:
+/// This crate has [`FmtSink`], [`IoSink`] and [`LogSink`]. Here is a sink that keeps only refused calls:
 ///
 /// ```
 /// use std::fmt;
@@ -35,18 +35,18 @@ use super::LoggedCall;
 #[cfg_attr(not(feature = "std"), doc = "[`IoSink`]: super::FmtSink")]
 #[cfg_attr(not(feature = "log"), doc = "[`LogSink`]: super::FmtSink")]
 pub trait Sink {
-    /// Writes down a call that has just been made. It is called once per call, and by one thread at a
+    /// Receives a call that has just been made. The allocator calls this once per call, from one thread at a
     /// time.
     ///
-    /// What happens if it calls the allocator itself, or panics, says the [module](super).
+    /// [`LoggingAllocator`](super::LoggingAllocator) states what happens if a sink calls an allocator, panics or exits.
     ///
     /// # Errors
-    /// If the line is lost, or a part of it. It will be
-    /// [counted](super::LoggingAllocator::lost_lines).
+    /// If the line, or a part of it, is lost. The allocator
+    /// [counts](super::LoggingAllocator::lost_lines) it.
     fn write(&mut self, call: &LoggedCall) -> fmt::Result;
 }
 
-/// A sink that is a text: a `String`, or any other [`fmt::Write`]. Each line has a line break at its end.
+/// A sink that writes to a `String` or any other [`fmt::Write`]. Each line ends with a line break.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FmtSink<W: fmt::Write>(pub W);
 
@@ -56,11 +56,11 @@ impl<W: fmt::Write> Sink for FmtSink<W> {
     }
 }
 
-/// A sink that is a file, the standard error stream, or any other [`io::Write`]. Each line has a line break
-/// at its end.
+/// A sink that writes to a file, the standard error stream, or any other [`io::Write`]. Each line ends with a line
+/// break.
 ///
-/// Up to 512 bytes of a line are put together before they are written, so that most lines are written in
-/// one piece. It is never flushed; whoever wants a buffer that is larger puts one in, and flushes it.
+/// It collects up to 512 bytes of a line before it writes them, so most lines are written in
+/// one piece. It never flushes the writer; if you wrap it in a larger buffer, flush that yourself.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IoSink<W: io::Write>(pub W);
@@ -76,7 +76,7 @@ impl<W: io::Write> Sink for IoSink<W> {
     }
 }
 
-/// Puts pieces of text together into larger ones.
+/// Collects pieces of text into larger ones.
 #[cfg(feature = "std")]
 struct Pieces<'w, W: io::Write> {
     writer: &'w mut W,
@@ -110,10 +110,10 @@ impl<W: io::Write> fmt::Write for Pieces<'_, W> {
     }
 }
 
-/// A sink that is the program's logger, by the crate `log`. The target is `zigalloc`.
+/// A sink that writes to the program's logger, through the crate `log`, with the target `zigalloc`.
 ///
-/// Calls that were [refused](LoggedCall::is_refused) have a level of their own, as in Zig. A logger does not
-/// say whether it has lost a line. It must not allocate from an allocator that is above this one.
+/// [Refused](LoggedCall::is_refused) calls have a level of their own, as in Zig. A logger does not
+/// report lost lines. It must not allocate from an allocator above this one.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;
@@ -126,9 +126,9 @@ impl<W: io::Write> fmt::Write for Pieces<'_, W> {
 #[cfg(feature = "log")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSink {
-    /// The level of calls that succeed: at first `Debug`.
+    /// The level of calls that succeed. `Debug` by default.
     pub success: log::Level,
-    /// The level of calls that are refused: at first `Error`.
+    /// The level of calls that are refused. `Error` by default.
     pub failure: log::Level,
 }
 

@@ -11,9 +11,9 @@ use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
+use zigalloc_support::Recorder;
 
 use self::to_trait::{Counted, MANY, ledger};
-use crate::util::Recorder;
 
 #[path = "from_trait.rs"]
 mod from_trait;

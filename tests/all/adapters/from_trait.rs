@@ -15,11 +15,11 @@ use zigalloc::testing::{
     test_allocator_large_alignment, test_allocator_strict_with, test_handles_strict,
 };
 use zigalloc::{Alignment, Allocator, AsAllocator, SyncAllocator, ThreadSafeAllocator};
+use zigalloc_support::{Recorder, Sent, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone};
 
 use super::FromAllocator;
 use super::api::{AllocError, Allocator as Api, Global};
 use super::vec::Vec as ApiVec;
-use crate::util::{Recorder, Sent, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone};
 
 /// A call that reached the trait. Layouts are (size, alignment) in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,9 +302,9 @@ pub(super) fn in_an_arena(allocator: Allocator<'_>) {
 }
 
 #[rstest]
-#[cfg_attr(miri, ignore = "many more is the one that Miri looks at")]
+#[cfg_attr(miri, ignore = "to save time: Miri runs the case `many_more`")]
 #[case::exact(0)]
-#[cfg_attr(miri, ignore = "many more is the one that Miri looks at")]
+#[cfg_attr(miri, ignore = "to save time: Miri runs the case `many_more`")]
 #[case::one_more(1)]
 #[case::many_more(500)]
 fn checking_conforms(#[case] excess: usize) {

@@ -18,8 +18,7 @@ use zigalloc::testing::{
     test_allocator_large_alignment, test_allocator_strict_with,
 };
 use zigalloc::{Alignment, Allocator, AsAllocator, SyncAllocator, ThreadSafeAllocator};
-
-use crate::util::{Call, Recorder, Sent, alignment_from_c, keeps_contents};
+use zigalloc_support::{Call, Recorder, Sent, alignment_from_c, keeps_contents};
 
 /// The function, its layout as (size, alignment) in bytes, and `realloc`'s new size.
 type Record = (&'static str, (usize, usize), usize);

@@ -15,11 +15,11 @@ use zigalloc::heap::{
     SharedArenaAllocator,
 };
 use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator};
+use zigalloc_support::{Call, Random, Recorder};
 
 use super::api::{AllocError, Allocator as Api};
 use super::boxed::Box;
 use super::vec::Vec as ApiVec;
-use crate::util::{Call, Recorder};
 
 assert_impl_all!(ApiVec<u8, SyncAllocator<'static>>: Send, Sync);
 assert_not_impl_any!(ApiVec<u8, Allocator<'static>>: Send, Sync);
@@ -139,7 +139,7 @@ fn zeroed_is_zero(allocator: impl Api) {
 #[case::grow_zeroed(1, 0, "grow_zeroed")]
 #[should_panic(expected = "shrink: the new size 101 is above the old one, 100")]
 #[case::shrink(100, 101, "shrink")]
-#[cfg_attr(not(debug_assertions), ignore = "only debug assertions look at it")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
 fn a_size_on_the_wrong_side_panics(#[case] old_size: usize, #[case] new_size: usize, #[case] what: &str) {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let allocator = arena.allocator();
@@ -268,7 +268,7 @@ fn an_equal_layout_asks_nobody() {
 
 #[cfg_attr(
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
-    ignore = "no caller has an address here"
+    ignore = "calls have no return address in Miri and on some processors"
 )]
 #[test]
 fn return_addresses_are_provided() {
@@ -347,30 +347,17 @@ pub(super) fn ledger(calls: &[Call]) -> StdHashMap<usize, (usize, Alignment)> {
 
 // ---- random programs ----
 
-/// A generator of numbers that look random: splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % limit as u64) as usize
+/// Sizes around zero and around powers of two are likelier than others.
+fn random_size(random: &mut Random) -> usize {
+    match random.below(4) {
+        0 => random.below(3),
+        1 => (1usize << random.below(10)) - random.below(2),
+        _ => random.below(600),
     }
+}
 
-    /// Sizes around zero and around powers of two are likelier than others.
-    fn size(&mut self) -> usize {
-        match self.below(4) {
-            0 => self.below(3),
-            1 => (1usize << self.below(10)) - self.below(2),
-            _ => self.below(600),
-        }
-    }
-
-    fn align(&mut self) -> usize {
-        1 << self.below(8)
-    }
+fn random_align(random: &mut Random) -> usize {
+    1 << random.below(8)
 }
 
 struct Block {
@@ -391,7 +378,7 @@ impl Block {
 /// Makes random calls of the trait, and checks every block before each call that changes it. Through
 /// the `recorder`, below the `allocator`, memory is refused at times.
 fn random_program<A: Api + Copy>(allocator: A, recorder: &Recorder<'_>, seed: u64) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut blocks: Vec<Block> = Vec::new();
     let mut failures = 0;
     for step in 0..if cfg!(miri) { 60 } else { 600 } {
@@ -399,7 +386,7 @@ fn random_program<A: Api + Copy>(allocator: A, recorder: &Recorder<'_>, seed: u6
         recorder.refuse_resize.set(random.below(3) == 0);
         let byte = (step % 251 + 1) as u8;
         if blocks.is_empty() || random.below(3) == 0 {
-            let layout = layout(random.size(), random.align());
+            let layout = layout(random_size(&mut random), random_align(&mut random));
             let zeroed = random.below(2) == 0;
             let result = if zeroed { allocator.allocate_zeroed(layout) } else { allocator.allocate(layout) };
             let Ok(memory) = result else {
@@ -422,8 +409,8 @@ fn random_program<A: Api + Copy>(allocator: A, recorder: &Recorder<'_>, seed: u6
             blocks.swap_remove(index);
             continue;
         }
-        let align = if random.below(2) == 0 { block.layout.align() } else { random.align() };
-        let (old, new) = (block.layout, layout(random.size(), align));
+        let align = if random.below(2) == 0 { block.layout.align() } else { random_align(&mut random) };
+        let (old, new) = (block.layout, layout(random_size(&mut random), align));
         let zeroed = new.size() >= old.size() && random.below(2) == 0;
         let ptr = block.memory.cast();
         let result = match zeroed {

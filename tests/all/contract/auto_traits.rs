@@ -1,8 +1,8 @@
-//! Which public type may cross threads, be copied, be moved while pinned, be seen after a panic.
+//! Which public types are `Send`, `Sync`, `Copy`, `Unpin` and unwind-safe.
 //!
-//! Auto traits follow from private fields, so an innocent change can give or take one. Here each type
-//! has one row with all of them, in both directions, and the compiler checks it: a row that is wrong
-//! does not compile. A public type without a row fails [`every_public_type_has_a_row`].
+//! Auto traits follow from private fields, so a harmless-looking change can add or remove one. Here each type has one
+//! row with all of them, positive and negative, which the compiler checks: a wrong row does not compile. A public
+//! type without a row fails [`every_public_type_has_a_row`].
 
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -57,7 +57,7 @@ rows! {
     LoggedCall:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
-// What has a value in it is as the value.
+// Types that contain a value have the value's traits.
 rows! {
     Sentinel<u8>:                  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Sentinel<Cell<u8>>:            [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
@@ -88,8 +88,8 @@ rows! {
     SyncAllocator<'static>:        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
-// States: never copied. Those that have handles change behind `&self`, so they are not `Sync` (but the arena
-// that is shared by threads); they may move to another thread if their child's handle may.
+// Allocator states are never `Copy`. Those with handles change through `&self`, so they are not `Sync` (except the
+// shared arena); they are `Send` if their child's handle is.
 rows! {
     FixedBufferAllocator<'static>: [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
     ArenaAllocator<Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
@@ -102,7 +102,7 @@ rows! {
     FailingAllocator<Alone>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
 }
 
-// Behind a lock, whatever the source is.
+// Under a lock, whatever the source is.
 rows! {
     SbrkAllocator<FixedBufferAllocator<'static>>:
                                    [Send  Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
@@ -116,7 +116,7 @@ rows! {
     zigalloc::heap::MemoryGrow:    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
-// A buffer and a fallback: `Send` if the fallback's handle is. Blocks are in the second one itself.
+// A buffer and a fallback: `Send` if the fallback's handle is. The second stores its blocks inside itself.
 rows! {
     BufferFirstAllocator<'static, Shared>:
                                    [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
@@ -128,7 +128,7 @@ rows! {
                                   [!Send !Sync !Copy !Unpin UnwindSafe !RefUnwindSafe]
 }
 
-// A pool is as its arena, whatever its items are; a box stays with the pool that it borrows.
+// A pool has its arena's traits, whatever its items are; a box stays with the pool that it borrows.
 rows! {
     MemoryPool<u8, Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     MemoryPool<u8, Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
@@ -137,7 +137,7 @@ rows! {
     PoolBox<'static, u8>:         [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
 }
 
-// A wrapper without state of its own, or whose state is atomic, is as what it wraps.
+// A wrapper without state, or with atomic state, has the traits of what it wraps.
 rows! {
     CountingAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CountingAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
@@ -147,7 +147,7 @@ rows! {
                                    [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
 }
 
-// What keeps books on the global heap.
+// Types that keep records on the global heap.
 #[cfg(feature = "alloc")]
 rows! {
     zigalloc::testing::StrictConfig:
@@ -158,7 +158,7 @@ rows! {
                                   [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
 }
 
-// Adapters are as what they adapt.
+// Adapters have the traits of what they adapt.
 rows! {
     GlobalAllocator:               [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
@@ -196,7 +196,7 @@ mod adapters_nightly {
     }
 }
 
-// What needs an operating system.
+// Types that need an operating system.
 #[cfg(feature = "std")]
 rows! {
     zigalloc::ThreadSafeAllocator<'static>:
@@ -215,7 +215,7 @@ rows! {
     Trace:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
-// Behind a lock: as the child, if the sink may be sent.
+// Under a lock: the child's traits, if the sink is `Send`.
 #[cfg(feature = "std")]
 rows! {
     zigalloc::trace::LoggingAllocator<Shared, FmtSink<String>>:
@@ -226,7 +226,7 @@ rows! {
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
-// As the lock, whatever the child is.
+// The lock's traits, whatever the child is.
 #[cfg(feature = "lock_api")]
 rows! {
     zigalloc::LockedAllocator<'static, spin::Mutex<()>>:
@@ -244,8 +244,11 @@ rows! {
     zigalloc::trace::LogSink:      [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
-/// Finds the types in the sources, so that a new one cannot be forgotten.
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+/// Finds the types in the sources, so that a new one cannot be missed.
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 #[test]
 fn every_public_type_has_a_row() {
     let rows = include_str!("auto_traits.rs");
@@ -253,7 +256,7 @@ fn every_public_type_has_a_row() {
     let mut types = Vec::new();
     while let Some(path) = files.pop() {
         if path.ends_with("capi") {
-            // Those types are for C.
+            // These types are for C.
             continue;
         }
         if path.is_dir() {

@@ -1,4 +1,4 @@
-//! What holds for every allocator.
+//! Tests that apply to every allocator.
 
 mod auto_traits;
 mod conformance;

@@ -1,5 +1,5 @@
-//! Every allocator that has a child, while the child runs out of memory at each single call: nothing is lost,
-//! nothing is leaked, and the allocator is usable afterwards.
+//! Every allocator with a child, when the child runs out of memory at each single call: no block is lost or leaked,
+//! and the allocator is usable afterwards.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -15,13 +15,13 @@ use zigalloc::testing::{
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggingAllocator};
 use zigalloc::{Allocator, Error, SyncAllocator, ThreadSafeAllocator};
 
-/// Makes an allocator over the child, calls the function with its handle, and ends it.
+/// Makes an allocator over the child, calls the function with its handle, and drops it.
 type Wrapper = fn(Allocator<'_>, &mut dyn FnMut(Allocator<'_>));
 
 /// # Safety
 /// Only this thread uses the handle.
 unsafe fn sync(child: Allocator<'_>) -> SyncAllocator<'_> {
-    // SAFETY: the caller's promise is what the type asks for.
+    // SAFETY: one thread uses the handle, by our caller.
     unsafe { SyncAllocator::new_unchecked(child) }
 }
 
@@ -81,10 +81,10 @@ fn logging(child: Allocator<'_>, body: &mut dyn FnMut(Allocator<'_>)) {
     body(LoggingAllocator::init(child, FmtSink(String::new())).allocator());
 }
 
-/// Every item of a block is written and looked at. Miri, which takes its time, looks at some.
+/// Every item of a block is written and checked; under Miri, which is slow, a sample.
 const STEP: usize = if cfg!(miri) { 50 } else { 1 };
 
-/// A block that is freed, with what it holds.
+/// A block with contents, freed on drop.
 struct Block<'a> {
     allocator: Allocator<'a>,
     memory: NonNull<[u32]>,
@@ -130,7 +130,7 @@ impl Drop for Block<'_> {
     }
 }
 
-/// Blocks of many lengths that grow, of which some are freed early.
+/// Blocks of many lengths that grow; some are freed early.
 fn program(allocator: Allocator<'_>) -> Result<(), Error> {
     let mut blocks = Vec::new();
     for n in 1..=if cfg!(miri) { 3 } else { 6 } {
@@ -143,14 +143,14 @@ fn program(allocator: Allocator<'_>) -> Result<(), Error> {
             blocks.remove(0);
         }
     }
-    // More than a page of the debug allocator's.
+    // More than a page of the debug allocator.
     blocks.push(Block::new(allocator, 10_000, 1)?);
     blocks.iter().for_each(Block::check);
     Ok(())
 }
 
-/// TE-05, TR-71: allocation n of the child fails, with all later ones, for every n. What was live before is
-/// untouched, the child gets back all it gave, and as soon as it has memory again the allocator works.
+/// TE-05, TR-71: allocation n of the child and all later ones fail, for every n. Live blocks are untouched, the child
+/// gets all its blocks back, and the allocator works again once the child has memory.
 #[rstest]
 #[case::arena(arena)]
 #[case::scope_of_an_arena(scope_of_an_arena)]
@@ -189,26 +189,26 @@ fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false
         if !failed {
             break;
         }
-        // Each place takes long under Miri, and there are ten and more.
+        // Each place takes long under Miri, and there are more than ten.
         n += if cfg!(miri) { 4 } else { 1 };
     }
-    // If the child can grow, as pages do at times, an arena may never have to ask for a second block.
+    // If the child can grow in place, as pages sometimes do, an arena may never request a second block.
     assert!(resizes || n >= 2, "the child was asked {n} times only");
 }
 
-/// The same with the public check, which also says who swallows an error.
+/// The same with the public check, which also detects swallowed errors.
 #[rstest]
 #[case::arena(arena)]
 #[case::shared_arena(shared_arena)]
 #[case::thread_safe(thread_safe)]
-#[cfg_attr(miri, ignore = "its parts have lines of their own")]
+#[cfg_attr(miri, ignore = "to save time: Miri tests the allocators that it is made of in other cases")]
 #[case::thread_safe_over_arena(thread_safe_over_arena)]
 #[case::buffer_first(buffer_first)]
-#[cfg_attr(miri, ignore = "little different from the last one")]
+#[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]
 #[case::stack_fallback(stack_fallback_of_100)]
 #[case::debug(debug)]
 #[case::counting(counting)]
-#[cfg_attr(miri, ignore = "little different from the last one")]
+#[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]
 #[case::logging(logging)]
 fn each_failure_is_passed_on(#[case] wrapper: Wrapper) {
     check_all_allocation_failures(*PAGE_ALLOCATOR, |child| {

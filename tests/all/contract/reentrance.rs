@@ -1,5 +1,5 @@
 //! A child that breaks clause no-reentry of the contract, in safe code: the sink of a `LoggingAllocator` calls the
-//! arena above it, in the middle of the arena's own call. Whatever it gets, no two blocks share a byte.
+//! arena above it during the arena's own call. Whatever it returns, no two blocks share a byte.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -14,10 +14,9 @@ use zigalloc::heap::{
 };
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Allocator, Error, SyncAllocator};
+use zigalloc_support::{alone, assert_aborted, run_alone};
 
-use crate::util::{alone, assert_aborted, run_alone};
-
-/// Runs a function once for every call of which it is told, but not for what that function causes.
+/// Calls a function once for every logged call, but not for calls that the function itself causes.
 struct Calls(Box<dyn FnMut(&LoggedCall)>);
 
 impl Sink for Calls {
@@ -30,18 +29,18 @@ impl Sink for Calls {
 type Arena = ArenaAllocator<Allocator<'static>>;
 
 thread_local! {
-    /// The arena above the sink, and the addresses and lengths of what the sink got from it.
+    /// The arena above the sink, and the addresses and lengths of the blocks that the sink got from it.
     static ARENA: Cell<Option<&'static Arena>> = const { Cell::new(None) };
     static GOT: RefCell<Vec<Result<(usize, usize), Error>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// For ever: safe code can only make such a circle of references that way. What a static refers to is no
-/// leak for Miri.
+/// Leaks a value: in safe code, only this allows such a cycle of references. Miri does not report what a static
+/// refers to as a leak.
 pub(crate) fn leak<T>(value: T) -> &'static mut T {
     static KEPT: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
     let value = Box::into_raw(Box::new(value));
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(AtomicPtr::new(value.cast()));
-    // SAFETY: a box that nobody else has, and that is never freed.
+    // SAFETY: a box that nothing else accesses, and that is never freed.
     unsafe { &mut *value }
 }
 
@@ -59,7 +58,7 @@ fn overlap(blocks: &[(usize, usize)]) -> bool {
     blocks.windows(2).any(|pair| pair[0].0 + pair[0].1 > pair[1].0)
 }
 
-/// The sink asks for as much as the arena was asked for, and for less, which the arena has at hand.
+/// The sink requests as much as the arena's caller did, and less, which the arena has available.
 #[rstest]
 fn a_sink_gets_no_memory_from_the_arena_that_calls_it(
     #[values(false, true)] grows: bool,
@@ -89,7 +88,7 @@ fn a_sink_gets_no_memory_from_the_arena_that_calls_it(
     arena.allocator().alloc::<u8>(10).expect("the arena goes on");
 }
 
-/// As above, but where two blocks at one address would be two boxes of safe code.
+/// As above, where two blocks at one address would be two boxes in safe code.
 #[test]
 fn two_boxes_of_a_pool_never_share_an_item() {
     type Pool = MemoryPool<[String; 40], Allocator<'static>>;
@@ -114,7 +113,7 @@ fn two_boxes_of_a_pool_never_share_an_item() {
     }
 }
 
-/// While nodes go back to the child, the arena is already what it was at the checkpoint.
+/// While nodes go back to the child, the arena already has the state of the checkpoint.
 #[test]
 fn a_sink_may_allocate_while_an_arena_is_rewound() {
     let sink = Calls(Box::new(|call| {
@@ -135,7 +134,7 @@ fn a_sink_may_allocate_while_an_arena_is_rewound() {
         arena.allocator().alloc::<u8>(len).expect("memory");
     }
     ARENA.set(Some(arena));
-    // SAFETY: the blocks since the checkpoint are not used any more.
+    // SAFETY: the blocks since the checkpoint are not used afterwards.
     unsafe { arena.rewind(checkpoint) };
     ARENA.set(None);
     for len in [10, 3000] {
@@ -147,10 +146,10 @@ fn a_sink_may_allocate_while_an_arena_is_rewound() {
     assert!(!overlap(&blocks), "{blocks:?}");
 }
 
-/// A checkpoint that is made in the middle of a call would be of a list that is not there afterwards. The
-/// panic cannot get past the arena's function, so it ends the process.
+/// A checkpoint made during a call would refer to a list that does not exist afterwards. The panic cannot unwind
+/// through the arena's function, so it aborts.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_checkpoint_in_a_sink_aborts() {
     if alone().is_none() {
         let output = run_alone("contract::reentrance::a_checkpoint_in_a_sink_aborts", "checkpoint");
@@ -168,15 +167,15 @@ fn a_checkpoint_in_a_sink_aborts() {
     let _ = arena.allocator().alloc::<u8>(1);
 }
 
-/// With some systems, `exit` drops what is local to its thread: allocators, in the middle of a call. Whatever
-/// they give back then are blocks of the child, each once.
+/// On some systems, `exit` drops thread-locals: allocators, in the middle of a call. What they free is a block of the
+/// child, each freed once.
 #[rstest]
 #[case(1, "alloc")]
 #[case(2, "reset")]
 #[case(3, "shared alloc")]
 #[case(4, "shared reset")]
 #[case(5, "debug")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
     type Child = LoggingAllocator<SyncAllocator<'static>, Exits>;
     struct Exits;

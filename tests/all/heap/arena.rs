@@ -8,8 +8,7 @@ use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::heap::arena::State;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode};
 use zigalloc::{Alignment, Allocator, Error, SlicePtr, SyncAllocator};
-
-use crate::util::{Bump, Call, Random, Recorder, run_random_program, seeds, text};
+use zigalloc_support::{Bump, Call, Random, Recorder, run_random_program, seeds, text};
 
 /// Two words.
 const HEADER: usize = 2 * size_of::<usize>();
@@ -76,7 +75,10 @@ const GRANTED: &[Step] = &[
 #[rstest]
 #[case::refused(false, REFUSED, 73567)]
 #[case::granted(true, GRANTED, 29083)]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case] capacity: usize) {
     let bump = Bump::new(0, 1 << 18);
     bump.grants_growth.set(grants_growth);
@@ -95,7 +97,10 @@ fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case
 }
 
 /// AR-09, AR-10, AR-11: one arena, reset in every mode, over a child that refuses to resize.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 #[test]
 fn recorded_resets() {
     let bump = Bump::new(0, 1 << 18);
@@ -138,7 +143,10 @@ fn recorded_resets() {
 }
 
 /// AR-11: a child that refuses all: the reset is false, the oldest node stays and is empty.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 #[test]
 fn recorded_reset_that_fails() {
     let bump = Bump::new(0, 1 << 14);
@@ -204,10 +212,10 @@ fn reset_with_preheating() {
     let mut random = Random::new(1);
     for _ in 0..ROUNDS {
         assert!(arena.reset(ResetMode::RetainCapacity));
-        let total = random.at_most(256..=MOST);
+        let total = random.within(256..=MOST);
         let mut allocated = 0;
         while allocated < total {
-            let len = random.at_most(16..=256);
+            let len = random.within(16..=256);
             let slice = arena.allocator().aligned_alloc::<u8, 32>(len).unwrap();
             assert!(Alignment::_32.check(slice.as_ptr().addr()));
             assert_eq!(slice.len(), len);
@@ -675,7 +683,7 @@ fn a_random_program(grants_growth: bool, seed: u64) {
     let mut count = 0;
     for _ in 0..rounds {
         count += run_random_program(arena.allocator(), &mut random, steps);
-        let limit = random.at_most(0..=2000);
+        let limit = random.within(0..=2000);
         assert!(arena.reset(ResetMode::RetainWithLimit(limit)));
         assert!(arena.query_capacity() <= limit);
     }

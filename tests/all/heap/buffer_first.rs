@@ -10,8 +10,7 @@ use zigalloc::testing::{
     test_allocator_aligned_shrink, test_allocator_large_alignment,
 };
 use zigalloc::{Alignment, Allocator, Error};
-
-use crate::util::{Bump, Call, Random, Recorder, run_random_program, seeds};
+use zigalloc_support::{Bump, Call, Hash, Lcg, Random, Recorder, run_random_program, seeds};
 
 /// `N` bytes at a multiple of 4096.
 #[repr(align(4096))]
@@ -34,33 +33,23 @@ pub(crate) fn program(
     fallback: usize,
     end_index: impl Fn() -> usize,
 ) -> u64 {
-    struct State(u32, u64);
-    impl State {
-        fn below(&mut self, n: u32) -> usize {
-            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((self.0 >> 16) % n) as usize
-        }
-        fn add(&mut self, value: usize) {
-            self.1 = (self.1 ^ value as u64).wrapping_mul(0x100_0000_01b3);
-        }
-    }
     let place = |memory: NonNull<u8>| match memory.addr().get().wrapping_sub(buffer) {
         offset @ 0..256 => offset,
         _ => 1000 + (memory.addr().get() - fallback),
     };
-    let mut state = State(1, 0xcbf2_9ce4_8422_2325);
+    let (mut lcg, mut hash) = (Lcg::new(), Hash::new());
     let mut live: Vec<(NonNull<[u8]>, Alignment)> = Vec::new();
     for _ in 0..4000 {
-        let kind = state.below(10);
-        let len = 1 + state.below(60);
+        let kind = lcg.below(10);
+        let len = 1 + lcg.below(60);
         if kind < 4 || live.is_empty() {
-            let alignment = Alignment::from_log2(state.below(7) as u8).unwrap();
+            let alignment = Alignment::from_log2(lcg.below(7) as u8).unwrap();
             // SAFETY: the length is not zero.
             let memory = unsafe { allocator.raw_alloc(len, alignment, 0) }.expect("there is memory");
             live.push((NonNull::slice_from_raw_parts(memory, len), alignment));
-            state.add(place(memory));
+            hash.add(place(memory));
         } else {
-            let index = if state.below(2) == 0 { live.len() - 1 } else { state.below(live.len() as u32) };
+            let index = if lcg.below(2) == 0 { live.len() - 1 } else { lcg.below(live.len()) };
             let (memory, alignment) = live[index];
             // SAFETY: a live block with matching length and alignment; the new length is not zero.
             unsafe {
@@ -70,14 +59,14 @@ pub(crate) fn program(
                         if resized {
                             live[index].0 = NonNull::slice_from_raw_parts(memory.cast(), len);
                         }
-                        state.add(usize::from(resized));
+                        hash.add(usize::from(resized));
                     }
                     6..8 => match allocator.raw_remap(memory, alignment, len, 0) {
                         Some(new) => {
                             live[index].0 = NonNull::slice_from_raw_parts(new, len);
-                            state.add(place(new));
+                            hash.add(place(new));
                         }
-                        None => state.add(777_777),
+                        None => hash.add(777_777),
                     },
                     _ => {
                         allocator.raw_free(memory, alignment, 0);
@@ -86,9 +75,9 @@ pub(crate) fn program(
                 }
             }
         }
-        state.add(end_index());
+        hash.add(end_index());
     }
-    state.1
+    hash.finish()
 }
 
 /// [`program`] over a buffer that begins `misalignment` bytes above a multiple of 4096.
@@ -107,7 +96,7 @@ pub(crate) fn buffer_first_program(misalignment: usize) -> u64 {
 #[rstest]
 #[case::buffer_first(0, 0xbdc1_cb16_5703_abef)]
 #[case::stack_fallback(40, 0x5d09_2966_c213_8443)]
-#[cfg_attr(miri, ignore = "there is nothing in it that shorter programs do not have")]
+#[cfg_attr(miri, ignore = "to save time: other tests make the same calls in shorter programs")]
 fn recorded_programs(#[case] misalignment: usize, #[case] hash: u64) {
     assert_eq!(buffer_first_program(misalignment), hash);
 }

@@ -8,8 +8,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::heap::{C_ALLOCATOR, RAW_C_ALLOCATOR};
 use zigalloc::{Alignment, SyncAllocator};
-
-use crate::util::{alignment_from_c, keeps_contents};
+use zigalloc_support::{alignment_from_c, keeps_contents};
 
 unsafe extern "C" {
     fn free(memory: *mut c_void);
@@ -30,7 +29,7 @@ fn contents_are_kept_with_every_alignment(#[values(0, 1, 2, 3, 4, 5, 6, 9, 12, 1
 /// CA-02, CA-03: longer as far as the block has room, to the byte, and never by moving. With glibc, 10
 /// bytes have room for 24, or for a little more if the rest was too small to be a block.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
-#[cfg_attr(miri, ignore = "Miri has no malloc_usable_size")]
+#[cfg_attr(miri, ignore = "it needs `malloc_usable_size`, which Miri lacks")]
 #[rstest]
 fn a_block_has_the_room_that_the_c_library_says(
     #[values(Alignment::_1, Alignment::_64)] alignment: Alignment,

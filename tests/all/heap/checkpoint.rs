@@ -9,14 +9,14 @@ use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::heap::arena::{Scope, State};
 use zigalloc::heap::{ArenaAllocator, ResetMode};
 use zigalloc::{Alignment, Allocator, SyncAllocator};
-
-use crate::util::{Bump, Filled, Random, Recorder, run_random_program, seeds, text};
+use zigalloc_support::{Bump, Filled, Random, Recorder, run_random_program, seeds, text};
 
 /// A block with alignment 1, filled with bytes that begin with `tag`.
 fn filled(allocator: Allocator<'_>, len: usize, tag: u8) -> Filled {
     // SAFETY: no length in these tests is zero.
     let ptr = unsafe { allocator.raw_alloc(len, Alignment::_1, 0) }.expect("memory");
-    Filled::new(NonNull::slice_from_raw_parts(ptr, len), Alignment::_1, tag)
+    // SAFETY: a new block; it is checked while the arena has it.
+    unsafe { Filled::new(NonNull::slice_from_raw_parts(ptr, len), Alignment::_1, tag) }
 }
 
 /// A block with alignment 1, written to at both ends.
@@ -180,26 +180,26 @@ fn older_blocks_that_a_scope_changes() {
 
         // It grows; behind it, nothing must be lost or overlap.
         let scope = arena.scope();
-        assert!(scope.allocator().raw_resize(last.memory, Alignment::_1, 15, 0));
+        assert!(scope.allocator().raw_resize(last.memory(), Alignment::_1, 15, 0));
         drop(scope);
         last.check();
         let behind = filled(arena.allocator(), 3, 3);
-        assert_eq!(behind.memory.addr().get() - bump.base(), next);
+        assert_eq!(behind.memory().addr().get() - bump.base(), next);
         last.check();
-        arena.allocator().raw_free(behind.memory, Alignment::_1, 0);
+        arena.allocator().raw_free(behind.memory(), Alignment::_1, 0);
 
         // It shrinks.
         let scope = arena.scope();
-        assert!(scope.allocator().raw_resize(last.memory, Alignment::_1, 4, 0));
+        assert!(scope.allocator().raw_resize(last.memory(), Alignment::_1, 4, 0));
         filled(scope.allocator(), 2, 4);
         drop(scope);
         assert_eq!(next_offset(arena.allocator(), &bump), next);
-        last.memory = NonNull::slice_from_raw_parts(last.memory.cast(), 4);
+        last.resized(last.memory().cast(), 4);
         last.check();
 
         // It is freed.
         let scope = arena.scope();
-        scope.allocator().raw_free(first.memory, Alignment::_1, 0);
+        scope.allocator().raw_free(first.memory(), Alignment::_1, 0);
         drop(scope);
         assert_eq!(next_offset(arena.allocator(), &bump), next);
         last.check();
@@ -298,7 +298,7 @@ fn scopes_of_a_program_leave_no_trace(seed: u64, grants_growth: bool) {
         let mut blocks = Vec::new();
         let mut capacities = Vec::new();
         for step in 0..if cfg!(miri) { 8 } else { 60 } {
-            blocks.push(filled(arena.allocator(), random.at_most(1..=300), step));
+            blocks.push(filled(arena.allocator(), random.within(1..=300), step));
             capacities.push(arena.query_capacity());
             if scopes {
                 let mut scope = arena.scope();
@@ -383,7 +383,7 @@ fn a_checkpoint_of_a_promoted_state() {
 
 /// In debug builds, a checkpoint whose node is gone is noticed before anything is freed.
 #[test]
-#[cfg_attr(not(debug_assertions), ignore = "only with debug_assertions")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
 fn a_stale_checkpoint_is_noticed() {
     let bump = Bump::new(0, 1 << 16);
     let arena = ArenaAllocator::init(bump.allocator());

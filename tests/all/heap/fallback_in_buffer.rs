@@ -16,9 +16,9 @@ use zigalloc::heap::{
     BufferFirstAllocator, DebugAllocator, DebugConfig, FixedBufferAllocator, stack_fallback,
 };
 use zigalloc::{Alignment, Allocator};
+use zigalloc_support::{alone, assert_aborted, run_alone};
 
 use crate::contract::reentrance::leak;
-use crate::util::{alone, assert_aborted, run_alone};
 
 /// An allocator that cuts its blocks from one block of another, of which it learns later, as long as there is room,
 /// and has the others from the system. It is what an arena is, without a header, so that its first block has the
@@ -159,7 +159,7 @@ fn debug_refuses_a_childs_block_in_its_page() {
 #[case::buffer_first(1, "BufferFirstAllocator: the fallback's remap moved a block of 300 bytes")]
 #[case::stack_fallback(2, "StackFallbackAllocator: the fallback's remap moved a block of 300 bytes")]
 #[case::debug(3, "DebugAllocator: the child's remap moved a block to 0x")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn remap_into_the_buffer_aborts(#[case] number: usize, #[case] message: &str) {
     let name = ["buffer_first", "stack_fallback", "debug"][number - 1];
     if alone().is_none() {

@@ -8,9 +8,8 @@ use std::thread;
 use rstest::rstest;
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{Alignment, Allocator, Error, SlicePtr, testing};
-
-use crate::util::{
-    Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, seeds, text,
+use zigalloc_support::{
+    Filled, Random, Recorder, Sent, alone, assert_aborted, run_alone, run_random_program, seeds, text,
 };
 
 /// 64 bytes at a multiple of 64.
@@ -342,8 +341,8 @@ fn free(#[values(Plain, ThreadSafe)] flavour: Flavour) {
 
 /// FB-03, FB-05: a block from elsewhere stops the program in builds with debug assertions, and says which.
 #[test]
-#[cfg_attr(not(debug_assertions), ignore = "only debug assertions look at it")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_foreign_block_aborts() {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0[..32], Plain);
@@ -488,7 +487,9 @@ fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
         for thread in 0..threads {
             scope.spawn(move || {
                 let blocks: Vec<_> = (0..BLOCKS)
-                    .map(|_| Filled::new(allocator.alloc::<u8>(5).unwrap(), Alignment::_1, thread as u8))
+                    .map(|_| allocator.alloc::<u8>(5).unwrap())
+                    // SAFETY: new blocks, which are not freed.
+                    .map(|memory| unsafe { Filled::new(memory, Alignment::_1, thread as u8) })
                     .collect();
                 blocks.iter().for_each(Filled::check);
             });
@@ -513,17 +514,19 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
                 for step in 0..steps {
                     let Ok(memory) = allocator.alloc::<u8>(4) else { continue };
                     served.fetch_add(1, Ordering::Relaxed);
-                    let mut block = Filled::new(memory, Alignment::_1, (thread * 16) as u8);
+                    // SAFETY: a new block, which is freed at the end.
+                    let mut block = unsafe { Filled::new(memory, Alignment::_1, (thread * 16) as u8) };
                     for new_len in [8, 2] {
                         // SAFETY: a live block with matching length.
-                        if unsafe { allocator.resize(block.memory, new_len) } {
-                            block.resized(block.memory.cast(), new_len);
+                        if unsafe { allocator.resize(block.memory(), new_len) } {
+                            // SAFETY: it has this length now.
+                            unsafe { block.resized(block.memory().cast(), new_len) };
                         }
                     }
                     block.check();
                     if step % 4 != 3 {
                         // SAFETY: as above.
-                        unsafe { allocator.free(block.memory) };
+                        unsafe { allocator.free(block.memory()) };
                     }
                 }
             });
@@ -561,11 +564,6 @@ fn thread_safe_version() {
     test_all(*fixed_buffer.thread_safe_allocator());
 }
 
-/// A block that goes to another thread.
-struct Sent(NonNull<[u8]>);
-// SAFETY: the block is used by the thread that has it.
-unsafe impl Send for Sent {}
-
 /// FB-08: bytes that one thread has given back are another's only after the first one's last use of them.
 ///
 /// The threads take turns by a flag that orders nothing. So it is the allocator that must order the two uses
@@ -586,13 +584,14 @@ fn bytes_change_their_thread_many_seeds(
     thread::scope(|scope| {
         let grown = takes_by_growing.then(|| Sent(allocator.alloc::<u8>(4).unwrap()));
         scope.spawn(|| {
-            let block = Filled::new(allocator.alloc::<u8>(len).unwrap(), Alignment::_1, 1);
+            // SAFETY: a new block, which is freed or made shorter after the last look at it.
+            let block = unsafe { Filled::new(allocator.alloc::<u8>(len).unwrap(), Alignment::_1, 1) };
             block.check();
             match shrunk {
                 // SAFETY: a live block with matching length.
-                Some(len) => assert!(unsafe { allocator.resize(block.memory, len) }),
+                Some(len) => assert!(unsafe { allocator.resize(block.memory(), len) }),
                 // SAFETY: as above; it is not used afterwards.
-                None => unsafe { allocator.free(block.memory) },
+                None => unsafe { allocator.free(block.memory()) },
             }
             has_given.store(true, Ordering::Relaxed);
         });
@@ -613,7 +612,8 @@ fn bytes_change_their_thread_many_seeds(
                     memory.with_len(8)
                 }
             };
-            Filled::new(memory, Alignment::_1, 2).check();
+            // SAFETY: a live block, which is this thread's.
+            unsafe { Filled::new(memory, Alignment::_1, 2) }.check();
         });
     });
 }

@@ -13,8 +13,7 @@ use zigalloc::heap::{
 };
 use zigalloc::testing::{CheckError, FAILING_ALLOCATOR, check_all_allocation_failures};
 use zigalloc::{Alignment, Allocator, Error};
-
-use crate::util::{Bump, Random, Recorder, text};
+use zigalloc_support::{Bump, Hash, Lcg, Random, Recorder, text};
 
 /// A pool that may not grow.
 type Fixed<T, C> = MemoryPoolExtra<T, 0, false, C>;
@@ -25,7 +24,10 @@ const WORD: usize = size_of::<usize>();
 
 /// MP-05, MP-06: three u32 preheated, and creates until the second block: one block of 72 bytes, the
 /// preheated items in reverse, then new ones.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 #[test]
 fn recorded_blocks() {
     let bump = Bump::new(0, 4096);
@@ -40,25 +42,6 @@ fn recorded_blocks() {
     assert_eq!(text(&recorder.take(), bump.base()), "resize 72→80 (r), alloc 156 @72");
 }
 
-/// The numbers of the programs that were run in Zig and are run here.
-struct Lcg(u32);
-
-impl Lcg {
-    fn below(&mut self, n: u32) -> u32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 16) % n
-    }
-}
-
-/// FNV-1a over whole words.
-struct Hash(u64);
-
-impl Hash {
-    fn add(&mut self, value: usize) {
-        self.0 = (self.0 ^ value as u64).wrapping_mul(0x100_0000_01b3);
-    }
-}
-
 /// 3000 calls at random; after each, the address and how much of the child's memory is in use go into
 /// a hash.
 fn program<T, const ALIGN: usize>() -> (u64, usize) {
@@ -69,8 +52,7 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
     let base = memory.0.as_ptr().addr();
     let child = FixedBufferAllocator::init(&mut memory.0);
     let mut pool = MemoryPoolAligned::<T, ALIGN, _>::init(child.allocator());
-    let mut lcg = Lcg(1);
-    let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+    let (mut lcg, mut hash) = (Lcg::new(), Hash::new());
     let mut live: Vec<NonNull<T>> = Vec::new();
     for _ in 0..3000 {
         match lcg.below(100) {
@@ -86,16 +68,16 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
                 if live.is_empty() {
                     continue;
                 }
-                let index = lcg.below(live.len() as u32) as usize;
+                let index = lcg.below(live.len());
                 // SAFETY: a live item.
                 unsafe { pool.destroy(live.swap_remove(index)) };
             }
-            95..=97 => pool.preheat(lcg.below(5) as usize).unwrap(),
+            95..=97 => pool.preheat(lcg.below(5)).unwrap(),
             _ => {
                 let mode = match lcg.below(3) {
                     0 => ResetMode::FreeAll,
                     1 => ResetMode::RetainCapacity,
-                    _ => ResetMode::RetainWithLimit(lcg.below(500) as usize),
+                    _ => ResetMode::RetainWithLimit(lcg.below(500)),
                 };
                 hash.add(usize::from(pool.reset(mode)));
                 live.clear();
@@ -103,7 +85,7 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
         }
         hash.add(child.end_index());
     }
-    (hash.0, child.end_index())
+    (hash.finish(), child.end_index())
 }
 
 /// MP-02, MP-03, MP-05, MP-06, MP-07, MP-08, MP-10: the same program gave the same addresses, the same
@@ -120,9 +102,12 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
 #[case::nothing(program::<[u8; 0], 0>, 0xeebd_ff91_56d1_45af, 184)]
 #[cfg_attr(
     all(miri, target_pointer_width = "64"),
-    ignore = "there is nothing in it that shorter programs do not have"
+    ignore = "to save time: other tests make the same calls in shorter programs"
 )]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn recorded_programs(#[case] program: fn() -> (u64, usize), #[case] hash: u64, #[case] end_index: usize) {
     assert_eq!(program(), (hash, end_index));
 }
@@ -532,13 +517,13 @@ fn random_program<const ALIGN: usize, const N: usize>(seed: u64, steps: usize) {
     let mut random = Random::new(seed);
     let mut live: Vec<(NonNull<[u8; N]>, u8)> = Vec::new();
     for step in 0..steps {
-        if random.at_most(0..=99) < 55 {
+        if random.within(0..=99) < 55 {
             let item = pool.create().unwrap();
             // SAFETY: new memory for one item.
             unsafe { item.write([step as u8; N]) };
             live.push((item, step as u8));
         } else if !live.is_empty() {
-            let (item, tag) = live.swap_remove(random.at_most(0..=live.len() - 1));
+            let (item, tag) = live.swap_remove(random.below(live.len()));
             // SAFETY: a live item.
             unsafe {
                 assert_eq!(item.read(), [tag; N]);

@@ -10,8 +10,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::Alignment;
 use zigalloc::heap::{self, PAGE_ALLOCATOR, PAGE_SIZE_MAX, PAGE_SIZE_MIN, PageAllocator};
-
-use crate::util::{Sent, alignment_from_c, keeps_contents};
+use zigalloc_support::{Sent, alignment_from_c, keeps_contents};
 
 fn page() -> usize {
     heap::page_size()
@@ -82,7 +81,7 @@ fn contents_are_kept_with_every_alignment(
 
 /// PG-03: alignments far above a page.
 #[rstest]
-#[cfg_attr(miri, ignore = "too much memory for Miri")]
+#[cfg_attr(miri, ignore = "it needs too much memory for Miri")]
 fn large_alignments(#[values(20, 21, 24, 30)] log2: u8, #[values(1, 10, 5000, 100_000)] len: usize) {
     if cfg!(target_pointer_width = "32") && log2 == 30 {
         eprintln!("skipped: there are no two such places for two tests");
@@ -111,9 +110,15 @@ fn large_alignments(#[values(20, 21, 24, 30)] log2: u8, #[values(1, 10, 5000, 10
     case::longest_object_of_whole_pages(isize::MAX as usize & !4095, Alignment::_1)
 )]
 #[case::both(isize::MAX as usize & !4095, Alignment::MAX)]
-#[cfg_attr(target_pointer_width = "32", ignore = "the middle of the address space may be free")]
+#[cfg_attr(
+    target_pointer_width = "32",
+    ignore = "with 32 bits, memory at the strictest alignment, 2 GiB, may be free"
+)]
 #[case::strictest(1, Alignment::MAX)]
-#[cfg_attr(target_pointer_width = "32", ignore = "a gibibyte is possible")]
+#[cfg_attr(
+    target_pointer_width = "32",
+    ignore = "with 32 bits, memory with an alignment of 1 GiB may be free"
+)]
 #[case::strict(10, Alignment::from_log2(usize::BITS as u8 - 2).unwrap())]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
 #[case::not_at_all_an_alignment(1, alignment_from_c(255))]
@@ -175,7 +180,10 @@ fn the_same_number_of_pages(#[values(0, 12, 16)] log2: u8) {
 }
 
 /// PG-10, PG-14: all systems with mappings shorten a block in place.
-#[cfg_attr(target_arch = "wasm32", ignore = "there, a block has a power of two of pages")]
+#[cfg_attr(
+    target_arch = "wasm32",
+    ignore = "in WebAssembly, blocks have a power of two of pages and are not shortened"
+)]
 #[test]
 fn shorter_blocks_stay_where_they_are() {
     let memory = alloc(300 * page(), Alignment::_1);
@@ -186,7 +194,7 @@ fn shorter_blocks_stay_where_they_are() {
         assert!(PAGE_ALLOCATOR.raw_resize(memory, Alignment::_1, 200 * page(), 0));
         let memory = NonNull::slice_from_raw_parts(address, 200 * page());
         let shorter = PAGE_ALLOCATOR.raw_remap(memory, Alignment::_1, 5, 0).unwrap();
-        if crate::util::in_emulator("qemu") {
+        if zigalloc_support::in_emulator("qemu") {
             eprintln!("skipped in part: qemu's mremap may move what the kernel's does not");
         } else {
             assert_eq!(shorter, address);
@@ -215,7 +223,10 @@ fn a_stricter_alignment_is_never_lost() {
 }
 
 /// PG-08: `alloc` does not fill, and the kernel gives zeros.
-#[cfg_attr(any(miri, target_arch = "wasm32"), ignore = "no such promise there")]
+#[cfg_attr(
+    any(miri, target_arch = "wasm32"),
+    ignore = "neither Miri nor WebAssembly promises that new pages are zero"
+)]
 #[test]
 fn fresh_pages_are_zero() {
     for round in 0..3 {
@@ -308,7 +319,7 @@ mod alone {
     /// The test in a process of its own, or what that said when it failed.
     fn attempt(name: &str) -> Result<(), String> {
         let name = format!("heap::page_allocator::alone::{name}");
-        let output = crate::util::this_program()
+        let output = zigalloc_support::this_program()
             .args([&name, "--exact", "--nocapture", "--test-threads=1"])
             .env(VARIABLE, "1")
             .output()
@@ -359,7 +370,7 @@ mod alone {
 
     /// PG-07: each block lies directly below the one before.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn consecutive_blocks() {
         alone("consecutive_blocks", || {
             if !fill_holes() {
@@ -378,7 +389,7 @@ mod alone {
 
     /// PG-04, PG-06: the address behind the last block is tried first, even if a higher one is free.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn the_hint_is_behind_the_last_block() {
         alone("the_hint_is_behind_the_last_block", || {
             if !fill_holes() {
@@ -403,7 +414,7 @@ mod alone {
     /// PG-14: after it has been shortened a block can grow in place, since the addresses behind it are
     /// free, up to what is there; and `remap` moves it.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn growth_in_place() {
         alone("growth_in_place", || {
             if !fill_holes() {
@@ -428,7 +439,7 @@ mod alone {
 
     /// PG-11: nothing moves that is aligned above a page, though there is room elsewhere.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn no_move_above_a_page() {
         alone("no_move_above_a_page", || {
             if !fill_holes() {
@@ -451,7 +462,7 @@ mod alone {
     /// PG-03, PG-05, PG-09: what is mapped beyond a block to align it is given back at once, and the rest
     /// when the block is freed, by its length alone.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn nothing_stays_mapped() {
         alone("nothing_stays_mapped", || {
             let before = mapped();

@@ -9,8 +9,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR, page_size};
 use zigalloc::{Alignment, Allocator};
-
-use crate::util::{alone, in_emulator, run_alone};
+use zigalloc_support::{alone, in_emulator, run_alone};
 
 /// Runs the test of that name in a process of its own; false in that process.
 #[must_use]

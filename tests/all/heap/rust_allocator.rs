@@ -8,8 +8,7 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::Alignment;
 use zigalloc::heap::RUST_ALLOCATOR;
-
-use crate::util::{Sent, alignment_from_c, keeps_contents};
+use zigalloc_support::{Sent, alignment_from_c, keeps_contents};
 
 #[rstest]
 fn contents_are_kept_with_every_alignment(#[values(0, 1, 3, 4, 6, 12, 16)] log2: u8) {

@@ -10,8 +10,7 @@ use std::thread;
 use rstest::rstest;
 use zigalloc::heap::{FixedBufferAllocator, Sbrk, SbrkAllocator};
 use zigalloc::{Alignment, Allocator, SyncAllocator};
-
-use crate::util::{Filled, Random, alignment_from_c, keeps_contents, run_random_program};
+use zigalloc_support::{Filled, Random, alignment_from_c, keeps_contents, run_random_program};
 
 const KIB: usize = 1024;
 const BIG_PAGE: usize = 64 * KIB;
@@ -380,36 +379,34 @@ fn threads() {
     let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
     let allocator = sbrk.allocator();
     let (rounds, shared) = (if cfg!(miri) { 10 } else { 5_000 }, Mutex::new(Vec::new()));
-    struct Sent(Filled);
-    // SAFETY: whoever gets it uses it alone.
-    unsafe impl Send for Sent {}
     thread::scope(|scope| {
         for seed in 1..=4 {
             let shared = &shared;
             scope.spawn(move || {
                 let mut random = Random::new(seed);
                 for round in 0..rounds {
-                    let len = random.at_most(1..=200);
+                    let len = random.within(1..=200);
                     // SAFETY: the length is not zero.
                     let memory = unsafe { allocator.raw_alloc(len, Alignment::_8, 0) }.unwrap();
                     let memory = NonNull::slice_from_raw_parts(memory, len);
-                    let block = Sent(Filled::new(memory, Alignment::_8, round as u8));
+                    // SAFETY: a new block, which is taken from the list before it is freed.
+                    let block = unsafe { Filled::new(memory, Alignment::_8, round as u8) };
                     let other = {
                         let mut shared = shared.lock().unwrap();
                         shared.push(block);
-                        let index = random.at_most(0..=shared.len() - 1);
+                        let index = random.below(shared.len());
                         if shared.len() > 20 { Some(shared.swap_remove(index)) } else { None }
                     };
-                    if let Some(Sent(block)) = other {
+                    if let Some(block) = other {
                         block.check();
                         // SAFETY: a live block, which is not used again.
-                        unsafe { allocator.raw_free(block.memory, block.alignment, 0) };
+                        unsafe { allocator.raw_free(block.memory(), block.alignment(), 0) };
                     }
                 }
             });
         }
     });
-    shared.into_inner().unwrap().iter().for_each(|block| block.0.check());
+    shared.into_inner().unwrap().iter().for_each(Filled::check);
 }
 
 /// SB-06: blocks do not overlap and keep their bytes, whatever is asked, with either boundary.
@@ -611,7 +608,7 @@ fn a_static() {
 #[cfg(all(feature = "std", target_os = "linux", target_env = "gnu", not(miri)))]
 #[test]
 fn process_break() {
-    use crate::util::{alone, run_alone};
+    use zigalloc_support::{alone, run_alone};
     if alone().as_deref() != Some("process_break") {
         let output = run_alone("heap::sbrk_allocator::process_break", "process_break");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -626,7 +623,9 @@ fn process_break() {
         let len = n * 97;
         // SAFETY: the length is not zero.
         let memory = unsafe { allocator.raw_alloc(len, Alignment::_16, 0) }.expect("there is memory");
-        blocks.push(Filled::new(NonNull::slice_from_raw_parts(memory, len), Alignment::_16, n as u8));
+        let memory = NonNull::slice_from_raw_parts(memory, len);
+        // SAFETY: a new block, which is freed at the end.
+        blocks.push(unsafe { Filled::new(memory, Alignment::_16, n as u8) });
         others.push(vec![n as u8; len]);
         if n == 100 {
             // SAFETY: as above.
@@ -642,7 +641,7 @@ fn process_break() {
     for block in &blocks {
         block.check();
         // SAFETY: a live block, which is not used again.
-        unsafe { allocator.raw_free(block.memory, block.alignment, 0) };
+        unsafe { allocator.raw_free(block.memory(), block.alignment(), 0) };
     }
     run_random_program(allocator.as_allocator(), &mut Random::new(1), 1000);
 }
@@ -668,16 +667,15 @@ fn memory_grow() {
             // SAFETY: the length is not zero.
             let memory =
                 unsafe { sbrk.allocator().raw_alloc(len, Alignment::_16, 0) }.expect("there is memory");
-            blocks.push((
-                sbrk,
-                Filled::new(NonNull::slice_from_raw_parts(memory, len), Alignment::_16, n as u8),
-            ));
+            let memory = NonNull::slice_from_raw_parts(memory, len);
+            // SAFETY: a new block, which is freed at the end.
+            blocks.push((sbrk, unsafe { Filled::new(memory, Alignment::_16, n as u8) }));
         }
     }
     for (sbrk, block) in &blocks {
         block.check();
         // SAFETY: a live block, which is not used again.
-        unsafe { sbrk.allocator().raw_free(block.memory, block.alignment, 0) };
+        unsafe { sbrk.allocator().raw_free(block.memory(), block.alignment(), 0) };
     }
     assert!(FIRST.allocator().alloc::<u8>(isize::MAX as usize).is_err());
     run_random_program(FIRST.allocator().as_allocator(), &mut Random::new(1), 1000);

@@ -15,8 +15,7 @@ use zigalloc::testing::{
     test_allocator_large_alignment, test_allocator_strict, test_handles_strict,
 };
 use zigalloc::{Alignment, SlicePtr, ThreadSafeAllocator};
-
-use crate::util::{
+use zigalloc_support::{
     Filled, Random, alignment_from_c, alone, assert_aborted, keeps_contents, run_alone, run_random_program,
     seeds,
 };
@@ -33,25 +32,15 @@ fn alloc(len: usize, alignment: Alignment) -> NonNull<[u8]> {
 
 /// A block of `len` bytes, filled.
 fn filled(len: usize, alignment: Alignment, tag: u8) -> Filled {
-    Filled::new(alloc(len, alignment), alignment, tag)
+    // SAFETY: a new block, which `free` frees.
+    unsafe { Filled::new(alloc(len, alignment), alignment, tag) }
 }
 
 /// Frees a block, after a look at its bytes.
 fn free(block: Filled) {
     block.check();
     // SAFETY: a live block with matching length and alignment, which is not used again.
-    unsafe { SMP_ALLOCATOR.raw_free(block.memory, block.alignment, 0) };
-}
-
-/// A block on its way to another thread.
-struct Sent(Filled);
-// SAFETY: a block of this allocator may be used and freed by any thread.
-unsafe impl Send for Sent {}
-
-impl Sent {
-    fn into_inner(self) -> Filled {
-        self.0
-    }
+    unsafe { SMP_ALLOCATOR.raw_free(block.memory(), block.alignment(), 0) };
 }
 
 // Conformance.
@@ -134,7 +123,10 @@ fn it_is_a_good_child() {
 #[case(16385, 1, 16384, false)]
 #[case(100, 1, usize::MAX, false)]
 #[case(100, 1, isize::MAX as usize, false)]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn a_small_block_is_resized_within_its_class(
     #[case] len: usize,
     #[case] alignment: usize,
@@ -209,7 +201,10 @@ fn a_strict_alignment_makes_a_block_large() {
 #[rstest]
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::longest_object(isize::MAX as usize, Alignment::_8)]
-#[cfg_attr(target_pointer_width = "32", ignore = "the middle of the address space may be free")]
+#[cfg_attr(
+    target_pointer_width = "32",
+    ignore = "with 32 bits, memory at the strictest alignment, 2 GiB, may be free"
+)]
 #[case::strictest(1, Alignment::MAX)]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
 #[case::not_at_all_an_alignment(100, alignment_from_c(255))]
@@ -240,7 +235,7 @@ fn the_block_freed_last_is_the_next(#[values(1, 8, 24, 100, 5000, 32768)] len: u
 /// class is.
 #[cfg_attr(
     any(miri, not(debug_assertions)),
-    ignore = "Miri starts no processes, and release builds do not check"
+    ignore = "it starts a process, which Miri cannot do, and waits for a debug assertion, which release builds lack"
 )]
 #[test]
 fn a_wrong_length_is_found_in_debug_builds() {
@@ -284,22 +279,23 @@ fn two_hundred_threads() {
 fn any_thread_may_free() {
     let threads = if cfg!(miri) { 2 } else { 8 };
     let rounds = if cfg!(miri) { 10 } else { 20_000 };
-    let (senders, receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::sync_channel::<Sent>(32)).unzip();
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        (0..threads).map(|_| mpsc::sync_channel::<Filled>(32)).unzip();
     thread::scope(|scope| {
         for (id, receiver) in receivers.into_iter().enumerate() {
             let next = senders[(id + 1) % threads].clone();
             scope.spawn(move || {
                 let mut random = Random::new(id as u64 + 1);
                 for round in 0..rounds {
-                    let len = random.at_most(1..=300);
-                    let block = Sent(filled(len, Alignment::_8, round as u8));
-                    if let Err(mpsc::TrySendError::Full(Sent(block))) = next.try_send(block) {
+                    let len = random.within(1..=300);
+                    let block = filled(len, Alignment::_8, round as u8);
+                    if let Err(mpsc::TrySendError::Full(block)) = next.try_send(block) {
                         free(block);
                     }
-                    receiver.try_iter().for_each(|block| free(block.into_inner()));
+                    receiver.try_iter().for_each(free);
                 }
                 drop(next);
-                receiver.iter().for_each(|block| free(block.into_inner()));
+                receiver.iter().for_each(free);
             });
         }
         drop(senders);
@@ -309,16 +305,14 @@ fn any_thread_may_free() {
 /// A block is allocated by one thread, freed by a second, which ends, and its memory is used by others.
 #[test]
 fn many_seeds_blocks_cross_threads() {
-    let (sender, receiver) = mpsc::channel::<Sent>();
+    let (sender, receiver) = mpsc::channel::<Filled>();
     thread::scope(|scope| {
         for tag in 0..2 {
             let sender = sender.clone();
-            scope.spawn(move || {
-                (0..3).for_each(|_| sender.send(Sent(filled(24, Alignment::_8, tag))).unwrap())
-            });
+            scope.spawn(move || (0..3).for_each(|_| sender.send(filled(24, Alignment::_8, tag)).unwrap()));
         }
         drop(sender);
-        scope.spawn(move || receiver.iter().for_each(|block| free(block.into_inner())));
+        scope.spawn(move || receiver.iter().for_each(free));
         scope.spawn(|| free(filled(24, Alignment::_8, 9)));
     });
     free(filled(24, Alignment::_8, 10));
@@ -369,18 +363,18 @@ fn producers_and_consumers_need_no_more_than_what_is_live(#[values(1, 3)] produc
     in_a_process_of_its_own(&test, || {
         const IN_FLIGHT: usize = 64;
         const LEN: usize = 1000;
-        let (sender, receiver) = mpsc::sync_channel::<Sent>(IN_FLIGHT);
+        let (sender, receiver) = mpsc::sync_channel::<Filled>(IN_FLIGHT);
         thread::scope(|scope| {
             for _ in 0..producers {
                 let sender = sender.clone();
                 scope.spawn(move || {
                     for n in 0..200_000 / producers {
-                        assert!(sender.send(Sent(filled(LEN, Alignment::_8, n as u8))).is_ok());
+                        assert!(sender.send(filled(LEN, Alignment::_8, n as u8)).is_ok());
                     }
                 });
             }
             drop(sender);
-            receiver.iter().for_each(|block| free(block.into_inner()));
+            receiver.iter().for_each(free);
         });
         // Two batches for each thread, what is in flight, and a slab for each thread to cut from. Twice
         // that, since a thread that cannot get at the depot maps a slab.
@@ -441,6 +435,6 @@ fn the_first_call_may_be_a_free_or_in_a_destructor() {
     }
     thread_local!(static AT_END: AtEnd = const { AtEnd });
     thread::spawn(|| AT_END.with(|_| ())).join().unwrap();
-    let block = Sent(filled(100, Alignment::_8, 1));
-    thread::spawn(move || free(block.into_inner())).join().unwrap();
+    let block = filled(100, Alignment::_8, 1);
+    thread::spawn(move || free(block)).join().unwrap();
 }

@@ -9,9 +9,9 @@ use zigalloc::testing::{
     test_allocator_aligned_shrink, test_allocator_large_alignment,
 };
 use zigalloc::{Alignment, Allocator, Error};
+use zigalloc_support::{Bump, Call, Random, Recorder, run_random_program};
 
 use crate::heap::buffer_first::{Aligned, buffer_first_program, program};
-use crate::util::{Bump, Call, Random, Recorder, run_random_program};
 
 /// The address of an empty buffer, which has to stay where it is.
 fn begin<const N: usize>(state: &StackFallbackAllocator<N, Allocator<'_>>) -> usize {
@@ -25,7 +25,7 @@ fn begin<const N: usize>(state: &StackFallbackAllocator<N, Allocator<'_>>) -> us
 /// SF-02, SF-03: the same program, over a buffer that is aligned alike, has the same results as with a
 /// `BufferFirstAllocator`; and those are compared with Zig's.
 #[test]
-#[cfg_attr(miri, ignore = "there is nothing in it that shorter programs do not have")]
+#[cfg_attr(miri, ignore = "to save time: other tests make the same calls in shorter programs")]
 fn it_does_as_a_buffer_first_allocator() {
     let mut memory = Aligned::<{ 1 << 17 }>::new();
     let fallback_begin = memory.0.as_ptr().addr();

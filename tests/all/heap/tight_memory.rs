@@ -184,7 +184,10 @@ impl Sink for Requests {
 #[cfg_attr(target_pointer_width = "64", case::all_addresses(usize::MAX / 64, &[usize::MAX / 64 * 64 / 3]))]
 #[case::one_gibibyte((1 << 30) / 64, &[(1 << 30) / 3])]
 #[case::less((1 << 30) / 64 - 1, &[(64 + 8 + 32) * 3 / 2, 64 + 16])]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "lengths with words of 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected lengths are those of a system of 64 bits"
+)]
 fn preheating_is_refused_before_the_first_item(#[case] count: usize, #[case] asked: &[usize]) {
     let logging = LoggingAllocator::init(Allocator::FAILING, Requests(Vec::new()));
     let pool = MemoryPool::<[u64; 8], _>::init(logging.allocator());
@@ -237,10 +240,10 @@ mod with_std {
     /// MP-05: what is asked for in advance changes no address: neither in a new arena, nor where the newest node is
     /// made longer, nor where there is room.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri has no memory for it")]
+    #[cfg_attr(miri, ignore = "it needs too much memory for Miri")]
     #[cfg_attr(
         not(target_os = "linux"),
-        ignore = "needs a system that gives out more memory than is touched"
+        ignore = "it maps 5 GiB, which this system may not give before they are touched"
     )]
     fn a_large_preheating_has_the_items_of_a_small_one() {
         const LEN: usize = 5 << 30;

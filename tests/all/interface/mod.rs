@@ -1,7 +1,7 @@
-//! The typed interface: what of each call reaches the vtable, and what comes back.
+//! The typed interface: the vtable calls that each function makes, and its result.
 //!
-//! The traces are those of Zig 0.15.2 for the same calls over the same allocator; where a comment
-//! names 0.17.1, they are that release's.
+//! The traces are those of Zig 0.15.2 for the same calls over the same allocator, or of 0.17.1 where a comment says
+//! so.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -13,8 +13,7 @@ use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{
     AlignedPtr, AlignedSlice, Alignment, Allocator, Error, NoSentinel, Sentinel, SentinelSlice, SlicePtr,
 };
-
-use crate::util::{Call, Recorder, alignment_from_c};
+use zigalloc_support::{Call, Recorder, alignment_from_c};
 
 mod print;
 mod undefined;
@@ -22,8 +21,8 @@ mod zero_cases;
 
 const MAX: usize = usize::MAX;
 
-/// A recorder that also keeps the books: whatever is resized or freed must be a live block, with the
-/// length and the alignment that it has, and no length is zero.
+/// A recorder that also checks its callers: only live blocks are resized or freed, with their own length and
+/// alignment, and no length is zero.
 struct Watch<'c> {
     recorder: Recorder<'c>,
     /// Address, length and alignment.
@@ -31,7 +30,7 @@ struct Watch<'c> {
 }
 
 impl Watch<'_> {
-    /// The calls since the last trace: lengths in bytes with the alignment behind a colon, answers.
+    /// Returns the calls since the last trace: lengths in bytes, the alignment after a colon, and the result.
     fn trace(&self) -> String {
         let calls = self.recorder.take();
         calls.iter().for_each(|call| self.account(call));
@@ -76,14 +75,14 @@ impl Watch<'_> {
         }
     }
 
-    /// The return addresses of the calls since the last trace.
+    /// Takes the return addresses of the calls since the last trace.
     fn ret_addrs(&self) -> Vec<usize> {
         let calls = self.recorder.take();
         calls.iter().for_each(|call| self.account(call));
         calls.iter().map(Call::ret_addr).collect()
     }
 
-    /// Refuse every resize and remap from now on, or do not.
+    /// Sets whether every resize and remap is refused from now on.
     fn refuse_resize(&self, refuse: bool) {
         self.recorder.refuse_resize.set(refuse);
     }
@@ -93,7 +92,7 @@ impl Watch<'_> {
     }
 }
 
-/// Runs `test` with an allocator over a buffer of its own, and checks that nothing is leaked.
+/// Runs `test` with an allocator over its own buffer, and checks that nothing leaks.
 fn watched(test: impl FnOnce(Allocator<'_>, &Watch<'_>)) {
     #[repr(align(4096))]
     struct Buffer([MaybeUninit<u8>; 16384]);
@@ -105,7 +104,7 @@ fn watched(test: impl FnOnce(Allocator<'_>, &Watch<'_>)) {
     assert_eq!(*watch.live.borrow(), [], "leaked");
 }
 
-/// A trace of elements, `alloc 10, free 10`, as one of bytes.
+/// Converts a trace in elements, `alloc 10, free 10`, to one in bytes.
 fn in_bytes<T>(elements: &str, alignment: usize) -> String {
     let calls = elements.split(", ").map(|call| {
         let mut words = call.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -120,7 +119,7 @@ fn in_bytes<T>(elements: &str, alignment: usize) -> String {
     calls.collect::<Vec<_>>().join(", ")
 }
 
-/// A function for each of some types: small, odd, larger than its alignment.
+/// Calls a function for several types: small, odd-sized, and larger than their alignment.
 macro_rules! for_types {
     ($function:ident) => {
         $function::<u8>();
@@ -131,7 +130,7 @@ macro_rules! for_types {
     };
 }
 
-/// M-20, M-23: the size and the natural alignment of the type.
+/// M-20, M-23: they pass the type's size and natural alignment.
 #[test]
 fn create_and_destroy() {
     fn of<T>() {
@@ -147,8 +146,7 @@ fn create_and_destroy() {
     for_types!(of);
 }
 
-/// M-21, M-22, M-23: the alignment of the pointer's type is passed, be it above or below the natural
-/// one (0.17.1).
+/// M-21, M-22, M-23: the alignment of the pointer type is passed, above or below the natural one (0.17.1).
 #[test]
 fn aligned_create() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -166,8 +164,8 @@ fn aligned_create() {
     });
 }
 
-/// M-20, M-21, M-23: a type without size has the highest aligned address, and reaches no vtable. With
-/// an alignment of its own it has the stricter of both.
+/// M-20, M-21, M-23: a zero-sized type gets the highest aligned address without a call of the vtable. With a given
+/// alignment, the stricter of both applies.
 #[test]
 fn create_without_size() {
     #[repr(align(4096))]
@@ -178,7 +176,7 @@ fn create_without_size() {
     assert_eq!(a.create::<Page>().unwrap().addr().get(), MAX - 4095);
     assert_eq!(a.aligned_create::<(), 16>().unwrap().as_ptr().addr(), MAX - 15);
     assert_eq!(a.aligned_create::<Page, 16>().unwrap().as_ptr().addr(), MAX - 4095);
-    // SAFETY: they are from `a`.
+    // SAFETY: the pointers are from `a`.
     unsafe {
         a.destroy(a.create::<Page>().unwrap());
         a.destroy(a.aligned_create::<(), 16>().unwrap());
@@ -186,7 +184,7 @@ fn create_without_size() {
     assert_eq!(a.create_with(()).map(|_| ()), Ok(()));
 }
 
-/// M-20: a value is written; one that found no memory is dropped.
+/// M-20: the value is written; if there is no memory, it is dropped.
 #[test]
 fn create_with() {
     struct Counted<'d>(&'d Cell<usize>, u64);
@@ -209,7 +207,7 @@ fn create_with() {
     });
 }
 
-/// M-24, M-28, M-30, M-40: the size times the number, and the alignment of the type or the one given.
+/// M-24, M-28, M-30, M-40: size times count, with the type's alignment or the given one.
 #[test]
 fn alloc_and_free() {
     fn of<T>() {
@@ -233,8 +231,8 @@ fn alloc_and_free() {
     for_types!(of);
 }
 
-/// M-29, M-30: no elements, or elements without size, are a slice of that length at the highest aligned
-/// address, and reach no vtable.
+/// M-29, M-30: no elements, or zero-sized ones, give a slice of that length at the highest aligned address without a
+/// call of the vtable.
 #[test]
 fn alloc_of_no_bytes() {
     let a = Allocator::FAILING;
@@ -248,7 +246,7 @@ fn alloc_of_no_bytes() {
         let address = a.alloc_bytes_aligned(alignment, 0, 0).unwrap().addr().get();
         assert_eq!(address, alignment.backward(MAX));
     }
-    // SAFETY: they are from `a`.
+    // SAFETY: the slices are from `a`.
     unsafe {
         a.free(a.alloc::<u16>(0).unwrap());
         a.free(a.alloc::<()>(MAX).unwrap());
@@ -256,7 +254,7 @@ fn alloc_of_no_bytes() {
     }
 }
 
-/// M-29: more bytes than a `usize` counts are out of memory, and reach no vtable.
+/// M-29: a byte count that overflows `usize` is out of memory, without a call of the vtable.
 #[test]
 fn alloc_overflows() {
     watched(|a, watch| {
@@ -269,8 +267,8 @@ fn alloc_overflows() {
     });
 }
 
-/// M-30: the alignment is known at run time only; a log2 that no word has is out of memory, even for
-/// no bytes, and does not reach the vtable.
+/// M-30: the alignment is known only at run time; one out of range is out of memory, even for zero bytes, without a
+/// call of the vtable.
 #[test]
 fn alloc_bytes_aligned() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -288,7 +286,7 @@ fn alloc_bytes_aligned() {
     });
 }
 
-/// M-25, M-26, M-27, M-40: the block has one element more than the slice, and that is the sentinel.
+/// M-25, M-26, M-27, M-40: the block has one more element than the slice: the sentinel.
 #[test]
 fn alloc_sentinel() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -305,7 +303,7 @@ fn alloc_sentinel() {
         assert_eq!((line.len(), line.as_ptr().addr() % 64), (4, 0));
         a.free(line);
         assert_eq!(watch.trace(), "alloc 10:64, free 10:64");
-        // Weaker than natural: the sentinel may lie across a boundary.
+        // Weaker than natural alignment: the sentinel may straddle a boundary.
         let odd: SentinelSlice<u32, 1> = a.alloc_with_options(1, Sentinel(0x0102_0304)).unwrap();
         assert_eq!(odd.sentinel_ptr().read_unaligned(), 0x0102_0304);
         a.free(odd);
@@ -318,7 +316,7 @@ fn alloc_sentinel() {
     });
 }
 
-/// M-26, M-42, M-43: the sentinel that makes the number overflow is out of memory; Zig panics.
+/// M-26, M-42, M-43: a count that overflows because of the sentinel is out of memory; Zig panics.
 #[test]
 fn sentinel_overflows() {
     watched(|a, watch| {
@@ -330,7 +328,7 @@ fn sentinel_overflows() {
     });
 }
 
-/// M-31: in place, or not at all; to 0 is to free.
+/// M-31: it resizes in place or returns false; a length of 0 frees.
 #[test]
 fn resize() {
     fn of<T>() {
@@ -353,7 +351,7 @@ fn resize() {
     for_types!(of);
 }
 
-/// M-31, M-35: an empty slice cannot grow, but can be freed; both without a call.
+/// M-31, M-35: an empty slice cannot grow but can be freed, both without a call of the vtable.
 #[test]
 fn resize_and_remap_of_nothing() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -367,7 +365,8 @@ fn resize_and_remap_of_nothing() {
     });
 }
 
-/// M-31, M-35, M-37: more bytes than a `usize` counts: no, without a call, and nothing has changed.
+/// M-31, M-35, M-37: a byte count that overflows `usize` is refused without a call of the vtable, and changes
+/// nothing.
 #[test]
 fn resize_remap_and_realloc_overflow() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -384,8 +383,8 @@ fn resize_remap_and_realloc_overflow() {
     });
 }
 
-/// M-32, M-35, M-39, M-40: what is passed counts the sentinel, what is asked for does not (0.17.1;
-/// 0.15.2 passes a length that the block does not have).
+/// M-32, M-35, M-39, M-40: the passed length counts the sentinel, the requested one does not (0.17.1; 0.15.2 passes a
+/// length that the block does not have).
 #[test]
 fn sentinel_slices_change_their_length() {
     let align = align_of::<u16>();
@@ -414,8 +413,8 @@ fn sentinel_slices_change_their_length() {
     });
 }
 
-/// M-32, M-37: an empty slice with sentinel owns an element: `resize` frees it, and `realloc` does not
-/// leak it, as every release of Zig does.
+/// M-32, M-37: an empty sentinel slice owns an element. `resize` frees it, and `realloc` does not leak it, unlike in
+/// every release of Zig.
 #[test]
 fn empty_sentinel_slices_own_an_element() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -437,12 +436,12 @@ fn empty_sentinel_slices_own_an_element() {
     });
 }
 
-/// M-33, M-35, M-38: elements without size change their number without a call.
+/// M-33, M-35, M-38: zero-sized elements change their count without a call of the vtable.
 #[test]
 fn lengths_of_elements_without_size() {
     let a = Allocator::FAILING;
     let units = a.alloc::<()>(10).unwrap();
-    // SAFETY: they are from `a`.
+    // SAFETY: the slices are from `a`.
     unsafe {
         assert!(a.resize(units, MAX) && a.resize(units, 0));
         assert_eq!(a.remap(units, 200).unwrap().len(), 200);
@@ -455,7 +454,7 @@ fn lengths_of_elements_without_size() {
     }
 }
 
-/// M-34: a pointer to an array is a slice of its elements (0.17.1).
+/// M-34: a pointer to an array acts as a slice of its elements (0.17.1).
 #[test]
 fn arrays_are_slices() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -473,7 +472,7 @@ fn arrays_are_slices() {
     });
 }
 
-/// M-34, M-40: Zig's four ways to end an array of 127 elements and a sentinel.
+/// M-34, M-40: Zig's four ways to free an array of 127 elements and a sentinel.
 #[test]
 fn free_single_pointer_to_array() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -503,7 +502,7 @@ fn free_single_pointer_to_array() {
     });
 }
 
-/// M-35: as `resize`, but the address may change; to 0 is an empty slice at the old address.
+/// M-35: like `resize`, but the address may change; a length of 0 gives an empty slice at the old address.
 #[test]
 fn remap() {
     fn of<T>() {
@@ -526,8 +525,7 @@ fn remap() {
     for_types!(of);
 }
 
-/// M-36, M-37: the allocator first, then allocate, copy and free, also for the same length; from and to
-/// nothing.
+/// M-36, M-37: first `remap`, then allocate, copy and free, also for the same length; from and to empty slices.
 #[test]
 fn realloc() {
     fn of<T>() {
@@ -559,7 +557,7 @@ fn realloc() {
     for_types!(of);
 }
 
-/// M-36, M-37: with an alignment of the slice's own.
+/// M-36, M-37: with the slice's alignment.
 #[test]
 fn realloc_keeps_the_alignment() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -580,7 +578,7 @@ fn realloc_keeps_the_alignment() {
     });
 }
 
-/// M-37: what was in the block is in the new one, as much as fits; nothing else is touched.
+/// M-37: the common prefix is copied; nothing else is written.
 #[rstest]
 fn realloc_copies(#[values(true, false)] refuse: bool) {
     for old in [1, 3, 8, 100] {
@@ -604,7 +602,7 @@ fn realloc_copies_from(old: usize, new: usize, refuse: bool) {
     });
 }
 
-/// M-37: out of memory loses nothing, not even when it was to shrink.
+/// M-37: on out of memory the block is intact, even when shrinking.
 #[rstest]
 fn realloc_out_of_memory(#[values(1, 4, 5, MAX / 4)] new: usize) {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -621,7 +619,7 @@ fn realloc_out_of_memory(#[values(1, 4, 5, MAX / 4)] new: usize) {
     });
 }
 
-/// M-41: an allocation of the same length; of nothing it is nothing.
+/// M-41: allocates the same length; an empty slice gives an empty slice.
 #[test]
 fn dupe() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -644,7 +642,7 @@ fn dupe() {
     });
 }
 
-/// M-42, M-43: one element more, which is the sentinel.
+/// M-42, M-43: the block has one more element, the sentinel.
 #[test]
 fn dupe_sentinel() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -660,7 +658,7 @@ fn dupe_sentinel() {
     });
 }
 
-/// M-40, M-42: no text, and yet a byte to free.
+/// M-40, M-42: an empty string still has one byte to free.
 #[test]
 fn freeing_empty_string_with_null_terminated_sentinel() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -672,14 +670,14 @@ fn freeing_empty_string_with_null_terminated_sentinel() {
     });
 }
 
-/// M-24, M-27: an allocator without memory.
+/// M-24, M-27: with an allocator without memory.
 #[test]
 fn allocator_basics() {
     assert_eq!(Allocator::FAILING.alloc::<u8>(1), Err(Error::OutOfMemory));
     assert!(Allocator::FAILING.alloc_sentinel(1, 0u8).is_err());
 }
 
-/// M-31: 100 elements of every primitive become 110 in place, and keep their values.
+/// M-31: 100 elements of every primitive type grow to 110 in place and keep their values.
 #[test]
 fn allocator_resize() {
     fn of<T: Copy + PartialEq + fmt::Debug>(value: impl Fn(u8) -> T) {
@@ -710,7 +708,7 @@ fn allocator_resize() {
     of(f64::from);
 }
 
-/// M-35: ten of nothing become two hundred.
+/// M-35: ten zero-sized elements become two hundred.
 #[test]
 fn allocator_alloc_and_remap_with_zero_bit_type() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -724,7 +722,7 @@ fn allocator_alloc_and_remap_with_zero_bit_type() {
     });
 }
 
-/// M-29: every byte is 0, whatever the block held before.
+/// M-29: every byte is 0, whatever the memory held before.
 #[test]
 fn alloc_zeroed() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -743,8 +741,8 @@ fn alloc_zeroed() {
     });
 }
 
-/// M-22, M-26, M-29, M-30, M-37: the address that a caller passes on arrives unchanged, also at the
-/// `free` of a `realloc` to 0 (where Zig passes one of its own).
+/// M-22, M-26, M-29, M-30, M-37: a given return address arrives unchanged, also at the `free` of a `realloc` to 0
+/// (where Zig passes its own).
 #[test]
 fn given_return_addresses_arrive() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.

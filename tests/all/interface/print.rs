@@ -1,4 +1,4 @@
-//! Formatting into new memory: the text, every call of the growing buffer, and every way to fail.
+//! Formatting into new memory: the text, every call of the growing buffer, and every failure.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,7 +11,7 @@ use zigalloc::{Alignment, Allocator, Error, VTable, block, state};
 use super::{Watch, watched};
 use crate::alignment::panic_of;
 
-/// What growing adds to a buffer of text.
+/// The constant by which a text buffer grows.
 const C: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64")) {
     128
 } else if cfg!(target_arch = "s390x") {
@@ -22,7 +22,7 @@ const C: usize = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", ta
     64
 };
 
-/// Written piece by piece.
+/// Written in several pieces.
 pub(super) struct Pieces<'p>(pub(super) &'p [&'p str]);
 
 impl fmt::Display for Pieces<'_> {
@@ -56,7 +56,7 @@ fn print_sentinel() {
     });
 }
 
-/// M-44: text without arguments gets a buffer of its length, and no text gets none (0.17.1).
+/// M-44: text without arguments gets a buffer of exactly its length; empty text gets none (0.17.1).
 #[test]
 fn print_of_a_constant() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -79,7 +79,7 @@ fn print_of_a_constant() {
     });
 }
 
-/// M-45: room for the sentinel is made when the text is complete (0.17.1).
+/// M-45: room for the sentinel is made after the text is complete (0.17.1).
 #[test]
 fn print_sentinel_of_a_constant() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -97,7 +97,7 @@ fn print_sentinel_of_a_constant() {
     });
 }
 
-/// M-44: the buffer grows to what is needed, half of that and a cache line; in the end it is exact.
+/// M-44: the buffer grows to what is needed, plus half of that and a cache line; finally it is cut to length.
 #[rstest]
 fn print_grows(#[values(false, true)] refuse: bool) {
     let long = "x".repeat(300);
@@ -123,7 +123,7 @@ fn print_grows(#[values(false, true)] refuse: bool) {
     });
 }
 
-/// Refuses the `n`-th `alloc`, and every resize.
+/// Refuses the `n`-th `alloc` and every resize.
 struct Refusing<'c, 'w> {
     watch: &'w Watch<'c>,
     left: Cell<usize>,
@@ -172,7 +172,7 @@ impl Refusing<'_, '_> {
     }
 }
 
-/// M-44, M-45: whichever allocation fails, the error says so and nothing is leaked.
+/// M-44, M-45: any failing allocation is reported and nothing leaks.
 #[test]
 fn print_out_of_memory_leaks_nothing() {
     let long = "x".repeat(300);
@@ -180,7 +180,7 @@ fn print_out_of_memory_leaks_nothing() {
     let pieces = Pieces(&pieces);
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|_, watch| unsafe {
-        // The buffer, the larger buffer, and the exact one.
+        // The buffer, the larger buffer, and the exact block.
         for allocations in 0..=3 {
             let refusing = Refusing { watch, left: Cell::new(allocations) };
             let a = refusing.allocator();
@@ -197,7 +197,7 @@ fn print_out_of_memory_leaks_nothing() {
     });
 }
 
-/// M-44: a `Display` that does not care whether it could write does not make a text with a hole.
+/// M-44: a `Display` that ignores write errors cannot produce text with a gap.
 #[test]
 fn print_out_of_memory_cannot_be_ignored() {
     struct Careless;
@@ -214,8 +214,8 @@ fn print_out_of_memory_cannot_be_ignored() {
     });
 }
 
-/// M-44: a `Display` that fails by itself panics, as with `format!`, and nothing is leaked; nor if it
-/// panics.
+/// M-44: a `Display` that returns an error makes `print` panic, as `format!` does. Nothing leaks, even if the `Display`
+/// itself panics.
 #[test]
 fn print_panics_leak_nothing() {
     struct Fails;
@@ -252,7 +252,7 @@ fn print_is_reentrant() {
             let text = self.0.print(format_args!("in{}", Pieces(&["ner"]))).map_err(|_| fmt::Error)?;
             // SAFETY: `print` has written UTF-8.
             let result = f.write_str(std::str::from_utf8(unsafe { text.as_ref() }).unwrap());
-            // SAFETY: it is from this allocator, and not used again.
+            // SAFETY: it is from this allocator, and not used afterwards.
             unsafe { self.0.free(text) };
             result
         }

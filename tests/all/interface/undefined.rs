@@ -1,4 +1,4 @@
-//! Where 0xAA appears, and where not: Zig's table, checked in all its build modes.
+//! Which memory is filled with 0xAA: Zig's table, in all its build modes.
 
 use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
@@ -9,7 +9,7 @@ use zigalloc::{Alignment, Allocator, NoSentinel, SlicePtr, VTable, block, state}
 
 use super::print::Pieces;
 
-/// A child that gives out bytes of 0x11 and remembers the bytes of each block as it was freed.
+/// A child that hands out bytes of 0x11 and records the contents of each block when it is freed.
 struct Snapshots<'c> {
     child_allocator: Allocator<'c>,
     freed: RefCell<Vec<Vec<u8>>>,
@@ -25,7 +25,7 @@ impl Snapshots<'_> {
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// The bytes of the only block that was freed since the last call.
+    /// Takes the contents of the only block freed since the last call.
     fn freed(&self) -> Vec<u8> {
         let mut freed = self.freed.take();
         assert_eq!(freed.len(), 1);
@@ -115,22 +115,22 @@ fn with_snapshots(test: impl FnOnce(Allocator<'_>, &Snapshots<'_>)) {
     test(snapshots.allocator(), &snapshots);
 }
 
-/// What new memory holds: 0xAA where the build fills it, else what the allocator left there.
+/// The contents of new memory: 0xAA if the build fills it, otherwise what the allocator left there.
 const NEW: u8 = if FILLS { 0xAA } else { 0x11 };
 const FILLS: bool = cfg!(all(debug_assertions, not(miri)));
 
-/// What freed memory held before: 0xAA where the build fills it, else what was written.
+/// The contents of memory when it is freed: 0xAA if the build fills it, otherwise what was written.
 fn gone(written: &[u8]) -> Vec<u8> {
     if FILLS { vec![0xAA; written.len()] } else { written.to_vec() }
 }
 
-/// The bytes of a block.
+/// Returns the contents of a block.
 unsafe fn bytes<A: SlicePtr>(memory: A) -> Vec<u8> {
     // SAFETY: `Snapshots` initialises all memory.
     unsafe { memory.bytes().as_ref().to_vec() }
 }
 
-/// M-20, M-21, M-30: new memory is filled, all of it; M-05: by the typed functions, not by the raw ones.
+/// M-20, M-21, M-30: new memory is filled entirely; M-05: by the typed functions, not by the raw ones.
 #[test]
 fn fills_new_memory() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
@@ -150,7 +150,7 @@ fn fills_new_memory() {
     });
 }
 
-/// M-26, M-27, M-40: before the sentinel is written, and with the sentinel when it is freed.
+/// M-26, M-27, M-40: filled before the sentinel is written, and with the sentinel when freed.
 #[test]
 fn fills_around_sentinels() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
@@ -162,7 +162,7 @@ fn fills_around_sentinels() {
     });
 }
 
-/// M-41, M-20: what is written afterwards stays.
+/// M-41, M-20: values written afterwards remain.
 #[test]
 fn fills_before_copying() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
@@ -175,7 +175,7 @@ fn fills_before_copying() {
     });
 }
 
-/// M-40, M-31, M-35, M-37: freed memory is filled before it is given back, also by way of a length of 0.
+/// M-40, M-31, M-35, M-37: memory is filled before it is freed, also by a resize to 0.
 #[test]
 fn fills_freed_memory() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
@@ -203,7 +203,7 @@ fn does_not_fill_what_is_destroyed() {
     });
 }
 
-/// M-31, M-35: neither the tail that is dropped nor the one that is new.
+/// M-31, M-35: neither a tail that is cut off nor a new one is filled.
 #[test]
 fn does_not_fill_tails() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
@@ -220,8 +220,8 @@ fn does_not_fill_tails() {
     });
 }
 
-/// M-37: a block that was moved by hand: the old one is filled, the new one's tail is not. What begins
-/// from nothing is.
+/// M-37: when a block moves by copying, the old one is filled and the new one's tail is not. A block allocated from
+/// an empty slice is.
 #[test]
 fn fills_what_realloc_leaves_behind() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
@@ -234,7 +234,7 @@ fn fills_what_realloc_leaves_behind() {
     });
 }
 
-/// M-44, M-45: text goes through the raw functions: nothing is filled (0.17.1).
+/// M-44, M-45: text uses the raw functions, so nothing is filled (0.17.1).
 #[test]
 fn does_not_fill_text() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.

@@ -1,6 +1,6 @@
-//! Each row of the table of empty and zero cases in the documentation of `zigalloc::interface`.
+//! The table of empty and zero-length cases in the documentation of `zigalloc::interface`, row by row.
 //!
-//! Where no block is needed, the allocator refuses all memory and aborts if anything else is asked of it.
+//! Where no block is needed, the allocator refuses all memory and aborts on any other call.
 
 use std::mem::MaybeUninit;
 
@@ -9,11 +9,11 @@ use zigalloc::{Allocator, Error};
 
 const REFUSES: Allocator<'static> = Allocator::FAILING;
 
-/// Begins aligned, so that nothing is lost before the first block, which stays taken when that is freed.
+/// Starts aligned, so that no padding precedes the first block (padding is not given back).
 #[repr(align(8))]
 struct Buffer([MaybeUninit<u8>; 64]);
 
-/// Runs `test` over a fixed buffer of 64 bytes, which are all free again afterwards.
+/// Runs `test` over a fixed buffer of 64 bytes, and checks that all of them are free afterwards.
 fn with_buffer(test: impl FnOnce(Allocator<'_>)) {
     let mut buffer = Buffer([MaybeUninit::uninit(); 64]);
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
@@ -43,11 +43,11 @@ fn dupe_of_empty_slice_returns_highest_aligned_address() {
     assert_eq!((copy.addr().get(), copy.len()), (usize::MAX, 0));
 }
 
-/// Row 4. An allocator that was called would abort.
+/// Row 4. A call of this allocator would abort.
 #[test]
 fn free_of_no_bytes_calls_nothing() {
     let (slice, item) = (REFUSES.alloc::<u32>(0).unwrap(), REFUSES.create::<()>().unwrap());
-    // SAFETY: neither has bytes.
+    // SAFETY: neither block has bytes.
     unsafe { REFUSES.free(slice) };
     // SAFETY: as above.
     unsafe { REFUSES.destroy(item) };

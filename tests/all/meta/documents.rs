@@ -1,13 +1,13 @@
-//! Programs that a document shows without running them are those that something else runs.
+//! Programs that a document shows without running them are run elsewhere.
 //!
-//! The programs of `docs/adapters.md` are run by rustdoc, but for those that need a feature: with what rustdoc has to
-//! leave them out, a reader of the document would see it.
+//! rustdoc runs the programs of `docs/adapters.md`, except those that need a feature: the attribute that makes
+//! rustdoc skip them would be visible to readers of the document.
 
 use std::path::Path;
 
 use rstest::rstest;
 
-/// The text of the first program behind `heading`, without the comment signs of Rust's documentation.
+/// Returns the first program after `heading`, without the comment markers of Rust's documentation.
 fn program<'t>(text: &'t str, heading: &str, begin: &str) -> Vec<&'t str> {
     let behind = text.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}")).1;
     let program = behind.split_once(begin).unwrap_or_else(|| panic!("no program behind {heading:?}")).1;
@@ -18,7 +18,10 @@ fn program<'t>(text: &'t str, heading: &str, begin: &str) -> Vec<&'t str> {
 #[rstest]
 #[case("## Version 0.4", "src/adapters/allocator_api2_04.rs")]
 #[case("## The nightly compiler's trait", "src/adapters/nightly.rs")]
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 fn what_adapters_md_shows_is_run(#[case] heading: &str, #[case] module: &str) {
     let read =
         |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -29,7 +32,10 @@ fn what_adapters_md_shows_is_run(#[case] heading: &str, #[case] module: &str) {
 }
 
 #[test]
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 fn what_the_readme_shows_is_an_example() {
     let read =
         |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -46,15 +52,18 @@ fn what_the_readme_shows_is_an_example() {
     assert_eq!(statements, 5);
 }
 
-/// The front page draws the trip of one call; its figures are those of the program beside it.
+/// The front page draws the path of one call; its figures are those of the program beside it.
 #[test]
 #[cfg(all(feature = "std", target_pointer_width = "64"))]
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 fn the_trip_of_a_call_has_the_figures_of_its_program() {
     use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     use zigalloc::{Alignment, ThreadSafeAllocator};
 
-    use crate::util::{Call, Recorder};
+    use zigalloc_support::{Call, Recorder};
 
     let pages = Recorder::new(*PAGE_ALLOCATOR);
     let arena = ArenaAllocator::init(pages.allocator());

@@ -1,11 +1,11 @@
-//! Imports point downward: a module of `src` uses those before it in the list, and none of those after it.
+//! Imports point downward: a module of `src` uses those before it in the list, not those after it.
 
 #![cfg(all(feature = "std", not(miri), not(target_family = "wasm")))]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the bottom to the top. `lib.rs` re-exports from all of them; `guide` has no code.
+/// From bottom to top. `lib.rs` re-exports from all of them; `guide` has no code.
 const LAYERS: &[&str] = &[
     "sync",
     "alignment",
@@ -26,7 +26,7 @@ const LAYERS: &[&str] = &[
     "capi",
 ];
 
-/// The files of `src` without tests and `lib.rs`, and the part of `src` that each belongs to.
+/// Returns the files of `src` without tests and `lib.rs`, with the part of `src` that each belongs to.
 fn sources() -> Vec<(PathBuf, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut folders, mut files) = (vec![src.clone()], Vec::new());
@@ -45,7 +45,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     files
 }
 
-/// What follows `crate::` in code: a module, or each of those in braces.
+/// Returns what follows `crate::` in code: a module, or each of those in braces.
 fn used(text: &str) -> Vec<String> {
     let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
     let code: String = code
@@ -86,7 +86,7 @@ fn imports_point_downward() {
         let from = layer(&part).unwrap_or_else(|| panic!("{part} is not in the list"));
         for name in used(&fs::read_to_string(&path).unwrap()) {
             imports += 1;
-            // An item at the root of the crate may be of any layer, so it is imported from where it is.
+            // A re-export at the root of the crate may be of any layer, so import from the defining module.
             if layer(&name).is_none_or(|to| to > from) {
                 upward.push(format!("{} uses crate::{name}", path.display()));
             }

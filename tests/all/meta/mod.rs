@@ -1,4 +1,4 @@
-//! What holds for the sources and their documentation.
+//! Tests of the sources and their documentation.
 
 mod documents;
 mod layers;

@@ -1,4 +1,4 @@
-//! A panic that is the caller's mistake names the caller's line, and no line of this crate.
+//! A panic for a caller's mistake points to the caller's line, not to a line of this crate.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, Location, PanicHookInfo, catch_unwind, set_hook, take_hook};
@@ -8,11 +8,11 @@ use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
 use zigalloc::{Alignment, Allocator, mem};
 
 thread_local! {
-    /// File and line of the panic, in a thread that asks.
+    /// File and line of the panic, in a thread that records it.
     static PLACE: RefCell<Option<(String, u32)>> = const { RefCell::new(None) };
 }
 
-/// Where `f` panics.
+/// Returns where `f` panics.
 fn place_of(f: impl FnOnce()) -> (String, u32) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -64,7 +64,7 @@ fn panics_name_the_callers_line() {
     here(|| _ = Allocator::FAILING.print(format_args!("{Fails}")));
 }
 
-/// MP-07: the pool itself is not named, but who gave the item back.
+/// MP-07: the panic points to the caller that freed the item, not to the pool.
 #[test]
 #[cfg(debug_assertions)]
 fn a_second_destroy_panics_at_its_own_line() {
@@ -72,6 +72,6 @@ fn a_second_destroy_panics_at_its_own_line() {
     let item = pool.create().unwrap();
     // SAFETY: a live item.
     unsafe { pool.destroy(item) };
-    // SAFETY: it is not live, which the assertion finds before anything is done.
+    // SAFETY: it is not live, which the assertion detects first.
     here(|| unsafe { pool.destroy(item) });
 }

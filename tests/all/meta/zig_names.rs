@@ -1,11 +1,11 @@
-//! Who searches the documentation for a name of Zig's finds its counterpart: it is spelt the same, or there is
-//! a `#[doc(alias = "…")]`.
+//! Searching the documentation for a Zig name finds its counterpart: it has the same spelling, or a `#[doc(alias =
+//! "…")]`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The public names of Zig 0.15.2 (and newer ones that are here), by the type or file that they are in, with
-/// the beginnings of the files here that may have them.
+/// The public names of Zig 0.15.2 (and newer ones that are ported), by type or file, with prefixes of the files here
+/// that may have them.
 const NAMES: &[(&str, &[&str], &str)] = &[
     (
         "std.mem.Allocator",
@@ -85,13 +85,13 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ("std.heap.StackFallbackAllocator", &["heap/stack_fallback.rs"], "get"),
 ];
 
-/// Names that have no counterpart, and why not.
+/// Names without a counterpart, and the reason.
 const NOT_HERE: &[(&str, &str)] = &[
     ("malloc_size", "how long a block of malloc's is, nobody needs to know"),
     ("next_mmap_addr_hint", "it is private since 0.16"),
 ];
 
-/// Each name that the crate's sources declare or have as an alias (the last part of
+/// Returns each name that the crate's sources declare or have as an alias (the last part of
 /// `std.heap.ArenaAllocator`), with the file, relative to `src`.
 fn names() -> BTreeSet<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -109,7 +109,7 @@ fn names() -> BTreeSet<(String, String)> {
         let source = std::fs::read_to_string(&path).unwrap();
         for line in source.lines().map(str::trim_start) {
             let alias = line.split_once("doc(alias = \"").and_then(|(_, rest)| rest.split('"').next());
-            // `pub const unsafe fn name(`; fields, too.
+            // `pub const unsafe fn name(`, and fields.
             let declared = line.strip_prefix("pub ").and_then(|rest| {
                 rest.split(|c: char| !c.is_alphanumeric() && c != '_').find(|word| !KEYWORDS.contains(word))
             });
@@ -123,7 +123,10 @@ fn names() -> BTreeSet<(String, String)> {
 const KEYWORDS: &[&str] = &["const", "unsafe", "fn", "struct", "enum", "type", "trait", "static", ""];
 
 #[test]
-#[cfg_attr(any(miri, target_family = "wasm"), ignore = "there are no files here")]
+#[cfg_attr(
+    any(miri, target_family = "wasm"),
+    ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
+)]
 fn every_zig_name_is_found_in_the_documentation() {
     let names = names();
     let has = |name: &str, files: &[&str]| {

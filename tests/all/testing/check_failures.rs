@@ -9,12 +9,11 @@ use std::ptr::NonNull;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{AsOutOfMemory, CheckError, LedgerAllocator, check_all_allocation_failures};
 use zigalloc::{Allocator, Error};
-
-use crate::util::{Call, Recorder};
+use zigalloc_support::{Call, Recorder};
 
 type Boxed = Box<dyn std::error::Error>;
 
-/// A list that grows in place if it can: the least that Zig's `ArrayList` is.
+/// A list that grows in place if it can: a minimal version of Zig's `ArrayList`.
 struct List<'a> {
     allocator: Allocator<'a>,
     items: NonNull<[u8]>,
@@ -31,7 +30,7 @@ impl<'a> List<'a> {
             // SAFETY: the items are live with this length.
             self.items = unsafe { self.allocator.realloc(self.items, self.len + self.len / 2 + 8) }?;
         }
-        // SAFETY: there is room for one more.
+        // SAFETY: there is room for one more item.
         unsafe { self.items.cast::<u8>().add(self.len).write(item) };
         self.len += 1;
         Ok(())
@@ -57,14 +56,14 @@ fn two_lists(allocator: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// TE-05: no resize succeeds in any run, so the allocator below is never asked for one.
+/// TE-05: every resize fails in every run, so the allocator below never gets one.
 #[test]
 fn check_all_allocation_failures_does_not_depend_on_in_place_resizes() {
     let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     check_all_allocation_failures(ledger.allocator(), two_lists).unwrap();
     ledger.assert_no_leaks();
 
-    // A child that could grow one of the lists in place, were it asked.
+    // This child could grow one of the lists in place if it were asked.
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let recorder = Recorder::new(arena.allocator());
     check_all_allocation_failures(recorder.allocator(), two_lists).unwrap();
@@ -73,8 +72,7 @@ fn check_all_allocation_failures_does_not_depend_on_in_place_resizes() {
     assert!(calls.len() > 100);
 }
 
-/// TE-05: one run more than there are allocations, and in run i the allocation i fails, with all that
-/// come after.
+/// TE-05: there is one more run than allocations; in run i, allocation i and all later ones fail.
 #[test]
 fn each_allocation_fails_once() {
     let runs = Cell::new(0);
@@ -104,7 +102,7 @@ fn nothing_to_fail() {
     assert_eq!((result, runs), (Ok(()), 1));
 }
 
-/// TE-05: an error of the first run is returned as it is, out of memory or not.
+/// TE-05: an error of the first run is returned unchanged, out of memory or not.
 #[test]
 fn the_first_run_must_succeed() {
     let result = check_all_allocation_failures(Allocator::FAILING, two_lists);
@@ -124,18 +122,18 @@ fn swallows(allocator: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// TE-05: success in spite of a failed allocation is found, and says which.
+/// TE-05: success despite a failed allocation is detected and identified.
 #[test]
 fn swallowed_out_of_memory() {
     let error = check_all_allocation_failures(*PAGE_ALLOCATOR, swallows).unwrap_err();
     let CheckError::SwallowedOutOfMemory(point) = &error else { panic!("{error}") };
     assert_eq!((point.fail_index, point.needed_alloc_count), (1, 2));
     let text = error.to_string();
-    let start = "the function returned Ok although allocation 1 (counted from 0, of 2) failed, which ";
-    assert!(text.starts_with(start) && text.ends_with(" asked for"), "{text}");
+    let start = "the function returned Ok although allocation #1 of 2 failed (requested at ";
+    assert!(text.starts_with(start) && text.ends_with(')'), "{text}");
 }
 
-/// TE-05: success without a failed allocation is found: the function did something else this time.
+/// TE-05: success without a failed allocation is detected: the function behaved differently in this run.
 #[test]
 fn nondeterministic_memory_usage() {
     let mut first = true;
@@ -148,7 +146,7 @@ fn nondeterministic_memory_usage() {
     });
     let error = result.unwrap_err();
     assert_eq!(error, CheckError::NondeterministicMemoryUsage { fail_index: 0, needed_alloc_count: 1 });
-    let text = "the function made 1 allocations in its first run and no more than 0 in a later one";
+    let text = "the function made 1 allocations in its first run, but at most 0 in a later one";
     assert_eq!(error.to_string(), text);
 }
 
@@ -163,7 +161,7 @@ fn leaks(allocator: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// TE-05: a leak is found, with the counters of that run.
+/// TE-05: a leak is detected, with the counters of that run.
 #[test]
 fn memory_leak_detected() {
     // The arena frees what is leaked.
@@ -179,11 +177,11 @@ fn memory_leak_detected() {
     assert_eq!((allocated_bytes, freed_bytes, allocations, deallocations), (&2, &0, &1, &0));
     assert_eq!(ledger.live(), 1, "it does leak");
     let text = error.to_string();
-    assert!(text.contains("leaked 2 bytes when allocation 1 (counted from 0, of 2) failed"), "{text}");
+    assert!(text.contains("leaked 2 bytes when allocation #1 of 2 failed"), "{text}");
     assert!(text.ends_with(": allocated 2 bytes in 1 allocations, freed 0 bytes in 0"), "{text}");
 }
 
-/// TE-05: the failed allocation is shown by function, file and line.
+/// TE-05: the failed allocation is reported by function, file and line.
 #[test]
 fn the_call_site_is_named() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -191,18 +189,18 @@ fn the_call_site_is_named() {
     let CheckError::MemoryLeakDetected { point, .. } = &error else { panic!("{error}") };
     let text = error.to_string();
     if point.frames[0] == 0 {
-        assert!(text.contains("which an unknown place asked for"), "{text}");
+        assert!(text.contains("(requested at an unknown place)"), "{text}");
     } else if cfg!(feature = "backtrace") {
         let source = include_str!("check_failures.rs");
         let line = source.lines().position(|line| line.ends_with("// LEAKS")).unwrap() + 1;
-        let place = format!("check_failures.rs:{line} asked for");
+        let place = format!("check_failures.rs:{line})");
         assert!(text.contains("leaks at ") && text.contains(&place), "{text}");
     } else {
-        assert!(text.contains(&format!("which {:#x} asked for", point.return_address)), "{text}");
+        assert!(text.contains(&format!("(requested at {:#x})", point.return_address)), "{text}");
     }
 }
 
-/// TE-05: an error that is not out of memory is returned as it is.
+/// TE-05: an error other than out of memory is returned unchanged.
 #[test]
 fn other_errors_are_returned() {
     let result = check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| -> Result<(), Boxed> {
@@ -214,8 +212,8 @@ fn other_errors_are_returned() {
     assert!(matches!(result, Err(CheckError::Test(error)) if error.to_string() == "lost its kind"));
 }
 
-/// TE-05: out of memory is balanced when as many bytes were freed as allocated; then the next
-/// allocation is made to fail.
+/// TE-05: out of memory counts as handled if as many bytes were freed as allocated; then the next allocation is made
+/// to fail.
 #[test]
 fn a_backing_allocator_that_runs_out_by_itself() {
     let mut buffer = [const { MaybeUninit::uninit() }; 8];
@@ -223,7 +221,7 @@ fn a_backing_allocator_that_runs_out_by_itself() {
     let mut runs = 0;
     let result = check_all_allocation_failures(fixed_buffer.allocator(), |allocator| {
         runs += 1;
-        // The first run takes 4 bytes for good; the others find too little.
+        // The first run keeps 4 bytes permanently; the others find too little.
         let memory = allocator.alloc::<u8>(if runs == 1 { 4 } else { 100 })?;
         let _ = memory;
         Ok::<(), Error>(())
@@ -235,7 +233,7 @@ fn a_backing_allocator_that_runs_out_by_itself() {
 #[error("outer")]
 struct Outer(#[source] Error);
 
-/// TE-05: what counts as out of memory, among errors of any type.
+/// TE-05: which errors count as out of memory, among errors of any type.
 #[test]
 fn errors_that_are_out_of_memory() {
     fn out_of_memory(error: impl Into<Boxed>) -> bool {
@@ -251,7 +249,7 @@ fn errors_that_are_out_of_memory() {
     assert!(sync.is_out_of_memory() && send.is_out_of_memory());
 }
 
-/// A boxed error in, a boxed error out: the check works under `?`.
+/// The check takes and returns boxed errors, so it works with `?`.
 #[test]
 fn the_error_is_an_error() {
     fn check() -> Result<(), Boxed> {
@@ -263,7 +261,7 @@ fn the_error_is_an_error() {
     check().unwrap();
 }
 
-/// As in a backtrace, so that one can be compared with the other.
+/// In hexadecimal, as in a backtrace, for comparison.
 #[test]
 fn debug_shows_the_address_in_hexadecimal() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);

@@ -6,8 +6,7 @@ use std::mem::MaybeUninit;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{FAILING_ALLOCATOR, FailingAllocator, FailingConfig};
 use zigalloc::{Alignment, Error, SlicePtr};
-
-use crate::util::{Call, Recorder};
+use zigalloc_support::{Call, Recorder};
 
 fn fail_at(fail_index: usize) -> FailingConfig {
     FailingConfig { fail_index, ..FailingConfig::default() }
@@ -17,8 +16,8 @@ fn fail_resize_at(resize_fail_index: usize) -> FailingConfig {
     FailingConfig { resize_fail_index, ..FailingConfig::default() }
 }
 
-/// All seven counters: alloc_index, resize_index, allocated_bytes, freed_bytes, allocations,
-/// deallocations, has_induced_failure.
+/// Returns all seven counters: alloc_index, resize_index, allocated_bytes, freed_bytes, allocations, deallocations,
+/// has_induced_failure.
 fn counters<C: zigalloc::Handle>(
     f: &FailingAllocator<C>,
 ) -> (usize, usize, usize, usize, usize, usize, bool) {
@@ -49,12 +48,12 @@ fn failing_allocator() -> Result<(), Error> {
         }
     }
     {
-        // The arena shrinks its last block, as `std.testing.allocator` does with any.
+        // The arena shrinks its last block, as `std.testing.allocator` does with any block.
         let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
         let state = FailingAllocator::init(arena.allocator(), fail_resize_at(1));
         let allocator = state.allocator();
         let slice = allocator.alloc::<u8>(8)?;
-        // SAFETY: the slice is live with the length that it has.
+        // SAFETY: the slice is live and has this length.
         unsafe {
             let slice = allocator.remap(slice, 6).expect("the first remap is passed on");
             assert!(allocator.remap(slice, 4).is_none());
@@ -65,7 +64,7 @@ fn failing_allocator() -> Result<(), Error> {
     Ok(())
 }
 
-/// FA-01: an index that is reached stays reached; every later allocation fails too.
+/// FA-01: once the index is reached, every later allocation fails too.
 #[test]
 fn every_later_allocation_fails_too() {
     let state = FailingAllocator::init(PAGE_ALLOCATOR, fail_at(0));
@@ -80,7 +79,7 @@ fn every_later_allocation_fails_too() {
     unsafe { state.allocator().free(memory) };
 }
 
-/// FA-01: an allocation that the child refuses changes no counter and is no induced failure.
+/// FA-01: an allocation that the child refuses changes no counter and is not an induced failure.
 #[test]
 fn what_the_child_refuses_does_not_count() {
     let mut buffer = [const { MaybeUninit::uninit() }; 10];
@@ -91,7 +90,7 @@ fn what_the_child_refuses_does_not_count() {
     assert_eq!(state.return_address(), None);
 }
 
-/// FA-02: growth is allocated, shrinking is freed, the same length is neither; refused is nothing.
+/// FA-02: growth counts as allocated, shrinking as freed, the same length as neither; a refusal as nothing.
 #[test]
 fn resizes_count() -> Result<(), Error> {
     let mut buffer = [const { MaybeUninit::uninit() }; 100];
@@ -99,7 +98,7 @@ fn resizes_count() -> Result<(), Error> {
     let state = FailingAllocator::init(fixed_buffer.allocator(), fail_resize_at(5));
     let allocator = state.allocator();
     let slice = allocator.alloc::<u8>(10)?;
-    // SAFETY: the slice is live with the length that it has.
+    // SAFETY: the slice is live and has this length.
     unsafe {
         assert!(allocator.resize(slice, 30));
         assert_eq!(counters(&state), (1, 1, 30, 0, 1, 0, false));
@@ -125,7 +124,7 @@ fn resizes_count() -> Result<(), Error> {
     Ok(())
 }
 
-/// FA-03: to free never fails, and counts.
+/// FA-03: `free` never fails, and is counted.
 #[test]
 fn free_counts_and_never_fails() -> Result<(), Error> {
     let state = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
@@ -149,7 +148,7 @@ fn free_counts_and_never_fails() -> Result<(), Error> {
 fn realloc_survives_failing_resizes() -> Result<(), Error> {
     let state = FailingAllocator::init(PAGE_ALLOCATOR, fail_resize_at(0));
     let slice = state.allocator().dupe(&[1u8, 2, 3])?;
-    // SAFETY: the slice is live with the length that it has.
+    // SAFETY: the slice is live and has this length.
     unsafe {
         let slice = state.allocator().realloc(slice, 5)?;
         assert_eq!(&slice.cast::<[u8; 3]>().read(), &[1, 2, 3]);
@@ -166,7 +165,7 @@ fn arguments_are_passed_on() {
     let recorder = Recorder::new(arena.allocator());
     let state = FailingAllocator::init(recorder.allocator(), FailingConfig::default());
     let (allocator, alignment) = (state.allocator(), Alignment::_32);
-    // SAFETY: each call is about the live block with the length that it has.
+    // SAFETY: each call passes the live block with its current length.
     let address = unsafe {
         let memory = allocator.raw_alloc(10, alignment, 11).unwrap();
         let slice = |len| std::ptr::NonNull::slice_from_raw_parts(memory, len);
@@ -210,11 +209,11 @@ fn the_first_failure_is_remembered() {
     }
 }
 
-/// FA-01: the first address is in the function that asked, the second in its caller.
+/// FA-01: the first address is in the requesting function, the second in its caller.
 #[cfg(all(feature = "backtrace", not(miri), target_os = "linux"))]
 #[cfg_attr(
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
-    ignore = "no caller has an address here"
+    ignore = "calls have no return address in Miri and on some processors"
 )]
 #[test]
 fn the_stack_begins_at_the_caller() {
@@ -241,7 +240,7 @@ fn the_stack_begins_at_the_caller() {
     assert!(second.contains("calls_the_one_that_asks"), "{second}");
 }
 
-/// TE-03: nothing is allocated, but zero bytes are.
+/// TE-03: only zero bytes can be allocated.
 #[test]
 fn the_failing_allocator_gives_zero_bytes_only() -> Result<(), Error> {
     assert_eq!(FAILING_ALLOCATOR.alloc::<u8>(1).unwrap_err(), Error::OutOfMemory);
@@ -259,7 +258,7 @@ fn it_is_send_by_its_child() {
     static_assertions::assert_not_impl_any!(FailingAllocator<zigalloc::SyncAllocator<'static>>: Sync);
 }
 
-/// `usize::MAX` is no number that is ever reached.
+/// `usize::MAX` is never reached, and shown as `never`.
 #[test]
 fn debug_says_never() {
     assert_eq!(format!("{:?}", fail_at(3)), "FailingConfig { fail_index: 3, resize_fail_index: never }");

@@ -1,6 +1,6 @@
 //! The wrappers that check their callers: `ValidationAllocator` and `LedgerAllocator`.
 //!
-//! A failed check aborts, so those tests run this binary again and look at how it ends.
+//! A failed check aborts, so those tests run this binary again and inspect how it exits.
 #![cfg(feature = "std")]
 
 use std::mem::MaybeUninit;
@@ -10,14 +10,13 @@ use rstest::rstest;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::{LedgerAllocator, Reset, ValidationAllocator, validation_wrap};
 use zigalloc::{Alignment, Allocator, AsAllocator, Error, SyncAllocator, ThreadSafeAllocator};
+use zigalloc_support::{Call, Recorder, has_aborted, this_program};
 
-use crate::util::{Call, Recorder};
-
-/// The variable that tells the second process which case it is to die of.
+/// The variable that tells the second process which case to run.
 const CASE: &str = "ZIGALLOC_TEST_ABORTS";
 
-/// Runs the calling test once more, in a process that is to abort in `case`, and returns what it
-/// printed. In that process, runs `body` instead, which must not return.
+/// Runs the calling test again in a process that must abort in `case`, and returns its output. In that process, runs
+/// `body` instead, which must not return.
 fn aborts(case: &str, body: impl FnOnce()) -> String {
     if std::env::var(CASE).is_ok_and(|wanted| wanted == case) {
         body();
@@ -25,19 +24,9 @@ fn aborts(case: &str, body: impl FnOnce()) -> String {
         std::process::exit(0);
     }
     let test = std::thread::current().name().expect("libtest names the threads of its tests").to_owned();
-    let output = crate::util::this_program()
-        .args([&*test, "--exact", "--nocapture"])
-        .env(CASE, case)
-        .output()
-        .unwrap();
+    let output = this_program().args([&*test, "--exact", "--nocapture"]).env(CASE, case).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{case}: the process ended without a fault: {text}");
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        const SIGABRT: i32 = 6;
-        assert_eq!(output.status.signal(), Some(SIGABRT), "{case}: it did not abort: {text}");
-    }
+    assert!(has_aborted(output.status), "{case}: it did not abort, {}: {text}", output.status);
     text
 }
 
@@ -45,7 +34,7 @@ fn bytes(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(memory, len)
 }
 
-/// Whatever is asked of it, the answer is the address 64 + 1.
+/// An allocator that always returns the address 64 + 1.
 fn odd_allocator() -> Allocator<'static> {
     unsafe extern "C" fn odd(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
         NonNull::new(std::ptr::without_provenance_mut(65))
@@ -56,11 +45,11 @@ fn odd_allocator() -> Allocator<'static> {
         remap: zigalloc::no_remap,
         free: zigalloc::no_free,
     };
-    // SAFETY: it breaks clause new-block, and is and used only where its memory is not touched.
+    // SAFETY: it breaks clause new-block, and is used only where its memory is not accessed.
     unsafe { Allocator::from_raw_parts(std::ptr::null_mut(), &VTABLE) }
 }
 
-/// VA-01, VA-02: calls and results go through unchanged, null too, and new lengths are not looked at.
+/// VA-01, VA-02: calls and results pass through unchanged, including null; new lengths are not checked.
 #[test]
 fn validation_passes_everything_on() {
     let mut buffer = [const { MaybeUninit::uninit() }; 100];
@@ -68,7 +57,7 @@ fn validation_passes_everything_on() {
     let recorder = Recorder::new(fixed_buffer.allocator());
     let validation = validation_wrap(recorder.allocator());
     let (allocator, alignment) = (validation.allocator(), Alignment::_1);
-    // SAFETY: each call is about the live block with the length that it has.
+    // SAFETY: each call passes the live block with its current length.
     let address = unsafe {
         assert_eq!(allocator.raw_alloc(101, alignment, 1), None);
         let memory = allocator.raw_alloc(10, alignment, 2).unwrap();
@@ -91,7 +80,7 @@ fn validation_passes_everything_on() {
     assert_eq!(recorder.take(), expected);
 }
 
-/// A call that breaks the contract, for the allocators that abort then.
+/// A breach of the contract on which the allocator aborts.
 #[derive(Clone, Copy, Debug)]
 enum Misuse {
     AllocNothing,
@@ -116,8 +105,8 @@ enum Misuse {
 fn commit(misuse: Misuse, allocator: Allocator<'_>) {
     const RA: usize = 0x1234;
     let alignment = Alignment::_8;
-    // SAFETY: the first call is right. The others are not, on purpose: the allocator checks them, and
-    // ends the process before anything is undefined.
+    // SAFETY: the first call is valid. The others deliberately are not: the allocator checks them, and aborts before
+    // any undefined behaviour.
     unsafe {
         let memory = allocator.raw_alloc(16, alignment, RA).unwrap();
         let block = bytes(memory, 16);
@@ -155,11 +144,11 @@ fn commit(misuse: Misuse, allocator: Allocator<'_>) {
 
 /// VA-01, VA-02, VA-03: a length of zero aborts; Zig panics in its safe modes.
 #[rstest]
-#[case::alloc(Misuse::AllocNothing, "alloc of 0 bytes; the least is 1")]
+#[case::alloc(Misuse::AllocNothing, "alloc of 0 bytes; the minimum is 1")]
 #[case::resize(Misuse::ResizeNothing, "resize of a block of 0 bytes")]
 #[case::remap(Misuse::RemapNothing, "remap of a block of 0 bytes")]
 #[case::free(Misuse::FreeNothing, "free of a block of 0 bytes")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
     let text = aborts(message, || commit(misuse, validation_wrap(PAGE_ALLOCATOR).allocator()));
     assert!(text.contains(&format!("ValidationAllocator: {message}")), "{text}");
@@ -167,7 +156,7 @@ fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
 
 /// VA-01, VA-03: a misaligned result aborts; Zig panics in its safe modes.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn validation_aborts_at_a_misaligned_result() {
     let text = aborts("misaligned", || {
         // SAFETY: the length is not zero; the memory is not touched.
@@ -177,7 +166,7 @@ fn validation_aborts_at_a_misaligned_result() {
     assert!(text.contains(message), "{text}");
 }
 
-/// VA-01: a result that is aligned by more than its address shows is none of its business.
+/// VA-01: only the requested alignment is checked, not the stricter one that the address happens to have.
 #[test]
 fn validation_checks_the_alignment_that_was_asked_for() {
     let validation = validation_wrap(odd_allocator());
@@ -186,7 +175,7 @@ fn validation_checks_the_alignment_that_was_asked_for() {
     assert_eq!(memory.map(|memory| memory.addr().get()), Some(65));
 }
 
-/// VA-01, VA-02: whatever has an allocator to offer can be wrapped, and be reached and reset.
+/// VA-01, VA-02: any `AsAllocator` can be wrapped, and accessed and reset through the wrapper.
 #[test]
 fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
     fn use_it(wrapped: &impl AsAllocator) -> Result<(), Error> {
@@ -212,7 +201,7 @@ fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
     Ok(())
 }
 
-/// A lock can be put around both, if what is below allows.
+/// Both work under a lock if the allocator below allows it.
 #[test]
 fn both_go_under_a_lock() -> Result<(), Error> {
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
@@ -241,7 +230,7 @@ fn both_go_under_a_lock() -> Result<(), Error> {
     Ok(())
 }
 
-/// The ledger counts what is live, through every kind of change.
+/// The ledger counts live blocks through every kind of change.
 #[test]
 fn the_ledger_counts() -> Result<(), Error> {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -250,7 +239,7 @@ fn the_ledger_counts() -> Result<(), Error> {
     let a = allocator.alloc::<u8>(10)?;
     let b = allocator.alloc::<u8>(20)?;
     assert_eq!((ledger.live(), ledger.live_bytes()), (2, 30));
-    // SAFETY: each call is about a live block with the length that it has.
+    // SAFETY: each call passes a live block with its current length.
     unsafe {
         let b = allocator.remap(b, 25).unwrap();
         assert_eq!((ledger.live(), ledger.live_bytes()), (2, 35));
@@ -267,7 +256,7 @@ fn the_ledger_counts() -> Result<(), Error> {
 }
 
 #[test]
-#[should_panic(expected = "2 blocks are live and none should be; the first has ")]
+#[should_panic(expected = "2 blocks are live; the first has ")]
 fn the_ledger_finds_leaks() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let ledger = LedgerAllocator::init(arena.allocator());
@@ -277,7 +266,7 @@ fn the_ledger_finds_leaks() {
 }
 
 #[test]
-#[should_panic(expected = "1 block is live and none should be; the first has ")]
+#[should_panic(expected = "1 block is live; the first has ")]
 fn the_ledger_finds_one_leak() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let ledger = LedgerAllocator::init(arena.allocator());
@@ -285,23 +274,23 @@ fn the_ledger_finds_one_leak() {
     ledger.assert_no_leaks();
 }
 
-/// Each breach of clauses non-zero to dead-pointer by a caller aborts, before the child is asked.
+/// Each breach of clauses non-zero to dead-pointer by a caller aborts, before the child is called.
 #[rstest]
 #[case::alloc_nothing(Misuse::AllocNothing, "alloc of 0 bytes (clause non-zero)")]
 #[case::resize_to_nothing(Misuse::ResizeToNothing, "resize of 16 to 0 bytes (clause non-zero)")]
 #[case::remap_to_nothing(Misuse::RemapToNothing, "remap of 16 to 0 bytes (clause non-zero)")]
-#[case::free_nothing(Misuse::FreeNothing, "has the matching length 16 bytes, and not 0")]
-#[case::free_shorter(Misuse::FreeShorter, "has the matching length 16 bytes, and not 15")]
-#[case::resize_longer(Misuse::ResizeLonger, "has the matching length 16 bytes, and not 17")]
-#[case::old_length(Misuse::RemapWithOldLength, "has the matching length 12 bytes, and not 16")]
-#[case::weaker(Misuse::FreeWeakerAligned, "has the matching alignment 8 bytes, and not 1")]
-#[case::stronger(Misuse::RemapStrongerAligned, "has the matching alignment 8 bytes, and not 16")]
-#[case::foreign(Misuse::FreeForeign, " is no block of this allocator")]
+#[case::free_nothing(Misuse::FreeNothing, "has a length of 16 bytes, not 0")]
+#[case::free_shorter(Misuse::FreeShorter, "has a length of 16 bytes, not 15")]
+#[case::resize_longer(Misuse::ResizeLonger, "has a length of 16 bytes, not 17")]
+#[case::old_length(Misuse::RemapWithOldLength, "has a length of 12 bytes, not 16")]
+#[case::weaker(Misuse::FreeWeakerAligned, "has an alignment of 8 bytes, not 1")]
+#[case::stronger(Misuse::RemapStrongerAligned, "has an alignment of 8 bytes, not 16")]
+#[case::foreign(Misuse::FreeForeign, " is not a block of this allocator")]
 #[case::inside(Misuse::FreeInside, "is inside the live block of 16 bytes")]
-#[case::behind(Misuse::FreeBehind, "is no block of this allocator")]
-#[case::twice(Misuse::FreeTwice, "has been freed before")]
+#[case::behind(Misuse::FreeBehind, "is not a block of this allocator")]
+#[case::twice(Misuse::FreeTwice, "has already been freed")]
 #[case::freed(Misuse::ResizeFreed, "resize of a block of 16 bytes: clause dead-pointer")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
     let text = aborts(message, || {
         // The arena can shrink in place, which one of the cases needs.
@@ -312,7 +301,7 @@ fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
     assert!(text.contains("called by 0x1234"), "the message names the caller: {text}");
 }
 
-/// What the child returns is not believed either.
+/// The child's results are checked too.
 #[rstest]
 #[case::misaligned(7, Alignment::_4, "alloc of 7 bytes: clause new-block: 0x41 is not aligned to 4 bytes")]
 #[case::overlapping(
@@ -321,7 +310,7 @@ fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
     "alloc of 7 bytes: clause new-block: the block of 7 bytes at 0x41 overlaps the"
 )]
 #[case::too_long(isize::MAX as usize + 1, Alignment::_1, "clause no-overflow: a block of ")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignment, #[case] message: &str) {
     let text = aborts(message, || {
         let ledger = LedgerAllocator::init(odd_allocator());
@@ -334,17 +323,17 @@ fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignm
     assert!(text.contains("the child broke the contract in ") && text.contains(message), "{text}");
 }
 
-/// With symbols, the message names the function that called.
+/// With symbols, the message names the calling function.
 #[cfg(feature = "backtrace")]
 #[test]
 #[cfg_attr(
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
-    ignore = "no caller has an address here"
+    ignore = "calls have no return address in Miri and on some processors"
 )]
 fn the_ledger_names_the_caller() {
     #[inline(never)]
     fn frees_too_little(allocator: Allocator<'_>, memory: NonNull<[u8]>) {
-        // SAFETY: it is not: the ledger sees that first.
+        // SAFETY: violated on purpose: the ledger detects it first.
         unsafe { allocator.free(bytes(memory.cast(), memory.len() - 1)) };
     }
     let text = aborts("caller", || {

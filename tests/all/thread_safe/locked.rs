@@ -18,9 +18,9 @@ use zigalloc::testing::{
     test_allocator_large_alignment, test_allocator_strict_with,
 };
 use zigalloc::{Alignment, AsAllocator, Handle, LockedAllocator, SlicePtr};
+use zigalloc_support::{Bump, Call, Random, Recorder, alone, assert_aborted, run_alone, run_random_program};
 
 use super::{Doorkeeper, Racy, STEPS, call, hammer};
-use crate::util::{Bump, Call, Random, Recorder, alone, assert_aborted, run_alone, run_random_program};
 
 type Spin = spin::Mutex<()>;
 /// It goes from thread to thread in turn. One that only spins until it is the turn of a thread without a processor waits
@@ -184,9 +184,9 @@ fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
 /// The conformance kit over every lock and several children.
 #[rstest]
 #[case::spin(conforms_with::<Spin>)]
-#[cfg_attr(miri, ignore = "what the kit does with one lock it does with another")]
+#[cfg_attr(miri, ignore = "to save time: Miri runs the same with a spin lock")]
 #[case::ticket(conforms_with::<Ticket>)]
-#[cfg_attr(miri, ignore = "what the kit does with one lock it does with another")]
+#[cfg_attr(miri, ignore = "to save time: Miri runs the same with a spin lock")]
 #[case::parking_lot(conforms_with::<ParkingLot>)]
 fn conforms(#[case] test: fn()) {
     test();
@@ -307,7 +307,7 @@ fn it_stacks() {
 
 /// TS-02: nothing is recovered from: a child that panics ends the program.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_child_that_panics_aborts() {
     unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
         panic!("the child panics")

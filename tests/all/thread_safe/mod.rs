@@ -19,8 +19,7 @@ use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::{
     Alignment, Allocator, AsAllocator, SlicePtr, SyncAllocator, ThreadSafeAllocator, VTable, state,
 };
-
-use crate::util::{
+use zigalloc_support::{
     Bump, Call, Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, seeds,
 };
 
@@ -85,11 +84,11 @@ fn offsets_of_a_program_are_those_of_the_child(seed: u64) {
         let mut random = Random::new(seed);
         let mut last: Option<(NonNull<[u8]>, Alignment)> = None;
         let mut next = || {
-            let alignment = Alignment::from_log2(random.at_most(0..=7) as u8).unwrap();
-            let len = random.at_most(1..=300);
+            let alignment = Alignment::from_log2(random.within(0..=7) as u8).unwrap();
+            let len = random.within(1..=300);
             // SAFETY: the last block is live, with matching length and alignment.
             unsafe {
-                if let (Some((memory, alignment)), 0) = (last, random.at_most(0..=2)) {
+                if let (Some((memory, alignment)), 0) = (last, random.within(0..=2)) {
                     if !allocator.raw_resize(memory, alignment, len, 0) {
                         allocator.raw_free(memory, alignment, 0);
                         last = None;
@@ -356,7 +355,7 @@ fn others_wait(#[values(0, 1, 2, 3)] function: usize) {
 
 /// TS-02: nothing is recovered from: a child that panics ends the program, in each of the four functions.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn a_child_that_panics_aborts() {
     const VTABLE: VTable = {
         unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
@@ -569,10 +568,6 @@ fn an_arena_and_a_fixed_buffer_many_seeds(#[values(2, 8)] threads: usize) {
 /// TS-01: a block that one thread has made is read, grown and freed by another, through a copy of the handle.
 #[test]
 fn blocks_change_their_thread_many_seeds() {
-    struct Sent(Filled);
-    // SAFETY: the block is used by the thread that has it.
-    unsafe impl Send for Sent {}
-
     let mut child = Racy::new(STEPS);
     let thread_safe = ThreadSafeAllocator::new(&mut child);
     let allocator = thread_safe.allocator();
@@ -581,18 +576,19 @@ fn blocks_change_their_thread_many_seeds() {
         scope.spawn(move || {
             for step in 0..STEPS {
                 let memory = allocator.alloc::<u8>(8).unwrap();
-                sender.send(Sent(Filled::new(memory, Alignment::_1, step as u8))).unwrap();
+                // SAFETY: a new block, which the other thread frees at the end.
+                sender.send(unsafe { Filled::new(memory, Alignment::_1, step as u8) }).unwrap();
             }
         });
         let copy = allocator;
         scope.spawn(move || {
-            for Sent(mut block) in receiver {
+            for mut block in receiver {
                 block.check();
                 // SAFETY: a live block with matching length.
                 unsafe {
-                    assert!(copy.resize(block.memory, 64));
-                    block.resized(block.memory.cast(), 64);
-                    copy.free(block.memory);
+                    assert!(copy.resize(block.memory(), 64));
+                    block.resized(block.memory().cast(), 64);
+                    copy.free(block.memory());
                 }
             }
         });

@@ -1,12 +1,11 @@
-//! `trace::CountingAllocator`. It is not in Zig, so no entry of the surface is shown here.
+//! `trace::CountingAllocator`. It is not in Zig, so it has no entries in the surface.
 
 use std::ptr::NonNull;
 
 use rstest::rstest;
 use zigalloc::trace::{Calls, CountingAllocator, Counts};
 use zigalloc::{Alignment, Allocator};
-
-use crate::util::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program, seeds};
+use zigalloc_support::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program, seeds};
 
 fn alloc(allocator: Allocator<'_>, len: usize) -> Option<NonNull<[u8]>> {
     // SAFETY: no length in these tests is zero.
@@ -25,7 +24,7 @@ fn calls(calls: u64, refused: u64) -> Calls {
     both
 }
 
-/// Each call reaches the child once, with the arguments that it came with, and so does its result.
+/// Each call reaches the child once, with unchanged arguments and result.
 #[rstest]
 fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
     let bump = Bump::new(0, 1 << 14);
@@ -58,7 +57,7 @@ fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
     }
 }
 
-/// Every number, after every kind of call: granted and refused, longer, shorter and equal.
+/// Every count after every kind of call: granted and refused, longer, shorter and equal.
 #[test]
 fn each_number() {
     let bump = Bump::new(0, 1000);
@@ -76,7 +75,7 @@ fn each_number() {
     let first = alloc(allocator, 100).unwrap();
     let mut second = alloc(allocator, 50).unwrap();
     assert_eq!(bytes(counting.snapshot()), (150, 150, 2, 150));
-    // Too long, too much in all, an alignment that does not exist.
+    // Too long, too much in total, an invalid alignment.
     assert_eq!(alloc(allocator, 5000), None);
     assert_eq!(alloc(allocator, usize::MAX), None);
     // SAFETY: the length is not zero.
@@ -84,9 +83,9 @@ fn each_number() {
     assert_eq!(bytes(counting.snapshot()), (150, 150, 2, 150));
     assert_eq!(counting.snapshot().alloc, calls(5, 3));
 
-    // SAFETY: live blocks with matching lengths, which are followed.
+    // SAFETY: live blocks with matching lengths, tracked below.
     unsafe {
-        // Refused, in both directions: nothing is live that was not.
+        // Refusals in both directions do not change the live counts.
         for new_len in [10, 50, 90, usize::MAX] {
             assert!(!allocator.raw_resize(second, Alignment::_8, new_len, 0));
             assert_eq!(allocator.raw_remap(second, Alignment::_8, new_len, 0), None);
@@ -118,7 +117,7 @@ fn each_number() {
     assert_eq!(end, counting.snapshot(), "to look changes nothing");
 }
 
-/// A class ends with its power of two; refused requests are in it as well.
+/// A class ends at its power of two and includes refused requests.
 #[test]
 fn sizes_are_classed_by_powers_of_two() {
     let counting = CountingAllocator::init(Allocator::FAILING);
@@ -137,7 +136,7 @@ fn sizes_are_classed_by_powers_of_two() {
     assert_eq!((counts.total_bytes, counts.live_bytes, counts.live_blocks), (0, 0, 0));
 }
 
-/// The numbers of a random program are those that its calls add up to.
+/// The counts after a random program match its calls.
 #[rstest]
 fn numbers_add_up(#[values(false, true)] grants_growth: bool) {
     (1..=seeds(4)).for_each(|seed| numbers_of_a_program_add_up(seed, grants_growth));
@@ -178,7 +177,7 @@ fn numbers_of_a_program_add_up(seed: u64, grants_growth: bool) {
     assert_eq!(counts.alloc.calls - counts.alloc.refused, blocks as u64);
 }
 
-/// The text, character by character.
+/// The `Display` text, character by character.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn display() {
@@ -265,8 +264,8 @@ mod with_threads {
     const THREADS: usize = 4;
     const ROUNDS: usize = if cfg!(miri) { 5 } else { 500 };
 
-    /// No addition is lost, and the peak is what all threads had together: each has one block while all
-    /// wait for each other.
+    /// No addition is lost, and the peak is the sum over all threads: each holds one block while all wait at a
+    /// barrier.
     #[test]
     fn peak_of_threads_is_exact() {
         let counting = CountingAllocator::init(SMP_ALLOCATOR);
@@ -294,8 +293,8 @@ mod with_threads {
         assert_eq!(counts.alloc_sizes.iter().sum::<u64>(), all);
     }
 
-    /// Without waiting, no peak is ever higher than what can be live: one block for each thread, although
-    /// blocks are shortened, refused, and given to each other.
+    /// Without a barrier, the peak never exceeds what can be live: one block per thread, although blocks are
+    /// shortened, refused, and handed over.
     #[test]
     fn peak_of_threads_is_never_too_high() {
         let counting = CountingAllocator::init(RUST_ALLOCATOR);
@@ -305,7 +304,7 @@ mod with_threads {
                 scope.spawn(move || {
                     for _ in 0..ROUNDS {
                         let memory = alloc(*allocator, 1000).unwrap();
-                        // SAFETY: a live block, which is followed.
+                        // SAFETY: a live block, tracked below.
                         let len = unsafe {
                             match allocator.raw_resize(memory, Alignment::_8, 600, 0) {
                                 true => 600,
@@ -322,7 +321,7 @@ mod with_threads {
         assert!((1000..=THREADS * 1000).contains(&counts.peak_live_bytes), "{counts}");
     }
 
-    /// The child's every failure arrives, and the books are even afterwards.
+    /// Every failure of the child is passed on, and the counts balance afterwards.
     #[test]
     fn every_allocation_can_fail() {
         let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
@@ -345,7 +344,7 @@ mod with_threads {
         ledger.assert_no_leaks();
     }
 
-    /// Blocks and handles, owned by a lock around it or below it.
+    /// Above and below a lock, by value and by handle.
     #[test]
     fn above_and_below_a_lock() {
         let mut counting = CountingAllocator::init(PAGE_ALLOCATOR);
@@ -365,7 +364,7 @@ mod with_threads {
     }
 }
 
-/// Of the 65 classes, the ones that something is in; the index is that of the field.
+/// Shows only the non-empty ones of the 65 classes; the index is that of the field.
 #[test]
 fn debug_shows_the_classes_that_are_not_empty() {
     let bump = Bump::new(0, 1000);

@@ -1,4 +1,4 @@
-//! `trace::LoggingAllocator`. It is not in Zig 0.15.2, so no entry of the surface is shown here.
+//! `trace::LoggingAllocator`. It is not in Zig 0.15.2, so it has no entries in the surface.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -8,10 +8,9 @@ use std::rc::Rc;
 use rstest::rstest;
 use zigalloc::trace::{FmtSink, LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Alignment, Allocator};
+use zigalloc_support::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program};
 
-use crate::util::{Bump, Call, Random, Recorder, alignment_from_c, run_random_program};
-
-/// Keeps the calls themselves.
+/// Stores the calls themselves.
 #[derive(Clone, Default)]
 struct Kept(Rc<RefCell<Vec<LoggedCall>>>);
 
@@ -22,7 +21,7 @@ impl Sink for Kept {
     }
 }
 
-/// The same call, as the recorder below has seen it.
+/// Converts a logged call to the form that the recorder below it stores.
 fn recorded(call: LoggedCall) -> Call {
     match call {
         LoggedCall::Alloc { len, alignment, return_address: ret_addr, result } => {
@@ -41,7 +40,7 @@ fn recorded(call: LoggedCall) -> Call {
     }
 }
 
-/// All four calls, each with its own return address. The block is freed in the end.
+/// Makes all four calls, each with its own return address. The block is freed at the end.
 fn call_all(allocator: Allocator<'_>) {
     // SAFETY: a live block with matching length and alignment.
     unsafe {
@@ -57,7 +56,7 @@ fn call_all(allocator: Allocator<'_>) {
     }
 }
 
-/// Each call reaches the child once, with the arguments that it came with, and its result is logged.
+/// Each call reaches the child once, with unchanged arguments, and its result is logged.
 #[rstest]
 fn calls_are_passed_on_and_logged(#[values(false, true)] grants_growth: bool) {
     let bump = Bump::new(0, 1 << 15);
@@ -73,7 +72,7 @@ fn calls_are_passed_on_and_logged(#[values(false, true)] grants_growth: bool) {
     assert_eq!(logging.lost_lines(), 0);
 }
 
-/// The text of each line; without debug information for the made-up callers, they are numbers.
+/// The text of each line. The callers are made up and have no debug information, so they appear as numbers.
 #[rstest]
 fn lines(#[values(false, true)] grants_growth: bool) {
     let bump = Bump::new(0, 1000);
@@ -109,7 +108,7 @@ fn lines(#[values(false, true)] grants_growth: bool) {
     );
 }
 
-/// The caller is the line of the program that asked.
+/// The line names the calling line of the program.
 #[cfg(feature = "std")]
 #[test]
 fn the_caller_is_named() {
@@ -129,7 +128,7 @@ fn the_caller_is_named() {
     }
 }
 
-/// Which calls are refusals.
+/// Which calls count as refusals.
 #[rstest]
 #[case(LoggedCall::Alloc { len: 1, alignment: Alignment::_1, return_address: 0, result: None }, true)]
 #[case(LoggedCall::Alloc { len: 1, alignment: Alignment::_1, return_address: 0, result: Some(8) }, false)]
@@ -162,7 +161,7 @@ fn refusals(#[case] call: LoggedCall, #[case] refused: bool) {
     assert_eq!(call.is_refused(), refused);
 }
 
-// ---- what can go wrong with the sink ----
+// ---- failures of the sink ----
 
 /// Fails every second time.
 struct Unreliable(usize);
@@ -174,7 +173,7 @@ impl Sink for Unreliable {
     }
 }
 
-/// A line that is lost is counted, and nothing else is different.
+/// A lost line is counted and has no other effect.
 #[test]
 fn a_sink_that_fails() {
     let bump = Bump::new(0, 1000);
@@ -187,7 +186,7 @@ fn a_sink_that_fails() {
     assert_eq!(logging.into_sink().0, 12, "it is asked each time");
 }
 
-/// A text that can hold so many bytes is full one day; what was written of the line stays.
+/// A text of limited capacity fills up; the part of the line that fits remains.
 #[test]
 fn a_text_that_is_full() {
     struct Short(String);
@@ -207,7 +206,7 @@ fn a_text_that_is_full() {
     assert!(logging.into_sink().0.0.starts_with("alloc 100 bytes, aligned to 8: 0x"));
 }
 
-/// A sink that allocates from the allocator whose calls it writes down, and frees there.
+/// A sink that allocates from the allocator whose calls it logs, and frees there.
 struct Reentrant<'a> {
     allocator: Rc<Cell<Option<Allocator<'a>>>>,
     lines: Rc<Cell<usize>>,
@@ -231,7 +230,7 @@ impl Sink for Reentrant<'_> {
     }
 }
 
-/// Such calls are served, get no line, and are counted; the lines around them are whole.
+/// Such calls are served, counted, and not logged; the surrounding lines are complete.
 #[test]
 fn a_sink_that_calls_its_allocator() {
     let bump = Bump::new(0, 5000);
@@ -239,7 +238,7 @@ fn a_sink_that_calls_its_allocator() {
     let lines = Rc::new(Cell::new(0));
     let sink = Reentrant { allocator: handle.clone(), lines: lines.clone(), kept: Vec::new() };
     let logging = LoggingAllocator::init(bump.allocator(), sink);
-    // SAFETY: the handle is used while `logging` is there, which is longer than the borrow says.
+    // SAFETY: the handle is used only while `logging` exists, which is longer than the borrow.
     let allocator = unsafe {
         let allocator = logging.allocator();
         Allocator::from_raw_parts(allocator.ptr(), allocator.vtable())
@@ -266,11 +265,11 @@ mod with_std {
     use zigalloc::{SyncAllocator, ThreadSafeAllocator};
 
     use super::*;
-    use crate::util::{alone, assert_aborted, run_alone};
+    use zigalloc_support::{Sent, alone, assert_aborted, run_alone};
 
-    /// A panic of the sink ends the process, and its message is seen.
+    /// A panic of the sink aborts the process, and its message is printed.
     #[test]
-    #[cfg_attr(miri, ignore = "Miri starts no processes")]
+    #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn a_sink_that_panics() {
         const TEST: &str = "trace::logging::with_std::a_sink_that_panics";
         struct Panics;
@@ -287,7 +286,7 @@ mod with_std {
         assert_aborted(&run_alone(TEST, "panics"), "the sink is out of ink");
     }
 
-    /// Counts what it is given, in pieces as they come.
+    /// Stores each `write` call as one piece.
     #[derive(Default)]
     struct Pieces(Vec<Vec<u8>>);
 
@@ -302,7 +301,7 @@ mod with_std {
         }
     }
 
-    /// A line is written in one piece, line break included.
+    /// A line is written in one piece, including the line break.
     #[test]
     fn io_lines_are_one_piece() {
         let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(Pieces::default()));
@@ -315,7 +314,7 @@ mod with_std {
         }
     }
 
-    /// A file that is full: the line is lost, and counted.
+    /// If the file is full, the line is lost and counted.
     #[test]
     fn io_errors_are_counted() {
         let mut buffer = [0; 100];
@@ -325,8 +324,8 @@ mod with_std {
         assert!(buffer.starts_with(b"alloc 100 bytes, aligned to 8: 0x"));
     }
 
-    /// Lines of many threads: each is whole, none is lost, and their order is that of the calls: no address is
-    /// given out before the line that says that it was freed.
+    /// Lines of many threads: each is complete, none is lost, and they are in the order of the calls: no address is
+    /// handed out before the line that says it was freed.
     #[test]
     fn lines_of_threads_are_in_order() {
         const THREADS: usize = 4;
@@ -341,11 +340,8 @@ mod with_std {
         let calls = Arc::default();
         let logging = LoggingAllocator::init(SMP_ALLOCATOR, Shared(Arc::clone(&calls)));
         let allocator: SyncAllocator<'_> = logging.allocator();
-        // One list for all threads, so that blocks are freed by others than have allocated them.
+        // One list for all threads, so that threads free each other's blocks.
         let blocks = Mutex::new(Vec::new());
-        struct Sent(NonNull<[u8]>);
-        // SAFETY: whoever takes it out of the list has it alone.
-        unsafe impl Send for Sent {}
         thread::scope(|scope| {
             for n in 0..THREADS {
                 let blocks = &blocks;
@@ -356,7 +352,7 @@ mod with_std {
                         if round % 2 == 0 {
                             let taken = blocks.lock().unwrap().swap_remove(0);
                             // SAFETY: it is live.
-                            unsafe { allocator.free(taken.0) };
+                            unsafe { allocator.free(taken.received()) };
                         }
                     }
                 });
@@ -383,7 +379,7 @@ mod with_std {
         assert!(live.is_empty());
     }
 
-    /// A thread in whose line the allocator is called is not held up by itself; others wait.
+    /// A thread whose line calls the allocator does not deadlock on itself; other threads wait.
     #[test]
     fn a_sink_that_calls_its_allocator_in_threads() {
         struct Calls<'a>(Arc<Mutex<Option<SyncAllocator<'a>>>>);
@@ -401,7 +397,7 @@ mod with_std {
         const ROUNDS: usize = if cfg!(miri) { 3 } else { 100 };
         let handle = Arc::default();
         let logging = LoggingAllocator::init(PAGE_ALLOCATOR, Calls(Arc::clone(&handle)));
-        // SAFETY: the handle is used while `logging` is there, which is longer than the borrow says.
+        // SAFETY: the handle is used only while `logging` exists, which is longer than the borrow.
         let allocator = unsafe {
             let allocator = logging.allocator();
             SyncAllocator::from_raw_parts(allocator.ptr(), allocator.vtable())
@@ -419,7 +415,7 @@ mod with_std {
         assert_eq!(logging.lost_lines(), 3 * ROUNDS * 4 * 2);
     }
 
-    /// The child's every failure arrives.
+    /// Every failure of the child is passed on.
     #[test]
     fn every_allocation_can_fail() {
         let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
@@ -442,7 +438,7 @@ mod with_std {
         ledger.assert_no_leaks();
     }
 
-    /// Logging allocators on each other, and a lock around.
+    /// Logging allocators over each other, inside a lock.
     #[test]
     fn stacked() {
         let inner = Kept::default();
@@ -485,7 +481,7 @@ mod with_log {
         fn flush(&self) {}
     }
 
-    /// Target, levels and text. There is one logger in a process, so this is one test.
+    /// Target, levels and text. A process has one logger, so this is one test.
     #[test]
     fn lines_go_to_the_logger() {
         log::set_logger(&Logger).unwrap();
@@ -507,7 +503,7 @@ mod with_log {
         );
         assert!(records[0].2.ends_with(", called by 0x101"), "{}", records[0].2);
 
-        // What is not to be seen is not written, which is not a loss.
+        // Disabled records are not written, which does not count as a loss.
         let sink = LogSink { success: Level::Trace, failure: Level::Warn };
         let logging = LoggingAllocator::init(bump.allocator(), sink);
         call_all(logging.allocator());

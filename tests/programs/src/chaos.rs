@@ -5,11 +5,11 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use zigalloc::Alignment;
+use zigalloc_support::Random;
 
 use crate::log::Log;
 use crate::probe::Probe;
 use crate::program::Child;
-use crate::random::Random;
 use crate::table::{Functions, Handle};
 
 pub(crate) struct Chaos {

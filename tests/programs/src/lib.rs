@@ -32,7 +32,6 @@ mod own_heap;
 mod pool;
 mod probe;
 pub mod program;
-pub mod random;
 mod reports;
 mod shadow;
 mod steps;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use zigalloc_programs::random::Random;
 use zigalloc_programs::{Program, run, strategy};
+use zigalloc_support::Random;
 
 /// After so many seconds, a program hangs.
 const HANGS: Duration = Duration::from_secs(10);

@@ -12,9 +12,9 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use zigalloc::Alignment;
+use zigalloc_support::Random;
 
 use crate::log::Log;
-use crate::random::Random;
 use crate::table::Functions;
 
 /// Whether blocks are the system's as they are.

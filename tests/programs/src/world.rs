@@ -9,6 +9,7 @@ use std::rc::Rc;
 use zigalloc::heap::debug::ReportKind;
 use zigalloc::heap::{C_ALLOCATOR, Check, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR};
 use zigalloc::{Alignment, Allocator};
+use zigalloc_support::Random;
 
 use crate::chaos::Chaos;
 use crate::log::{Log, Owner, Reached};
@@ -17,7 +18,6 @@ use crate::own_heap::OwnHeap;
 use crate::pool::Pool;
 use crate::probe::Probe;
 use crate::program::{Layer, Program, Source};
-use crate::random::Random;
 use crate::reports;
 use crate::shadow::Block;
 use crate::table::{self, Handle};

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use proptest::test_runner::{
     Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
 };
-use zigalloc_programs::random::Random;
 use zigalloc_programs::{Program, Reached, run, strategy};
+use zigalloc_support::Random;
 
 /// The most steps of a program.
 const STEPS: usize = 60;
@@ -38,7 +38,7 @@ fn run_case(program: Program) -> Result<(), TestCaseError> {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "takes another process; the corpus is for Miri")]
+#[cfg_attr(miri, ignore = "it starts processes, which Miri cannot do; Miri runs the programs of the corpus")]
 fn random_programs_keep_the_contract() {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.map_or(0, |time| time.as_nanos() as u64);
@@ -92,7 +92,7 @@ fn the_corpus_keeps_the_contract() {
 
 /// Programs come to everything that they are there to come to: a model that never grows a block finds nothing.
 #[test]
-#[cfg_attr(miri, ignore = "takes thousands of programs")]
+#[cfg_attr(miri, ignore = "to save time: it runs thousands of programs")]
 fn programs_come_to_everything() {
     const EXPECTED: [&str; 33] = [
         "a block freed twice",

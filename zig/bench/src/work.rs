@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use zigalloc::{Alignment, Allocator};
+use zigalloc_support::{Random, Sent};
 
 /// How many blocks each thread of the random rows has at any time.
 const LIVE: usize = 1000;
@@ -136,34 +137,25 @@ pub(crate) fn arena(allocator: Handle, mut reset: impl FnMut(), n: u64) -> Durat
 /// A thread's live blocks. Each step frees one and allocates another.
 struct Live {
     allocator: Handle,
-    random: u64,
+    random: Random,
     blocks: Vec<NonNull<[u8]>>,
     lengths: usize,
 }
 
 impl Live {
     fn new(allocator: Handle, live: usize, lengths: usize) -> Live {
-        let mut this = Live { allocator, random: 1, blocks: Vec::with_capacity(live), lengths };
+        let mut this = Live { allocator, random: Random::new(1), blocks: Vec::with_capacity(live), lengths };
         for _ in 0..live {
-            let len = 16 + this.random(lengths);
+            let len = 16 + this.random.below(lengths);
             this.blocks.push(allocator.alloc_used(len));
         }
         this
     }
 
-    /// A number below `below`, from xorshift64*.
-    #[inline(always)]
-    fn random(&mut self, below: usize) -> usize {
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 40) as usize % below
-    }
-
     #[inline(always)]
     fn step(&mut self) {
-        let len = 16 + self.random(self.lengths);
-        let index = self.random(self.blocks.len());
+        let len = 16 + self.random.below(self.lengths);
+        let index = self.random.below(self.blocks.len());
         // SAFETY: a live block.
         unsafe { self.allocator.free(self.blocks[index]) };
         self.blocks[index] = self.allocator.alloc_used(len);
@@ -190,10 +182,6 @@ pub(crate) fn random_blocks(allocator: Handle, lengths: usize, threads: usize, n
         move || live.step()
     })
 }
-
-struct Sent(NonNull<[u8]>);
-// SAFETY: any thread may use and free the block.
-unsafe impl Send for Sent {}
 
 /// One thread allocates, another frees.
 pub(crate) fn producer_and_consumer(allocator: Handle, n: u64) -> Duration {

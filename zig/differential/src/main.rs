@@ -13,6 +13,7 @@ use zigalloc::heap::{
     MemoryPoolExtra, ResetMode,
 };
 use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable, state};
+use zigalloc_support::Random;
 
 /// All memory is in here, and addresses are printed as offsets from its begin. As large and as aligned as on the
 /// other side.
@@ -48,7 +49,8 @@ struct Child {
     /// Of a hundred allocations, how many fail; of a hundred resizes, how many are granted.
     fails: usize,
     grants: usize,
-    random: Cell<u64>,
+    /// The same generator as on the other side, which has it from its standard library.
+    random: RefCell<Random>,
 }
 
 impl Child {
@@ -62,12 +64,7 @@ impl Child {
     }
 
     fn percent(&self) -> usize {
-        let mut random = self.random.get();
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        self.random.set(random);
-        (random % 100) as usize
+        self.random.borrow_mut().below(100)
     }
 
     fn offset(&self, memory: *mut u8) -> usize {
@@ -200,10 +197,11 @@ fn main() {
 fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>) {
     let name = header.word();
     let (start, len) = (header.number(), header.number());
-    let (fails, grants, random) = (header.number(), header.number(), header.number() as u64 * 2 + 1);
+    let (fails, grants, seed) = (header.number(), header.number(), header.number() as u64);
+    let random = RefCell::new(Random::new(seed));
     // Only one subject has both a child and a buffer.
     let child_start = if name == "buffer_first" { start + len } else { start };
-    let child = Child { area, end: Cell::new(child_start), fails, grants, random: Cell::new(random) };
+    let child = Child { area, end: Cell::new(child_start), fails, grants, random };
     assert!(start <= AREA_SIZE && len <= AREA_SIZE - start, "{start} + {len} is not in the area");
     // SAFETY: it is in the area, which is ours. A subject uses either the child or the buffer, or the child
     // begins behind the buffer.

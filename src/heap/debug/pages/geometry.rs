@@ -221,7 +221,10 @@ mod tests {
     #[case(128 * K, true, 10, &[798, 792, 784, 764, 731, 670, 575, 450, 312, 194, 109, 59, 30, 14, 6, 2])]
     #[case(4 * K, true, 0, &[984, 792, 570, 364, 212, 115, 59, 30, 14, 6, 2])]
     #[case(4 * K, true, 6, &[40, 40, 38, 37, 35, 29, 24, 17, 11, 6, 2])]
-    #[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+    #[cfg_attr(
+        not(target_pointer_width = "64"),
+        ignore = "the expected values were recorded on a system of 64 bits"
+    )]
     fn slot_counts(
         #[case] page_size: usize,
         #[case] safety: bool,
@@ -234,7 +237,10 @@ mod tests {
     }
 
     /// DA-04, DA-07: the recorded offsets of the header.
-    #[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+    #[cfg_attr(
+        not(target_pointer_width = "64"),
+        ignore = "the expected values were recorded on a system of 64 bits"
+    )]
     #[test]
     fn header_offsets() {
         let geometry = geometry(128 * K, true, 6);
@@ -276,7 +282,7 @@ mod tests {
 
     /// DA-03, DA-05: in every page, nothing overlaps and nothing reaches past the end.
     #[rstest]
-    #[cfg_attr(miri, ignore = "it is arithmetic alone")]
+    #[cfg_attr(miri, ignore = "it is arithmetic without memory, in which Miri finds nothing")]
     fn every_part_has_its_place(
         #[values(K, 2 * K, 4 * K, 64 * K, 128 * K, 1024 * K)] page_size: usize,
         #[values(true, false)] safety: bool,
@@ -303,12 +309,12 @@ mod tests {
     }
 
     #[rstest]
-    #[cfg_attr(miri, ignore = "it is arithmetic alone")]
+    #[cfg_attr(miri, ignore = "it is arithmetic without memory, in which Miri finds nothing")]
     #[case(4 * K + 1, 0, "page_size of 4097 bytes is not a power of two")]
     #[case(8192 * K, 0, "page_size of 8388608 bytes is above the limit of 4194304")]
     #[case(4 * K, 33, "stack_trace_frames of 33 is above the limit of 32")]
     #[case(2, 0, "page_size of 2 bytes is too small")]
-    #[cfg_attr(target_pointer_width = "32", ignore = "it is large enough for smaller words")]
+    #[cfg_attr(target_pointer_width = "32", ignore = "with 32 bits, a page of 64 bytes is large enough")]
     #[case(64, 0, "too small for two blocks of each class with traces of 0 addresses")]
     #[case(K, 32, "too small for two blocks of each class with traces of 32 addresses")]
     fn what_does_not_fit_is_refused(#[case] page_size: usize, #[case] frames: usize, #[case] message: &str) {

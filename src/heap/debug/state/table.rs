@@ -261,6 +261,7 @@ mod tests {
     use super::*;
     use crate::heap::PAGE_ALLOCATOR;
     use crate::testing::LedgerAllocator;
+    use zigalloc_support::Random;
 
     /// Random insertions and removals, compared with a `HashMap`; few addresses, so that they collide.
     #[test]
@@ -269,10 +270,9 @@ mod tests {
         let child = ledger.allocator();
         let mut table = Table::<u32, true>::new(2);
         let mut model = HashMap::new();
-        let mut random = 1_u64;
+        let mut random = Random::new(1);
         for step in 0..if cfg!(miri) { 80 } else { 20_000 } {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let address = 4096 * (1 + (random >> 40) as usize % 50);
+            let address = 4096 * random.within(1..=50);
             match table.find(address) {
                 None => {
                     assert!(!model.contains_key(&address));
@@ -283,7 +283,7 @@ mod tests {
                     table.words_mut(index)[1] = step as usize;
                     model.insert(address, step);
                 }
-                Some(index) if random >> 63 == 0 => {
+                Some(index) if random.below(2) == 0 => {
                     table.remove(index);
                     model.remove(&address).unwrap();
                 }

@@ -17,7 +17,7 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
         "arena_over_arena" => {
             // Dropped with the one above, so it is not leaked.
             let below = Box::new(ArenaAllocator::init(allocator));
-            // SAFETY: the box is dropped after the arena above, and stays in its place.
+            // SAFETY: the box is dropped after the arena above, and does not move.
             let handle: Allocator<'static> = unsafe {
                 let handle = below.allocator();
                 Allocator::from_raw_parts(handle.ptr(), handle.vtable())
@@ -26,7 +26,7 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
             Box::new(Above { arena, _below: below })
         }
         "scope" => {
-            // For ever: a scope borrows its arena.
+            // Leaked: a scope borrows its arena.
             let arena = Box::leak(Box::new(ArenaAllocator::init(allocator)));
             Box::new(InScope { scope: arena.scope(), blocks })
         }
@@ -68,7 +68,7 @@ impl<C: Handle> Kind for Arena<C> {
     fn run(&mut self, operation: &str) {
         let allocator = self.arena.allocator();
         match operation {
-            // Until the newest node is full, and then some that the child has beside it.
+            // Until the newest node is full, and then some that the child serves beside it.
             "grow" => (0..60).for_each(|_| _ = fill_some(allocator, &[997], &mut self.blocks)),
             "new node" => _ = fill_some(allocator, &[100_000], &mut self.blocks),
             "second attempt" => {
@@ -82,7 +82,7 @@ impl<C: Handle> Kind for Arena<C> {
             "rewind" => {
                 let checkpoint = self.arena.checkpoint();
                 fill_some(allocator, &[50_000, 90_000, 200_000], &mut Vec::new());
-                // SAFETY: the blocks since then are not used any more.
+                // SAFETY: the blocks since then are not used afterwards.
                 unsafe { self.arena.rewind(checkpoint) };
             }
             "replace" => {
@@ -91,7 +91,7 @@ impl<C: Handle> Kind for Arena<C> {
             }
             reset => {
                 self.blocks.clear();
-                // What is kept is used at once, so that the optimiser sees all of it.
+                // Use the kept memory at once, so that the optimiser sees all of it.
                 _ = self.arena.reset(mode(reset));
                 fill_some(self.arena.allocator(), LENS, &mut self.blocks);
             }
@@ -104,7 +104,7 @@ impl<C: Handle> Kind for Arena<C> {
         let mut blocks = Vec::new();
         fill_some(self.arena.allocator(), LENS, &mut blocks);
         {
-            // In a scope there is, and it is not that of the blocks from before.
+            // In a scope there is memory, separate from the earlier blocks.
             let mut scope = self.arena.scope();
             assert_eq!(fill_some(scope.allocator(), LENS, &mut blocks), LENS.len());
             let inner = scope.scope();
@@ -119,7 +119,7 @@ impl<C: Handle> Kind for Arena<C> {
     }
 }
 
-/// An arena over another one that is its own. The order of the fields is that of their end.
+/// An arena over another one that it owns. Fields are dropped in this order.
 struct Above {
     arena: Arena<Allocator<'static>>,
     _below: Box<ArenaAllocator<SyncAllocator<'static>>>,
@@ -135,7 +135,7 @@ impl Kind for Above {
     }
 
     fn use_in_destructor(&mut self) {
-        // The one below may be in the middle of a call too, and has no memory then.
+        // The one below may be in the middle of a call too, and then has no memory.
         let mut blocks = Vec::new();
         let scope = self.arena.arena.scope();
         fill_some(scope.allocator(), LENS, &mut blocks);
@@ -189,7 +189,7 @@ impl Kind for Shared {
                 assert_eq!(fill_some(allocator, &[100_000], &mut self.blocks), 1);
             }
             "free node" => {
-                // A reset leaves one node to each list, of which the next request takes that of the free ones.
+                // A reset leaves one node in each list; the next request takes the one in the free list.
                 self.blocks.clear();
                 _ = self.arena.reset(ResetMode::RetainWithLimit(3000));
                 fill_some(*self.arena.allocator(), &[3500, 8000], &mut self.blocks);

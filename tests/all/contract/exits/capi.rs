@@ -47,7 +47,7 @@ impl Pool {
         for n in 0..count {
             // SAFETY: the pool is alive.
             if let Some(item) = NonNull::new(unsafe { zigalloc_pool_alloc(self.pool) }) {
-                // SAFETY: a new item, which is in the list alone.
+                // SAFETY: a new item, which only the list refers to.
                 self.items.push(unsafe { Block::fill(NonNull::slice_from_raw_parts(item, 64), n as u8) });
             }
         }
@@ -74,7 +74,7 @@ impl Kind for Pool {
             "preheat" => assert!(unsafe { zigalloc_pool_preheat(self.pool, 200) }),
             reset => {
                 self.items.clear();
-                // SAFETY: the pool is alive, and its items are not used any more.
+                // SAFETY: the pool is alive, and its items are not used afterwards.
                 _ = unsafe { zigalloc_pool_reset(self.pool, mode(reset), 5000) };
             }
         }
@@ -112,7 +112,7 @@ impl Kind for Arena {
             return;
         }
         self.blocks.clear();
-        // SAFETY: the arena is alive, and its blocks are not used any more.
+        // SAFETY: the arena is alive, and its blocks are not used afterwards.
         _ = unsafe { zigalloc_arena_reset(self.arena, mode(operation), 5000) };
     }
 

@@ -9,7 +9,7 @@ use zigalloc::{Alignment, Allocator, SyncAllocator, VTable, state};
 
 use super::EXIT_CODE;
 
-/// When it exits: before it does what it is asked, or when that is done.
+/// When it exits: before it serves the call, or after.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
     Before,
@@ -17,14 +17,14 @@ pub(crate) enum Moment {
 }
 
 /// Memory of the Rust heap, under a ledger. Lengths are rounded up to [`STEP`] bytes, so that some blocks can be
-/// resized; `remap` moves the others. Memory that is given back is overwritten.
+/// resized in place; `remap` moves the others. Freed memory is overwritten.
 pub(crate) struct Child {
     ledger: LedgerAllocator<SyncAllocator<'static>>,
     calls: Cell<usize>,
     exit: Cell<Option<(usize, Moment)>>,
     /// Longer requests are refused.
     most: Cell<usize>,
-    /// Whether blocks may be live in the end.
+    /// Whether blocks may be live at the end.
     may_leak: Cell<bool>,
 }
 
@@ -52,7 +52,7 @@ impl Child {
         }))
     }
 
-    /// Its handle. Only one thread uses it, whatever its type says.
+    /// Returns its handle. Only one thread uses it, although its type allows more.
     pub(crate) fn allocator(&'static self) -> SyncAllocator<'static> {
         // SAFETY: the functions keep the contract, as the Rust heap does; one thread calls them.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
@@ -68,12 +68,12 @@ impl Child {
         self.exit.set(None);
     }
 
-    /// Refuses what is longer.
+    /// Refuses longer requests.
     pub(crate) fn refuse_above(&self, most: usize) {
         self.most.set(most);
     }
 
-    /// For what is leaked on purpose.
+    /// Allows leaks.
     pub(crate) fn forget_leaks(&self) {
         self.may_leak.set(true);
     }
@@ -143,7 +143,7 @@ impl Child {
             }
             // SAFETY: the length is not zero; there is one thread.
             let new = unsafe { ledger.raw_alloc(rounded(new_len), alignment, 0) }?;
-            // SAFETY: both blocks have so many bytes, and are live.
+            // SAFETY: both blocks have that many bytes and are live.
             unsafe { new.copy_from_nonoverlapping(old.cast(), len.min(new_len)) };
             // SAFETY: a live block, by our caller, not used afterwards.
             unsafe { give_back(ledger, old, alignment) };
@@ -162,14 +162,14 @@ impl Child {
 /// # Safety
 /// Clauses live-block and dead-pointer of the contract.
 unsafe fn give_back(ledger: Allocator<'_>, memory: NonNull<[u8]>, alignment: Alignment) {
-    // SAFETY: the caller's block.
+    // SAFETY: a live block, by our caller.
     unsafe {
         memory.cast::<u8>().write_bytes(0xDD, memory.len());
         ledger.raw_free(memory, alignment, 0);
     }
 }
 
-/// A block with a content of its own.
+/// A block with contents of its own.
 pub(crate) struct Block {
     pub(crate) memory: NonNull<[u8]>,
     seed: u8,
@@ -179,7 +179,7 @@ impl Block {
     /// Fills a block.
     ///
     /// # Safety
-    /// The memory is a live block, and nothing else uses it as long as this exists.
+    /// The memory is a live block, and nothing else accesses it while this exists.
     pub(crate) unsafe fn fill(memory: NonNull<[u8]>, seed: u8) -> Block {
         for n in 0..memory.len() {
             // SAFETY: inside the block.
@@ -198,11 +198,11 @@ impl Block {
     }
 }
 
-/// Allocates blocks, each with a content of its own, and says how many there were before memory ran out.
+/// Allocates blocks, each with its own contents, and returns how many there were before memory ran out.
 pub(crate) fn fill_some(allocator: Allocator<'_>, lens: &[usize], blocks: &mut Vec<Block>) -> usize {
     let mut made = 0;
     for &len in lens {
-        // SAFETY: a new block, which is in the list alone.
+        // SAFETY: a new block, which only the list refers to.
         let block = allocator.alloc::<u8>(len).map(|memory| unsafe { Block::fill(memory, len as u8) });
         made += usize::from(block.is_ok());
         blocks.extend(block);

@@ -23,7 +23,7 @@ use super::child::{Block, Child, fill_some};
 pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
     let allocator = child.allocator();
     Some(match kind {
-        // Longer than the blocks below, of which the first are in it.
+        // Longer than the blocks below, the first of which fit into it.
         "buffer_first" => {
             let buffer = Box::leak(Box::new([MaybeUninit::uninit(); 4000]));
             new(BufferFirstAllocator::init(buffer, allocator))
@@ -55,8 +55,8 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
 struct Handle<A> {
     allocator: A,
     blocks: Vec<Block>,
-    /// A call that does not return leaves the lock taken, and the next one would wait for ever. Then there is
-    /// nothing that a destructor can do but to drop the allocator.
+    /// A call that does not return leaves the lock taken, and the next one would wait forever. The destructor can
+    /// then only drop the allocator.
     has_lock: bool,
     /// Replaces the allocator by a new one.
     replace: fn(&mut A),
@@ -72,7 +72,7 @@ fn locked<A: AsAllocator + 'static>(allocator: A) -> Box<dyn Kind> {
 }
 
 fn debug(child: SyncAllocator<'static>, config: DebugConfig) -> Box<dyn Kind> {
-    // What the blocks that a row leaves behind would be reported as.
+    // The blocks that a row leaves would be reported as leaks.
     let config = DebugConfig { safety: false, ..config };
     Box::new(Handle {
         allocator: DebugAllocator::with_config(child, config),
@@ -103,7 +103,7 @@ impl<A: AsAllocator> Kind for Handle<A> {
     }
 
     fn run(&mut self, operation: &str) {
-        // The last block, which an operation is about to change: not even a destructor may use it then.
+        // An operation is about to change the last block, so not even a destructor may use it.
         let mut take = || self.blocks.pop().expect("a block").memory;
         let allocator = self.allocator.allocator();
         match operation {
@@ -111,7 +111,7 @@ impl<A: AsAllocator> Kind for Handle<A> {
             "small" => (0..40).for_each(|n| _ = fill_some(allocator, &[1 << (n % 10)], &mut self.blocks)),
             "resize" => {
                 let memory = take();
-                // SAFETY: a live block, which is in the list no more.
+                // SAFETY: a live block, which is no longer in the list.
                 unsafe {
                     let longer = slice(memory, 50_100);
                     assert!(allocator.resize(memory, longer.len()) && allocator.resize(longer, memory.len()));
@@ -162,11 +162,11 @@ fn slice(memory: NonNull<[u8]>, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(memory.cast(), len)
 }
 
-/// Big pages of the child, which are never given back.
+/// Big pages of the child, which are never freed.
 struct Source(&'static Child);
 
-// SAFETY: 1. Blocks of the child are disjoint and stay. 2. They are aligned as asked. 3. The pointer is that of the
-// block, or another one of a block that is leaked, and so exposed. 4. The child calls nothing above it.
+// SAFETY: 1. Blocks of the child are disjoint and stay. 2. They have the requested alignment. 3. The pointer is that
+// of the block; the block is leaked, so its provenance is exposed. 4. The child calls nothing above it.
 unsafe impl Sbrk for Source {
     const SLAB_LEN: usize = 64 << 10;
 

@@ -1,13 +1,13 @@
-//! A child that exits the process in the middle of a call. Destructors of thread-local values then run, with the
-//! allocator above as it was when it called the child. Whatever safe code does there is no use of freed memory.
+//! A child that exits the process in the middle of a call. Destructors of thread-locals then run, with the allocator
+//! above in the state in which it called the child. Safe code in such a destructor must not use freed memory.
 //!
-//! The table has every kind of allocator that calls a child, what is done to it, and each call of the child that
-//! it makes: before the child has done anything, and after it has done everything. Each row is a process of its
-//! own. It exits with [`EXIT_CODE`], or else something is wrong: a ledger below aborts at a second free, memory that
-//! is given back is overwritten, blocks are compared with what was written to them.
+//! The table has every kind of allocator with a child, the operations on it, and each call of the child that an
+//! operation makes: before the child has done anything, and after it is done. Each row is a process of its own. It
+//! exits with [`EXIT_CODE`] on success: a ledger below aborts on a double free, freed memory is overwritten, and
+//! blocks are compared with what was written to them.
 //!
-//! `.ci/asan` runs the same under AddressSanitizer. Types that have no child, or one that no
-//! user writes (pages, C, SMP, fixed buffers), have no rows.
+//! `.ci/asan` runs the same under AddressSanitizer. Types without a child, or whose child is not the user's code
+//! (pages, C, SMP, fixed buffers), have no rows.
 
 mod arenas;
 #[cfg(feature = "capi")]
@@ -22,22 +22,22 @@ use std::process::Output;
 use rstest::rstest;
 
 use self::child::{Child, Moment};
-use crate::util::{alone, run_alone};
+use zigalloc_support::{alone, run_alone};
 
 const EXIT_CODE: i32 = 42;
-/// What a process says when its destructor has run, and when the operation came to its end.
+/// The output of a process whose destructor has run, and of one whose operation has completed.
 const DESTROYED: &str = "the destructor has run";
 const COMPLETED: &str = "the operation has completed";
 
-/// An allocator that a thread-local value owns.
+/// An allocator that a thread-local owns.
 pub(crate) trait Kind {
-    /// Brings it into a state in which there is something to lose.
+    /// Prepares a state in which something can be lost.
     fn prepare(&mut self);
 
-    /// Does one of the kind's operations, which calls the child.
+    /// Runs an operation of this kind, which calls the child.
     fn run(&mut self, operation: &str);
 
-    /// What safe code does to it in a destructor: takes, writes, reads, gives back.
+    /// Uses the allocator as safe code in a destructor can: allocates, writes, reads, frees.
     fn use_in_destructor(&mut self);
 }
 
@@ -54,7 +54,7 @@ thread_local! {
     static OWNER: RefCell<Option<Owner>> = const { RefCell::new(None) };
 }
 
-/// The operations that a list of words stands for.
+/// Expands a list of words to operations.
 fn operations(words: &str) -> impl Iterator<Item = &str> {
     words.split(", ").flat_map(|word| match word {
         "resets" => vec!["reset free_all", "reset retain_capacity", "reset retain_with_limit"],
@@ -87,10 +87,10 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 #[case::sbrk("sbrk", "small, large")]
 #[cfg_attr(feature = "capi", case::c_pool("c_pool", "alloc, preheat, resets"))]
 #[cfg_attr(feature = "capi", case::c_arena("c_arena", "new node, resets"))]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 #[cfg_attr(
     not(all(target_os = "linux", target_env = "gnu")),
-    ignore = "here, `exit` need not run the destructors of thread-local values"
+    ignore = "on this system, `exit` need not run the destructors of thread-local values"
 )]
 fn no_freed_memory_is_used(#[case] kind: &str, #[case] words: &str) {
     for operation in operations(words) {
@@ -106,7 +106,7 @@ fn no_freed_memory_is_used(#[case] kind: &str, #[case] words: &str) {
     }
 }
 
-/// Whether the operation came to its end before the child was to exit.
+/// Returns whether the operation completed before the child was to exit.
 #[track_caller]
 fn completed(row: &str, output: &Output) -> bool {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -117,7 +117,7 @@ fn completed(row: &str, output: &Output) -> bool {
     completed
 }
 
-/// The process of a row. Started by itself, it has nothing to do.
+/// The process of a row. Does nothing when run as an ordinary test.
 #[test]
 fn row() {
     let Some(row) = alone() else { return };
@@ -152,9 +152,9 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
         .unwrap_or_else(|| panic!("there is no kind {kind:?}"))
 }
 
-/// That AddressSanitizer is there, and would find what the table looks for. `.ci/asan` runs it too.
+/// Checks that AddressSanitizer is active and finds what the table looks for. `.ci/asan` runs it too.
 #[test]
-#[ignore = "needs AddressSanitizer: see .ci/asan"]
+#[ignore = "it needs AddressSanitizer: run .ci/asan"]
 fn a_planted_use_after_free_is_found() {
     if alone().is_none() {
         let output = run_alone("contract::exits::planted", "planted");
@@ -164,13 +164,13 @@ fn a_planted_use_after_free_is_found() {
     }
 }
 
-/// The process of the test above: a destructor that does read freed memory.
+/// The process of the test above: a destructor that reads freed memory.
 #[test]
 fn planted() {
     struct Reads(std::ptr::NonNull<[u8]>);
     impl Drop for Reads {
         fn drop(&mut self) {
-            // SAFETY: none. It is the fault that is to be found.
+            // SAFETY: none. This is the error to be found.
             std::hint::black_box(unsafe { self.0.cast::<u8>().read() });
         }
     }
@@ -183,7 +183,7 @@ fn planted() {
     let memory = allocator.alloc::<u8>(100).expect("memory");
     READS.set(Some(Reads(memory)));
     child.exit_at(1, Moment::After);
-    // SAFETY: a live block, which is used all the same: see above.
+    // SAFETY: a live block, which the destructor reads after it is freed: see above.
     unsafe { allocator.free(memory) };
     unreachable!("the child has not exited");
 }

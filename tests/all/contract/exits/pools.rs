@@ -1,4 +1,4 @@
-//! Pools, and boxes in them.
+//! Pools and boxes in them.
 
 use std::ptr::NonNull;
 
@@ -16,7 +16,7 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
         "preheated_pool" => {
             Box::new(Pool::<false> { pool: MemoryPoolExtra::init(handle), handle, items: Vec::new() })
         }
-        // For ever: boxes borrow their pool.
+        // Leaked: boxes borrow their pool.
         "pool_box" => {
             Box::new(Boxes { pool: Box::leak(Box::new(MemoryPool::init(handle))), boxes: Vec::new(), child })
         }
@@ -29,14 +29,14 @@ type Item = [usize; 8];
 struct Pool<const GROWABLE: bool> {
     pool: MemoryPoolExtra<Item, 0, GROWABLE, SyncAllocator<'static>>,
     handle: SyncAllocator<'static>,
-    /// Live items; the words of each are its address.
+    /// Live items; each word holds the item's address.
     items: Vec<NonNull<Item>>,
 }
 
 impl<const GROWABLE: bool> Pool<GROWABLE> {
     fn create(&mut self) -> bool {
         let Ok(item) = self.pool.create() else { return false };
-        // SAFETY: a new item, which is in the list alone.
+        // SAFETY: a new item, which only the list refers to.
         unsafe { item.write([item.addr().get(); 8]) };
         self.items.push(item);
         true
@@ -52,7 +52,7 @@ impl<const GROWABLE: bool> Pool<GROWABLE> {
 
     fn destroy(&mut self, count: usize) {
         for item in self.items.drain(..count) {
-            // SAFETY: a live item of this pool, which is not used any more.
+            // SAFETY: a live item of this pool, which is not used afterwards.
             unsafe { self.pool.destroy(item) };
         }
     }
@@ -79,7 +79,7 @@ impl<const GROWABLE: bool> Kind for Pool<GROWABLE> {
             reset => {
                 self.items.clear();
                 _ = self.pool.reset(mode(reset));
-                // An item is used at once, so that the optimiser sees all of it.
+                // Use each item at once, so that the optimiser sees all of it.
                 _ = self.pool.preheat(10);
                 (0..10).for_each(|_| _ = self.create());
             }
@@ -87,7 +87,7 @@ impl<const GROWABLE: bool> Kind for Pool<GROWABLE> {
     }
 
     fn use_in_destructor(&mut self) {
-        // Those that are on the list, and more if there is memory.
+        // The items on the list, and more if there is memory.
         for _ in 0..100 {
             self.create();
         }
@@ -134,7 +134,7 @@ impl Kind for Boxes {
         self.push(30);
         assert!(self.boxes.iter().take(10).enumerate().all(|(n, text)| **text == n.to_string()));
         assert!(self.boxes.len() >= 25, "what was dropped is there again");
-        // The pool is for ever, and so are its nodes.
+        // The pool is leaked, and so are its nodes.
         self.child.forget_leaks();
     }
 }

@@ -10,9 +10,9 @@ use zigalloc::testing::{
     test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict_with,
 };
 use zigalloc::{Error, SyncAllocator};
+use zigalloc_support::{Bump, Random, run_random_program};
 
 use super::*;
-use crate::util::{Bump, Random, run_random_program};
 
 type Test = fn(Allocator<'_>);
 
@@ -47,7 +47,7 @@ fn over_another(test: Test) {
 /// T1, T2, T3, T4, and the strict kit of this crate, with other options than those of the kit's own
 /// tests; nothing is reported or leaked.
 #[rstest]
-#[cfg_attr(miri, ignore = "Miri runs the kit's own tests of debug allocators")]
+#[cfg_attr(miri, ignore = "to save time: `contract::conformance` runs the same on other debug allocators")]
 fn conforms(
     #[values(without_safety_over_ledger, keeping_everything_over_ledger, over_another)] subject: fn(Test),
     #[values(

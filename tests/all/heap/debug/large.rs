@@ -3,9 +3,9 @@
 use rstest::rstest;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::LedgerAllocator;
+use zigalloc_support::{Bump, Call, Recorder};
 
 use super::*;
-use crate::util::{Bump, Call, Recorder};
 
 const LARGE: usize = 5000;
 const MIB: usize = 1 << 20;

@@ -4,9 +4,9 @@ use std::ptr::NonNull;
 
 use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR};
 use zigalloc::{Alignment, Allocator, SyncAllocator};
+use zigalloc_support::{Bump, Call, Recorder};
 
 use super::*;
-use crate::util::{Bump, Call, Recorder};
 
 const MIB: usize = 1 << 20;
 
@@ -139,7 +139,10 @@ fn return_addresses_for_the_child() {
 }
 
 /// DA-03, DA-04, DA-07, DC-11: the header of a default page with six frames is where Zig's is.
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 #[test]
 fn the_header_is_where_zigs_is() {
     let config = DebugConfig { stack_trace_frames: 6, page_size: 128 << 10, canary: 0xC0FFEE, ..CONFIG };

@@ -157,7 +157,7 @@ fn time_of_searches(searches: usize, debug: &DebugAllocator<SyncAllocator<'_>>, 
 #[rstest]
 #[case(33_000, 128 << 10)]
 #[case(1000, 4096)]
-#[cfg_attr(miri, ignore = "too much memory for Miri")]
+#[cfg_attr(miri, ignore = "it needs too much memory for Miri")]
 fn a_search_is_linear(
     #[case] len: usize,
     #[case] page_size: usize,

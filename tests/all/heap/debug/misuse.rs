@@ -4,9 +4,9 @@ use rstest::rstest;
 use zigalloc::heap::debug::Operation;
 use zigalloc::heap::{Check, DebugAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
 use zigalloc::testing::LedgerAllocator;
+use zigalloc_support::{Bump, alone, assert_aborted, run_alone};
 
 use super::*;
-use crate::util::{Bump, alone, assert_aborted, run_alone};
 
 /// A small and a large length.
 const SMALL: usize = 24;
@@ -398,7 +398,7 @@ fn without_safety() {
 #[case("resize")]
 #[case("free")]
 #[case("detect_leaks")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn overwritten_metadata(#[case] operation: &str) {
     let test = format!(
         "heap::debug::misuse::overwritten_metadata::{}",
@@ -436,8 +436,11 @@ fn overwritten_metadata(#[case] operation: &str) {
 #[case("next", "free")]
 #[case("length", "free")]
 #[case("length", "resize")]
-#[cfg_attr(all(miri, target_pointer_width = "64"), ignore = "Miri starts no processes")]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "the links are where they are with 64 bits")]
+#[cfg_attr(all(miri, target_pointer_width = "64"), ignore = "it starts a process, which Miri cannot do")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "it overwrites links at the offsets that they have with 64 bits"
+)]
 fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
     let cases = [("prev", "free"), ("prev", "detect_leaks"), ("next", "free"), ("length", "free")];
     let case = cases.iter().position(|case| *case == (what, operation)).unwrap_or(cases.len()) + 1;

@@ -2,9 +2,9 @@
 
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR, PAGE_SIZE_MAX};
 use zigalloc::{AsAllocator, SyncAllocator};
+use zigalloc_support::{Bump, Call, Recorder, alone, assert_aborted, run_alone, this_program};
 
 use super::*;
-use crate::util::{Bump, Call, Recorder, alone, assert_aborted, run_alone, this_program};
 
 /// DC-01, DC-02, DC-03, DC-04, DC-06, DC-07, DC-08, DC-09, DC-10, DC-11, DC-12: the defaults are Zig's.
 /// (Without the feature `backtrace` there is one address to store, where Zig has six.)
@@ -97,7 +97,7 @@ fn quarantine() {
 
 /// DC-08, DA-22: a line for every call.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn verbose_log() {
     if alone().is_none() {
         let output = run_alone("heap::debug::options::verbose_log", "yes");
@@ -126,7 +126,7 @@ fn verbose_log() {
 /// Where nobody reads what is printed, it is lost, and the program goes on: a misuse, a leak, and every
 /// line of the log.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn nobody_reads() {
     use std::process::Stdio;
     if alone().is_none() {
@@ -174,7 +174,7 @@ fn not_thread_safe() {
 
 /// DC-04: a call that finds another one in progress has found a mistake.
 #[test]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn two_threads_without_thread_safety() {
     if alone().is_none() {
         let output = run_alone("heap::debug::options::two_threads_without_thread_safety", "yes");
@@ -205,7 +205,7 @@ fn a_limit_that_nobody_would_keep() {
 #[rstest::rstest]
 #[case("alloc")]
 #[case("resize")]
-#[cfg_attr(miri, ignore = "Miri starts no processes")]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn zero_bytes(#[case] operation: &str) {
     let case = if operation == "alloc" { "case_1" } else { "case_2" };
     let test = format!("heap::debug::options::zero_bytes::{case}");

@@ -3,6 +3,7 @@
 use rstest::rstest;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR};
 use zigalloc::testing::LedgerAllocator;
+use zigalloc_support::Random;
 
 use super::*;
 
@@ -154,11 +155,8 @@ fn random_programs_owe_each_block_once(
         let config = DebugConfig { never_unmap, retain_metadata: true, quarantine, ..SMALL_PAGES };
         let debug = DebugAllocator::with_config(child, config);
         let a = debug.allocator();
-        let mut random = seed as u64;
-        let mut next = |below: usize| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) as usize % below
-        };
+        let mut random = Random::new(seed);
+        let mut next = |end: usize| random.below(end);
         let mut live: Vec<NonNull<[u8]>> = Vec::new();
         let mut dead: Vec<NonNull<[u8]>> = Vec::new();
         for _ in 0..if cfg!(miri) { 60 } else { 300 } {

@@ -3,9 +3,9 @@
 
 use zigalloc::SyncAllocator;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
+use zigalloc_support::{Bump, Random};
 
 use super::*;
-use crate::util::{Bump, Random};
 
 /// What fast builds have.
 const PLAIN: DebugConfig = DebugConfig { stack_trace_frames: 0, safety: false, ..SMALL_PAGES };
@@ -27,23 +27,23 @@ fn story(config: DebugConfig, seed: u64) -> Vec<String> {
     let (mut live, mut dead) = (Vec::<NonNull<[u8]>>::new(), Vec::<NonNull<[u8]>>::new());
     let mut story = Vec::new();
     for _ in 0..if cfg!(miri) { 120 } else { 5000 } {
-        match random.at_most(0..=8) {
+        match random.within(0..=8) {
             0..4 => {
-                let memory = alloc(allocator, 1 + random.at_most(0..=199), 1 << random.at_most(0..=4));
+                let memory = alloc(allocator, 1 + random.within(0..=199), 1 << random.within(0..=4));
                 story.push(std::format!("alloc {}", offset(address(memory))));
                 live.push(memory);
             }
             4..6 if !live.is_empty() => {
-                let memory = live.swap_remove(random.at_most(0..=live.len() - 1));
+                let memory = live.swap_remove(random.below(live.len()));
                 free(allocator, memory, 1);
                 dead.push(memory);
             }
             6 if !dead.is_empty() => {
-                let memory = dead[random.at_most(0..=dead.len() - 1)];
+                let memory = dead[random.below(dead.len())];
                 free(allocator, memory, 1);
             }
             7 if !live.is_empty() => {
-                let memory = live[random.at_most(0..=live.len() - 1)];
+                let memory = live[random.below(live.len())];
                 if memory.len() > 1 {
                     // SAFETY: inside of the block.
                     let inside = unsafe { memory.cast::<u8>().add(1) };

@@ -5,9 +5,9 @@ use std::sync::mpsc;
 
 use zigalloc::SyncAllocator;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
+use zigalloc_support::{Random, Sent, run_random_program};
 
 use super::*;
-use crate::util::{Random, run_random_program};
 
 const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
 
@@ -61,10 +61,6 @@ fn from_hand_to_hand() {
     });
     assert_eq!(debug.deinit(), Check::Ok);
 }
-
-struct Sent(NonNull<[u8]>);
-// SAFETY: the block is one of an allocator for many threads, and is sent on, not shared.
-unsafe impl Send for Sent {}
 
 static REPORTED: AtomicUsize = AtomicUsize::new(0);
 

@@ -39,7 +39,7 @@ fn a_leak() {
 
 /// TE-01: and so does anything else, even if all is freed.
 #[rstest]
-#[cfg_attr(miri, ignore = "Miri makes these mistakes in the tests of the debug allocator")]
+#[cfg_attr(miri, ignore = "to save time: Miri makes these mistakes in the tests in `heap::debug`")]
 fn a_mistake(
     #[values("double free", "wrong length", "wrong alignment", "overrun", "invalid free")] mistake: &str,
 ) {

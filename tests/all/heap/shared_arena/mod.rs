@@ -15,6 +15,7 @@ use zigalloc::heap::shared_arena::State;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
 use zigalloc::testing::{self, LedgerAllocator, StrictConfig};
 use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator, VTable, state};
+use zigalloc_support::Random;
 
 use vectors::ScriptedChild;
 
@@ -36,19 +37,6 @@ fn assert_disjoint(blocks: &[NonNull<[u8]>]) {
     ranges.sort_unstable();
     for pair in ranges.windows(2) {
         assert!(pair[0].0 + pair[0].1 <= pair[1].0, "{pair:x?} overlap");
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize
-    }
-
-    fn range(&mut self, low: usize, high: usize) -> usize {
-        low + self.next() % (high - low + 1)
     }
 }
 
@@ -327,13 +315,13 @@ fn reset_with_preheating() {
     {
         let locked = ThreadSafeAllocator::new(&mut ledger);
         let mut arena = SharedArenaAllocator::init(locked.allocator());
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         for _ in 0..if cfg!(miri) { 5 } else { 25 } {
             assert!(arena.reset(ResetMode::RetainCapacity));
-            let total = random.range(256, 16384);
+            let total = random.within(256..=16384);
             let mut allocated = 0;
             while allocated < total {
-                let len = random.range(16, 256);
+                let len = random.within(16..=256);
                 let memory = alloc(arena.allocator(), len, 32).unwrap();
                 assert!(Alignment::_32.check(memory.addr().get()));
                 allocated += len;

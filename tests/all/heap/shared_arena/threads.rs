@@ -9,8 +9,9 @@ use rstest::rstest;
 use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
 use zigalloc::testing::LedgerAllocator;
 use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable, state};
+use zigalloc_support::Random;
 
-use super::{Random, align, alloc, assert_disjoint};
+use super::{align, alloc, assert_disjoint};
 
 /// A fixed buffer that fails now and then, as its list says.
 struct SpuriousFailures<'b> {
@@ -24,7 +25,7 @@ impl<'b> SpuriousFailures<'b> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: zigalloc::no_remap, free: Self::free };
 
     fn new(child_allocator: SyncAllocator<'b>, random: &mut Random) -> SpuriousFailures<'b> {
-        let failures = std::array::from_fn(|_| random.range(0, 10) == 0);
+        let failures = std::array::from_fn(|_| random.within(0..=10) == 0);
         SpuriousFailures { child_allocator, failures, index: AtomicUsize::new(0) }
     }
 
@@ -118,12 +119,12 @@ impl Exchange {
 /// the blocks that it has left.
 fn act(allocator: SyncAllocator<'_>, exchange: &Exchange, seed: u64, actions: usize) -> Vec<Sample> {
     let max_len = if cfg!(miri) { 200 } else { 16 << 10 };
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut kept = Vec::new();
     for n in 0..actions {
-        let len = random.range(1, max_len);
+        let len = random.within(1..=max_len);
         let value = (seed as usize).wrapping_add(n) as u8;
-        match random.range(0, 5) {
+        match random.within(0..=5) {
             0 => {
                 if let Some(sample) = exchange.swap(None) {
                     sample.check();
@@ -152,7 +153,7 @@ fn act(allocator: SyncAllocator<'_>, exchange: &Exchange, seed: u64, actions: us
                 kept.extend(exchange.swap(Some(sample)).map(|sample| *sample));
             }
             _ => {
-                let alignment = align(1 << random.range(0, 13));
+                let alignment = align(1 << random.within(0..=13));
                 // SAFETY: the length is not zero.
                 if let Some(memory) = unsafe { allocator.raw_alloc(len, alignment, 0) } {
                     assert!(alignment.check(memory.addr().get()));
@@ -176,7 +177,7 @@ fn fuzz_multi_threaded() {
         if cfg!(miri) { (1, 3, 30, 64 << 10) } else { (60, 4, 150, 4 << 20) };
     let mut buffer: Vec<u8> = Vec::with_capacity(buffer);
     for seed in 1..=seeds {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut fixed_buffer = FixedBufferAllocator::init(buffer.spare_capacity_mut());
         let failing = SpuriousFailures::new(fixed_buffer.thread_safe_allocator(), &mut random);
         let mut arena = SharedArenaAllocator::init(failing.allocator());
@@ -200,9 +201,9 @@ fn fuzz_multi_threaded() {
             drop(kept);
 
             let old_capacity = arena.query_capacity();
-            let limit = random.next() % 100_000;
+            let limit = random.below(100_000);
             let mode = [ResetMode::RetainCapacity, ResetMode::RetainWithLimit(limit), ResetMode::FreeAll]
-                [random.range(0, 2)];
+                [random.within(0..=2)];
             let kept = arena.reset(mode);
             let capacity = arena.query_capacity();
             match mode {

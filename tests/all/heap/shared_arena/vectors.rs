@@ -218,7 +218,10 @@ const REQUESTS: [(usize, usize); 10] =
 
 /// AL-02, AL-03, AL-04, AL-06, AL-13, AL-14: the lines were recorded from Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn vectors_of_a_child_that_refuses_to_grow() {
     check(
         false,
@@ -298,7 +301,10 @@ fn vectors_of_a_child_that_refuses_to_grow() {
 
 /// AL-02, AL-03, AL-04: each growth leaves a hole as large as the request. From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn vectors_of_a_child_that_grows() {
     check(
         true,
@@ -336,7 +342,10 @@ fn vectors_of_a_child_that_grows() {
 /// AL-05, AL-06: a new node that is overtaken by another thread's is used if the other one is full,
 /// and otherwise goes to the free list. From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn a_node_that_was_overtaken_is_not_lost() {
     check(
         false,
@@ -386,7 +395,10 @@ fn a_node_that_was_overtaken_is_not_lost() {
 
 /// AL-05: a free node comes before a new one, with the right padding. From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn a_free_node_is_taken() {
     check(
         false,
@@ -439,7 +451,10 @@ fn a_free_node_is_taken() {
 
 /// AL-05: a free node that is too small is grown. From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn a_free_node_is_grown() {
     check(
         true,
@@ -468,7 +483,10 @@ fn a_free_node_is_grown() {
 /// AL-05: of two free nodes that fit, the first is taken and the other stays; of two that do not,
 /// the one that lacks less is to grow. From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn the_free_node_that_fits_best() {
     check(
         false,
@@ -564,7 +582,10 @@ fn the_free_node_that_fits_best() {
 /// AL-04: a thread that grows a node does not take the room if another one has asked meanwhile, and
 /// the other one does not wait. From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn overtaken_while_growing() {
     check(
         true,
@@ -593,7 +614,10 @@ fn overtaken_while_growing() {
 
 /// AL-14: the two lists are kept apart, and a limit is the used list's first. From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn reset_of_both_lists() {
     check(
         false,
@@ -627,7 +651,10 @@ fn reset_of_both_lists() {
 /// AL-14: where the child refuses, the old node stays, and the other list is treated all the same.
 /// From Zig 0.17.1.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn reset_without_memory() {
     check(
         false,
@@ -665,7 +692,10 @@ fn reset_without_memory() {
 /// AL-07, TR-71: a request that fails takes the rest of the node with it. From Zig 0.17.1, but for the second
 /// attempts, which Zig does not make: `alloc` twice in a row.
 #[test]
-#[cfg_attr(not(target_pointer_width = "64"), ignore = "recorded with 64 bits")]
+#[cfg_attr(
+    not(target_pointer_width = "64"),
+    ignore = "the expected values were recorded on a system of 64 bits"
+)]
 fn a_failed_request_loses_the_rest_of_the_node() {
     check(
         false,

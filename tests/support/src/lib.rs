@@ -1,0 +1,22 @@
+//! What the tests, benchmarks, examples and tools of `zigalloc` share, a module for each topic.
+//!
+//! The library's unit tests cannot pass their own `Allocator` here: to them, this crate's is one of another `zigalloc`.
+//! They use what has no types of the library.
+
+mod block;
+mod bump;
+mod exercise;
+mod filled;
+mod process;
+mod random;
+mod recorded;
+mod recorder;
+
+pub use block::{Sent, alignment_from_c, block};
+pub use bump::{BUMP_ALIGNMENT, Bump};
+pub use exercise::{keeps_contents, run_random_program};
+pub use filled::Filled;
+pub use process::{alone, assert_aborted, has_aborted, in_emulator, run_alone, this_program};
+pub use random::{Random, seeds};
+pub use recorded::{Hash, Lcg};
+pub use recorder::{Call, Recorder, text};

@@ -1,0 +1,78 @@
+//! Numbers that look random, and are the same in every run and on every system.
+
+use std::ops::RangeInclusive;
+
+/// A generator of 64-bit numbers (SplitMix64): small, fast, and the same everywhere.
+///
+/// The corpora, the regressions and the mutations of `tests/programs` depend on its sequence.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// A generator that begins at `seed`. Any seed is as good as any other.
+    #[must_use]
+    pub const fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// The next number.
+    #[inline]
+    pub fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`, which is not zero.
+    #[inline]
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.number() % end as u64) as usize
+    }
+
+    /// A number of `range`, which has an end below `usize::MAX` and is not empty.
+    #[inline]
+    pub fn within(&mut self, range: RangeInclusive<usize>) -> usize {
+        range.start() + self.below(range.end() - range.start() + 1)
+    }
+
+    /// True `chances` times of 256.
+    #[inline]
+    pub fn chance(&mut self, chances: u8) -> bool {
+        self.number() & 0xff < u64::from(chances)
+    }
+}
+
+/// How many seeds of `all` a test of random programs takes. Miri gets one: its programs are short, and take long.
+#[must_use]
+pub fn seeds(all: u64) -> u64 {
+    if cfg!(miri) { 1 } else { all }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reference implementation gives these.
+    #[test]
+    fn sequence_is_that_of_splitmix64() {
+        let mut random = Random::new(1_234_567);
+        let numbers = [0; 5].map(|_: u64| random.number());
+        assert_eq!(numbers[..2], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!(numbers[2..4], [9_817_491_932_198_370_423, 4_593_380_528_125_082_431]);
+        assert_eq!(numbers[4], 16_408_922_859_458_223_821);
+    }
+
+    #[test]
+    fn numbers_are_in_their_range() {
+        let mut random = Random::new(1);
+        let mut seen = [false; 5];
+        for _ in 0..200 {
+            seen[random.within(3..=7) - 3] = true;
+            assert!(random.below(3) < 3);
+            assert_eq!(random.within(9..=9), 9);
+            assert!(!random.chance(0));
+        }
+        assert_eq!(seen, [true; 5]);
+    }
+}
