@@ -133,8 +133,8 @@ impl Node {
                 // SAFETY: there is one thread.
                 Node::ThreadSafe(Own::new(unsafe { ThreadSafeAllocator::from_child(child.as_allocator()) }))
             }
-            // SAFETY: as above.
             Layer::Locked => {
+                // SAFETY: there is one thread.
                 Node::Locked(Own::new(unsafe { LockedAllocator::from_child(child.as_allocator()) }))
             }
             Layer::Debug(options) => {
