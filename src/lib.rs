@@ -97,6 +97,8 @@
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
+// Tests make many calls that are unsafe for one reason.
+#![cfg_attr(not(test), warn(clippy::multiple_unsafe_ops_per_block))]
 // Without some features, and on some systems, items that the documentation links to do not exist.
 #![cfg_attr(
     not(all(feature = "std", target_os = "linux", target_env = "gnu")),

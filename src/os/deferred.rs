@@ -98,8 +98,10 @@ impl Deferred {
             }
         }
         let node = memory.cast::<Node>();
-        // SAFETY: a page has room for a node, and is aligned for it. Only the header is written.
-        unsafe { (&raw mut (*node.as_ptr()).header).write(Header { next: self.first, size, len: 0 }) };
+        // A node begins with its header, and only that is written.
+        let header = Header { next: self.first, size, len: 0 };
+        // SAFETY: a page has room for a node, and is aligned for it.
+        unsafe { node.cast::<Header>().write(header) };
         self.first = Some(node);
     }
 

@@ -76,11 +76,9 @@ pub(crate) unsafe fn remap(
         return None;
     }
     let new = map(new_size, Alignment::_1)?;
-    // SAFETY: both blocks have `size` bytes, since the new one is longer than the old one ever was. The
-    // old one is not used any more.
-    unsafe {
-        block.memory.copy_to_nonoverlapping(new, size);
-        unmap(memory, size);
-    }
+    // SAFETY: both blocks have `size` bytes, since the new one is longer than the old one ever was.
+    unsafe { block.memory.copy_to_nonoverlapping(new, size) };
+    // SAFETY: all pages of a live block, not used afterwards, by our caller.
+    unsafe { unmap(memory, size) };
     Some(new)
 }

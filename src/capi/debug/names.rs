@@ -44,8 +44,14 @@ impl Names {
         if names.is_null() && count > 0 {
             fatal(function, format_args!("options->skip_frames is NULL, and its count is {count}"));
         }
-        // SAFETY: of the pointers and strings, by our caller; an index is below `count`, which is at most the limit.
-        let name = |index: usize| unsafe { read(*names.add(index), index, function) };
+        let name = |index: usize| {
+            // SAFETY: the array has `count` pointers, by our caller, and the index is below that.
+            let name = unsafe { names.add(index) };
+            // SAFETY: one of the array's pointers.
+            let name = unsafe { name.read() };
+            // SAFETY: null or a string, which stays there during this call, by our caller.
+            unsafe { read(name, index, function) }
+        };
         let len = (0..count).map(|index| name(index).len()).sum();
         let list = owner.alloc::<&'static str>(count).ok()?;
         let Ok(text) = owner.alloc::<u8>(len) else {
@@ -56,14 +62,18 @@ impl Names {
         let mut end = text.cast::<u8>();
         for index in 0..count {
             let name = name(index);
-            // SAFETY: the text has room for all names, and the list for `count` of them. What is copied is UTF-8, and
-            // remains until `free`.
-            unsafe {
-                end.copy_from_nonoverlapping(NonNull::from(name.as_bytes()).cast(), name.len());
-                let copy = core::slice::from_raw_parts(end.as_ptr(), name.len());
-                list.cast::<&'static str>().add(index).write(core::str::from_utf8_unchecked(copy));
-                end = end.add(name.len());
-            }
+            // SAFETY: the text has room for all names.
+            unsafe { end.copy_from_nonoverlapping(NonNull::from(name.as_bytes()).cast(), name.len()) };
+            // SAFETY: these bytes were copied just now, and remain until `free`.
+            let copy = unsafe { core::slice::from_raw_parts(end.as_ptr(), name.len()) };
+            // SAFETY: the copy of a `str`.
+            let copy = unsafe { core::str::from_utf8_unchecked(copy) };
+            // SAFETY: the list has room for `count` names, and the index is below that.
+            let place = unsafe { list.cast::<&'static str>().add(index) };
+            // SAFETY: a place in the list, which was not given to anyone.
+            unsafe { place.write(copy) };
+            // SAFETY: the text has room for all names.
+            end = unsafe { end.add(name.len()) };
         }
         Some(Names { owner, list, text })
     }
@@ -79,11 +89,10 @@ impl Names {
     /// It is called once, and neither the list nor what contains a reference to it is used afterwards, or is an argument
     /// of a function that has not returned.
     pub(super) unsafe fn free(self) {
-        // SAFETY: both are from this owner, live, and not used any more, by our caller.
-        unsafe {
-            self.owner.free(self.list);
-            self.owner.free(self.text);
-        }
+        // SAFETY: a live block of this owner, not used afterwards, by our caller.
+        unsafe { self.owner.free(self.list) };
+        // SAFETY: the same.
+        unsafe { self.owner.free(self.text) };
     }
 }
 
