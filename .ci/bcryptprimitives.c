@@ -1,5 +1,5 @@
-// A library that Rust's standard library loads on Windows and that Wine 8 does not have. It is random enough
-// for tests.
+// A replacement for a library that Rust's standard library loads on Windows and that Wine 8 lacks. It is random
+// enough for tests.
 #include <windows.h>
 
 BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length);

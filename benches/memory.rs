@@ -1,7 +1,7 @@
-//! `cargo bench --bench memory`: how much memory a million blocks of 24 bytes take.
+//! `cargo bench --bench memory`: the memory use of a million blocks of 24 bytes.
 //!
-//! The program runs itself once per allocator, since what one has mapped stays with the process. The
-//! number is the growth of the peak resident size (`VmHWM`) while the blocks are allocated and written.
+//! The program runs itself once per allocator, because mapped memory stays with the process. The result
+//! is the growth of the peak resident set size (`VmHWM`) while the blocks are allocated and written.
 
 use std::alloc::{GlobalAlloc, Layout};
 
@@ -20,7 +20,7 @@ const CASE: &str = "ZIGALLOC_MEMORY_CASE";
 
 fn main() {
     if !cfg!(target_os = "linux") {
-        println!("skipped: VmHWM is in Linux's /proc");
+        println!("skipped: VmHWM exists only on Linux, in /proc");
         return;
     }
     if let Ok(case) = std::env::var(CASE) {
@@ -30,15 +30,15 @@ fn main() {
     println!("{BLOCKS} blocks of {LEN} bytes, {:.1} MB", (BLOCKS * LEN) as f64 / 1e6);
     println!("{:<32} {:>10} {:>16}", "", "peak, MB", "bytes per block");
     for (case, _) in CASES {
-        let output = this_program().env(CASE, case).output().expect("it can run itself");
+        let output = this_program().env(CASE, case).output().expect("the program can run itself");
         let text = String::from_utf8(output.stdout).expect("a number");
         let bytes = text.trim().parse::<f64>().expect("a number") * 1024.0;
         println!("{case:<32} {:>10.1} {:>16.1}", bytes / 1e6, bytes / BLOCKS as f64);
     }
-    println!("The page allocator is not measured: it would take a page for each block.");
+    println!("The page allocator is not measured: it uses one page for each block.");
 }
 
-/// Fills an allocator, and calls the function while it is full.
+/// Fills an allocator, and calls the function before freeing anything.
 type Fill = fn(&mut dyn FnMut());
 
 const CASES: [(&str, Fill); 14] = [
@@ -95,7 +95,7 @@ const CASES: [(&str, Fill); 14] = [
     }),
 ];
 
-/// The growth of the peak, in KiB.
+/// Runs a case, and returns the growth of the peak in KiB.
 fn kilobytes_for(case: &str) -> usize {
     let (_, fill) = CASES.iter().find(|(name, _)| *name == case).expect("one of the cases");
     let before = peak_kilobytes();
@@ -113,19 +113,19 @@ fn fill_handle(allocator: Allocator<'_>, full: &mut dyn FnMut()) {
     full();
 }
 
-/// Allocates all blocks and writes to every byte; frees none.
+/// Allocates all blocks and writes every byte. Frees none.
 fn fill(alloc: impl Fn(Layout) -> *mut u8) {
     let layout = Layout::from_size_align(LEN, 8).expect("a small layout");
     for n in 0..BLOCKS {
         let memory = std::hint::black_box(alloc(layout));
-        assert!(!memory.is_null(), "no memory for block {n}");
+        assert!(!memory.is_null(), "out of memory for block {n}");
         // SAFETY: a block of `LEN` bytes.
         unsafe { memory.write_bytes(n as u8, LEN) };
     }
 }
 
 fn peak_kilobytes() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux says it");
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc/self/status");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a line with VmHWM");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of kB")
 }

@@ -1,14 +1,14 @@
-//! The price of the interface, in instructions: a call through a handle is the indirect call and nothing
-//! else, and where the compiler can see which allocator it is, it is a direct call or none.
+//! The cost of the interface, in instructions: a call through a handle is one indirect call, and where the compiler
+//! knows the allocator, a direct call or none.
 //!
-//! Both are properties of the machine code and can be lost by a change that no other test notices: a
-//! missing `#[inline]`, or a vtable that is a `static` (whose content other crates cannot see). So this
-//! test compiles tests/codegen/probe.rs against the crate, optimised, and reads the assembly.
+//! Both are properties of the machine code that a change can lose without failing another test: by a missing
+//! `#[inline]`, or a vtable that is a `static` (whose contents other crates cannot see). So this test compiles
+//! tests/codegen/probe.rs against the crate, optimised, and reads the assembly.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What there is to read, or why there is not.
+/// Returns whether the assembly can be read here, or the reason why not.
 fn supported() -> Result<(), &'static str> {
     if cfg!(miri) {
         return Err("Miri makes no machine code");
@@ -30,7 +30,7 @@ fn run(command: &mut Command) {
 /// Compiles the crate and the probe, and returns the probe's assembly.
 fn assembly() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // A directory of its own, because cargo keeps the other one locked.
+    // A separate directory, because cargo keeps the other one locked.
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("codegen");
     run(Command::new(env!("CARGO"))
         .args([
@@ -64,7 +64,7 @@ fn assembly() -> String {
     std::fs::read_to_string(assembly).unwrap()
 }
 
-/// The instructions of one function, without its labels and directives.
+/// Returns the instructions of one function, without its labels and directives.
 fn instructions<'s>(assembly: &'s str, function: &str) -> Vec<&'s str> {
     let label = format!("{function}:");
     let body = assembly.lines().skip_while(|line| *line != label).skip(1);
@@ -75,14 +75,14 @@ fn instructions<'s>(assembly: &'s str, function: &str) -> Vec<&'s str> {
     lines
 }
 
-/// Whether it leaves the function through a pointer that is not known before the program runs. Through
-/// the global offset table is how a function of another crate is called directly.
+/// Returns whether the instruction leaves the function through a pointer that is unknown until run time. (The global
+/// offset table is how a function of another crate is called directly.)
 fn is_indirect(instruction: &str) -> bool {
     let leaves = instruction.starts_with("call") || instruction.starts_with("jmp");
     leaves && instruction.contains('*') && !instruction.contains("@GOTPCREL")
 }
 
-/// Whether it calls, or ends in, a function that is known.
+/// Returns whether the instruction calls or jumps to a known function.
 fn is_direct(instruction: &str) -> bool {
     let mut words = instruction.split_whitespace();
     let (mnemonic, operand) = (words.next().unwrap(), words.next().unwrap_or(""));
@@ -90,13 +90,13 @@ fn is_direct(instruction: &str) -> bool {
     (mnemonic.starts_with("call") || mnemonic.starts_with("jmp")) && !inside && !is_indirect(instruction)
 }
 
-/// What a function's machine code must be like.
+/// The expected properties of a function's machine code.
 struct Expected {
     function: &'static str,
     indirect: usize,
     /// `None`: any number.
     direct: Option<usize>,
-    /// Not more than this; about half as much again as it takes today.
+    /// The maximum: about one and a half times the current number.
     instructions: usize,
 }
 
@@ -110,15 +110,15 @@ const fn expect(
 }
 
 const EXPECTED: &[Expected] = &[
-    // Moving the arguments to where the table's functions want them, and the call.
+    // Moving the arguments into place for the table's function, and the call.
     expect("unknown_raw_alloc", 1, Some(0), 8),
     expect("unknown_raw_resize", 1, Some(0), 11),
     expect("unknown_raw_remap", 1, Some(0), 11),
     expect("unknown_raw_free", 1, Some(0), 9),
-    // The size, the alignment and the return address are constants on top.
+    // Also constants: the size, the alignment and the return address.
     expect("unknown_create", 1, Some(0), 8),
     expect("unknown_destroy", 1, Some(0), 11),
-    // And the case of no bytes.
+    // Also the case of zero bytes.
     expect("unknown_alloc", 1, Some(0), 14),
     expect("unknown_free", 1, Some(0), 15),
     expect("known_page_raw_alloc", 0, None, usize::MAX),
@@ -128,14 +128,14 @@ const EXPECTED: &[Expected] = &[
     expect("known_own_free", 0, Some(0), 8),
     expect("known_fixed_buffer_alloc", 0, Some(0), 23),
     expect("known_fixed_buffer_free", 0, Some(0), 20),
-    // The answer, and an address for each call, which is not optimised away.
+    // The result, and an address for each call, which is not optimised away.
     expect("known_fixed_buffer_all", 0, Some(0), 6),
-    // Of the child. The mutex is called by name.
+    // The child's. The mutex is called by name.
     expect("known_thread_safe_alloc", 1, None, usize::MAX),
 ];
 
-/// M-12: the raw functions and the typed ones are the indirect call and what it needs; an allocator that
-/// is known is called directly.
+/// M-12: the raw and the typed functions are the indirect call and what it needs; a known allocator is called
+/// directly.
 #[test]
 fn calls_are_direct_where_the_allocator_is_known() {
     if let Err(why) = supported() {
@@ -160,14 +160,14 @@ fn calls_are_direct_where_the_allocator_is_known() {
             wrong.push(format!("{}:\n\t{}", expected.function, body.join("\n\t")));
         }
     }
-    // With the page allocator's code out of line, there must be a call of it.
+    // The page allocator's code is out of line, so there must be a call of it.
     let page = instructions(&assembly, "known_page_raw_alloc");
     assert!(page.iter().any(|line| is_direct(line)), "{page:#?}");
     assert!(wrong.is_empty(), "not as expected:\n{}", wrong.join("\n"));
 }
 
 #[test]
-fn instructions_are_told_apart() {
+fn instruction_kinds_are_distinguished() {
     for indirect in ["jmpq\t*(%rax)", "callq\t*8(%rsi)", "callq\t*%rax", "jmpq *24(%rax)"] {
         assert!(is_indirect(indirect) && !is_direct(indirect), "{indirect}");
     }

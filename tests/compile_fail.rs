@@ -1,10 +1,10 @@
-//! Mistakes that must not compile: each file of `tests/compile_fail` is one, named after it. Its first line
-//! has the error that the compiler must give, `error[E0505]` and so on.
+//! Misuse that must not compile: each file of `tests/compile_fail` is one case, named after it. Its first line states
+//! the error that the compiler must report, such as `error[E0505]`.
 //!
-//! The compiler's words change from release to release, its error codes do not. So the codes are compared
-//! with whatever toolchain runs the tests, and the words, which are what a user gets to read, only with
-//! the one that they were recorded with, and with the default features: others make more types, whose names
-//! are then written out. To record them anew: `TRYBUILD=overwrite cargo test --test compile_fail`.
+//! The compiler's messages change from release to release, its error codes do not. So the codes are compared with
+//! every toolchain that runs the tests. The messages, which are what a user reads, are compared only with the
+//! toolchain that they were recorded with, and with the default features, since other features add types to the
+//! messages. To record them again: `TRYBUILD=overwrite cargo test --test compile_fail`.
 
 #![cfg(all(feature = "std", not(miri)))]
 
@@ -33,7 +33,7 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
-/// FB-09, SF-04, BF-02: each mistake is refused, and for the reason that its first line says, and for no other.
+/// FB-09, SF-04, BF-02: each case is rejected with exactly the error in its first line.
 #[test]
 fn mistakes_do_not_compile() {
     // One package with a program for each case, so that one call of Cargo checks them all.
@@ -79,11 +79,11 @@ fn mistakes_do_not_compile() {
     assert_eq!(found, expected, "\n{stderr}");
 }
 
-/// What the user reads is what was recorded.
+/// The messages are those that were recorded.
 #[test]
 fn mistakes_are_explained() {
     let version = rustc_version();
-    // Past the capture of the test's output: who reads the log shall know.
+    // Bypasses output capture, so that the log shows it.
     if cfg!(feature = "allocator-api2-04") {
         let _ = writeln!(
             std::io::stderr(),

@@ -1,5 +1,5 @@
-//! A debug allocator below the `#[global_allocator]` of a process that forks while its threads allocate. The child
-//! has one thread, and no lock that another one held: it allocates, frees, and ends.
+//! A debug allocator under the `#[global_allocator]` of a process that forks while its threads allocate. The child
+//! has one thread, and no lock is held by a missing thread: it allocates, frees, and exits.
 #![cfg(all(unix, feature = "std", not(miri)))]
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::with_conf
     DebugConfig { safety: true, stack_trace_frames: 1, report, ..DebugConfig::DEFAULT },
 );
 
-/// Not even in the child is there anything to report: it knows the blocks of its parent.
+/// No reports, not even in the child: it knows the blocks of its parent.
 fn report(report: &Report) {
     REPORTS.fetch_add(1, Ordering::Relaxed);
     eprintln!("{report}");
@@ -32,11 +32,11 @@ fn report(report: &Report) {
 
 static REPORTS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: its lock allocates nothing, and its child asks the operating system.
+// SAFETY: its lock does not allocate, and its child uses the operating system.
 #[global_allocator]
 static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(DEBUG.allocator()) };
 
-/// Small blocks, large ones, and some that grow.
+/// Allocates small blocks, large ones, and some that grow.
 fn work(rounds: usize) {
     for round in 0..rounds {
         let mut map = BTreeMap::new();
@@ -48,13 +48,14 @@ fn work(rounds: usize) {
     }
 }
 
-/// Runs a function in a child process, and says whether that ended well: in so many seconds, or it hangs.
+/// Runs a function in a child process; returns whether it succeeded within the time limit, after which it counts as
+/// hanging.
 fn in_child(seconds: u32, run: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child allocates, which is what is tested, and calls nothing that other threads might have held.
+    // SAFETY: the child only allocates, which is under test, and calls nothing that another thread might have locked.
     let pid = unsafe { fork() };
     assert!(pid >= 0, "fork");
     if pid == 0 {
-        // SAFETY: as above; it ends without handlers and destructors.
+        // SAFETY: as above; it exits without handlers and destructors.
         unsafe {
             alarm(seconds);
             _exit(if run() { 0 } else { 1 });
@@ -66,7 +67,7 @@ fn in_child(seconds: u32, run: impl FnOnce() -> bool) -> bool {
     status == 0
 }
 
-/// Runs a function while threads allocate.
+/// Runs a function while other threads allocate.
 fn beside_threads(threads: usize, run: impl FnOnce()) {
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -77,7 +78,7 @@ fn beside_threads(threads: usize, run: impl FnOnce()) {
                 }
             });
         }
-        // Whatever happens in `run`, the threads end.
+        // The threads stop even if `run` panics.
         struct Done<'d>(&'d AtomicBool);
         impl Drop for Done<'_> {
             fn drop(&mut self) {
@@ -89,7 +90,7 @@ fn beside_threads(threads: usize, run: impl FnOnce()) {
     });
 }
 
-/// One test: the forks of one are forks of all.
+/// A single test, because a fork affects the whole process.
 #[test]
 fn forks_while_threads_allocate() {
     let before = vec![7_u8; 100_000];
@@ -97,7 +98,7 @@ fn forks_while_threads_allocate() {
         for n in 0..150 {
             let survives = in_child(30, || {
                 work(3);
-                // A block of the parent's is freed, and another process forks.
+                // Frees a block of the parent, and forks again.
                 let ends = n % 10 != 0
                     || in_child(30, || {
                         work(2);
@@ -105,7 +106,7 @@ fn forks_while_threads_allocate() {
                     });
                 before.iter().all(|&byte| byte == 7) && ends && REPORTS.load(Ordering::Relaxed) == 0
             });
-            assert!(survives, "fork {n}: the child hangs, or its memory is not as it was");
+            assert!(survives, "fork {n}: the child hangs, or its memory has changed");
         }
         // Threads that fork at the same time.
         thread::scope(|scope| {
@@ -127,7 +128,7 @@ fn forks_while_threads_allocate() {
     what_other_allocators_do();
 }
 
-/// As the essays say: the page and SMP allocators go on in the child, and a `ThreadSafeAllocator` whose lock was held does
+/// As documented: the page and SMP allocators work in the child, and a `ThreadSafeAllocator` whose lock was held does
 /// not.
 fn what_other_allocators_do() {
     let pages = |allocator: SyncAllocator<'_>| {
@@ -153,7 +154,7 @@ fn what_other_allocators_do() {
         is_done.store(true, Ordering::Relaxed);
     });
 
-    // A child of the lock that does not return until it is told to.
+    // A child of the lock that blocks until it is told to return.
     static STATE: AtomicUsize = AtomicUsize::new(0);
     struct Slow;
     impl zigalloc::trace::Sink for Slow {
@@ -169,7 +170,7 @@ fn what_other_allocators_do() {
         }
     }
     let logging = zigalloc::trace::LoggingAllocator::init(*PAGE_ALLOCATOR, Slow);
-    // SAFETY: the pages are for any thread, and the sink is used under the lock alone.
+    // SAFETY: the page allocator is thread-safe, and the sink is used under the lock alone.
     let locked = unsafe { ThreadSafeAllocator::from_child(logging.allocator()) };
     thread::scope(|scope| {
         scope.spawn(|| pages(locked.allocator()));

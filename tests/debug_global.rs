@@ -1,5 +1,5 @@
-//! A debug allocator below the `#[global_allocator]`: what prints its reports, and what looks up their
-//! lines, allocates with the allocator that they are about. Miri is too slow for that.
+//! A debug allocator under the `#[global_allocator]`: printing its reports and resolving their lines allocates with
+//! the allocator that they are about. Miri is too slow for that.
 #![cfg(all(feature = "std", not(miri)))]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -23,10 +23,10 @@ const CONFIG: DebugConfig =
 /// The length in bytes of all reports.
 static TEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// How many reports may still become text, which is slow, as each of many allocations has a trace.
+/// How many more reports may be formatted, which is slow, as each of many allocations has a trace.
 static TEXTS: AtomicUsize = AtomicUsize::new(3);
 
-/// Allocates: the text, what backtraces need, and a line that the test harness captures.
+/// Allocates for the text, for backtraces, and for a line that the test harness captures.
 fn report(report: &Report) {
     let is_text = TEXTS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
     if is_text.is_err() {
@@ -42,26 +42,26 @@ fn memory(ptr: *mut u8, layout: Layout) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::new(ptr).expect("a block is not null"), layout.size())
 }
 
-// SAFETY: the debug allocator keeps the contract of an allocator, which contains that of `GlobalAlloc`.
-// It does not unwind, and it does not allocate but from its child.
+// SAFETY: the debug allocator keeps the contract of an allocator, which includes that of `GlobalAlloc`. It does not
+// unwind, and allocates only from its child.
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: `GlobalAlloc`'s callers ask for more than zero bytes.
+        // SAFETY: `GlobalAlloc`'s callers request more than zero bytes.
         let memory = unsafe { self.0.allocator().raw_alloc(layout.size(), Alignment::from(layout), 0) };
         memory.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: a live block with the layout that it was allocated with, or a mistake that is found.
+        // SAFETY: a live block with the layout that it was allocated with, or an error that is detected.
         unsafe { self.0.allocator().raw_free(memory(ptr, layout), Alignment::from(layout), 0) };
     }
 }
 
-/// One test, since everything that runs in this process is part of it.
+/// A single test, since everything in this process is part of it.
 #[test]
 fn reports_of_the_global_allocator() {
     let debug = &GLOBAL.0;
-    // Threads allocate and free while leaks are searched for and told.
+    // Threads allocate and free while leaks are searched for and reported.
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
         for seed in 0..3 {
@@ -88,12 +88,12 @@ fn reports_of_the_global_allocator() {
     assert_eq!(debug.count(ReportKind::WrongLength) + debug.count(ReportKind::DoubleFree), 0);
     assert_eq!(debug.count(ReportKind::InvalidFree) + debug.count(ReportKind::Overrun), 0);
 
-    // Misuse, with text and all.
+    // Misuse, with formatted reports.
     TEXTS.store(2, Ordering::Relaxed);
     let layout = Layout::array::<u8>(100).unwrap();
-    // Not by way of the standard library, whose calls the compiler knows and may leave out. The neighbours
-    // keep the page: else the text of the first report could get a new page in its place.
-    // SAFETY: the lengths are not zero; what is wrong is found.
+    // Not through the standard library, whose calls the compiler knows and may omit. The neighbours keep the page, or
+    // else the text of the first report could get a new page in its place.
+    // SAFETY: the lengths are not zero; errors are detected.
     unsafe {
         let [before, block, after] = std::array::from_fn(|_| GLOBAL.alloc(layout));
         GLOBAL.dealloc(block, Layout::array::<u8>(99).unwrap());
@@ -105,7 +105,7 @@ fn reports_of_the_global_allocator() {
     assert_eq!(debug.count(ReportKind::DoubleFree) + debug.count(ReportKind::InvalidFree), 1);
     assert!(TEXT.load(Ordering::Relaxed) > 100);
 
-    // A leak that is one.
+    // An actual leak.
     let before = debug.count(ReportKind::Leak);
     std::mem::forget(std::hint::black_box(Box::new([0_u8; 12_345])));
     assert!(debug.detect_leaks() > 0 && debug.count(ReportKind::Leak) > before);

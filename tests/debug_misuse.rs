@@ -1,10 +1,9 @@
-//! Mistakes in child processes, and what the debug allocator says about each: the right thing, and the
-//! line of the program that it happened on.
+//! Misuse in child processes, and the debug allocator's report of each: the right kind, and the line of the program
+//! where it happened.
 //!
-//! A child prints the line of its mistake, and the address, before it makes it; the rest is the report
-//! on its standard error stream. `cargo test --features backtrace --test debug_misuse -- --nocapture`
-//! shows the table. Without that feature a report has numbers where it would have lines, so only kind
-//! and address are compared. Miri starts no processes.
+//! A child prints the line and the address of its error before it makes it; the rest is the report on its standard
+//! error stream. `cargo test --features backtrace --test debug_misuse -- --nocapture` prints the table. Without that
+//! feature a report has numbers in place of lines, so only kind and address are compared. Miri starts no processes.
 #![cfg(all(feature = "std", not(miri)))]
 
 use std::process::Output;
@@ -14,12 +13,12 @@ use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
 use zigalloc::{SyncAllocator, return_address};
 use zigalloc_support::this_program;
 
-/// What a program would use, in release builds too.
+/// A configuration for programs, also in release builds.
 const CONFIG: DebugConfig = DebugConfig { safety: true, stack_trace_frames: 6, ..DebugConfig::DEFAULT };
 
 type Debug = DebugAllocator<SyncAllocator<'static>>;
 
-/// A name, a mistake, what the report begins with, and which of its traces has the line of the mistake.
+/// A name, a misuse, the start of its report, and the trace that has its line.
 type Mistake = (&'static str, fn(&Debug), &'static str, &'static str);
 
 const MISTAKES: [Mistake; 16] = [
@@ -41,14 +40,14 @@ const MISTAKES: [Mistake; 16] = [
     ("leak", leak, "leak", "allocation"),
 ];
 
-/// Does something, and says before on which line and to which address.
+/// Runs some code after printing its line and an address.
 macro_rules! mistake {
     ($memory:expr, $what:expr) => {{
         println!("\nline {}", line!());
         println!("address {:#x}", $memory.cast::<u8>().addr());
         #[allow(unused_unsafe)]
-        // SAFETY: it is not safe; the allocator finds that out before anything happens, or the memory
-        // that is touched is memory that the test has.
+        // SAFETY: none; the allocator detects the error before it does anything, or the memory accessed is this
+        // test's.
         unsafe {
             $what
         }
@@ -62,7 +61,7 @@ fn bytes(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
 fn double_free_small(debug: &Debug) {
     let a = debug.allocator();
     let (memory, _neighbour) = (a.alloc::<u8>(24).unwrap(), a.alloc::<u8>(24).unwrap());
-    // SAFETY: the first free is in order.
+    // SAFETY: the first free is valid.
     unsafe { a.free(memory) };
     mistake!(memory, a.free(memory));
 }
@@ -70,7 +69,7 @@ fn double_free_small(debug: &Debug) {
 fn double_free_large(debug: &Debug) {
     let a = debug.allocator();
     let memory = a.create::<[u8; 50_000]>().unwrap();
-    // SAFETY: the first is in order.
+    // SAFETY: the first free is valid.
     unsafe { a.destroy(memory) };
     mistake!(memory, a.destroy(memory));
 }
@@ -78,18 +77,18 @@ fn double_free_large(debug: &Debug) {
 fn double_free_page_gone(debug: &Debug) {
     let a = debug.allocator();
     let memory = a.create::<u64>().unwrap();
-    // SAFETY: the first is in order.
+    // SAFETY: the first free is valid.
     unsafe { a.destroy(memory) };
     mistake!(memory, a.destroy(memory));
 }
 
-/// `free` fills the slice before the allocator can say anything, so the memory has to be there.
+/// `free` fills the slice before the allocator can detect anything, so the memory must still be mapped.
 fn double_free_quarantine(_: &Debug) {
     let config = DebugConfig { quarantine: 1 << 20, ..CONFIG };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     let a = debug.allocator();
     let memory = a.alloc::<u8>(50_000).unwrap();
-    // SAFETY: the first free is in order.
+    // SAFETY: the first free is valid.
     unsafe { a.free(memory) };
     mistake!(memory, a.free(memory));
 }
@@ -128,10 +127,10 @@ fn foreign_pointer(debug: &Debug) {
 fn inner_pointer(debug: &Debug) {
     let a = debug.allocator();
     let memory = a.alloc::<u64>(10).unwrap();
-    // SAFETY: inside of the block.
+    // SAFETY: inside the block.
     let inner = unsafe { memory.cast::<u64>().add(1) };
     mistake!(inner, a.destroy(inner));
-    // SAFETY: that did nothing.
+    // SAFETY: the call above had no effect.
     unsafe { a.free(memory) };
 }
 
@@ -140,14 +139,14 @@ fn block_of_another(debug: &Debug) {
     let other = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
     let memory = other.allocator().alloc::<u32>(8).unwrap();
     mistake!(memory, a.free(memory));
-    // SAFETY: that did nothing.
+    // SAFETY: the call above had no effect.
     unsafe { other.allocator().free(memory) };
 }
 
 fn resize_after_free(debug: &Debug) {
     let a = debug.allocator();
     let memory = a.alloc::<u8>(24).unwrap();
-    // SAFETY: the free is in order.
+    // SAFETY: the free is valid.
     unsafe { a.free(memory) };
     mistake!(memory, assert!(!a.resize(memory, 20)));
 }
@@ -155,16 +154,16 @@ fn resize_after_free(debug: &Debug) {
 fn remap_after_free(debug: &Debug) {
     let a = debug.allocator();
     let memory = a.alloc::<u8>(50_000).unwrap();
-    // SAFETY: the free is in order.
+    // SAFETY: the free is valid.
     unsafe { a.free(memory) };
     mistake!(memory, assert!(a.remap(memory, 60_000).is_none()));
 }
 
-/// The write itself is nobody's business; the next call with the block finds it.
+/// The write itself is not detected; the next call on the block is.
 fn overrun(debug: &Debug) {
     let a = debug.allocator();
     let memory = a.alloc::<u8>(20).unwrap();
-    // SAFETY: it is a mistake, but the block's slot has 32 bytes.
+    // SAFETY: an error, but the block's slot has 32 bytes.
     unsafe { memory.cast::<u8>().add(20).write(b'\0') };
     mistake!(memory, a.free(memory));
 }
@@ -173,7 +172,7 @@ fn corruption(_: &Debug) {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { page_size: 4096, ..CONFIG });
     let a = debug.allocator();
     let memory = a.alloc::<u8>(24).unwrap();
-    // SAFETY: it is a mistake, but the page has so many bytes.
+    // SAFETY: an error, but the page has that many bytes.
     unsafe { memory.cast::<u8>().write_bytes(b'A', 4096) };
     mistake!(memory, a.free(memory));
 }
@@ -197,19 +196,19 @@ fn run(name: &str) -> Output {
         .unwrap()
 }
 
-/// The text behind `key` in a line of the child.
+/// Returns the text after `key` in the child's output.
 fn value<'t>(text: &'t str, key: &str) -> &'t str {
     let line = text.lines().find_map(|line| line.strip_prefix(key));
     line.unwrap_or_else(|| panic!("{key:?} is not in:\n{text}"))
 }
 
-/// The first line below `title:` in a report.
+/// Returns the first line below `title:` in a report.
 fn first_of<'t>(report: &'t str, title: &str) -> &'t str {
     let mut lines = report.lines().map(str::trim).skip_while(|line| *line != format!("{title}:"));
     lines.nth(1).unwrap_or_else(|| panic!("{title:?} is not in:\n{report}"))
 }
 
-/// DA-14, DA-16, DA-30, DA-31, DA-32, DA-33, DA-34, DA-35, DA-36, DA-37, DA-38: in processes of their own.
+/// DA-14, DA-16, DA-30, DA-31, DA-32, DA-33, DA-34, DA-35, DA-36, DA-37, DA-38: each in a separate process.
 #[test]
 fn every_mistake_is_reported_on_its_line() {
     if let Ok(name) = std::env::var(CASE) {
@@ -218,7 +217,7 @@ fn every_mistake_is_reported_on_its_line() {
         mistake(&debug);
         return;
     }
-    // Where there is a return address, the feature, and something to resolve it with.
+    // Where there is a return address, the feature, and a way to resolve it.
     let has_lines = cfg!(feature = "backtrace") && return_address() != 0;
     println!("{:38}{:20}{:>8}  what the report names", "mistake", "reported as", "line");
     for (name, _, kind, title) in MISTAKES {

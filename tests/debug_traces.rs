@@ -1,5 +1,5 @@
-//! The traces of a debug allocator that is the `#[global_allocator]`: they begin with the program's line, although the
-//! standard library stands between it and the allocator, and what looks up the symbols allocates with that allocator.
+//! The traces of a debug allocator that is the `#[global_allocator]`: they start with the program's line, although
+//! the standard library is between it and the allocator, and resolving the symbols allocates with that allocator.
 #![cfg(all(feature = "std", feature = "backtrace", not(miri), target_os = "linux"))]
 
 use std::collections::HashMap;
@@ -22,11 +22,11 @@ static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::with_conf
     },
 );
 
-// SAFETY: its lock allocates nothing, and its child asks the operating system.
+// SAFETY: its lock does not allocate, and its child uses the operating system.
 #[global_allocator]
 static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(DEBUG.allocator()) };
 
-/// The lengths that this test leaks, and no one else.
+/// The lengths that only this test leaks.
 const LENGTHS: [usize; 3] = [12_345, 54_321, 77 * 1024];
 
 static TEXTS: Mutex<Vec<(Report, String)>> = Mutex::new(Vec::new());
@@ -68,7 +68,7 @@ fn line(mark: &str) -> String {
 }
 
 #[test]
-fn the_programs_line_comes_first() {
+fn programs_line_comes_first() {
     leaks_vectors();
     leaks_a_string();
     leaks_a_map();
@@ -86,17 +86,17 @@ fn the_programs_line_comes_first() {
         for skipped in ["__rust_alloc", " alloc::", " core::", " std::", " zigalloc::", "hashbrown"] {
             assert!(!text.contains(skipped), "{skipped} is in:\n{text}");
         }
-        assert!(text.contains("the_programs_line_comes_first"), "the caller is a frame, too:\n{text}");
+        assert!(text.contains("programs_line_comes_first"), "the caller is a frame, too:\n{text}");
         report.count
     };
     assert_eq!(first("leaks_vectors", "VECTORS"), 3, "one place is one report");
     assert_eq!(first("leaks_a_string", "STRING"), 1);
     assert_eq!(first("leaks_a_map", "MAP"), 1);
 
-    // A mistake that is found in a call is told in the middle of it, by what allocates.
+    // An error detected in a call is reported during it, by code that allocates.
     let (mistakes, layout) =
         (DEBUG.count(ReportKind::WrongLength), std::alloc::Layout::array::<u8>(100).unwrap());
-    // SAFETY: the length is wrong, which the allocator finds; not by way of the standard library, whose calls the
+    // SAFETY: the length is wrong, which the allocator detects; not through the standard library, whose calls the
     // compiler knows.
     unsafe {
         let block = std::alloc::GlobalAlloc::alloc(&GLOBAL, layout);

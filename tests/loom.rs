@@ -1,14 +1,13 @@
-//! Models of the shared arena: loom runs every interleaving of the threads, with every result that
-//! the orders of memory allow.
+//! Models of the shared arena: loom runs every interleaving of the threads, with every result that the memory
+//! orderings allow.
 //!
 //!     .ci/check --only loom
 //!
-//! which is `RUSTFLAGS="--cfg loom" cargo test --profile loom --test loom`, in a directory of its own.
+//! which is `RUSTFLAGS="--cfg loom" cargo test --profile loom --test loom`, in a separate directory.
 //!
-//! Blocks are not written to but *touched*: each eight bytes of the child's memory have a cell of
-//! loom's, which reports two uses that are not ordered, and thereby two owners at one time. The child
-//! touches what it gives out too. It is a bump allocator whose own atomics order nothing, so that the
-//! arena cannot borrow order from it.
+//! Blocks are not written to but *touched*: each eight bytes of the child's memory have a loom cell, which reports
+//! two unordered uses, and so two owners at a time. The child also touches what it hands out. It is a bump allocator
+//! with relaxed atomics, so that the arena cannot rely on its ordering.
 
 #![cfg(loom)]
 
@@ -25,15 +24,15 @@ const WORDS: usize = 256;
 
 struct Child {
     memory: Box<[std::cell::UnsafeCell<u64>; WORDS]>,
-    /// Who uses a word now.
+    /// The current user of each word.
     uses: Vec<UnsafeCell<()>>,
     end: AtomicUsize,
-    /// Offset and length of the live blocks. A lock that loom does not know of, so it orders nothing.
+    /// Offset and length of the live blocks, under a lock that loom does not know, so it orders nothing.
     blocks: std::sync::Mutex<Vec<(usize, usize)>>,
     grants: Grants,
 }
 
-/// What the child says yes to.
+/// The requests that the child grants.
 #[derive(Clone, Copy, PartialEq)]
 enum Grants {
     NewBlocks,
@@ -42,7 +41,7 @@ enum Grants {
     GrowthOnly,
 }
 
-// SAFETY: loom watches over `uses`, and of the memory itself only the arena's headers are accessed.
+// SAFETY: loom checks `uses`, and only the arena's headers in the memory itself are accessed.
 unsafe impl Sync for Child {}
 
 impl Child {
@@ -68,14 +67,14 @@ impl Child {
         self.memory.as_ptr().cast_mut().cast()
     }
 
-    /// A use of the bytes from one offset to another.
+    /// Uses the bytes from one offset to another.
     fn touch(&self, from: usize, to: usize) {
         for word in from / WORD..to.div_ceil(WORD) {
             self.uses[word].with_mut(|_| ());
         }
     }
 
-    /// A block is replaced by another one of the same offset, or by none, and must have been live.
+    /// Replaces a live block by another one at the same offset, or by none.
     fn replace(&self, old: (usize, usize), new_len: Option<usize>) {
         let mut blocks = self.blocks.lock().expect("no panic");
         let index = blocks.iter().position(|&block| block == old).expect("offset and length of a live block");
@@ -104,7 +103,7 @@ impl Child {
             }
             if this.claim(end, end + len.next_multiple_of(WORD)) {
                 this.blocks.lock().expect("no panic").push((end, len));
-                // SAFETY: within the memory.
+                // SAFETY: inside the memory.
                 return NonNull::new(unsafe { this.start().add(end) });
             }
         }
@@ -138,7 +137,7 @@ impl Child {
     }
 }
 
-/// The arena and its child, as every thread sees them.
+/// The arena and its child, as shared by the threads.
 #[derive(Clone, Copy)]
 struct Shared {
     child: &'static Child,
@@ -154,7 +153,7 @@ impl Shared {
         self.child.touch(block.0, block.0 + block.1);
     }
 
-    /// Takes `words` words and uses them.
+    /// Allocates `words` words and uses them.
     fn try_alloc(self, words: usize) -> Option<Block> {
         let len = words * WORD;
         // SAFETY: the length is not zero.
@@ -169,7 +168,7 @@ impl Shared {
     }
 
     fn memory(self, block: Block) -> NonNull<[u8]> {
-        // SAFETY: within the memory.
+        // SAFETY: inside the memory.
         let memory = NonNull::new(unsafe { self.child.start().add(block.0) }).expect("not null");
         NonNull::slice_from_raw_parts(memory, block.1)
     }
@@ -185,7 +184,7 @@ impl Shared {
         })
     }
 
-    /// Uses the block for the last time.
+    /// Uses the block for the last time, and frees it.
     fn free(self, block: Block) {
         self.touch(block);
         // SAFETY: a live block, not used afterwards.
@@ -193,12 +192,11 @@ impl Shared {
     }
 }
 
-/// What a thread does with the blocks that were prepared. It returns those that are live at the end.
+/// A thread's program on the prepared blocks. It returns those that are still live.
 type Program<const N: usize> = fn(Shared, [Block; N]) -> Vec<Block>;
 
-/// Runs `prepare` in one thread, then all of `programs` at once, each with what `prepare` returned, and
-/// touches at the end what they have left. Loom switches threads at most `preemptions` times where they
-/// do not wait.
+/// Runs `prepare` on one thread, then all of `programs` at once, each with the result of `prepare`, and finally
+/// touches the remaining blocks. Loom preempts threads at most `preemptions` times.
 fn model<const N: usize>(
     grants: Grants,
     preemptions: usize,
@@ -250,40 +248,40 @@ fn full_node(shared: Shared) -> [Block; 0] {
     }
 }
 
-/// Two threads find an empty arena. One node becomes the first, the other one goes to the free list.
+/// Two threads find an empty arena. One node becomes the first, the other goes to the free list.
 #[test]
-fn two_first_nodes() {
+fn two_threads_create_the_first_node() {
     let program: Program<0> = |shared, []| vec![shared.alloc(1)];
     model(Grants::NewBlocks, 4, nothing, vec![program, program]);
 }
 
-/// Two threads find an empty arena, then each needs more than is left of the first node, so that they
-/// steal the free list, put it back, and push nodes from it and new ones.
+/// Two threads find an empty arena, then each needs more than is left of the first node, so they take the free list,
+/// put it back, and push nodes from it and new ones.
 #[test]
 fn two_threads_and_the_free_list() {
     let program: Program<0> = |shared, []| vec![shared.alloc(6), shared.alloc(5), shared.alloc(4)];
     model(Grants::NewBlocks, 2, nothing, vec![program, program]);
 }
 
-/// Three threads, one request each, so that two nodes are in the free list.
+/// Three threads with one request each, so that two nodes are in the free list.
 #[test]
-fn three_first_nodes() {
+fn three_threads_create_the_first_node() {
     let program: Program<0> = |shared, []| vec![shared.alloc(2)];
     model(Grants::NewBlocks, 2, nothing, vec![program, program, program]);
 }
 
-/// Two threads ask for more than the node has. The child grows it, and touches the new bytes: their
-/// new owners come after that.
+/// Two threads request more than the node has. The child grows it and touches the new bytes, before their new owners
+/// do.
 #[test]
 fn two_threads_and_a_node_that_grows() {
     let program: Program<0> = |shared, []| vec![shared.alloc(8), shared.alloc(1)];
     model(Grants::NewBlocksAndGrowth, 3, full_node, vec![program, program]);
 }
 
-/// One thread grows the node but loses the race for the room; the other one, whose first request was
-/// refused, finds it, and has nothing but the node's size to tell it that the child is done.
+/// One thread grows the node but loses the race for the room. The other one, whose first request was refused, finds
+/// it, and only the node's size tells it that the child is done.
 #[test]
-fn room_that_another_thread_has_made() {
+fn room_made_by_another_thread_is_used() {
     let grows: Program<0> = |shared, []| shared.try_alloc(8).into_iter().collect();
     let finds: Program<0> =
         |shared, []| [shared.try_alloc(1), shared.try_alloc(1)].into_iter().flatten().collect();
@@ -292,14 +290,14 @@ fn room_that_another_thread_has_made() {
 
 /// The same, but the room is too small for the other one's second request, which grows it once more.
 #[test]
-fn growing_what_another_thread_has_grown() {
+fn node_grown_by_another_thread_grows_again() {
     let grows: Program<0> = |shared, []| shared.try_alloc(8).into_iter().collect();
     let grows_too: Program<0> =
         |shared, []| [shared.try_alloc(1), shared.try_alloc(5)].into_iter().flatten().collect();
     model(Grants::GrowthOnly, 3, full_node, vec![grows, grows_too]);
 }
 
-/// A thread grows the node over bytes that another one has got by growing it, and freed.
+/// A thread grows the node over bytes that another one got by growing it, and freed.
 #[test]
 fn growing_over_freed_bytes() {
     let grows: Program<0> = |shared, []| vec![shared.alloc(8)];
@@ -311,7 +309,7 @@ fn growing_over_freed_bytes() {
     model(Grants::NewBlocksAndGrowth, 3, full_node, vec![grows, frees]);
 }
 
-/// One thread frees the last block, the other one allocates, and may get the same bytes.
+/// One thread frees the last block; the other one allocates, and may get the same bytes.
 #[test]
 fn freed_bytes_are_handed_over() {
     let frees: Program<1> = |shared, [block]| {
@@ -322,7 +320,7 @@ fn freed_bytes_are_handed_over() {
     model(Grants::NewBlocks, 4, |shared| [shared.alloc(2)], vec![frees, allocates]);
 }
 
-/// One thread shrinks and grows the last block while the other one allocates and frees behind it.
+/// One thread shrinks and grows the last block while the other one allocates and frees after it.
 #[test]
 fn resize_against_alloc() {
     let resizes: Program<1> = |shared, [block]| {
@@ -337,7 +335,7 @@ fn resize_against_alloc() {
     model(Grants::NewBlocks, 3, |shared| [shared.alloc(3)], vec![resizes, allocates]);
 }
 
-/// The last block is freed by one thread, while the owner of the block before it grows into its bytes.
+/// One thread frees the last block while the owner of the block before it grows into its bytes.
 #[test]
 fn growing_into_freed_bytes() {
     let frees: Program<2> = |shared, [_, last]| {

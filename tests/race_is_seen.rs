@@ -1,12 +1,12 @@
-//! That Miri is silent about threads in the other tests means something only if it speaks up where a lock is
-//! missing. So this runs `tests/miri_race/racy.rs` in Miri, with and without the mistakes.
+//! That Miri reports no race in the other tests is meaningful only if it reports one where a lock is missing. So this
+//! runs `tests/miri_race/racy.rs` in Miri, with and without the errors.
 
 #![cfg(not(miri))]
 
 use std::io::Write;
 use std::process::{Command, Output};
 
-/// Runs a command of the nightly toolchain (the one that `ZIGALLOC_NIGHTLY` names), whatever toolchain runs this test.
+/// Runs a command of the nightly toolchain (named by `ZIGALLOC_NIGHTLY`), whatever toolchain runs this test.
 fn nightly(args: &[&str]) -> std::io::Result<Output> {
     let mut command = Command::new("rustup");
     for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
@@ -20,15 +20,15 @@ fn nightly(args: &[&str]) -> std::io::Result<Output> {
         .output()
 }
 
-/// TS-01, FB-09: without the lock, with two locks around one child, and with both flavours of a fixed buffer
-/// at once there is a data race, and with one lock there is none.
+/// TS-01, FB-09: there is a data race without the lock, with two locks around one child, and with both flavours of a
+/// fixed buffer at once; with one lock there is none.
 #[test]
-fn a_missing_lock_is_reported() {
+fn missing_lock_is_reported() {
     if !nightly(&["--version"]).is_ok_and(|output| output.status.success()) {
-        // Past the capture of the test's output: who reads the log shall know.
+        // Bypasses output capture, so that the log shows it.
         let _ = writeln!(
             std::io::stderr(),
-            "SKIPPED a_missing_lock_is_reported: there is no Miri \
+            "SKIPPED missing_lock_is_reported: there is no Miri \
              (rustup component add miri rust-src --toolchain nightly)"
         );
         return;

@@ -4,7 +4,7 @@ pub fn build(b: *std.Build) void {
     const target = b.standardTargetOptions(.{});
     const optimize = b.standardOptimizeOption(.{});
 
-    // What `dependency.module("zigalloc")` finds.
+    // The module that `dependency.module("zigalloc")` returns.
     const module = b.addModule("zigalloc", .{
         .root_source_file = b.path("src/zigalloc.zig"),
         .target = target,

@@ -14,7 +14,7 @@ use crate::pairs::{Pairs, time};
 
 const BLOCKS: usize = 1000;
 
-/// The same lengths for everybody: 8 to 256 bytes.
+/// The lengths for both sides: 8 to 256 bytes.
 fn lengths() -> Vec<usize> {
     let mut random = Random::new(1);
     (0..BLOCKS).map(|_| random.within(8..=256)).collect()

@@ -1,6 +1,6 @@
-//! The debug allocator, with and without traces, beside its child alone: what finding mistakes costs.
+//! The debug allocator, with and without traces, compared with its child alone: the cost of finding mistakes.
 //!
-//! With the feature `backtrace` a trace has six addresses; without it one, the caller's.
+//! With the feature `backtrace`, a trace has six addresses; without it, only the caller's.
 
 use std::hint::black_box;
 use std::ptr::NonNull;
@@ -17,7 +17,7 @@ const FRAMES: usize = if cfg!(feature = "backtrace") { 6 } else { 1 };
 fn alloc(handle: SyncAllocator<'_>, len: usize) -> NonNull<[u8]> {
     // SAFETY: the length is not zero.
     let memory = unsafe { handle.raw_alloc(black_box(len), Alignment::_8, return_address()) };
-    NonNull::slice_from_raw_parts(memory.expect("there is memory"), len)
+    NonNull::slice_from_raw_parts(memory.expect("enough memory"), len)
 }
 
 #[inline(always)]
@@ -32,7 +32,7 @@ pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
             let config = DebugConfig { safety: true, stack_trace_frames: frames, ..DebugConfig::DEFAULT };
             let debug = DebugAllocator::with_config(C_ALLOCATOR, config);
             let (ours, theirs) = (black_box(debug.allocator()), black_box(C_ALLOCATOR));
-            // Or else each free of a small block is that of a page.
+            // Without this, each free of a small block would also free its page.
             let neighbour = alloc(ours, len);
             let traces = match frames {
                 0 => "no traces".to_owned(),

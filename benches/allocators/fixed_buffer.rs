@@ -1,4 +1,4 @@
-//! The fixed buffer: one block allocated and freed.
+//! The fixed buffer: allocates and frees one block.
 
 use std::alloc::Layout;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use zigalloc::{Alignment, Allocator};
 use crate::pairs::{Pairs, time};
 
 fn alloc_and_free(allocator: Allocator<'_>, len: usize, alignment: Alignment) {
-    // SAFETY: the length is not zero; what is freed was allocated in the line before.
+    // SAFETY: the length is not zero; the freed block was allocated in the line above.
     unsafe {
         let memory = allocator.raw_alloc(len, alignment, 0).expect("the buffer has room for one block");
         let memory = black_box(memory);
@@ -33,7 +33,7 @@ pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
         time(n, || {
             let layout = black_box(layout);
             let memory = black_box(dynamic.allocate(layout).expect("the chunk has room").cast());
-            // SAFETY: allocated in the line before.
+            // SAFETY: allocated in the line above.
             unsafe { dynamic.deallocate(memory, layout) };
         })
     };

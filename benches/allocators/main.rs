@@ -1,9 +1,9 @@
-//! `cargo bench`: each allocator beside a peer, in pairs.
+//! `cargo bench`: compares each allocator with a similar one, in pairs.
 //!
-//! A machine's speed drifts, so two numbers from different minutes say little. Each sample of a row
-//! runs ours and the peer one after the other on the same work and keeps the ratio of the two; the
-//! line printed for a row is the median of these ratios (below 1: ours is faster) with its quartiles.
-//! Criterion chooses the number of iterations and draws its own statistics for ours.
+//! A machine's speed drifts, so times measured minutes apart cannot be compared. Each sample of a row
+//! runs our allocator and the other one after the other on the same work and records the ratio of their
+//! times. The line printed for a row has the median of these ratios (below 1: ours is faster) and the
+//! quartiles. Criterion chooses the number of iterations and computes its own statistics for ours.
 
 mod arena;
 mod debug;

@@ -1,4 +1,4 @@
-//! Rows of two contenders, measured in turn.
+//! Rows that compare two allocators, measured alternately.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
-    /// A row: `ours` and `theirs` each do the row's work `iterations` times and say how long it took.
+    /// Measures a row: `ours` and `theirs` each do the row's work `iterations` times and return the time.
     pub(crate) fn row(
         &mut self,
         criterion: &mut Criterion,
@@ -23,7 +23,7 @@ impl Pairs {
         let mut ours_first = false;
         criterion.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
-                // Who goes first changes with each sample.
+                // Alternate which side goes first.
                 ours_first = !ours_first;
                 let (our_time, their_time) = if ours_first {
                     let our_time = ours(iterations);
@@ -32,7 +32,7 @@ impl Pairs {
                     let their_time = theirs(iterations);
                     (ours(iterations), their_time)
                 };
-                // A sample of a few microseconds is mostly noise.
+                // Samples of a few microseconds are mostly noise.
                 if their_time > Duration::from_micros(100) {
                     ratios.push(our_time.as_secs_f64() / their_time.as_secs_f64());
                 }
@@ -70,11 +70,11 @@ pub(crate) fn time(iterations: u64, mut work: impl FnMut()) -> Duration {
     start.elapsed()
 }
 
-/// The time that `threads` threads take, from the first one's begin to the last one's end, for
-/// `iterations` calls each of the work that `worker` makes.
+/// The time from when the first of `threads` threads starts until the last one ends, with `iterations`
+/// calls in each thread of the work that `worker` makes.
 ///
-/// Each thread looks at the clock itself: one that only waits for the others would begin to measure when
-/// it gets a processor, which may be when they are done.
+/// Each thread reads the clock itself: a thread that only waits for the others starts measuring when it
+/// is scheduled, which may be after they have finished.
 pub(crate) fn time_threads<W: FnMut()>(
     threads: usize,
     iterations: u64,
@@ -105,12 +105,12 @@ pub(crate) fn time_threads<W: FnMut()>(
     })
 }
 
-/// Binds this thread to one of the processors that the program may use, the next one for each `n`.
-/// Where the system puts two threads of a short sample on one processor, they never meet; and whether it
-/// does changes from sample to sample.
+/// Binds this thread to one of the processors that the program may use, a different one for each `n`.
+/// If the system schedules two threads of a short sample on one processor, they never contend, and
+/// whether it does so varies between samples.
 #[cfg(target_os = "linux")]
 fn stay_on_processor(n: usize) {
-    // SAFETY: a set is plain bits; both calls get its true size, and are about this thread.
+    // SAFETY: a set is plain bits; both calls get its correct size, and affect only this thread.
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
         if libc::sched_getaffinity(0, size_of_val(&allowed), &mut allowed) != 0 {
@@ -120,7 +120,7 @@ fn stay_on_processor(n: usize) {
             (0..libc::CPU_SETSIZE as usize).filter(|&cpu| libc::CPU_ISSET(cpu, &allowed)).collect();
         let mut one: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(processors[n % processors.len()], &mut one);
-        // If it is refused, the sample is as good as without it.
+        // If this fails, the sample is taken without binding.
         libc::sched_setaffinity(0, size_of_val(&one), &one);
     }
 }

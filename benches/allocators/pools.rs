@@ -1,16 +1,16 @@
-//! The memory pool beside allocators for anything: the same items, made and given back.
+//! The memory pool compared with general-purpose allocators: the same items are created and destroyed.
 //!
-//! The smp allocator is there twice: through a handle that the compiler does not know, as a function that
-//! takes an allocator has it, and by name, when it is compiled into the loop as the pool is.
+//! The smp allocator appears twice: through a handle that the compiler does not know, as in a function
+//! that takes an allocator, and by name, so that it is inlined into the loop like the pool.
 //!
 //! # What the rows measure
 //!
-//! One item, made and given back at once, is the instructions alone. With a thousand, two things more are
-//! in the time of both sides. One is the loop, with its array and its index: two rows have the loop alone
-//! beside the smp allocator, so that it can be subtracted. The other is that the free items of both are a
-//! list whose links are in the items: an item cannot be taken before the link of the last one has been
-//! read, which is a load from the first-level cache each, in whichever order they came back. So
-//! `create` takes as long in both, and what the pool can save is in `destroy`.
+//! The rows with one item, destroyed immediately, measure only the instructions. With a thousand items,
+//! the times of both sides include two more costs. One is the loop with its array and index: two rows
+//! compare the loop alone with the smp allocator, so that it can be subtracted. The other is the free list,
+//! whose links are in the items: taking an item requires reading the link of the previous one, a load from
+//! the first-level cache each time, in whatever order the items were freed. So `create` takes equally long
+//! in both, and the pool can save time only in `destroy`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -23,17 +23,17 @@ use zigalloc::{Allocator, SyncAllocator};
 
 use crate::pairs::{Pairs, time};
 
-/// What is made. The smp allocator has a class of just this size.
+/// The type of the items. The smp allocator has a size class of exactly this size.
 type Item = [u64; 4];
 
-/// How many items the rows with many have at once.
+/// The number of live items in the rows with many items.
 const LIVE: usize = 1000;
 
-/// Where items come from.
+/// A source of items.
 trait Items {
     fn create(&self) -> NonNull<Item>;
     /// # Safety
-    /// `item` is live and from here.
+    /// `item` must be a live item of this source.
     unsafe fn destroy(&self, item: NonNull<Item>);
 }
 
@@ -42,26 +42,26 @@ type Pool = MemoryPool<Item, SyncAllocator<'static>>;
 impl Items for Pool {
     #[inline(always)]
     fn create(&self) -> NonNull<Item> {
-        Pool::create(self).expect("there is memory")
+        Pool::create(self).expect("enough memory")
     }
 
     #[inline(always)]
     unsafe fn destroy(&self, item: NonNull<Item>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live item of this source, by our caller.
         unsafe { Pool::destroy(self, item) };
     }
 }
 
-/// A handle that is known at run time.
+/// A handle that is known only at run time.
 impl Items for Allocator<'_> {
     #[inline(always)]
     fn create(&self) -> NonNull<Item> {
-        Allocator::create(*self).expect("there is memory")
+        Allocator::create(*self).expect("enough memory")
     }
 
     #[inline(always)]
     unsafe fn destroy(&self, item: NonNull<Item>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live item of this source, by our caller.
         unsafe { Allocator::destroy(*self, item) };
     }
 }
@@ -72,12 +72,12 @@ struct Smp;
 impl Items for Smp {
     #[inline(always)]
     fn create(&self) -> NonNull<Item> {
-        SMP_ALLOCATOR.create().expect("there is memory")
+        SMP_ALLOCATOR.create().expect("enough memory")
     }
 
     #[inline(always)]
     unsafe fn destroy(&self, item: NonNull<Item>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live item of this source, by our caller.
         unsafe { SMP_ALLOCATOR.destroy(item) };
     }
 }
@@ -87,17 +87,17 @@ impl Items for System {
     fn create(&self) -> NonNull<Item> {
         // SAFETY: the size is not zero.
         let item = unsafe { self.alloc(Layout::new::<Item>()) };
-        NonNull::new(item.cast()).expect("there is memory")
+        NonNull::new(item.cast()).expect("enough memory")
     }
 
     #[inline(always)]
     unsafe fn destroy(&self, item: NonNull<Item>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live item of this source, by our caller.
         unsafe { self.dealloc(item.as_ptr().cast(), Layout::new::<Item>()) };
     }
 }
 
-/// Nothing: what is left is the loop.
+/// Allocates nothing, to measure the loop alone.
 struct Loop;
 
 impl Items for Loop {
@@ -120,19 +120,19 @@ fn one(items: &impl Items, n: u64) -> Duration {
     })
 }
 
-/// Steps through a thousand items, in an order that is not that of the addresses. It has no factor in common
-/// with 1,000, so each comes once.
+/// The step through a thousand items, in an order different from that of the addresses. It is coprime to
+/// 1,000, so each item is visited once.
 const MIXED: usize = 377;
 const IN_ORDER: usize = 1;
 
-/// Makes many and gives them all back, each time the one that is `STEP` further.
+/// Creates many items and destroys them all, moving on by `STEP` each time.
 fn many<const STEP: usize>(items: &impl Items, n: u64) -> Duration {
     let mut live = [NonNull::dangling(); LIVE];
     time(n, || {
         live.fill_with(|| items.create());
         black_box(&mut live);
         for index in 0..LIVE {
-            // SAFETY: a live item; each comes once.
+            // SAFETY: a live item; each is destroyed once.
             unsafe { items.destroy(live[index * STEP % LIVE]) };
         }
     })

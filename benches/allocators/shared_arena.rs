@@ -1,6 +1,6 @@
-//! The lock-free arena beside a lock around the other arena, with 1, 2 and 4 threads.
+//! The lock-free arena compared with a lock around the single-threaded arena, with 1, 2 and 4 threads.
 //!
-//! Both keep their memory over resets, so that after the first samples no row measures the child.
+//! Both keep their memory across resets, so that after the first samples no row measures the child.
 
 use std::hint::black_box;
 use std::ptr::NonNull;
@@ -17,19 +17,19 @@ const BLOCK: usize = 64;
 fn only_alloc(handle: SyncAllocator<'_>) -> impl FnMut() {
     move || {
         // SAFETY: the length is not zero.
-        black_box(unsafe { handle.raw_alloc(black_box(BLOCK), Alignment::_8, 0) }.expect("room"));
+        black_box(unsafe { handle.raw_alloc(black_box(BLOCK), Alignment::_8, 0) }.expect("enough room"));
     }
 }
 
-/// Allocates 8 to 256 bytes and frees them again, but for one block of eight.
+/// Allocates 8 to 256 bytes, and frees seven of eight blocks immediately.
 fn alloc_and_free(handle: SyncAllocator<'_>) -> impl FnMut() {
     let mut n = 0usize;
     move || {
         n += 1;
         let len = black_box(8 + n * 31 % 249);
-        // SAFETY: the length is not zero; what is freed was allocated in the line before.
+        // SAFETY: the length is not zero; the freed block was allocated in the line above.
         unsafe {
-            let memory = black_box(handle.raw_alloc(len, Alignment::_8, 0).expect("room"));
+            let memory = black_box(handle.raw_alloc(len, Alignment::_8, 0).expect("enough room"));
             if n % 8 != 0 {
                 handle.raw_free(NonNull::slice_from_raw_parts(memory, len), Alignment::_8, 0);
             }
@@ -53,7 +53,7 @@ fn row<W: FnMut()>(
         let ours = |n| {
             let time = {
                 let handle = black_box(shared.allocator());
-                // SAFETY: the workers, and with them the copies of the handle, end in `time_threads`.
+                // SAFETY: the workers and their copies of the handle end before `time_threads` returns.
                 let handle = unsafe { SyncAllocator::from_raw_parts(handle.ptr(), handle.vtable()) };
                 time_threads(threads, n, || worker(handle))
             };

@@ -1,7 +1,7 @@
-//! The smp allocator beside the system's and beside mimalloc.
+//! The smp allocator compared with the system's and with mimalloc.
 //!
 //! Ours is called through a handle that the compiler does not know, so with an indirect call for each
-//! block; the peers are called directly.
+//! block; the others are called directly.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -18,15 +18,15 @@ use zigalloc_support::Random;
 
 use crate::pairs::{Pairs, time, time_threads};
 
-/// How many blocks each thread of the random rows has at any time.
+/// The number of live blocks per thread in the random rows.
 const LIVE: usize = 1000;
-/// How many blocks the channel holds.
+/// The capacity of the channel, in blocks.
 const IN_FLIGHT: usize = 256;
 
-/// A handle, called as the peers are.
+/// A handle with the interface of the others.
 struct Handle(SyncAllocator<'static>);
 
-// SAFETY: the allocator's contract contains that of `GlobalAlloc`.
+// SAFETY: the contract of allocators includes that of `GlobalAlloc`.
 unsafe impl GlobalAlloc for Handle {
     #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Handle {
 
     #[inline(always)]
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: a live block with the layout that it was allocated with, so not null.
+        // SAFETY: a live block, so not null, with the layout of its allocation.
         unsafe {
             let memory = NonNull::slice_from_raw_parts(NonNull::new_unchecked(memory), layout.size());
             self.0.raw_free(memory, Alignment::from(layout), 0);
@@ -49,7 +49,7 @@ fn layout(len: usize) -> Layout {
     Layout::from_size_align(len, 8).expect("a small layout")
 }
 
-/// Allocates and writes to a block, so that its memory is really there.
+/// Allocates a block and writes to it, so that its memory is resident.
 #[inline(always)]
 fn alloc(allocator: &impl GlobalAlloc, layout: Layout) -> *mut u8 {
     // SAFETY: the length is not zero, and a block has a first byte.
@@ -123,9 +123,9 @@ fn random_blocks<A: GlobalAlloc + Sync>(allocator: &A, threads: usize, n: u64) -
     })
 }
 
-/// A block on its way to the other thread.
+/// A block that is sent to the other thread.
 struct Sent(*mut u8, Layout);
-// SAFETY: the allocators let any thread free a block.
+// SAFETY: any thread may free a block of these allocators.
 unsafe impl Send for Sent {}
 
 fn producer_and_consumer<A: GlobalAlloc + Sync>(allocator: &A, n: u64) -> Duration {
@@ -135,7 +135,7 @@ fn producer_and_consumer<A: GlobalAlloc + Sync>(allocator: &A, n: u64) -> Durati
         scope.spawn(move || {
             for i in 0..n {
                 let layout = layout(16 + (i as usize * 37) % 500);
-                sender.send(Sent(alloc(allocator, layout), layout)).expect("the receiver is there");
+                sender.send(Sent(alloc(allocator, layout), layout)).expect("the receiver exists");
             }
         });
         for Sent(memory, layout) in receiver {

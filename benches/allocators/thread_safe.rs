@@ -1,8 +1,8 @@
 //! The lock: 1, 2 and 4 threads allocate and free through one allocator.
 //!
-//! A fixed buffer takes back only its last block, so with several threads it fills up. It is large
-//! enough for a sample, and reset after each; since nobody writes to the blocks, the memory is never
-//! really there.
+//! A fixed buffer can reuse only its last block, so with several threads it fills up. It is large enough
+//! for a sample and is reset after each. Since the blocks are never written to, the memory never becomes
+//! resident.
 
 use std::hint::black_box;
 use std::ptr::NonNull;
@@ -17,14 +17,14 @@ use crate::pairs::{Pairs, time_threads};
 const CAPACITY: usize = 4 << 30;
 const BLOCK: usize = 16;
 
-/// What a program would write by hand: a mutex around an index.
+/// A hand-written equivalent: a mutex around an index.
 struct Bump {
     buffer: NonNull<u8>,
     len: usize,
     end: usize,
 }
 
-// SAFETY: the buffer is not used by anyone else while the pointer exists.
+// SAFETY: nothing else uses the buffer while the pointer exists.
 unsafe impl Send for Bump {}
 
 impl Bump {
@@ -56,9 +56,10 @@ pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
             let handle = black_box(lock.allocator());
             let time = time_threads(threads, n, || {
                 move || {
-                    // SAFETY: the length is not zero; what is freed was allocated in the line before.
+                    // SAFETY: the length is not zero; the freed block was allocated in the line above.
                     unsafe {
-                        let memory = handle.raw_alloc(black_box(BLOCK), Alignment::_8, 0).expect("room");
+                        let memory =
+                            handle.raw_alloc(black_box(BLOCK), Alignment::_8, 0).expect("enough room");
                         let memory = NonNull::slice_from_raw_parts(black_box(memory), BLOCK);
                         handle.raw_free(memory, Alignment::_8, 0);
                     }
@@ -72,7 +73,7 @@ pub(crate) fn bench(criterion: &mut Criterion, pairs: &mut Pairs) {
             time_threads(threads, n, || {
                 || {
                     let memory = by_hand.lock().expect("no thread panics").alloc(black_box(BLOCK), 8);
-                    let memory = black_box(memory).expect("room");
+                    let memory = black_box(memory).expect("enough room");
                     by_hand.lock().expect("no thread panics").free(memory, BLOCK);
                 }
             })

@@ -1,4 +1,4 @@
-//! Tells the linker where a Cortex-M's memory is. Other targets have no need of it.
+//! Tells the linker where a Cortex-M's memory is. Does nothing for other targets.
 
 use std::path::Path;
 use std::{env, fs, io};
@@ -10,13 +10,13 @@ fn main() -> io::Result<()> {
     if (cfg("CARGO_CFG_TARGET_ARCH"), cfg("CARGO_CFG_TARGET_OS")) != ("arm".to_owned(), "none".to_owned()) {
         return Ok(());
     }
-    // The script `link.x` of `cortex-m-rt` includes `memory.x`, which the linker looks for in this directory.
+    // The linker script `link.x` of `cortex-m-rt` includes `memory.x`; the linker searches this directory for it.
     let directory = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
     let directory = Path::new(&directory);
     fs::copy("memory.x", directory.join("memory.x"))?;
     println!("cargo::rustc-link-search={}", directory.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
-    // Sections begin where the script says, not at the next page: there are no pages.
+    // Do not align sections to pages: the chip has none.
     println!("cargo::rustc-link-arg-bins=--nmagic");
     Ok(())
 }

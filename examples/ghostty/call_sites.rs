@@ -1,4 +1,4 @@
-//! An allocator that counts who calls it, and can refuse one allocation: a wrapper as anyone may write one.
+//! A wrapper that counts calls by return address and can refuse one allocation: an example of a custom allocator.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use zigalloc::{Alignment, Allocator, AsAllocator, VTable, block, state};
 
-/// How often each function of the table was called, in its order.
+/// The number of calls of each vtable function, in the order of the table.
 type Calls = [usize; 4];
 
 const ALLOC: usize = 0;
@@ -17,7 +17,7 @@ const FREE: usize = 3;
 
 pub(crate) struct CallSites<A: AsAllocator> {
     underlying: A,
-    /// The number of the allocation that is refused, if any.
+    /// The index of the allocation to refuse, if any.
     refused: Option<usize>,
     by_return_address: RefCell<HashMap<usize, Calls>>,
 }
@@ -30,7 +30,7 @@ impl<A: AsAllocator> CallSites<A> {
         CallSites { underlying, refused: None, by_return_address: RefCell::default() }
     }
 
-    /// The same, but allocation number `n` fails, and only that one.
+    /// Like `new`, but allocation number `n`, and only that one, fails.
     pub(crate) fn refusing(underlying: A, n: usize) -> CallSites<A> {
         CallSites { refused: Some(n), ..CallSites::new(underlying) }
     }
@@ -43,7 +43,7 @@ impl<A: AsAllocator> CallSites<A> {
         total
     }
 
-    /// Counts a call, and returns the allocator to pass it on to.
+    /// Counts a call, and returns the allocator to forward it to.
     fn called(&self, function: usize, ret_addr: usize) -> Allocator<'_> {
         self.by_return_address.borrow_mut().entry(ret_addr).or_default()[function] += 1;
         self.underlying.allocator()
@@ -113,8 +113,8 @@ impl<A: AsAllocator> CallSites<A> {
     }
 }
 
-// SAFETY: the state, and the allocator below it, are reached through `self` only. The functions pass
-// everything on, so the contract is kept if the allocator below keeps it.
+// SAFETY: the state and the underlying allocator are accessed only through `self`. The functions forward
+// all calls or refuse, so they keep the contract if the underlying allocator does.
 unsafe impl<A: AsAllocator> AsAllocator for CallSites<A> {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
@@ -137,14 +137,14 @@ impl<A: AsAllocator> fmt::Display for CallSites<A> {
         for (site, calls) in sites.iter().take(SHOWN) {
             line(calls, &place(*site))?;
         }
-        line(&self.total(), &format!("in all, from {} places", sites.len()))
+        line(&self.total(), &format!("in total, from {} places", sites.len()))
     }
 }
 
-/// The function, file and line of an address. Names of files are shortened to their last two parts.
+/// The function, file and line of an address. Paths are shortened to their last two components.
 fn place(address: usize) -> String {
     let mut text = format!("{address:#x}");
-    // The address is behind the call, and may be in the next line.
+    // The address is after the call, and may belong to the next line.
     backtrace::resolve(ptr::without_provenance_mut(address - 1), |symbol| {
         let Some(name) = symbol.name() else { return };
         text = name.to_string();

@@ -1,4 +1,4 @@
-//! The part of libghostty-vt's C interface that is used here, loaded while the program runs.
+//! The part of libghostty-vt's C interface that this example uses, loaded at run time.
 
 use std::ffi::c_int;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::ptr;
 
 use zigalloc::{Allocator, SyncAllocator};
 
-/// Something could not be allocated.
+/// The library ran out of memory.
 #[derive(Debug)]
 pub(crate) struct OutOfMemory;
 
-/// `GhosttyTerminal` and `GhosttyFormatter`: pointers to what only the library knows.
+/// `GhosttyTerminal` and `GhosttyFormatter`: opaque pointers.
 type Handle = *mut ();
 
 const SUCCESS: c_int = 0;
@@ -30,7 +30,7 @@ struct TerminalExtra {
     screen: ScreenExtra,
 }
 
-/// `GhosttyFormatterTerminalOptions`. Structs that may grow begin with their size.
+/// `GhosttyFormatterTerminalOptions`. Extensible structs begin with their size.
 #[repr(C)]
 struct FormatterOptions {
     size: usize,
@@ -41,7 +41,7 @@ struct FormatterOptions {
     selection: *const (),
 }
 
-/// The functions, with the types of its header; `const GhosttyAllocator *` is `*const Allocator`.
+/// The functions, with the types in the library's header; `const GhosttyAllocator *` is `*const Allocator`.
 pub(crate) struct Library {
     terminal_new: unsafe extern "C" fn(*const Allocator<'_>, *mut Handle, u16, u16) -> c_int,
     terminal_free: unsafe extern "C" fn(Handle),
@@ -56,16 +56,16 @@ pub(crate) struct Library {
 
 impl Library {
     /// # Safety
-    /// The file is libghostty-vt, of a version with the functions and structs above.
+    /// The file must be a version of libghostty-vt with the functions and structs above.
     pub(crate) unsafe fn open(path: &Path) -> Result<Library, String> {
         let describe = |error: libloading::Error| format!("{}: {error}", path.display());
-        // SAFETY: its initialisation does nothing that this program could disturb.
+        // SAFETY: libghostty-vt has no initialisers that affect this program.
         let library = unsafe { libloading::Library::new(path) }.map_err(describe)?;
-        // It stays loaded until the end, so the functions may be copied out of their symbols.
+        // The library is never unloaded, so the function pointers stay valid.
         let library: &'static libloading::Library = Box::leak(Box::new(library));
         macro_rules! function {
             ($name:literal) => {
-                // SAFETY: the function has this type, says its header.
+                // SAFETY: the function has this type, according to the library's header.
                 *unsafe { library.get(concat!("ghostty_", $name, "\0").as_bytes()) }.map_err(describe)?
             };
         }
@@ -81,8 +81,8 @@ impl Library {
         })
     }
 
-    /// A terminal in memory of `allocator`; `None` is the library's own. The library keeps the address of
-    /// the handle, hence the lifetime: the handle stays where it is while there is a terminal.
+    /// Creates a terminal with memory from `allocator`, or from the library's own allocator for `None`. The
+    /// library keeps the address of the handle, so the terminal borrows it, and the handle cannot move.
     pub(crate) fn terminal<'a>(
         &'a self,
         allocator: Option<&'a SyncAllocator<'a>>,
@@ -98,8 +98,10 @@ impl Library {
     }
 }
 
+/// Converts a result code.
+///
 /// # Panics
-/// If the function failed, and not for want of memory.
+/// If the function failed for a reason other than lack of memory.
 fn check(function: &str, result: c_int) -> Result<(), OutOfMemory> {
     match result {
         SUCCESS => Ok(()),
@@ -115,7 +117,7 @@ pub(crate) struct Terminal<'a> {
 }
 
 impl Terminal<'_> {
-    /// Bytes from a program, as through a pseudo-terminal. Want of memory is not reported.
+    /// Writes output of a program, as through a pseudo-terminal. Running out of memory is not reported.
     pub(crate) fn write(&self, bytes: &[u8]) {
         for chunk in bytes.chunks(4096) {
             // SAFETY: a live terminal; the bytes are read only.
@@ -129,7 +131,7 @@ impl Terminal<'_> {
         check("terminal_resize", result)
     }
 
-    /// All rows, those that have scrolled away too, as plain text.
+    /// Returns all rows as plain text, including those that have scrolled away.
     pub(crate) fn text(&self) -> Result<Vec<u8>, OutOfMemory> {
         let options = FormatterOptions {
             size: size_of::<FormatterOptions>(),
@@ -144,8 +146,8 @@ impl Terminal<'_> {
             selection: ptr::null(),
         };
         let (mut formatter, mut memory, mut len) = (ptr::null_mut(), ptr::null_mut(), 0);
-        // SAFETY: a live terminal, which outlives the formatter; the allocator is the terminal's. The text
-        // is read before it is freed, with its length.
+        // SAFETY: the terminal is live and outlives the formatter, and the allocator is the terminal's. The
+        // text is read before it is freed, and freed with its length.
         unsafe {
             let result = (self.library.formatter_new)(self.allocator, &mut formatter, self.handle, options);
             check("formatter_terminal_new", result)?;
@@ -162,7 +164,7 @@ impl Terminal<'_> {
 
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
-        // SAFETY: a live terminal, which nobody uses afterwards.
+        // SAFETY: a live terminal, not used afterwards.
         unsafe { (self.library.terminal_free)(self.handle) };
     }
 }

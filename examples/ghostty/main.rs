@@ -1,4 +1,4 @@
-//! Runs a terminal emulator that is written in Zig, Ghostty's libghostty-vt, on an allocator of this crate.
+//! Runs Ghostty's libghostty-vt, a terminal emulator written in Zig, on an allocator of this crate.
 //!
 //! ```text
 //! python3 -m pip install --no-deps --target target/tools/pyghostty pyghostty==0.1.3
@@ -6,24 +6,24 @@
 //!           target/tools/pyghostty/pyghostty/_lib/libghostty-vt.so [--recording FILE] [--fail N | --failures N]
 //! ```
 //!
-//! The library takes a `const GhosttyAllocator *` wherever it allocates. That struct is, field for field,
-//! [`zigalloc::Allocator`], so a pointer to a handle is all it needs. Here the handle is:
+//! Wherever the library allocates, it takes a `const GhosttyAllocator *`. That struct has the same fields as
+//! [`zigalloc::Allocator`], so a pointer to a handle is all that it needs. Here the handle is:
 //!
 //! ```text
-//! SyncAllocator            its address is what the library keeps
+//! SyncAllocator            the library keeps its address
 //!  └─ ThreadSafeAllocator  a lock: any thread may call
-//!      └─ CallSites        counts the calls by return address; it is in call_sites.rs
+//!      └─ CallSites        counts the calls by return address (call_sites.rs)
 //!          └─ FailingAllocator
 //!              └─ DebugAllocator       finds leaks and misuse
 //!                  └─ PAGE_ALLOCATOR
 //! ```
 //!
-//! A terminal is fed the recording of a real session (a shell, vim, less, top) and a generated stream,
-//! is resized, and prints its screen. It does so twice: with the library's own allocator and with ours.
-//! The texts must be the same, and nothing may be live at the end.
+//! The program feeds a terminal the recording of a real session (a shell, vim, less, top) and generated streams,
+//! resizes it, and reads its screen. It does so twice, with the library's own allocator and with ours. The texts must
+//! be the same, and nothing may be live at the end.
 //!
-//! With `--fail N`, allocation number N fails: once with all later ones too, and once alone. With `--failures N` that is done for
-//! each number below N, each in a process of its own, so that a crash of one hides no other.
+//! With `--fail N`, allocation number N fails, once with all later ones and once alone. `--failures N` does this for
+//! each number below N, each in a separate process, so that a crash does not hide other failures.
 
 mod call_sites;
 mod library;
@@ -43,13 +43,13 @@ use library::{Library, OutOfMemory};
 
 const USAGE: &str = "usage: ghostty --library FILE [--recording FILE] [--fail N | --failures N]";
 
-/// What a process says that ran with failures and left memory behind.
+/// The exit code of a process that ran with failures and leaked memory or misused the allocator.
 const LEAKED: u8 = 3;
 
 struct Options {
     library: PathBuf,
     recording: Vec<u8>,
-    /// Whether it is the user's, and not the one of this example.
+    /// Whether the user chose the recording.
     is_users: bool,
     fail: Option<usize>,
     failures: Option<usize>,
@@ -57,7 +57,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let result = options().and_then(|options| {
-        // SAFETY: the file is libghostty-vt, the user says.
+        // SAFETY: the file is libghostty-vt, according to the user.
         let library = unsafe { Library::open(&options.library) }?;
         match (options.fail, options.failures) {
             (Some(n), _) => Ok(fail(&library, &options.recording, n)),
@@ -91,11 +91,11 @@ fn options() -> Result<Options, String> {
         }
     }
     let library = library
-        .ok_or(format!("no library; the head of examples/ghostty/main.rs says how to fetch it\n{USAGE}"))?;
+        .ok_or(format!("no library; see the top of examples/ghostty/main.rs for how to fetch it\n{USAGE}"))?;
     Ok(Options { library, recording, is_users, fail, failures })
 }
 
-/// What a terminal is put through, and its screen after each part.
+/// Runs a session in a terminal, and returns the screen after each part.
 fn session(
     library: &Library,
     allocator: Option<&SyncAllocator<'_>>,
@@ -112,9 +112,9 @@ fn session(
     Ok([first, second, terminal.text()?])
 }
 
-/// The same with the library's own allocator and with ours.
+/// Runs the session with the library's own allocator and with ours, and compares the screens.
 fn compare(library: &Library, recording: &[u8], is_users: bool) -> Result<ExitCode, String> {
-    let own = session(library, None, recording).map_err(|_| "out of memory with its own allocator")?;
+    let own = session(library, None, recording).map_err(|_| "out of memory with the library's allocator")?;
 
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { safety: true, ..traces(4) });
     let mut call_sites = CallSites::new(FailingAllocator::init(debug.allocator(), FailingConfig::default()));
@@ -136,12 +136,12 @@ fn compare(library: &Library, recording: &[u8], is_users: bool) -> Result<ExitCo
     let check = debug.deinit();
     good &= check == Check::Ok && !misuse;
     if !good {
-        eprintln!("ghostty: something is wrong, see above");
+        eprintln!("ghostty: the comparison failed, see above");
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The same with allocation number `n` failing: first with all later ones too, then alone. Nothing may be
+/// Runs the session with allocation number `n` failing: first with all later ones, then alone. Nothing may be
 /// live afterwards.
 fn fail(library: &Library, recording: &[u8], n: usize) -> ExitCode {
     let failing = |debug: &DebugAllocator<SyncAllocator<'_>>| {
@@ -159,8 +159,8 @@ fn fail(library: &Library, recording: &[u8], n: usize) -> ExitCode {
         let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { safety: true, ..traces(1) });
         match run(&debug) {
             None => println!("there is no allocation {n}"),
-            Some(Err(OutOfMemory)) => println!("said so"),
-            Some(Ok(_)) => println!("went on"),
+            Some(Err(OutOfMemory)) => println!("returned an error"),
+            Some(Ok(_)) => println!("continued"),
         }
         let misuse = debug.first_report().is_some();
         clean &= debug.deinit() == Check::Ok && !misuse;
@@ -168,7 +168,7 @@ fn fail(library: &Library, recording: &[u8], n: usize) -> ExitCode {
     if clean { ExitCode::SUCCESS } else { ExitCode::from(LEAKED) }
 }
 
-/// A [`session`] with a lock around an allocator.
+/// Runs a [`session`] with a lock around an allocator.
 fn in_lock<A: AsAllocator + Send>(
     library: &Library,
     allocator: &mut A,
@@ -178,8 +178,8 @@ fn in_lock<A: AsAllocator + Send>(
     session(library, Some(&thread_safe.allocator()), recording)
 }
 
-/// The message with which the library ended the process, if it did so because it had no memory. There is
-/// a place or two where it prefers that to an error: a line that is inserted with every allocation failing.
+/// The message with which the library aborted the process on purpose because it was out of memory. It does so
+/// in a few places instead of returning an error, for example when it inserts a line while every allocation fails.
 fn own_decision(errors: &str) -> Option<&str> {
     errors.lines().find_map(|line| line.strip_prefix("panic: ")).filter(|message| message.ends_with("OOM"))
 }
@@ -188,7 +188,7 @@ fn traces(stack_trace_frames: usize) -> DebugConfig {
     DebugConfig { stack_trace_frames, ..DebugConfig::DEFAULT }
 }
 
-/// [`fail`] for each number below `end`, each in a process of its own.
+/// Runs [`fail`] for each number below `end`, each in a separate process.
 fn failures(end: usize) -> Result<ExitCode, String> {
     let program = env::current_exe().map_err(|error| format!("the path of this program: {error}"))?;
     let arguments: Vec<String> = env::args().skip(1).take_while(|arg| arg != "--failures").collect();
@@ -201,25 +201,25 @@ fn failures(end: usize) -> Result<ExitCode, String> {
             println!("there are {n} allocations");
             break;
         }
-        said_so += text.matches("said so").count();
-        went_on += text.matches("went on").count();
+        said_so += text.matches("returned an error").count();
+        went_on += text.matches("continued").count();
         let errors = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
             continue;
         }
         if let Some(message) = own_decision(&errors) {
-            println!("allocation {n} failed: the library gave up, {message:?}");
+            println!("allocation {n} failed: the library aborted on purpose, {message:?}");
             gave_up += 1;
             continue;
         }
         let leaked = output.status.code() == Some(i32::from(LEAKED));
-        let how = if leaked { "memory was left behind".to_owned() } else { output.status.to_string() };
+        let how = if leaked { "leaks or misuse".to_owned() } else { output.status.to_string() };
         println!("allocation {n} failed: {how}\n{errors}");
         bad += 1;
     }
     println!(
-        "{} runs in which an allocation failed: {said_so} said so, {went_on} went on without, in {gave_up} the \
-         library ended the process on purpose, {bad} crashed or left memory behind",
+        "{} runs with a failed allocation: {said_so} returned an error, {went_on} continued without the memory, \
+         {gave_up} aborted on purpose, {bad} crashed, leaked or misused the allocator",
         said_so + went_on + gave_up + bad
     );
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

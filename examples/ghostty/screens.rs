@@ -1,9 +1,10 @@
-//! The comparison of what two terminals show.
+//! Compares the screens of two terminals.
 
-/// A line about the screens of two terminals that were put through the same, and whether all is well.
+/// Compares the screens of two terminals after the same input. Returns a line that describes the result, and whether it
+/// is as expected.
 ///
-/// Two empty screens say nothing about the allocators, so that is a failure, unless `may_be_empty`: a recording of the
-/// user's may end with whatever it wants.
+/// Two empty screens show nothing about the allocators, so they are a failure, unless `may_be_empty`: a user's
+/// recording may end with an empty screen.
 pub(crate) fn compare(when: &str, own: &[u8], ours: &[u8], may_be_empty: bool) -> (String, bool) {
     if own != ours {
         let text = format!(

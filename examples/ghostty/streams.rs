@@ -1,13 +1,13 @@
-//! What the terminals are fed.
+//! The input of the terminals.
 
 use zigalloc_support::Random;
 
-/// A session of a shell, vim, less and top in a terminal of 100 columns and 30 rows, recorded from a
-/// pseudo-terminal byte by byte.
+/// A session with a shell, vim, less and top in a terminal of 100 columns and 30 rows, recorded byte by byte
+/// from a pseudo-terminal.
 pub(crate) const RECORDING: &[u8] = include_bytes!("session.vt");
 
-/// About `len` bytes that a terminal can make something of: text of several scripts, colours, movements,
-/// scrolling, hyperlinks, and some noise. The same for the same seed.
+/// Generates about `len` bytes of terminal output: text in several scripts, colours, cursor movements,
+/// scrolling, hyperlinks, and some noise. The result depends only on the arguments.
 pub(crate) fn generated(seed: u64, len: usize) -> Vec<u8> {
     let mut random = Random::new(seed);
     let mut stream = Vec::with_capacity(len + 100);
@@ -47,7 +47,7 @@ fn piece(random: &mut Random, out: &mut Vec<u8>) {
         13 => format!("\x1b[?{}{}", [6, 7, 25, 69, 2004][n(5)], if n(2) == 0 { 'h' } else { 'l' }),
         14 => format!("\x1b]2;title {}\x07\x1b]7;file:///{}\x07", n(1000), n(1000)),
         _ => {
-            // Noise, but nothing that starts a string without an end.
+            // Noise that cannot start an unterminated string.
             out.extend((0..n(6)).map(|_| 0x80 | n(64) as u8));
             return;
         }

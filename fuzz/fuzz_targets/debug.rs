@@ -1,4 +1,4 @@
-//! Programs whose highest allocator is a debug allocator, which all mistakes are made with.
+//! Runs programs whose topmost allocator is a debug allocator, and that misuse it.
 
 #![no_main]
 

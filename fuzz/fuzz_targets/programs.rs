@@ -1,4 +1,4 @@
-//! Any program.
+//! Runs arbitrary programs.
 
 #![no_main]
 

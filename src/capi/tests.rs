@@ -39,7 +39,7 @@ pub(super) fn with_ledger(test: impl FnOnce(RawAllocator)) {
 }
 
 #[test]
-fn an_arenas_handle_outlives_its_resets() {
+fn arena_handle_survives_a_reset() {
     with_ledger(|child| {
         // SAFETY: used as the header says.
         unsafe {
@@ -62,7 +62,7 @@ fn an_arenas_handle_outlives_its_resets() {
 }
 
 #[test]
-fn a_shared_arenas_handle_outlives_its_resets() {
+fn shared_arena_handle_survives_a_reset() {
     with_ledger(|child| {
         // SAFETY: used as the header says; there is one thread.
         unsafe {
@@ -81,7 +81,7 @@ fn a_shared_arenas_handle_outlives_its_resets() {
 }
 
 #[test]
-fn a_fixed_buffers_handles_outlive_its_resets() {
+fn fixed_buffer_handles_survive_a_reset() {
     with_ledger(|state| {
         let mut buffer = [MaybeUninit::<u8>::uninit(); 100];
         // SAFETY: used as the header says: one flavour at a time.
@@ -107,7 +107,7 @@ fn a_fixed_buffers_handles_outlive_its_resets() {
 }
 
 #[test]
-fn a_buffer_that_is_full_asks_the_child() {
+fn full_buffer_uses_the_fallback() {
     with_ledger(|child| {
         // On some processors a u64 is aligned to 4 bytes.
         #[repr(align(8))]
@@ -132,7 +132,7 @@ fn a_buffer_that_is_full_asks_the_child() {
 }
 
 #[test]
-fn a_lock_around_an_arena() {
+fn lock_around_an_arena_allocates() {
     with_ledger(|child| {
         // SAFETY: used as the header says.
         unsafe {
@@ -147,7 +147,7 @@ fn a_lock_around_an_arena() {
 }
 
 #[test]
-fn a_debug_allocator_counts_what_is_live_and_gives_it_back() {
+fn debug_allocator_counts_and_frees_leaks() {
     with_ledger(|child| {
         // SAFETY: used as the header says; leaks are allowed.
         unsafe {
@@ -165,7 +165,7 @@ fn a_debug_allocator_counts_what_is_live_and_gives_it_back() {
 
 /// Items are allocated in Zig's order: the last one freed first, preheated ones in reverse.
 #[test]
-fn a_pool_of_any_size() {
+fn pool_items_are_reused_in_zigs_order() {
     for (item_size, alignment_log2) in [(0, 0), (1, 0), (8, 3), (24, 3), (100, 6)] {
         with_ledger(|child| {
             // SAFETY: used as the header says.
@@ -195,7 +195,7 @@ fn a_pool_of_any_size() {
 
 /// The existing items are kept and reused.
 #[test]
-fn a_pool_that_cannot_grow() {
+fn exhausted_pool_serves_its_items() {
     let mut buffer = [MaybeUninit::<u64>::uninit(); 100];
     // SAFETY: the bytes of the array.
     let bytes = unsafe { core::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), 800) };
@@ -218,7 +218,7 @@ fn a_pool_that_cannot_grow() {
 }
 
 #[test]
-fn what_passes_is_counted() {
+fn calls_are_counted() {
     with_ledger(|child| {
         // SAFETY: used as the header says.
         unsafe {
@@ -248,7 +248,7 @@ unsafe extern "C" fn note_line(ctx: *mut core::ffi::c_void, line: *const core::f
 }
 
 #[test]
-fn what_passes_is_written_down() {
+fn calls_are_logged() {
     let mut text = std::string::String::new();
     let ctx = (&raw mut text).cast();
     with_ledger(|child| {
@@ -270,7 +270,7 @@ fn what_passes_is_written_down() {
 
 /// A buffer length from C can be any number.
 #[test]
-fn buffers_that_cannot_be() {
+fn impossible_buffer_lengths_return_null() {
     with_ledger(|state| {
         let mut byte = MaybeUninit::<u8>::uninit();
         // SAFETY: nothing is written, since there is no buffer.
@@ -286,7 +286,7 @@ fn buffers_that_cannot_be() {
 }
 
 #[test]
-fn no_memory_for_the_state_is_null() {
+fn create_without_memory_returns_null() {
     let failing = raw(Allocator::FAILING);
     let mut small = [MaybeUninit::<u8>::uninit(); 8];
     let no_room = FixedBufferAllocator::init(&mut small);
@@ -323,7 +323,7 @@ fn no_memory_for_the_state_is_null() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn version_matches_the_package() {
     // SAFETY: a literal that ends with a zero.
     let version = unsafe { core::ffi::CStr::from_ptr(zigalloc_version()) };
     assert_eq!(version.to_str(), Ok(env!("CARGO_PKG_VERSION")));

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_too_long_is_cut_between_characters() {
+    fn long_line_is_cut_between_characters() {
         let mut line = Line { bytes: [0; MAX_LINE], len: 0 };
         assert_eq!(line.write_str(&"x".repeat(MAX_LINE - 1)), Ok(()));
         assert_eq!(line.write_str("ä"), Err(fmt::Error));

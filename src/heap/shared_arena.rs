@@ -121,7 +121,7 @@
 //! # After a fork
 //!
 //! A child process forked while other threads allocate can use the arena: no call waits for another thread. Memory
-//! that one of them was taking, and a node that it was resizing, are lost in the child until the arena is reset.
+//! that one of them was taking, and a node that it was resizing, are lost in that process until the arena is reset.
 //! # Differences from Zig
 //!
 //! - Zig reserves the most that an alignment can need by one addition, and gives the surplus back by a

@@ -32,7 +32,7 @@ fn addresses() -> impl Iterator<Item = usize> {
 
 /// an alignment is one byte, its logarithm, and sorts as that byte.
 #[test]
-fn is_the_logarithm() {
+fn alignment_is_stored_as_its_log2() {
     assert_eq!((size_of::<Alignment>(), align_of::<Alignment>()), (1, 1));
     let named = [
         (Alignment::_1, 0),
@@ -67,7 +67,7 @@ fn byte_units_round_trip() {
 
 /// 0 and other numbers that are not powers of two are errors.
 #[test]
-fn other_byte_counts_are_errors() {
+fn non_powers_of_two_are_errors() {
     for bytes in addresses().filter(|bytes| !bytes.is_power_of_two()) {
         let error = AlignmentError::NotAPowerOfTwo(bytes);
         assert_eq!(Alignment::try_from_byte_units(bytes), Err(error));
@@ -80,7 +80,7 @@ fn other_byte_counts_are_errors() {
 #[case::three(3)]
 #[case::ten(10)]
 #[case::max(usize::MAX)]
-fn from_byte_units_panics(#[case] bytes: usize) {
+fn from_byte_units_panics_for_non_powers_of_two(#[case] bytes: usize) {
     assert_eq!(
         panic_of(|| {
             let _ = Alignment::from_byte_units(bytes);
@@ -97,7 +97,7 @@ fn from_byte_units_panics(#[case] bytes: usize) {
 
 /// `None` stays `None`; a number becomes its alignment.
 #[test]
-fn from_byte_units_optional() {
+fn from_byte_units_optional_maps_none_to_none() {
     assert_eq!(Alignment::from_byte_units_optional(None), None);
     for alignment in all() {
         assert_eq!(Alignment::from_byte_units_optional(Some(alignment.to_byte_units())), Some(alignment));
@@ -106,7 +106,7 @@ fn from_byte_units_optional() {
 
 /// the natural alignment, for zero-sized types too.
 #[test]
-fn of_a_type() {
+fn of_is_the_natural_alignment() {
     #[repr(align(4096))]
     struct Page;
     const WORDS: Alignment = Alignment::of::<usize>();
@@ -120,7 +120,7 @@ fn of_a_type() {
 
 /// comparisons agree with those of the byte counts, and with each other.
 #[test]
-fn comparisons() {
+fn comparisons_agree_with_byte_counts() {
     for a in many() {
         for b in many() {
             let (x, y) = (a.to_byte_units(), b.to_byte_units());
@@ -141,7 +141,7 @@ fn comparisons() {
 
 /// rounding agrees with the multiples around every address.
 #[test]
-fn forward_backward_check() {
+fn forward_backward_and_check_agree_with_multiples() {
     let limit = 1u128 << WORD;
     for alignment in many() {
         let step = alignment.to_byte_units() as u128;
@@ -169,7 +169,7 @@ fn forward_backward_check() {
 #[case(Alignment::_16, usize::MAX - 3)]
 #[case(Alignment::_2, usize::MAX)]
 #[case(Alignment::MAX, Alignment::MAX.to_byte_units() + 1)]
-fn forward_panics(#[case] alignment: Alignment, #[case] address: usize) {
+fn forward_panics_on_overflow(#[case] alignment: Alignment, #[case] address: usize) {
     let message = panic_of(|| {
         let _ = alignment.forward(address);
     });
@@ -190,7 +190,7 @@ fn forward_panics(#[case] alignment: Alignment, #[case] address: usize) {
 /// with debug assertions, using an alignment outside the word's range panics.
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
-fn an_alignment_from_c_that_cannot_be_panics_with_its_logarithm() {
+fn invalid_alignment_from_c_panics_with_its_log2() {
     let message = panic_of(|| _ = alignment_from_c(200).to_byte_units());
     assert_eq!(
         message,
@@ -200,7 +200,7 @@ fn an_alignment_from_c_that_cannot_be_panics_with_its_logarithm() {
 
 /// rounding a pointer keeps its provenance.
 #[test]
-fn pointers_keep_their_provenance() {
+fn rounding_pointers_keeps_provenance() {
     #[repr(align(64))]
     struct Aligned([u8; 128]);
     let mut buffer = Aligned([0; 128]);
@@ -217,7 +217,7 @@ fn pointers_keep_their_provenance() {
 
 /// C may pass any byte; those outside the word's range are distinguishable.
 #[test]
-fn every_byte_is_receivable() {
+fn every_byte_is_a_valid_ffi_value() {
     for byte in 0..=u8::MAX {
         let alignment = alignment_from_c(byte);
         assert_eq!((alignment.log2(), alignment.is_valid()), (byte, byte < WORD));
@@ -249,7 +249,7 @@ fn errors_name_function_value_and_limit() {
 }
 
 #[test]
-fn layouts_there_and_back() {
+fn layout_conversions_round_trip() {
     for alignment in all() {
         match alignment.to_layout(1) {
             Ok(layout) => {
@@ -264,7 +264,7 @@ fn layouts_there_and_back() {
 }
 
 #[test]
-fn prints_bytes() {
+fn display_shows_bytes() {
     assert_eq!(
         format!("{}|{:>6}|{:?}", Alignment::_64, Alignment::_16, Alignment::_8),
         "64|    16|Alignment(8 bytes)"

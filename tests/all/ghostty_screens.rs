@@ -15,7 +15,7 @@ use screens::compare;
 #[case("", "", false, "EMPTY with both allocators; expected some text", false)]
 #[case("ab", "ac", false, "NOT THE SAME: 2 bytes of text with the library's allocator, 2 with ours", false)]
 #[case("", "a", true, "NOT THE SAME: 0 bytes of text with the library's allocator, 1 with ours", false)]
-fn empty_screen_is_told(
+fn empty_screen_is_reported(
     #[case] own: &str,
     #[case] ours: &str,
     #[case] may_be_empty: bool,

@@ -71,7 +71,7 @@ fn align_backward_values(#[case] address: usize, #[case] alignment: usize, #[cas
 #[case(11, 12, 6, false)]
 #[case(12, 12, 12, true)]
 #[case(13, 18, 12, false)]
-fn any_align_by_six(
+fn any_align_values(
     #[case] address: usize,
     #[case] forward: usize,
     #[case] backward: usize,
@@ -84,7 +84,7 @@ fn any_align_by_six(
 
 /// AF-03, AF-04, AF-10: against the definition.
 #[test]
-fn any_align_against_the_definition() {
+fn any_align_matches_its_definition() {
     let step = if cfg!(miri) { 13 } else { 1 };
     for alignment in (1..40).step_by(step) {
         for address in (0..200).step_by(step) {
@@ -103,7 +103,7 @@ fn any_align_against_the_definition() {
 
 /// AF-05: any logarithm below the bits of a word.
 #[test]
-fn align_forward_by_logarithm() {
+fn align_forward_log2_values() {
     for log2 in 0..WORD as u8 {
         assert_eq!(mem::align_forward_log2(1, log2), 1 << log2);
         assert_eq!(mem::align_forward_log2(0, log2), 0);
@@ -112,7 +112,7 @@ fn align_forward_by_logarithm() {
 
 /// AF-06: 0 is not a valid alignment, but can be checked.
 #[test]
-fn valid_alignments() {
+fn is_valid_align_accepts_powers_of_two_only() {
     assert!(!mem::is_valid_align(0));
     for log2 in 0..WORD {
         assert!(mem::is_valid_align(1 << log2));
@@ -143,7 +143,7 @@ fn is_aligned() {
 
 /// AF-09: address 0 is aligned to every power of two, even one that does not fit into a word; no logarithm panics.
 #[rstest]
-fn aligned_by_logarithm(#[values(0, 1, 8, 1 << (WORD - 1))] address: usize) {
+fn is_aligned_log2_values(#[values(0, 1, 8, 1 << (WORD - 1))] address: usize) {
     for log2 in 0..=u8::MAX {
         let expected =
             if address == 0 { log2 as usize <= WORD } else { address.trailing_zeros() >= log2.into() };
@@ -181,7 +181,7 @@ fn odd() -> *mut u8 {
     &format!("align_forward_log2: log2 200 is above the limit of {}", WORD - 1)
 )]
 #[case(|| _ = mem::align_forward_log2(MAX, 1), &format!("align_forward_log2: no multiple of 2 at or above {MAX} fits in a usize"))]
-fn panics(#[case] f: fn(), #[case] message: &str) {
+fn invalid_arguments_panic(#[case] f: fn(), #[case] message: &str) {
     assert_eq!(panic_of(f), message);
 }
 
@@ -251,7 +251,7 @@ fn align_pointer_keeps_provenance() {
 
 /// AF-13: for every start and length: the start moves up, the end stays, and an empty result is not null.
 #[test]
-fn align_in_bytes_moves_the_begin() {
+fn align_in_bytes_moves_the_start() {
     let mut buffer = Aligned([0u8; 64]);
     let base = NonNull::from(&mut buffer.0).cast::<u8>();
     let step = if cfg!(miri) { 5 } else { 1 };
@@ -274,7 +274,7 @@ fn align_in_bytes_moves_the_begin() {
 
 /// AF-13: no tail is left at the end of the address space.
 #[test]
-fn align_in_bytes_at_the_end() {
+fn align_in_bytes_without_a_tail_is_none() {
     let at = |address| NonNull::new(ptr::without_provenance_mut::<u8>(address)).unwrap();
     let bytes = NonNull::slice_from_raw_parts(at(MAX - 20), 20);
     assert_eq!(mem::align_in_bytes::<16>(bytes).map(AlignedSlice::len), Some(15));
@@ -306,7 +306,7 @@ fn align_in_slice_cuts_to_whole_elements() {
 
 /// AF-14: zero-sized elements cannot be counted.
 #[test]
-fn align_in_slice_of_nothing() {
+fn align_in_slice_of_zero_sized_elements_panics() {
     let units = NonNull::slice_from_raw_parts(NonNull::<()>::dangling(), 3);
     assert_eq!(
         panic_of(|| _ = mem::align_in_slice::<_, 16>(units)),
@@ -408,7 +408,7 @@ fn bytes_as_slice_with_zero_bit_element_type() {
 
 /// AF-17: a length that is not a multiple panics.
 #[test]
-fn bytes_as_slice_of_a_fraction() {
+fn bytes_as_slice_of_a_partial_element_panics() {
     let bytes = NonNull::slice_from_raw_parts(NonNull::<u8>::dangling(), 5);
     let message = panic_of(|| _ = mem::bytes_as_slice::<u16>(bytes));
     assert_eq!(message, "bytes_as_slice: 5 bytes are not a multiple of the element's 2");
@@ -459,7 +459,7 @@ fn slice_as_bytes_and_bytes_as_slice_back() {
 
 /// AF-16: a byte count that overflows the address space panics.
 #[test]
-fn slice_as_bytes_overflows() {
+fn slice_as_bytes_overflow_panics() {
     let slice = NonNull::slice_from_raw_parts(NonNull::<u16>::dangling(), MAX);
     let message = panic_of(|| _ = mem::slice_as_bytes(slice));
     assert_eq!(message, format!("slice_as_bytes: {MAX} elements of 2 bytes exceed the limit of {MAX} bytes"));
@@ -471,7 +471,7 @@ fn slice_as_bytes_overflows() {
 
 /// The functions over bytes agree with those of `Alignment`.
 #[test]
-fn both_generations_agree() {
+fn free_functions_agree_with_alignment() {
     for address in (0..300).chain([MAX - 63, MAX / 2, MAX / 2 + 1]) {
         for alignment in [Alignment::_1, Alignment::_4, Alignment::_64] {
             let bytes = alignment.to_byte_units();

@@ -63,25 +63,24 @@ fn assert_calls(recorder: &Recorder<'_>, count: usize, function: &str, lines: Ra
 }
 
 #[test]
-fn return_address_is_here() {
+fn return_address_is_in_the_calling_function() {
     let begin = line!();
     let address = return_address();
     let lines = begin..=line!();
     match KNOWN {
-        true => assert_resolves(address, "return_address_is_here", &lines),
+        true => assert_resolves(address, "return_address_is_in_the_calling_function", &lines),
         false => assert_eq!(address, 0),
     }
 }
 
 /// M-20, M-21, M-23, M-24, M-25, M-27, M-28, M-40: functions that allocate and free.
 #[test]
-fn allocating_and_freeing_name_their_line() {
+fn alloc_and_free_pass_the_callers_line() {
     let mut buffer = buffer();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
     let a = recorder.allocator();
-    let check =
-        |count, lines| assert_calls(&recorder, count, "allocating_and_freeing_name_their_line", lines);
+    let check = |count, lines| assert_calls(&recorder, count, "alloc_and_free_pass_the_callers_line", lines);
     // SAFETY: each block is from `a`, with its type and length.
     unsafe {
         let begin = line!();
@@ -147,12 +146,14 @@ fn allocating_and_freeing_name_their_line() {
 /// M-31, M-35, M-36, M-37: functions that change a length. All vtable calls of one have the same address; also for a
 /// length of 0, where Zig passes an address of its own.
 #[test]
-fn changing_a_length_names_its_line() {
+fn resize_remap_and_realloc_pass_the_callers_line() {
     let mut buffer = buffer();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
     let a = recorder.allocator();
-    let check = |count, lines| assert_calls(&recorder, count, "changing_a_length_names_its_line", lines);
+    let check = |count, lines| {
+        assert_calls(&recorder, count, "resize_remap_and_realloc_pass_the_callers_line", lines)
+    };
     // SAFETY: each block is from `a`, with its type and length.
     unsafe {
         let memory = a.alloc::<u16>(10).unwrap();
@@ -200,12 +201,12 @@ fn changing_a_length_names_its_line() {
 
 /// M-41, M-42, M-43, M-44, M-45: `dupe` and `print`. In Zig, they pass an address of their own.
 #[test]
-fn copying_and_printing_name_their_line() {
+fn dupe_and_print_pass_the_callers_line() {
     let mut buffer = buffer();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
     let a = recorder.allocator();
-    let check = |count, lines| assert_calls(&recorder, count, "copying_and_printing_name_their_line", lines);
+    let check = |count, lines| assert_calls(&recorder, count, "dupe_and_print_pass_the_callers_line", lines);
 
     let begin = line!();
     let copy = a.dupe(&[1u8, 2]).unwrap();
@@ -243,7 +244,7 @@ fn copying_and_printing_name_their_line() {
 
 /// M-24: the address is in the user's function that allocates, not in its caller.
 #[test]
-fn the_function_that_allocates_is_named() {
+fn allocating_function_is_named() {
     #[inline(never)]
     fn helper(a: Allocator<'_>) -> RangeInclusive<u32> {
         let begin = line!();
@@ -304,7 +305,7 @@ fn every_call_site_has_its_own_address() {
     ignore = "calls have no return address in Miri and on some processors"
 )]
 #[test]
-fn branches_have_addresses_of_their_function() {
+fn branches_resolve_to_their_function() {
     #[inline(never)]
     fn branches(a: Allocator<'_>, first: bool) -> bool {
         if first { a.alloc::<u64>(1).is_ok() } else { a.alloc::<u64>(3).is_ok() }

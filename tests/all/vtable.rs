@@ -181,7 +181,7 @@ struct CVTable {
 
 /// M-01, M-04: the sizes, offsets and niches of the C structs.
 #[test]
-fn layout() {
+fn structs_have_the_c_layout() {
     assert_eq!((size_of::<VTable>(), align_of::<VTable>()), (4 * WORD, align_of::<usize>()));
     assert_eq!(offset_of!(VTable, alloc), offset_of!(CVTable, alloc));
     assert_eq!(offset_of!(VTable, resize), offset_of!(CVTable, resize));
@@ -206,7 +206,7 @@ fn layout() {
 
 /// M-02, M-04: there is only one error, so a result is as large as a nullable pointer.
 #[test]
-fn one_error() {
+fn out_of_memory_is_the_only_error() {
     let Err(Error::OutOfMemory) = Allocator::FAILING.create::<u8>() else { panic!("it must fail") };
     assert_eq!(Error::OutOfMemory.to_string(), "out of memory");
     assert_eq!(size_of::<Error>(), 0);
@@ -216,7 +216,7 @@ fn one_error() {
 /// M-01, M-04, M-05, M-06, M-07, M-08: C code reads the handle through its own declarations and calls the functions
 /// that it finds.
 #[test]
-fn c_code_calls_a_handle() {
+fn c_can_call_a_rust_allocator() {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 64];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let handle = fixed_buffer.allocator();
@@ -241,7 +241,7 @@ fn c_code_calls_a_handle() {
 
 /// M-01, M-04: a struct that C fills in is a handle.
 #[test]
-fn a_handle_from_c() {
+fn rust_can_call_a_c_allocator() {
     struct State {
         bytes: [u8; 32],
         lives: bool,
@@ -304,7 +304,7 @@ fn a_handle_from_c() {
 
 /// A-01, M-05: an alignment out of range gives null, not an overlong shift; the next request succeeds.
 #[rstest]
-fn invalid_alignments_are_refused(#[values(WORD as u8 * 8, 65, 100, 128, 200, 255)] log2: u8) {
+fn invalid_alignment_returns_null(#[values(WORD as u8 * 8, 65, 100, 128, 200, 255)] log2: u8) {
     let alignment = alignment_from_c(log2.max(WORD as u8 * 8));
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 256];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
@@ -329,7 +329,7 @@ fn invalid_alignments_are_refused(#[values(WORD as u8 * 8, 65, 100, 128, 200, 25
 
 /// M-09: they return null, false, null and nothing, whatever the arguments.
 #[rstest]
-fn stock_entries(#[values(0, 1, MAX)] number: usize, #[values(0, 255)] log2: u8) {
+fn stock_functions_refuse_everything(#[values(0, 1, MAX)] number: usize, #[values(0, 255)] log2: u8) {
     let (ctx, memory) = (ptr::without_provenance_mut(number), ptr::without_provenance_mut(number));
     let alignment = alignment_from_c(log2);
     // SAFETY: these accept any arguments.
@@ -343,7 +343,7 @@ fn stock_entries(#[values(0, 1, MAX)] number: usize, #[values(0, 255)] log2: u8)
 
 /// M-09: a vtable of all four is an allocator: every request fails, and every free is ignored.
 #[test]
-fn stock_entries_make_a_table() {
+fn stock_functions_form_a_vtable() {
     static VTABLE: VTable = VTable { alloc: no_alloc, resize: no_resize, remap: no_remap, free: no_free };
     // SAFETY: it never makes a block.
     let a = unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &VTABLE) };
@@ -401,7 +401,7 @@ fn failing_aborts() {
 
 /// M-01: copies refer to the same allocator: a block from one can be resized and freed through another.
 #[test]
-fn copies_are_equivalent() {
+fn copied_handles_are_equivalent() {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 64];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let first = fixed_buffer.allocator();
@@ -423,7 +423,7 @@ fn copies_are_equivalent() {
 
 /// M-01: the same across threads, for the type that allows them.
 #[test]
-fn copies_are_equivalent_across_threads() {
+fn copied_handles_are_equivalent_across_threads() {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 64];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let allocator = fixed_buffer.thread_safe_allocator();
@@ -451,7 +451,7 @@ fn copies_are_equivalent_across_threads() {
 
 /// The thread-safe handle has the same two words and converts to the other in four ways.
 #[test]
-fn sync_handles_are_handles() {
+fn sync_allocator_converts_to_allocator() {
     let sync = SyncAllocator::FAILING;
     let parts = |a: Allocator<'_>| (a.ptr(), ptr::from_ref(a.vtable()));
     let expected = parts(sync.as_allocator());
@@ -465,7 +465,7 @@ fn sync_handles_are_handles() {
 
 /// A handle can be made at compile time and kept in a static.
 #[test]
-fn handles_are_constants() {
+fn handles_can_be_constants() {
     static VTABLE: VTable = VTable { alloc: no_alloc, resize: no_resize, remap: no_remap, free: no_free };
     // SAFETY: it never makes a block, and it has no state.
     static ALLOCATOR: SyncAllocator<'static> =
@@ -478,7 +478,7 @@ fn handles_are_constants() {
 }
 
 #[test]
-fn prints_its_state_only() {
+fn debug_shows_the_context_and_one_function() {
     // SAFETY: never called.
     let a =
         unsafe { Allocator::from_raw_parts(ptr::without_provenance_mut(0x10), Allocator::FAILING.vtable()) };
@@ -492,7 +492,7 @@ fn prints_its_state_only() {
 /// shows an address. How much of the function's path is known depends on the program's debug information.
 #[test]
 #[cfg(feature = "std")]
-fn debug_names_the_kind() {
+fn debug_names_the_allocator_type() {
     use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let arena = format!("{:?}", arena.allocator());

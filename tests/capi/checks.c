@@ -1,4 +1,4 @@
-/* What the header promises, as assertions: for each kind of allocator, and for the helper functions. */
+/* Assertions for the behaviour that the header documents, for each kind of allocator and for the helpers. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #define CHECK(condition)                                                             \
     do {                                                                             \
         if (!(condition)) {                                                          \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
+            fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);  \
             exit(1);                                                                 \
         }                                                                            \
     } while (0)
@@ -36,7 +36,7 @@ static void blocks(zigalloc_allocator a, uint8_t max_alignment_log2)
     for (i = 0; i < COUNT; i++) zigalloc_free(a, memory[i], 7 * i + 1, (uint8_t)(i % (max_alignment_log2 + 1u)));
 }
 
-/* Growing and shrinking keeps the content. */
+/* Growing and shrinking keeps the contents. */
 static void lengths(zigalloc_allocator a)
 {
     size_t i, len = 1;
@@ -61,7 +61,7 @@ static void lengths(zigalloc_allocator a)
     CHECK(zigalloc_realloc(a, memory, 10, 3, 0) != NULL); /* frees it */
 }
 
-/* Requests that cannot be served are NULL or false, and nothing has changed. */
+/* Requests that cannot be satisfied return NULL or false and change nothing. */
 static void impossible(zigalloc_allocator a)
 {
     static const size_t lens[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 8, SIZE_MAX - 15,   SIZE_MAX - 16,
@@ -78,7 +78,7 @@ static void impossible(zigalloc_allocator a)
         CHECK(!zigalloc_resize(a, memory, 16, 3, lens[i]));
         CHECK(zigalloc_realloc(a, memory, 16, 3, lens[i]) == NULL);
     }
-    /* Of the table, since the helpers do not pass them on. */
+    /* Through the table, since the helpers do not pass them on. */
     for (alignment_log2 = 8 * sizeof(size_t); alignment_log2 <= UINT8_MAX; alignment_log2++) {
         CHECK(a.vtable->alloc(a.ctx, 16, (uint8_t)alignment_log2, 0) == NULL);
     }
@@ -94,7 +94,7 @@ static void all_of_it(zigalloc_allocator a, uint8_t max_alignment_log2)
     impossible(a);
 }
 
-/* A length of 0 reaches no allocator: the failing one would refuse it, or end the program. */
+/* A length of 0 reaches no allocator: the failing one would refuse it or abort. */
 static void zero_lengths(void)
 {
     zigalloc_allocator a = zigalloc_failing_allocator();
@@ -113,7 +113,7 @@ static void logarithms(void)
     uint8_t log2;
     for (log2 = 0; log2 < 8 * sizeof(size_t); log2++) CHECK(zigalloc_log2((size_t)1 << log2) == log2);
 #ifdef NDEBUG
-    /* Without assertions, what does not exist has no memory. */
+    /* Without assertions, an invalid alignment is out of memory. */
     CHECK(zigalloc_alloc(zigalloc_c_allocator(), 1, 8 * sizeof(size_t)) == NULL);
     CHECK(zigalloc_alloc(zigalloc_c_allocator(), 0, 255) == NULL);
     CHECK(zigalloc_realloc(zigalloc_c_allocator(), NULL, 0, 255, 1) == NULL);
@@ -121,7 +121,7 @@ static void logarithms(void)
 #endif
 }
 
-/* An allocator of C that notes where it was called from. */
+/* An allocator written in C that records where it was called from. */
 static uintptr_t noted;
 
 static void *note_alloc(void *ctx, size_t len, uint8_t alignment_log2, uintptr_t ret_addr)
@@ -141,7 +141,7 @@ static void call_sites(void)
     CHECK(zigalloc_alloc(a, 1, 0) == NULL);
     first = noted;
     CHECK(zigalloc_alloc(a, 1, 0) == NULL);
-    /* Two addresses near each other, both in this function, the second one behind the first. */
+    /* Two nearby addresses in this function, the second after the first. */
     CHECK(first < noted && noted - first < 1000);
 #endif
 }
@@ -158,7 +158,7 @@ static void *thread(void *argument)
         memset(memory, (int)(i & 0xFF), i);
         CHECK(memory[0] == (i & 0xFF) && memory[i - 1] == (i & 0xFF));
         if (i % 2 == 0) zigalloc_free(a, memory, i, 3);
-        else memory[0] = 0; /* an arena's; others are asked for their leaks elsewhere */
+        else memory[0] = 0; /* leaked: the arena frees it; leaks of others are checked elsewhere */
     }
     return NULL;
 }
@@ -312,7 +312,7 @@ static void counters(void)
     all_of_it(a, 12);
     threads(a);
     zigalloc_counting_snapshot(counting, &counts);
-    CHECK(counts.live_blocks == THREADS * (ROUNDS - ROUNDS / 2)); /* those that the threads do not free */
+    CHECK(counts.live_blocks == THREADS * (ROUNDS - ROUNDS / 2)); /* the blocks that the threads leak */
     zigalloc_counting_destroy(counting);
 }
 
@@ -330,7 +330,7 @@ static void log_line(void *ctx, const char *line, size_t len)
     memcpy(log->text + log->len, line, len);
     log->text[log->len + len] = '\n';
     log->len += len + 1;
-    /* What it allocates here itself has no line. */
+    /* Allocations made here are not logged. */
     zigalloc_free(log->a, zigalloc_alloc(log->a, 8, 3), 8, 3);
 }
 
@@ -347,14 +347,14 @@ static void logs(void)
     CHECK(strncmp(log.text, "alloc 100 bytes, aligned to 8: 0x", 33) == 0);
     CHECK(strstr(log.text, "\nfree 0x") != NULL);
 #ifdef __GNUC__
-    /* By whom, if the program has debug information. */
+    /* The caller, if the program has debug information. */
     CHECK(strstr(log.text, "called by ") != NULL && strstr(log.text, "an unknown place") == NULL);
 #endif
     CHECK(zigalloc_logging_lost_lines(logging) == 4);
     zigalloc_logging_destroy(logging);
 }
 
-/* What the line below is written for, and what `write` gets from it. */
+/* The arena above the logging allocator, and the block that `write` gets from it. */
 typedef struct above {
     zigalloc_allocator arena;
     bool is_set;
@@ -372,7 +372,7 @@ static void asks_above(void *ctx, const char *line, size_t len)
     a->memory = zigalloc_alloc(a->arena, 8, 3);
 }
 
-/* A `write` function that breaks the rule gets no memory from the arena that is above it. */
+/* A `write` function that breaks the rule gets no memory from the arena above it. */
 static void writes_to_what_is_above(void)
 {
     static above state;

@@ -1,5 +1,5 @@
-// What zigalloc.hpp promises, as assertions. Compiled without exceptions too, where those about std::bad_alloc are left
-// out; with an argument it then runs out of memory, which ends it.
+// Assertions for the behaviour that zigalloc.hpp documents. Also compiled without exceptions, where those about
+// std::bad_alloc are left out; with an argument it then runs out of memory, which aborts.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +15,7 @@
 #define CHECK(condition)                                                                \
     do {                                                                                \
         if (!(condition)) {                                                             \
-            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            std::fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
             std::exit(1);                                                               \
         }                                                                               \
     } while (false)
@@ -28,7 +28,7 @@ static_assert(sizeof(zigalloc::arena) == sizeof(void *), "an owner is one pointe
 static_assert(!std::is_copy_constructible<zigalloc::arena>::value, "there is one owner");
 static_assert(std::is_nothrow_move_constructible<zigalloc::arena>::value, "an owner can be handed on");
 
-// Every owner gives back what it has, to a child that counts.
+// Every owner frees its memory, in a child that counts.
 static void owners()
 {
     zigalloc::debug debug{zigalloc_debug_create(zigalloc_page_allocator())};
@@ -74,7 +74,7 @@ static void allocators()
         CHECK(a != zigalloc::allocator<int>{other.allocator()});
         std::vector<int, zigalloc::allocator<int>> numbers{debug.allocator()};
         for (int i = 0; i < 10000; i++) numbers.push_back(i);
-        // Moving to another allocator's container takes the memory along, and the allocator with it.
+        // Moving into a container with another allocator moves the memory and the allocator.
         const int *memory = numbers.data();
         std::vector<int, zigalloc::allocator<int>> taken{other.allocator()};
         taken = std::move(numbers);
@@ -114,7 +114,7 @@ static void memory_resources()
 #endif
 
 #if defined(__GNUC__)
-// An allocator of C that notes who asked.
+// An allocator written in C that records its caller.
 static std::uintptr_t noted;
 
 static void *note(void *, std::size_t, std::uint8_t, std::uintptr_t ret_addr)

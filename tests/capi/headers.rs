@@ -1,4 +1,4 @@
-//! What the headers declare, in every language, and the layout from both sides.
+//! The declarations in the headers, in every language, and the layout as C and Rust see it.
 
 use std::fmt::Write as _;
 use std::mem::offset_of;
@@ -11,7 +11,7 @@ use zigalloc::{Allocator, VTable};
 
 use super::*;
 
-/// More of them, for the headers: each in every language that has it, by every compiler that knows it.
+/// More warnings for the headers: each in every language that has it, by every compiler that knows it.
 const HEADER_WARNINGS: [&str; 4] = ["-Wshadow", "-Wcast-qual", "-Wundef", "-Wcast-align"];
 const C_WARNINGS: &[&str] = &["-Wstrict-prototypes", "-Wmissing-prototypes"];
 const CPP_WARNINGS: &[&str] = &["-Wold-style-cast", "-Wuseless-cast", "-Wzero-as-null-pointer-constant"];
@@ -37,14 +37,14 @@ fn the_headers_compile_in_every_standard(
     let input = if cpp { "c++" } else { "c" };
     std::fs::create_dir_all(temp()).unwrap();
     let source = temp().join(format!("{header}-{standard}-{vendor}"));
-    // Nothing before it, and twice: it includes what it needs, and does nothing the second time.
+    // Nothing precedes it, and it is included twice: it includes what it needs, and has no effect the second time.
     let text = format!(
         "#include \"{header}\"\n#include \"{header}\"\n\
          int main(void) {{ return zigalloc_version()[0] == '0' ? 0 : 1; }}\n"
     );
     std::fs::write(&source, &text).unwrap();
 
-    // A standard is known by its own name, or by the one that it had when it was young.
+    // A standard is known by its own name or by its draft name.
     let young = if standard == "c23" { "c2x" } else { standard };
     let knows = |name: &str| {
         let mut command = Command::new(&compiler);
@@ -62,7 +62,7 @@ fn the_headers_compile_in_every_standard(
         let mut command = Command::new(&compiler);
         command.arg(format!("-std={name}")).args(WARNINGS).args(HEADER_WARNINGS).args(more).args(flags);
         if language_is_clang(&compiler) {
-            // The others are known to both.
+            // Both know the others.
             command.arg("-Wno-unknown-warning-option");
         }
         command.arg("-I").arg(root().join("include")).args(["-c", "-x", input]).arg(source);
@@ -74,7 +74,7 @@ fn the_headers_compile_in_every_standard(
     for flags in [&["-O0"][..], &["-O2"], &["-DNDEBUG", "-O2"], without_exceptions] {
         run(&mut compile(&source, flags));
     }
-    // The warnings are on: a header with a conversion that loses bits does not compile.
+    // Checks that the warnings are on: a header with a lossy conversion does not compile.
     let lossy = temp().join(format!("lossy-{header}-{standard}-{vendor}"));
     std::fs::write(&lossy, format!("{text}unsigned char lossy(int n) {{ return n; }}\n")).unwrap();
     let output = try_run(&mut compile(&lossy, &[])).unwrap();
@@ -86,7 +86,7 @@ fn language_is_clang(compiler: &std::ffi::OsStr) -> bool {
     output.is_some_and(|output| String::from_utf8_lossy(&output.stdout).contains("clang"))
 }
 
-/// The layout, from both sides. (The crate's constant assertions compare it with words as well.)
+/// The layout as C and Rust see it. (The crate's constant assertions also compare it with words.)
 #[test]
 fn c_and_rust_see_the_same_layout() {
     let mut rust = String::new();
@@ -185,7 +185,7 @@ fn c_and_rust_see_the_same_layout() {
     line("value ZIGALLOC_OPERATION_DETECT_LEAKS", 4);
     line("value ZIGALLOC_NO_FRAMES", NO_FRAMES);
     line("value ZIGALLOC_NO_LEAK_REPORTS", NO_LEAK_REPORTS);
-    // As C of two standards and as C++.
+    // As two C standards and as C++.
     for (name, flags) in LANGUAGES {
         let Some(program) = compile("tests/capi/layout.c", &format!("layout.{name}"), Link::Shared, flags)
         else {
@@ -196,7 +196,7 @@ fn c_and_rust_see_the_same_layout() {
     }
 }
 
-/// Where the two fields of a handle are, which are private: by their content.
+/// The offsets of a handle's two private fields, found by their contents.
 fn fields_of_a_handle() -> (usize, usize) {
     let vtable = Allocator::FAILING.vtable();
     let mark = std::ptr::without_provenance_mut(0x5A5A_0000);
@@ -209,7 +209,7 @@ fn fields_of_a_handle() -> (usize, usize) {
     (find(mark), find(std::ptr::from_ref(vtable).cast()))
 }
 
-/// The functions that the header declares, each with its parameters. What it defines itself is left out.
+/// The functions that the header declares, each with its parameters. Those that it defines are left out.
 pub(super) fn declared() -> Vec<(String, String)> {
     let header = std::fs::read_to_string(root().join("include/zigalloc.h")).unwrap();
     let mut code = String::new();
@@ -230,7 +230,7 @@ pub(super) fn declared() -> Vec<(String, String)> {
                 _ if depth == 0 => statement.push(c),
                 _ => {}
             }
-            // A body ends what is in front of it, as a semicolon does.
+            // A body ends a declaration, as a semicolon does.
             if depth == 0 && matches!(c, ';' | '}') {
                 functions.extend(declaration(&std::mem::take(&mut statement)));
             }
@@ -239,7 +239,7 @@ pub(super) fn declared() -> Vec<(String, String)> {
     functions
 }
 
-/// The name and the parameters, if it is the declaration of a function.
+/// Returns the name and the parameters if it declares a function.
 fn declaration(statement: &str) -> Option<(String, String)> {
     let (head, parameters) = statement.trim().strip_suffix(");")?.split_once('(')?;
     let name = head.rsplit([' ', '*']).next()?;
@@ -247,7 +247,7 @@ fn declaration(statement: &str) -> Option<(String, String)> {
     is_function.then(|| (name.to_owned(), parameters.to_owned()))
 }
 
-/// What the shared library exports is what the header declares, no more and no less; and the archive has it all.
+/// The shared library exports exactly what the header declares; and the archive has all of it.
 #[test]
 fn the_header_and_the_libraries_agree() {
     let declared: BTreeSet<String> = declared().into_iter().map(|(name, _)| name).collect();
@@ -260,7 +260,7 @@ fn the_header_and_the_libraries_agree() {
     if let Some(output) = try_run(&mut nm) {
         assert!(output.status.success(), "{nm:?}: {}", text_of(&output));
         let text = String::from_utf8_lossy(&output.stdout);
-        // An address, a letter, a name; without the first if the symbol is of another library.
+        // An address, a letter, a name; no address if the symbol is from another library.
         let symbols = text.lines().filter_map(|line| {
             let [_, _, symbol] = line.split_whitespace().collect::<Vec<_>>()[..] else { return None };
             let symbol = if cfg!(target_vendor = "apple") { symbol.trim_start_matches('_') } else { symbol };
@@ -271,7 +271,7 @@ fn the_header_and_the_libraries_agree() {
         skipped("the exported symbols", "there is no nm");
     }
 
-    // A table of all of them does not link if one is missing.
+    // A table of all functions does not link if one is missing.
     let mut source = "#include \"zigalloc.h\"\ntypedef void (*function)(void);\n".to_owned();
     let addresses: String = declared.iter().map(|name| format!("(function){name}, ")).collect();
     writeln!(source, "volatile function table[] = {{ {addresses} }};").unwrap();

@@ -1,12 +1,12 @@
-//! What is installed, and how pkg-config, CMake and the loader find it.
+//! The installed files, and how pkg-config, CMake and the loader find them.
 
 use super::*;
 
-/// The version of the file's name, and the part of it that programs ask for.
+/// The version in the file's name, and the part of it that programs require.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const COMPATIBLE: &str = "0.1";
 
-/// Installs the library below a directory whose name has a space.
+/// Installs the library into a directory whose name contains a space.
 fn installed(name: &str) -> PathBuf {
     let prefix = temp().join("a prefix").join(name);
     let _ = std::fs::remove_dir_all(&prefix);
@@ -30,10 +30,10 @@ fn everything_is_installed() {
     }
 }
 
-/// A program asks for the version that it was compiled for, and does not start with another one.
+/// A program requires the version that it was compiled for, and does not start with another.
 #[test]
 #[cfg(not(target_vendor = "apple"))]
-fn shared_library_is_asked_for_by_its_version() {
+fn programs_load_the_versioned_library() {
     let soname = format!("libzigalloc.so.{COMPATIBLE}");
     let file = format!("libzigalloc.so.{VERSION}");
     let lib = installed("soname").join("lib");
@@ -43,7 +43,7 @@ fn shared_library_is_asked_for_by_its_version() {
 
     let source = "examples/c/use_zigalloc.c";
     let Some(program) = compile(source, "soname", Link::Shared, &[]) else { return };
-    // A directory that comes before that of its rpath: see ld.so(8) on DT_RUNPATH.
+    // A directory that is searched before that of its rpath: see DT_RUNPATH in ld.so(8).
     let start = |dir: &Path| try_run(Command::new(&program).env("LD_LIBRARY_PATH", dir)).unwrap();
     let other = temp().join("soname.other");
     let _ = std::fs::remove_dir_all(&other);
@@ -59,14 +59,14 @@ fn shared_library_is_asked_for_by_its_version() {
     assert!(!output.status.success(), "{soname} is looked for: {}", text_of(&output));
 }
 
-/// What pkg-config prints, or `None` if there is none.
+/// Returns the output of pkg-config, or `None` if there is none.
 fn pkg_config(path: &Path, args: &[&str]) -> Option<String> {
     let output = try_run(Command::new("pkg-config").args(args).arg("zigalloc").env("PKG_CONFIG_PATH", path))?;
     assert!(output.status.success(), "pkg-config {args:?}: {}", text_of(&output));
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
-/// Links a program with what pkg-config has printed, as a shell does, which takes the escapes away.
+/// Links a program with the output of pkg-config, through a shell, which removes the escapes.
 fn link_by_shell(flags: &str, rpath: Option<&Path>, name: &str) -> Option<PathBuf> {
     Language::C.command("a program by pkg-config")?;
     let program = temp().join(name);
@@ -81,7 +81,7 @@ fn link_by_shell(flags: &str, rpath: Option<&Path>, name: &str) -> Option<PathBu
     Some(program)
 }
 
-/// Where the `.pc` files are and where the libraries are: installed, and as built.
+/// The directories of the `.pc` files and of the libraries: installed, and as built.
 fn places(name: &str) -> [(PathBuf, PathBuf); 2] {
     let prefix = installed(name);
     let built = library().dir.clone();
@@ -89,7 +89,7 @@ fn places(name: &str) -> [(PathBuf, PathBuf); 2] {
 }
 
 #[test]
-fn installed_it_is_found_by_pkg_config() {
+fn pkg_config_finds_the_library() {
     for (pc, lib) in places("pkg-config") {
         let Some(version) = pkg_config(&pc, &["--modversion"]) else {
             return skipped("pkg-config", "there is none");
@@ -98,12 +98,12 @@ fn installed_it_is_found_by_pkg_config() {
         let flags = pkg_config(&pc, &["--cflags", "--libs"]).unwrap();
         let Some(program) = link_by_shell(&flags, Some(&lib), "pkg_config") else { return };
         run(&mut Command::new(&program));
-        // It is the shared library that was linked.
+        // The shared library was linked.
         assert!(uses_shared_library(&program), "{flags}");
     }
 }
 
-/// `--static` links the archive, although the shared library is beside it, and with `cc -static` as well.
+/// `--static` links the archive, although the shared library is beside it; also with `cc -static`.
 #[test]
 fn pkg_config_static_links_the_archive() {
     for (pc, _) in places("pkg-config-static") {
@@ -120,13 +120,13 @@ fn pkg_config_static_links_the_archive() {
     }
 }
 
-/// Whether a program has the name of the shared library in it.
+/// Returns whether a program names the shared library.
 fn uses_shared_library(program: &Path) -> bool {
     let name = if cfg!(target_vendor = "apple") { "libzigalloc.0.1.dylib" } else { "libzigalloc.so.0.1" };
     std::fs::read(program).unwrap().windows(name.len()).any(|window| window == name.as_bytes())
 }
 
-/// A project finds the package, and links either library from C and C++. A version that is not there is not found.
+/// A project finds the package, and links either library from C and C++. A missing version is not found.
 #[test]
 fn cmake_finds_the_package() {
     if try_run(Command::new("cmake").arg("--version")).is_none() {
@@ -156,7 +156,7 @@ fn cmake_finds_the_package() {
             assert_eq!(uses_shared_library(&program), shared, "{}", program.display());
         }
     }
-    // By the prefix alone, as a system's is.
+    // By the prefix alone, as for a system library.
     let build = temp().join("cmake/prefix");
     let mut cmake = Command::new("cmake");
     cmake.arg("-S").arg(root().join("tests/capi/cmake")).arg("-B").arg(&build).arg("-DWANTED=");
@@ -166,7 +166,7 @@ fn cmake_finds_the_package() {
     for (version, found) in [
         (VERSION, true),
         ("0.1.0", true),
-        ("0", false), // 0.1 and 0.2 are not compatible, so this says too little.
+        ("0", false), // 0.1 and 0.2 are incompatible, so this is too vague.
         ("0.0.9", false),
         ("0.1.1", false),
         ("0.10", false),

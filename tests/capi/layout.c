@@ -1,4 +1,4 @@
-/* What C sees of the header's types: a name and a number in each line. */
+/* The layout of the header's types in C: a name and a number on each line. */
 #include <stdio.h>
 
 #include "zigalloc.h"

@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 
 type Result<T, E = String> = std::result::Result<T, E>;
 
-/// The library, as it is after `build`.
+/// The library after `build`.
 #[derive(Clone, Debug)]
 pub(crate) struct Built {
-    /// Where the libraries, the header and the `.pc` file are.
+    /// The directory of the libraries, the header and the `.pc` file.
     pub(crate) dir: PathBuf,
     /// The names of the two libraries.
     pub(crate) shared: String,
     pub(crate) archive: String,
-    /// What a program that is linked with the archive needs besides, as options of the linker.
+    /// Linker options that a program needs besides the archive.
     pub(crate) system_libraries: String,
     release: bool,
 }
@@ -28,7 +28,7 @@ pub(crate) fn build(dir: &Path, release: bool) -> Result<Built> {
         dir: dir.to_owned(),
         shared: format!("{DLL_PREFIX}zigalloc{DLL_SUFFIX}"),
         archive: "libzigalloc.a".to_owned(),
-        // Without the directory that makes a linker find the archive alone.
+        // Without the directory that makes a linker find only the archive.
         system_libraries: libraries
             .map(|all| all.split(' ').filter(|word| !word.starts_with("-L")).collect::<Vec<_>>().join(" "))
             .ok_or_else(|| format!("no Libs.private in:\n{text}"))?,
@@ -46,7 +46,7 @@ fn capi(dir: &Path, release: bool, options: &[&Path]) -> Result<()> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--package", "xtask", "--", "capi"]).args(release.then_some("--release"));
     command.arg("--dir").arg(dir).args(options);
-    // The tool runs here, whatever the tests are built for.
+    // The tool runs on the host, whatever the tests are built for.
     command.env_remove("CARGO_BUILD_TARGET").current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {

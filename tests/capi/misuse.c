@@ -1,4 +1,4 @@
-/* Mistakes that end the program. Without an argument, prints them; with one, makes that mistake. */
+/* Misuse that aborts. Without an argument, lists the cases; with one, runs that case. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ static void write_nothing(void *ctx, const char *line, size_t len)
     (void)ctx, (void)line, (void)len;
 }
 
-/* As from a header of a version to come: there are fields after those of this one. */
+/* As from the header of a later version, with more fields. */
 static struct {
     zigalloc_debug_options options;
     size_t later[2];
@@ -57,7 +57,7 @@ static const char *const no_name[] = {"a", NULL}, *const empty_name[] = {"", "a"
 static const zigalloc_debug_report *a_report(void)
 {
     static zigalloc_debug_report report;
-    report.source = &report; /* not looked at: there is no buffer */
+    report.source = &report; /* not read: there is no buffer */
     return &report;
 }
 

@@ -1,4 +1,4 @@
-/* A mistake on purpose: it writes behind a block. What is to find such things has to find this. */
+/* Writes past a block on purpose, to check that the checkers find it. */
 #include "zigalloc.h"
 
 int main(void)

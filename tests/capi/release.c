@@ -1,4 +1,4 @@
-/* Where the library has no debug assertions, there is no memory for an alignment that does not exist. */
+/* Without debug assertions in the library, an invalid alignment is out of memory. */
 #include "zigalloc.h"
 
 int main(void)

@@ -1,4 +1,4 @@
-/* Mistakes that the debug allocator finds. The lines are named in the test. */
+/* Errors that the debug allocator reports. The test refers to the marked lines. */
 #include <stdio.h>
 
 #include "zigalloc.h"

@@ -1,5 +1,5 @@
-//! Functions whose machine code tests/codegen.rs looks at. It compiles this file as a crate that uses
-//! zigalloc like any other.
+//! Functions whose machine code tests/codegen.rs inspects. It compiles this file as a crate that uses zigalloc like
+//! any other.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -18,7 +18,7 @@ pub unsafe extern "C" fn unknown_raw_alloc(
     alignment: Alignment,
     ret_addr: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { a.raw_alloc(len, alignment, ret_addr) }
 }
 
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn unknown_raw_resize(
     alignment: Alignment,
     new_len: usize,
 ) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { a.raw_resize(NonNull::slice_from_raw_parts(memory, len), alignment, new_len, 0) }
 }
 
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn unknown_raw_remap(
     alignment: Alignment,
     new_len: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { a.raw_remap(NonNull::slice_from_raw_parts(memory, len), alignment, new_len, 0) }
 }
 
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn unknown_raw_free(
     len: usize,
     alignment: Alignment,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { a.raw_free(NonNull::slice_from_raw_parts(memory, len), alignment, 0) }
 }
 
@@ -64,7 +64,7 @@ pub extern "C" fn unknown_create(a: Allocator<'_>) -> Option<NonNull<u64>> {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn unknown_destroy(a: Allocator<'_>, item: NonNull<u64>) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { a.destroy(item) }
 }
 
@@ -75,7 +75,7 @@ pub extern "C" fn unknown_alloc(a: Allocator<'_>, n: usize) -> Option<NonNull<u8
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn unknown_free(a: Allocator<'_>, memory: NonNull<u32>, n: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { a.free(NonNull::slice_from_raw_parts(memory, n)) }
 }
 
@@ -83,13 +83,13 @@ pub unsafe extern "C" fn unknown_free(a: Allocator<'_>, memory: NonNull<u32>, n:
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn known_page_raw_alloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { PAGE_ALLOCATOR.raw_alloc(len, alignment, 0) }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn known_page_free(memory: NonNull<u8>, n: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { PAGE_ALLOCATOR.free(NonNull::slice_from_raw_parts(memory, n)) }
 }
 
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn known_fixed_buffer_alloc(
     fixed_buffer: &FixedBufferAllocator<'_>,
     len: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { fixed_buffer.allocator().raw_alloc(len, Alignment::_8, 0) }
 }
 
@@ -115,11 +115,11 @@ pub unsafe extern "C" fn known_fixed_buffer_free(
     memory: NonNull<u64>,
     n: usize,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { fixed_buffer.allocator().free(NonNull::slice_from_raw_parts(memory, n)) }
 }
 
-/// All of it is known.
+/// Everything is known.
 #[unsafe(no_mangle)]
 pub extern "C" fn known_fixed_buffer_all() -> usize {
     let mut buffer = [const { MaybeUninit::uninit() }; 64];
@@ -135,19 +135,19 @@ pub unsafe extern "C" fn known_thread_safe_alloc(
     thread_safe: &ThreadSafeAllocator<'_>,
     len: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { thread_safe.allocator().raw_alloc(len, Alignment::_8, 0) }
 }
 
 // ---- an allocator of this crate ----
 
-/// Has one block of 64 bytes, or has given it out.
+/// Has one block of 64 bytes, which may be in use.
 struct One {
     block: UnsafeCell<[u8; 64]>,
     is_used: AtomicBool,
 }
 
-// SAFETY: the block belongs to whoever has changed `is_used` to true.
+// SAFETY: the block belongs to the caller that changed `is_used` to true.
 unsafe impl Sync for One {}
 
 static ONE: One = One { block: UnsafeCell::new([0; 64]), is_used: AtomicBool::new(false) };
@@ -161,7 +161,7 @@ impl One {
     };
 
     const fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: there is one block, whose address is a multiple of 1; whoever has set `is_used` has it.
+        // SAFETY: there is one block, whose address is a multiple of 1; the caller that set `is_used` owns it.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -193,6 +193,6 @@ pub extern "C" fn known_own_alloc(n: usize) -> Option<NonNull<u8>> {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn known_own_free(memory: NonNull<u8>, n: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { ONE.allocator().free(NonNull::slice_from_raw_parts(memory, n)) }
 }

@@ -1,4 +1,4 @@
-//! error[E0277]: an arena's handle is for one thread, and so is what it is adapted to.
+//! error[E0277]: an arena's handle is for one thread, and so is an adapter around it.
 
 use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

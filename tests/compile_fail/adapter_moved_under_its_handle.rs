@@ -1,4 +1,4 @@
-//! error[E0505]: the allocator is in the adapter, and the handle has the adapter's address.
+//! error[E0505]: the adapter contains the allocator, and the handle points to the adapter.
 
 use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::PAGE_ALLOCATOR;

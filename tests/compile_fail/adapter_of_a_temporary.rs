@@ -1,4 +1,4 @@
-//! error[E0716]: the adapter is dropped at the end of the statement, and the handle is to it.
+//! error[E0716]: the handle refers to an adapter that is dropped at the end of the statement.
 
 use zigalloc::adapters::allocator_api2_02::FromAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -1,4 +1,4 @@
-//! error[E0308]: an arena's handle taken for one that any thread may call.
+//! error[E0308]: an arena's handle used as a thread-safe one.
 
 use zigalloc::SyncAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -1,4 +1,4 @@
-//! error[E0308]: an arena's handle is for one thread, whatever its maker promises of it.
+//! error[E0308]: a global allocator needs a thread-safe handle, and an arena's is not, even with `unsafe`.
 
 use zigalloc::adapters::GlobalAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -1,4 +1,4 @@
-//! error[E0597]: an arena that still has to free its nodes when its child is gone.
+//! error[E0597]: an arena that frees its nodes after its child is dropped.
 
 use std::mem::MaybeUninit;
 use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator};

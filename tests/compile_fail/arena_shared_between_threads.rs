@@ -1,4 +1,4 @@
-//! error[E0277]: an arena that two threads make handles from.
+//! error[E0277]: an arena from which two threads make handles.
 
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 

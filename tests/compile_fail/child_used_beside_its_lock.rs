@@ -1,4 +1,4 @@
-//! error[E0502]: a way to the child around its lock.
+//! error[E0502]: access to a child that bypasses its lock.
 
 use zigalloc::ThreadSafeAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

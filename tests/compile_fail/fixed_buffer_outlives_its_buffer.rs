@@ -1,4 +1,4 @@
-//! error[E0597]: an allocator whose buffer is gone.
+//! error[E0597]: an allocator that outlives its buffer.
 
 use std::mem::MaybeUninit;
 use zigalloc::heap::FixedBufferAllocator;

@@ -1,4 +1,4 @@
-//! error[E0133]: giving memory back is a promise that nobody can check, so it is unsafe.
+//! error[E0133]: freeing is unsafe, since nothing checks that the block is live.
 
 use zigalloc::heap::PAGE_ALLOCATOR;
 

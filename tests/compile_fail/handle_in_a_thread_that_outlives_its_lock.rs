@@ -1,4 +1,4 @@
-//! error[E0597]: a thread that may still allocate when the lock and the arena are gone.
+//! error[E0597]: a thread that may allocate after the lock and the arena are dropped.
 
 use zigalloc::ThreadSafeAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -1,4 +1,4 @@
-//! error[E0505]: an arena that is taken apart while a handle to it is in use.
+//! error[E0505]: an arena that is converted to its state while a handle to it is in use.
 
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 

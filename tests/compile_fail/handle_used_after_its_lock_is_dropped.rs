@@ -1,4 +1,4 @@
-//! error[E0505]: a thread-safe handle whose lock is gone.
+//! error[E0505]: a thread-safe handle that outlives its lock.
 
 use zigalloc::ThreadSafeAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -1,4 +1,4 @@
-//! error[E0505]: a value in a pool that is used after the pool, and its memory with it, is gone.
+//! error[E0505]: a value in a pool that is used after the pool and its memory are dropped.
 
 use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
 

@@ -1,4 +1,4 @@
-//! error[E0277]: an item that is dropped, and so given back to its pool's list, by another thread.
+//! error[E0277]: an item that another thread drops, and so returns to its pool's list.
 
 use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
 

@@ -1,4 +1,4 @@
-//! error[E0277]: a lock around a handle, of which there may be copies.
+//! error[E0277]: a lock around a handle that may have been copied.
 
 use zigalloc::ThreadSafeAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -1,4 +1,4 @@
-//! error[E0277]: a lock around an arena whose own child may be called by one thread only.
+//! error[E0277]: a lock around an arena whose own child is for one thread only.
 
 use std::mem::MaybeUninit;
 use zigalloc::ThreadSafeAllocator;

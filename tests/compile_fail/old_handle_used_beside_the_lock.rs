@@ -1,4 +1,4 @@
-//! error[E0502]: a lock around a child to which there is a handle already.
+//! error[E0502]: a lock around a child that already has a handle.
 
 use zigalloc::ThreadSafeAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

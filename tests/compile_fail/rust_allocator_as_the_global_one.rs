@@ -1,4 +1,4 @@
-//! error[E0133]: it would call itself; whether a handle may be the global allocator is for its maker to promise.
+//! error[E0133]: it would call itself, so making a handle the global allocator is unsafe.
 
 use zigalloc::adapters::GlobalAllocator;
 use zigalloc::heap::RUST_ALLOCATOR;

@@ -1,4 +1,4 @@
-//! error[E0499]: two locks around one child, which exclude nobody.
+//! error[E0499]: two locks around one child, which do not exclude each other.
 
 use zigalloc::ThreadSafeAllocator;
 use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -8,7 +8,7 @@ use zigalloc::adapters::GlobalAllocator;
 
 mod programs;
 
-/// `GlobalAllocator::C`, counted: its blocks are `malloc`'s, as those of Rust's own allocator are.
+/// `GlobalAllocator::C` with a count: its blocks are `malloc`'s, like those of Rust's own allocator.
 struct Counted;
 
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
@@ -19,27 +19,27 @@ impl Counted {
     }
 }
 
-// SAFETY: it does what the constant does.
+// SAFETY: forwards to the constant.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BLOCKS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { GlobalAllocator::C.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         BLOCKS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { GlobalAllocator::C.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_len: usize) -> *mut u8 {
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { GlobalAllocator::C.realloc(memory, layout, new_len) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { GlobalAllocator::C.dealloc(memory, layout) }
     }
 }
@@ -49,7 +49,7 @@ static GLOBAL: Counted = Counted;
 
 const SCALE: usize = 1000;
 
-/// What is counted is ours.
+/// Checks the count, since addresses do not tell.
 fn is_ours<T>(_memory: *const T) -> bool {
     let before = BLOCKS.load(Ordering::Relaxed);
     drop(std::hint::black_box(Box::new(1)));

@@ -1,4 +1,4 @@
-//! A program on an allocator that counts.
+//! A program on a counting allocator.
 #![cfg(not(any(miri, target_family = "wasm")))]
 
 use zigalloc::SyncAllocator;
@@ -10,13 +10,13 @@ mod programs;
 
 static COUNTING: CountingAllocator<SyncAllocator<'static>> = CountingAllocator::init(SMP_ALLOCATOR);
 
-// SAFETY: the counters are atomic, and the child asks the operating system.
+// SAFETY: the counters are atomic, and the child uses the operating system.
 #[global_allocator]
 static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(COUNTING.allocator()) };
 
 const SCALE: usize = 1000;
 
-/// What is counted is ours.
+/// Checks the count, since addresses do not tell.
 fn is_ours<T>(_memory: *const T) -> bool {
     let before = COUNTING.snapshot().alloc.calls;
     drop(std::hint::black_box(Box::new(1)));

@@ -1,5 +1,4 @@
-//! A program on a debug allocator, which finds nothing to report. `tests/debug_global.rs` has one in which
-//! there is something.
+//! A program on a debug allocator, which has nothing to report. `tests/debug_global.rs` has one with reports.
 #![cfg(not(any(miri, target_family = "wasm")))]
 
 use zigalloc::SyncAllocator;
@@ -19,13 +18,13 @@ fn report(report: &Report) {
     std::process::abort();
 }
 
-// SAFETY: its lock allocates nothing, and its child asks the operating system.
+// SAFETY: its lock does not allocate, and its child uses the operating system.
 #[global_allocator]
 static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(DEBUG.allocator()) };
 
 const SCALE: usize = 40;
 
-/// What is counted against the limit is ours.
+/// Checks the bytes counted against the limit.
 fn is_ours<T>(_memory: *const T) -> bool {
     DEBUG.total_requested_bytes() > size_of::<T>()
 }

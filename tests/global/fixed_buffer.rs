@@ -1,4 +1,4 @@
-//! A program on a fixed buffer, lock-free. Only a last block is used again, so the buffer is large.
+//! A program on a lock-free fixed buffer. Only the last block is reused, so the buffer is large.
 #![cfg(not(any(miri, target_family = "wasm")))]
 #![allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 

@@ -11,7 +11,7 @@ static GLOBAL: GlobalAllocator = GlobalAllocator::PAGE;
 
 const SCALE: usize = 40;
 
-/// Every block is at the begin of a page.
+/// Every block starts at a page boundary.
 fn is_ours<T>(memory: *const T) -> bool {
     memory.addr() % page_size() == 0
 }

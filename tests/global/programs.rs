@@ -1,6 +1,6 @@
-//! What a program does with its global allocator: collections, strings, threads and their end, and crates
-//! that allocate in ways of their own. Each test program of this directory has it as a module, and another
-//! `#[global_allocator]`: the test harness runs on that too.
+//! A program's use of its global allocator: collections, strings, threads and their exit, and crates with unusual
+//! allocation patterns. Each test program of this directory includes this module and sets another
+//! `#[global_allocator]`, on which the test harness runs too.
 
 use std::alloc::Layout;
 use std::cell::RefCell;
@@ -14,13 +14,13 @@ use regex::Regex;
 use crate::{GLOBAL, SCALE, is_ours};
 
 #[test]
-fn the_program_runs_on_it() {
+fn blocks_come_from_this_allocator() {
     let numbers: Vec<_> = (0..100u64).map(Box::new).collect();
     assert!(numbers.iter().filter(|number| is_ours(&raw const ***number)).count() > 50);
 }
 
 #[test]
-fn every_alignment_zeroed_and_resized() {
+fn every_alignment_is_zeroed_and_resized() {
     for log2 in 0..=14 {
         for size in [1, 24, 1000, 5000] {
             let layout = Layout::from_size_align(size, 1 << log2).unwrap();
@@ -43,7 +43,7 @@ fn every_alignment_zeroed_and_resized() {
 }
 
 #[test]
-fn collections() {
+fn collections_keep_their_contents() {
     let mut map = HashMap::new();
     let mut tree = BTreeMap::new();
     let mut text = String::new();
@@ -67,11 +67,11 @@ fn collections() {
     assert!(long.iter().copied().eq(0..100 * SCALE as u32));
 }
 
-/// Nearly half of the address space: with 64 bits nobody has it, with 32 bits nobody has it three times.
+/// Nearly half of the address space: with 64 bits it is unavailable, with 32 bits it is unavailable three times.
 const HALF: usize = isize::MAX as usize - (1 << 20);
 
 #[test]
-fn out_of_memory_is_told() {
+fn out_of_memory_is_returned() {
     let mut held: Vec<Vec<u8>> = Vec::new();
     let refused = (0..3).filter(|_| {
         held.push(vec![1, 2, 3]);
@@ -80,14 +80,14 @@ fn out_of_memory_is_told() {
     let refused = refused.count();
     assert!(refused == 3 || refused > 0 && cfg!(target_pointer_width = "32"), "{refused} of 3");
     assert!(held.iter().all(|bytes| *bytes == [1, 2, 3]));
-    // What is held is not to be had again.
+    // Held memory is not handed out again.
     if refused == 3 {
         assert!(GLOBAL.allocator().alloc::<u8>(HALF).is_err());
     }
 }
 
 #[test]
-fn threads() {
+fn threads_allocate_at_once() {
     let shared = Arc::new(Mutex::new(HashMap::new()));
     let (sender, receiver) = mpsc::channel::<Vec<String>>();
     let threads = 16;
@@ -111,10 +111,10 @@ fn threads() {
     assert_eq!(shared.lock().unwrap().len(), threads * SCALE);
 }
 
-/// Thread-locals with destructors, lazy ones too, registered as the first thing a thread does or after
-/// its first allocation, which hold memory, and allocate when they go.
+/// Thread-locals with destructors, also lazy ones, registered as a thread's first action or after its first
+/// allocation. They hold memory and allocate when dropped.
 #[test]
-fn thread_locals() {
+fn thread_locals_allocate_in_destructors() {
     struct AtEnd(Vec<String>);
     impl Drop for AtEnd {
         fn drop(&mut self) {
@@ -144,7 +144,7 @@ fn thread_locals() {
 
 /// A panic allocates its message, and unwinding frees.
 #[test]
-fn panics() {
+fn panics_unwind_and_free() {
     let handle = thread::spawn(|| {
         let held = vec![1; 100];
         std::panic::resume_unwind(Box::new(format!("{} elements", held.len())));

@@ -1,4 +1,4 @@
-//! A program on an sbrk allocator, over a buffer. Freed blocks are used again in their size class.
+//! A program on an sbrk allocator over a buffer. Freed blocks are reused in their size class.
 #![cfg(not(any(miri, target_family = "wasm")))]
 #![allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 
@@ -17,7 +17,7 @@ static mut BUFFER: [MaybeUninit<u8>; LEN] = [MaybeUninit::uninit(); LEN];
 static SBRK: SbrkAllocator<FixedBufferAllocator<'static>> =
     SbrkAllocator::init(FixedBufferAllocator::init(unsafe { &mut *(&raw mut BUFFER) }));
 
-// SAFETY: its lock spins and yields, and allocates nothing; the memory is a static's.
+// SAFETY: its lock spins and yields and does not allocate; the memory is a static's.
 #[global_allocator]
 static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(SBRK.allocator()) };
 

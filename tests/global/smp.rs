@@ -11,7 +11,7 @@ static GLOBAL: GlobalAllocator = GlobalAllocator::SMP;
 
 const SCALE: usize = 1000;
 
-/// Nothing else in this program asks for slabs.
+/// Nothing else in this program maps slabs.
 fn is_ours<T>(_memory: *const T) -> bool {
     SmpAllocator::slab_bytes() > 0
 }

@@ -1,5 +1,5 @@
-//! A program on a fixed buffer for one thread behind a lock that spins: nothing in it allocates. Only a last
-//! block is used again, so the buffer is large.
+//! A program on a single-threaded fixed buffer under a spin lock, in which nothing allocates. Only the last block is
+//! reused, so the buffer is large.
 #![cfg(not(any(miri, target_family = "wasm")))]
 #![allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 
@@ -23,7 +23,7 @@ static mut FIXED_BUFFER: FixedBufferAllocator<'static> =
 static LOCKED: LockedAllocator<'static, spin::Mutex<()>> =
     unsafe { LockedAllocator::from_child((*(&raw const FIXED_BUFFER)).allocator()) };
 
-// SAFETY: the lock spins and allocates nothing, and the memory is a static's.
+// SAFETY: the lock spins and does not allocate, and the memory is a static's.
 #[global_allocator]
 static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(LOCKED.allocator()) };
 

@@ -1,8 +1,8 @@
-//! One allocator without any order, called by two threads at once: for Miri, which reports the race.
+//! One unsynchronised allocator called by two threads at once: for Miri, which reports the race.
 //!
-//! `tests/race_is_seen.rs` runs it. The argument says what stands between the threads and the allocator:
-//! `one-lock` is right; `no-lock`, `two-locks` and `mixed-handles` are the mistakes that safe code cannot
-//! make, made with `unsafe` and a false promise.
+//! `tests/race_is_seen.rs` runs it. The argument selects what is between the threads and the allocator: `one-lock` is
+//! correct; `no-lock`, `two-locks` and `mixed-handles` are errors that safe code cannot make, made here by a violated
+//! `unsafe` requirement.
 
 use std::mem::MaybeUninit;
 use std::sync::Barrier;
@@ -11,8 +11,8 @@ use std::thread;
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
 
-/// Two threads that allocate. What they do behind the barrier is ordered by the allocator or by nothing,
-/// whichever of them runs first.
+/// Two threads that allocate. What they do after the barrier is ordered by the allocator or not at all, whichever
+/// runs first.
 fn race(first: SyncAllocator<'_>, second: SyncAllocator<'_>) {
     let both = Barrier::new(2);
     thread::scope(|scope| {
@@ -42,14 +42,14 @@ fn main() {
         }
         Some("two-locks") => {
             let child = fixed_buffer.allocator();
-            // SAFETY: none: the promise that nobody else calls the child is broken by the other lock.
+            // SAFETY: none: the other lock also calls the child, which breaks the requirement.
             let locks = unsafe { [(); 2].map(|()| ThreadSafeAllocator::from_child(child)) };
             race(locks[0].allocator(), locks[1].allocator());
         }
         Some("mixed-handles") => {
             let vtable = fixed_buffer.allocator().vtable();
             let shared = fixed_buffer.thread_safe_allocator();
-            // SAFETY: none: the plain functions are on the state of the other handle.
+            // SAFETY: none: the plain functions access the state of the other handle.
             let plain = unsafe { Allocator::from_raw_parts(shared.ptr(), vtable) };
             race(falsely_thread_safe(plain), shared);
         }
@@ -59,6 +59,6 @@ fn main() {
 }
 
 fn falsely_thread_safe(allocator: Allocator<'_>) -> SyncAllocator<'_> {
-    // SAFETY: none: this is the mistake to be seen.
+    // SAFETY: none: this is the error to be detected.
     unsafe { SyncAllocator::new_unchecked(allocator) }
 }

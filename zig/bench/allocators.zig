@@ -1,7 +1,7 @@
-//! Zig's own allocators behind the C form of their interface, to be measured beside the Rust ones.
+//! Zig's own allocators with a C interface, for comparison with the Rust ones.
 //!
-//! Each table is made for one type of allocator, so the compiler sees through `allocator()` and calls the
-//! allocator's functions directly: what is measured is one indirect call from outside, as with ours.
+//! Each table is specific to one type of allocator, so the compiler inlines `allocator()` and calls the allocator's
+//! functions directly: a measurement includes one indirect call from outside, as with ours.
 
 const std = @import("std");
 
@@ -45,7 +45,7 @@ fn Of(comptime T: type) type {
     };
 }
 
-/// An allocator that is a value, as a type without state.
+/// Wraps a constant allocator in a type without state.
 fn Value(comptime value: std.mem.Allocator) type {
     return struct {
         var state: @This() = .{};
@@ -80,7 +80,7 @@ export fn zig_fixed_buffer(buffer: [*]u8, len: usize) Handle {
 const ThreadSafe = std.heap.ThreadSafeAllocator;
 var thread_safe: ThreadSafe = undefined;
 
-/// The lock around the fixed buffer.
+/// A lock around the fixed buffer.
 export fn zig_thread_safe(buffer: [*]u8, len: usize) Handle {
     fixed_buffer = FixedBuffer.init(buffer[0..len]);
     thread_safe = .{ .child_allocator = fixed_buffer.allocator() };
@@ -97,7 +97,7 @@ export fn zig_arena_reset() void {
     _ = arena.reset(.retain_capacity);
 }
 
-/// With the defaults of fast builds: no traces, no safety.
+/// With the defaults of fast builds: no stack traces, no safety.
 const Debug = std.heap.DebugAllocator(.{});
 var debug: Debug = .init;
 

@@ -1,5 +1,5 @@
-//! Builds Zig's allocators with the compiler that the variable `ZIG` names, and links them. Without it the program
-//! compiles too, so that the checks of the workspace need no Zig, and says what to do.
+//! Builds Zig's allocators with the compiler named by the variable `ZIG`, and links them. Without it, the program still
+//! compiles, so that the workspace can be checked without Zig, and prints what to do.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ fn main() {
     let out = std::env::var("OUT_DIR").expect("cargo sets it");
     let library = Path::new(&out).join("libzig_allocators.a");
     let mut command = Command::new(&zig);
-    // Position-independent as Rust's programs are; the C library is linked by Rust.
+    // Position-independent, like Rust's programs. Rust links the C library.
     command.args(["build-lib", "-static", "-OReleaseFast", "-fPIC", "-lc", "-fno-compiler-rt"]);
     command.args(["--cache-dir", &out, "--global-cache-dir", &out, "allocators.zig"]);
     command.arg(format!("-femit-bin={}", library.display()));

@@ -1,7 +1,7 @@
-//! Zig's side of `cargo xtask differential`: reads programs, runs them on Zig's own allocators, and prints what
-//! each step did. `src/main.rs` is the other side; driver/src/program.rs tells what the words mean.
+//! Zig's side of `cargo xtask differential`: reads programs, runs them on Zig's own allocators, and prints the result
+//! of each step. `src/main.rs` is the other side; driver/src/program.rs defines the format of programs.
 //!
-//! One source for Zig 0.15.2 and 0.17.1, which have different subjects. It reads and writes by the functions of C,
+//! This source works with Zig 0.15.2 and 0.17.1, which have different subjects. It reads and writes with C functions,
 //! which are the same in both.
 
 const std = @import("std");
@@ -10,7 +10,7 @@ const Allocator = std.mem.Allocator;
 const FixedBufferAllocator = std.heap.FixedBufferAllocator;
 const ArenaAllocator = std.heap.ArenaAllocator;
 
-/// Whether this is the release with a lock and an arena for one thread.
+/// Whether this release has a lock and a single-threaded arena.
 const has_lock = @hasDecl(std.heap, "ThreadSafeAllocator");
 
 const Subject = if (has_lock) enum {
@@ -49,11 +49,11 @@ const Subject = if (has_lock) enum {
     }
 
     fn hasFixed(subject: Subject) bool {
-        return subject == .shared_fixed; // the other side cannot look at a buffer while it is shared
+        return subject == .shared_fixed; // the other side cannot inspect a buffer while it is shared
     }
 };
 
-/// A pool as an allocator whose blocks are items, whatever length and alignment is asked for.
+/// A pool as an allocator whose blocks are items, whatever length and alignment is requested.
 const Pool = struct {
     allocator: Allocator,
     preheat: *const fn (*anyopaque, usize) bool,
@@ -103,7 +103,7 @@ const Pool = struct {
 
 const Locked = if (has_lock) std.heap.ThreadSafeAllocator else struct { child_allocator: Allocator };
 
-/// All memory is in here, and addresses are printed as offsets from its begin. As large and as aligned as on the
+/// Contains all memory; addresses are printed as offsets from its start. It has the same size and alignment as on the
 /// other side.
 const area_size = 1 << 26;
 const area_alignment = 1 << 20;
@@ -121,10 +121,10 @@ fn toLog2(alignment: Alignment) usize {
     return @ctz(alignment.toByteUnits());
 }
 
-/// What an arena gets its nodes from: a bump allocator that says what it is asked, and fails now and then.
+/// The child of an arena: a bump allocator that prints its calls and sometimes refuses them.
 const Child = struct {
     end: usize,
-    /// Of a hundred allocations, how many fail; of a hundred resizes, how many are granted.
+    /// The percentage of allocations that fail, and of resizes that succeed.
     fails: usize,
     grants: usize,
     random: std.Random.SplitMix64,
@@ -314,7 +314,7 @@ pub fn main() void {
     area = memory.ptr;
     while (readLine()) |line| {
         var words: Words = .{ .text = line };
-        if (!std.mem.eql(u8, words.word(), "program")) @panic("a program begins with its header");
+        if (!std.mem.eql(u8, words.word(), "program")) @panic("expected a program header");
         runProgram(&words);
     }
     flush();
@@ -330,7 +330,7 @@ const Words = struct {
     }
 
     fn number(words: *Words) usize {
-        return std.fmt.parseInt(usize, words.word(), 10) catch @panic("a number is expected");
+        return std.fmt.parseInt(usize, words.word(), 10) catch @panic("expected a number");
     }
 };
 
@@ -343,8 +343,8 @@ var input: [1 << 16]u8 = undefined;
 var input_begin: usize = 0;
 var input_end: usize = 0;
 
-/// The next line, or null at the end. It is valid until the next call. Before it waits for input, all output
-/// is on its way.
+/// Returns the next line, which is valid until the next call, or null at the end of the input. Flushes all output
+/// before waiting for input.
 fn readLine() ?[]const u8 {
     while (true) {
         if (std.mem.indexOfScalar(u8, input[input_begin..input_end], '\n')) |len| {
@@ -374,7 +374,7 @@ fn flush() void {
     var written: usize = 0;
     while (written < output_end) {
         const result = c.write(1, output[written..].ptr, output_end - written);
-        if (result <= 0) @panic("nobody reads the output");
+        if (result <= 0) @panic("cannot write the output");
         written += @intCast(result);
     }
     output_end = 0;

@@ -1,11 +1,11 @@
-//! Part of `cargo xtask interop`: a library with Zig's allocators for Rust code, which src/main.rs loads.
+//! Part of `cargo xtask interop`: a library of Zig's allocators for Rust code, loaded by src/main.rs.
 //!
-//! One source for Zig 0.14 to 0.17.
+//! This source works with Zig 0.14 to 0.17.
 
 const std = @import("std");
 const zigalloc = @import("zigalloc");
 
-/// The longest life that a buffer can have, and as much as Zig gives its own fixed buffer in tests.
+/// Static, and as large as the one for the fixed buffer in Zig's own tests.
 var buffer: [6_400_000]u8 = undefined;
 var fixed_buffer: std.heap.FixedBufferAllocator = .init(&buffer);
 var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
@@ -14,11 +14,11 @@ var debug: std.heap.DebugAllocator(.{}) = .init;
 const has_lock = @hasDecl(std.heap, "ThreadSafeAllocator");
 var locked_arena: if (has_lock) std.heap.ThreadSafeAllocator else void = undefined;
 
-/// What the handle points to.
+/// The allocator that the handle points to.
 var allocator: std.mem.Allocator = undefined;
 
-/// Stores a handle to an allocator. Returns 0, or 1 if there is none of this name in this release of Zig. One at a
-/// time may be in use.
+/// Stores a handle to an allocator. Returns 0, or 1 if this release of Zig has no allocator with this name. Only one
+/// allocator may be in use at a time.
 pub export fn zig_open(name: [*:0]const u8, handle: *zigalloc.Allocator) c_int {
     allocator = find(std.mem.span(name)) orelse return 1;
     handle.* = zigalloc.fromZig(&allocator);
@@ -41,7 +41,7 @@ fn find(name: []const u8) ?std.mem.Allocator {
     return null;
 }
 
-/// Ends the allocator, and returns 0 if nothing is wrong with it: if nothing is left in the one that counts.
+/// Deinitializes the allocator. Returns 0, or 1 if the debug allocator found leaks.
 pub export fn zig_close() c_int {
     arena.deinit();
     return if (debug.deinit() == .ok) 0 else 1;

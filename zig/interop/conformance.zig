@@ -1,13 +1,13 @@
-//! Part of `cargo xtask interop`: Zig's conformance functions over the allocators of the C library.
+//! Part of `cargo xtask interop`: runs Zig's conformance functions over the allocators of the C library.
 //!
 //!     conformance FUNCTION ALLOCATOR
 //!
-//! ALLOCATOR is one or more words: an allocator without state, of the library or, with `zig_` before its name, of
-//! Zig; and before it, what is put over it, the outermost first. `thread_safe arena smp` is the library's lock around
-//! the library's arena over the library's smp allocator.
+//! ALLOCATOR is one or more words. The last one is an allocator without state, of the library or, with the prefix
+//! `zig_`, of Zig; the words before it are layers over it, the outermost first. `thread_safe arena smp` is the
+//! library's lock around the library's arena over the library's smp allocator.
 //!
-//! One process is one case. It ends with 0 if it passes and with `absent` if this release of Zig has no such function.
-//! One source for Zig 0.14 to 0.17.
+//! One process runs one case. The exit code is 0 if it passes, and `absent` if this release of Zig has no such
+//! function. This source works with Zig 0.14 to 0.17.
 
 const std = @import("std");
 const zigalloc = @import("zigalloc");
@@ -58,7 +58,7 @@ const c = struct {
 
 const Function = enum { testAllocator, testAllocatorAligned, testAllocatorLargeAlignment, testAllocatorAlignedShrink };
 
-/// As much as Zig gives its own fixed buffer in this test.
+/// As large as the one for the fixed buffer in Zig's own test.
 var buffer: [6_400_000]u8 = undefined;
 
 var debug_allocator: std.heap.DebugAllocator(.{}) = .init;
@@ -79,7 +79,7 @@ const Made = struct {
             .arena => c.zigalloc_arena_create(child),
             .shared_arena => c.zigalloc_shared_arena_create(child),
             .fixed_buffer, .shared_fixed_buffer => c.zigalloc_fixed_buffer_create(child, &buffer, buffer.len),
-            // A short buffer, so that some blocks are in it and some are not.
+            // A short buffer, so that some blocks are in it and some in the child.
             .buffer_first => c.zigalloc_buffer_first_create(child, &buffer, 1000, child),
             .thread_safe => c.zigalloc_thread_safe_create(child),
             .debug => c.zigalloc_debug_create(child),
@@ -155,7 +155,7 @@ fn run(function: Function, words: []const [*:0]const u8) !void {
 pub export fn main(argc: c_int, argv: [*][*:0]const u8) c_int {
     if (argc < 3) @panic("usage: conformance FUNCTION ALLOCATOR");
     const name = std.mem.span(argv[1]);
-    const function = std.meta.stringToEnum(Function, name) orelse @panic("there is no such function");
+    const function = std.meta.stringToEnum(Function, name) orelse @panic("unknown function");
     run(function, argv[2..@intCast(argc)]) catch |err| {
         std.debug.print("{s}: error.{s}\n", .{ name, @errorName(err) });
         return 1;

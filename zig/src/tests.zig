@@ -5,14 +5,14 @@ const zigalloc = @import("zigalloc");
 const testing = std.testing;
 const Alignment = std.mem.Alignment;
 
-/// An allocator as a C program would write it. It writes down what it was asked last, and gives blocks from a
-/// buffer, one after the other.
+/// An allocator as a C program would write it. It records its last call, and allocates consecutive blocks from a
+/// buffer.
 const Recorder = struct {
     buffer: [4096]u8 align(4096) = undefined,
     used: usize = 0,
-    /// What `resize` and `remap` do.
+    /// Whether `resize` and `remap` succeed.
     grants: bool = true,
-    /// Added to the address by `remap`: a block may move.
+    /// Added to the address by `remap`, to move the block.
     moves_by: usize = 0,
     calls: [4]usize = .{ 0, 0, 0, 0 },
     last: Call = .{},
@@ -98,7 +98,7 @@ const Recorder = struct {
     }
 };
 
-/// A C allocator to and from Zig and so on, `layers` times each way, in places that stay.
+/// Converts a C allocator to Zig and back, `layers` times each way, at stable addresses.
 const Sandwich = struct {
     c: [3]zigalloc.Allocator = undefined,
     zig: [3]std.mem.Allocator = undefined,
@@ -213,7 +213,7 @@ test "lengths of 0 are answered here" {
     const direct = recorder.handle();
     const allocator = zigalloc.toZig(&direct);
     var items: [5]u0 = @splat(0);
-    // Items without a size: the functions of the table would get lengths of 0.
+    // For zero-sized items, the functions of the table would get lengths of 0.
     try testing.expect(allocator.resize(@as([]u0, &items), 3));
     var block: [8]u8 = undefined;
     try testing.expect(allocator.rawAlloc(0, .@"8", 0) != null);
@@ -235,8 +235,8 @@ test "the longest block that exists is asked for" {
     try testing.expectEqual(longest - 16, recorder.last.new_len);
 }
 
-test "containers of std work, and leave nothing behind" {
-    // The testing allocator fails this test if a block is not freed, or with a wrong length.
+test "containers of std work and leak nothing" {
+    // The testing allocator fails this test if a block leaks or is freed with a wrong length.
     const bottom = testing.allocator;
     const c = zigalloc.fromZig(&bottom);
     var sandwich: Sandwich = .{};

@@ -1,7 +1,7 @@
-//! Zig's allocators for C and Rust code, and theirs for Zig code.
+//! Converts allocators between Zig on the one hand and C and Rust on the other.
 //!
-//! `Allocator` is a `std.mem.Allocator` with the layout of C: `zigalloc_allocator` of zigalloc.h, and
-//! `zigalloc::Allocator` of the Rust crate. `toZig` and `fromZig` go from one to the other:
+//! `Allocator` is a `std.mem.Allocator` with C layout: the `zigalloc_allocator` of zigalloc.h and the
+//! `zigalloc::Allocator` of the Rust crate. `toZig` and `fromZig` convert between the two:
 //!
 //!     extern fn zigalloc_smp_allocator() zigalloc.Allocator;
 //!     extern fn parse(allocator: zigalloc.Allocator, text: [*:0]const u8) ?*Document;
@@ -12,27 +12,27 @@
 //!     const arena_allocator = arena.allocator();
 //!     const document = parse(zigalloc.fromZig(&arena_allocator), "…");
 //!
-//! Both take a pointer, because the result remembers it and nothing else: **the handle that it points to must
-//! stay where it is for as long as the result is in use.** So give the handle a name, in a place that lives long
-//! enough; `toZig(&zigalloc_smp_allocator())` in an initializer dangles.
+//! Both take a pointer, which is all that the result stores: **the handle that it points to must stay at its
+//! address for as long as the result is in use.** So store the handle in a variable that lives long enough;
+//! `toZig(&zigalloc_smp_allocator())` in an initializer dangles.
 //!
-//! Nothing is allocated, and nothing is added to a block: what one side allocates through a handle, the other may
-//! free through it. A call costs one indirect call more than without. Return addresses are passed on.
+//! The conversion does not allocate, and blocks get no header: a block that one side allocates through a handle may
+//! be freed by the other side through it. Each call costs one additional indirect call. Return addresses are forwarded.
 //!
-//! One source for Zig 0.14 to 0.17: the interface is the same in all of them.
+//! This source works with Zig 0.14 to 0.17; the interface is the same in all of them.
 
 const std = @import("std");
 const Alignment = std.mem.Alignment;
 
-/// The functions of an allocator. `ctx` is the field beside the table; alignments are base-2 logarithms.
+/// The functions of an allocator. `ctx` is the field next to the table; alignments are base-2 logarithms.
 ///
-/// `std.mem.Allocator.VTable` for C, which has no slices, error sets and integers of 6 bits. Zig code that
-/// implements an allocator for C needs none of this; it implements `std.mem.Allocator` and calls `fromZig`.
+/// This is `std.mem.Allocator.VTable` for C, which has no slices, error sets or 6-bit integers. To implement an
+/// allocator for C in Zig, you do not need this type: implement `std.mem.Allocator` and call `fromZig`.
 pub const VTable = extern struct {
-    /// Returns `len` bytes, or null. Not for a `len` of 0.
+    /// Returns `len` bytes, or null. `len` must not be 0.
     alloc: *const fn (ctx: ?*anyopaque, len: usize, alignment_log2: u8, ret_addr: usize) callconv(.c) ?[*]u8,
 
-    /// Makes a block `new_len` bytes long where it is, or returns false.
+    /// Changes the length of a block to `new_len` in place, or returns false.
     resize: *const fn (
         ctx: ?*anyopaque,
         memory: [*]u8,
@@ -42,7 +42,7 @@ pub const VTable = extern struct {
         ret_addr: usize,
     ) callconv(.c) bool,
 
-    /// Makes a block `new_len` bytes long, there or elsewhere, or returns null, and nothing has changed.
+    /// Changes the length of a block to `new_len`, possibly moving it, or returns null and changes nothing.
     remap: *const fn (
         ctx: ?*anyopaque,
         memory: [*]u8,
@@ -52,7 +52,7 @@ pub const VTable = extern struct {
         ret_addr: usize,
     ) callconv(.c) ?[*]u8,
 
-    /// Ends a block.
+    /// Frees a block.
     free: *const fn (
         ctx: ?*anyopaque,
         memory: [*]u8,
@@ -62,13 +62,13 @@ pub const VTable = extern struct {
     ) callconv(.c) void,
 };
 
-/// Any allocator, as two words. Passed to and returned from C functions by value.
+/// A handle to any allocator: two words, passed to and returned from C functions by value.
 ///
-/// Whether several threads may use it is up to what is behind it, as with `std.mem.Allocator`.
+/// Whether several threads may use it depends on the allocator, as with `std.mem.Allocator`.
 pub const Allocator = extern struct {
     /// The allocator's state, or anything if it has none.
     ctx: ?*anyopaque,
-    /// The functions. They stay for as long as a copy of this handle.
+    /// The functions. The table must live as long as any copy of this handle.
     vtable: *const VTable,
 };
 
@@ -84,21 +84,22 @@ comptime {
     std.debug.assert(toLog2(.@"64") == 6 and fromLog2(6) == .@"64");
 }
 
-/// A Zig allocator that asks `allocator.*`, which must outlive it, for everything.
+/// Returns a Zig allocator that forwards all calls to `allocator.*`, which must outlive it.
 pub fn toZig(allocator: *const Allocator) std.mem.Allocator {
     return .{ .ptr = @constCast(allocator), .vtable = &to_zig };
 }
 
-/// An allocator for C and Rust that asks `allocator.*`, which must outlive it, for everything.
+/// Returns an allocator for C and Rust that forwards calls to `allocator.*`, which must outlive it.
 ///
-/// Their callers may ask for what no allocator has: a length that exceeds `maxInt(isize)` together with the alignment,
-/// or an alignment above the largest. They get null and false, and the Zig allocator is not asked; its additions might
+/// C and Rust callers may request the impossible: a length that, together with the alignment, exceeds `maxInt(isize)`,
+/// or an alignment above the largest. Such requests fail without reaching the Zig allocator, whose additions might
 /// overflow, which is illegal behavior.
 pub fn fromZig(allocator: *const std.mem.Allocator) Allocator {
     return .{ .ctx = @constCast(allocator), .vtable = &from_zig };
 }
 
-// The builtins that do this have other names in other releases. These are no instruction in optimized builds.
+// The builtins for this have different names in different releases. These functions compile to no instructions in
+// optimized builds.
 
 fn toLog2(alignment: Alignment) u8 {
     return @ctz(alignment.toByteUnits());
@@ -128,8 +129,8 @@ const ToZig = struct {
         return a.vtable.alloc(a.ctx, len, toLog2(alignment), ret_addr);
     }
 
-    // Items without a size have a length of 0 in Zig's typed `resize` and `remap`. That is no block, and the
-    // functions of C and Rust must not be asked about it.
+    // For zero-sized items, Zig's typed `resize` and `remap` pass a length of 0. That is not a block, so the call must
+    // not reach functions in C or Rust.
 
     fn resize(ctx: *anyopaque, memory: []u8, alignment: Alignment, new_len: usize, ret_addr: usize) bool {
         if (memory.len == 0 or new_len == 0) return memory.len == new_len;
@@ -164,7 +165,7 @@ const FromZig = struct {
         return allocator.*;
     }
 
-    /// Whether there can be such a block, with the padding that it may need.
+    /// Whether such a block can exist, with the padding that it may need.
     fn exists(len: usize, alignment_log2: u8) bool {
         if (alignment_log2 >= @bitSizeOf(usize) - 1) return false;
         return len <= std.math.maxInt(isize) - fromLog2(alignment_log2).toByteUnits();

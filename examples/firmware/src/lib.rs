@@ -1,11 +1,11 @@
-//! What the firmware does: it reads sensors, and keeps of each the last few readings.
+//! The logic of the firmware: it reads sensors and keeps the last few readings of each.
 //!
-//! All memory is one buffer. A fixed buffer hands it out; a counter above it tells how much of it the program
-//! needs, which is what one wants to know before choosing the chip; a pool has the readings, which
-//! come and go one by one; and an arena has what lives for one report, all of which goes at once.
+//! All memory comes from one buffer. A fixed buffer allocator divides it; a counting allocator above that
+//! measures how much the program needs, which helps to choose the chip; a pool holds the readings, which come
+//! and go one by one; and an arena holds the data of one report, which is freed all at once.
 //!
-//! Nothing here panics or ends when memory runs out: a reading that does not fit is dropped, a report that
-//! does not fit is skipped, and both are counted. Only what there is at the start must fit.
+//! The program does not panic or stop when memory runs out: a reading that does not fit is dropped, a report
+//! that does not fit is skipped, and both are counted. Only the memory that is allocated at the start must fit.
 
 #![no_std]
 
@@ -17,23 +17,23 @@ use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, MemoryPoolExtra, Rese
 use zigalloc::trace::CountingAllocator;
 use zigalloc::{Allocator, Error};
 
-/// How many sensors can be plugged in.
+/// The maximum number of sensors.
 pub const CHANNELS: usize = 3;
-/// How many readings a channel keeps.
+/// The number of readings that a channel keeps.
 pub const KEPT: usize = 8;
-/// How many readings there is room for: two channels' worth, as the third is seldom plugged in, and then
-/// makes do with what the others leave.
+/// The total number of readings that fit: enough for two channels. The third sensor is rarely plugged in, and
+/// then uses the readings that the others leave.
 pub const READINGS: usize = 2 * KEPT;
 
-/// How long a report can be: the brackets, and for each reading ten digits, a comma and a space.
+/// The maximum length of a report: the brackets, and ten digits, a comma and a space for each reading.
 const LONGEST: usize = CHANNELS * 2 + READINGS * 12;
 
-/// What comes from the sensors.
+/// An event from the sensors.
 #[derive(Clone, Copy, Debug)]
 pub enum Sample {
     /// A channel has measured a value.
     Value(usize, u32),
-    /// A channel's sensor is no longer there, so its readings say nothing.
+    /// A channel's sensor was unplugged, so its readings are no longer valid.
     Unplugged(usize),
 }
 
@@ -43,23 +43,23 @@ struct Reading {
     previous: Option<NonNull<Reading>>,
 }
 
-/// A pool that does not grow: that there is room for [`READINGS`] is settled at the start.
+/// A pool that does not grow: memory for [`READINGS`] readings is allocated at the start.
 type Readings<'a> = MemoryPoolExtra<Reading, 0, false, Allocator<'a>>;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The last report for which there was memory.
     pub report: Text,
-    /// Reports for which there was none.
+    /// The number of reports for which there was none.
     pub skipped: usize,
-    /// Readings for which there was no room.
+    /// The number of readings for which there was no room.
     pub dropped: usize,
-    /// How much of the buffer was in use at most, in bytes.
+    /// The most bytes of the buffer that were in use at once.
     pub peak: usize,
 }
 
-/// A report, in a buffer of its own, since it outlives the arena.
+/// A report. It contains its text, because it outlives the arena.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text {
     bytes: [u8; LONGEST],
@@ -90,10 +90,10 @@ impl Write for Text {
     }
 }
 
-/// Takes `samples`, and makes a report after each, with no other memory than `memory`.
+/// Processes `samples` and writes a report after each, using only `memory`.
 ///
 /// # Errors
-/// If there is not even room to begin: for [`READINGS`] readings.
+/// If `memory` is too small for [`READINGS`] readings.
 pub fn run(
     memory: &mut [MaybeUninit<u8>],
     samples: impl IntoIterator<Item = Sample>,
@@ -108,7 +108,7 @@ pub fn run(
         let (Sample::Value(channel, _) | Sample::Unplugged(channel)) = sample;
         let Some(newest) = channels.get_mut(channel) else { continue };
         match sample {
-            // SAFETY: each channel's readings are live, and its own.
+            // SAFETY: each channel's readings are live, and belong to no other channel.
             Sample::Value(_, value) => match unsafe { keep(&readings, newest, value) } {
                 Ok(()) => {}
                 Err(Error::OutOfMemory) => summary.dropped += 1,
@@ -121,47 +121,47 @@ pub fn run(
             Ok(report) => summary.report = report,
             Err(Error::OutOfMemory) => summary.skipped += 1,
         }
-        // The memory of the report stays with the arena, for the next one. If the fixed buffer cannot make
-        // one block of it, the arena has less to begin with, and asks again.
+        // Keep the memory of the report in the arena, for the next report. If the fixed buffer cannot make
+        // one block of it, the arena keeps less and allocates again.
         _ = scratch.reset(ResetMode::RetainCapacity);
     }
     summary.peak = counting.snapshot().peak_live_bytes;
     Ok(summary)
 }
 
-/// Adds a reading to a channel, in place of its oldest if it has [`KEPT`]. Without memory all stays as it was:
-/// a channel that gives one back gets that one again.
+/// Adds a reading to a channel, replacing its oldest if it has [`KEPT`]. If there is no memory, nothing changes:
+/// a channel that frees its oldest reading can reuse that memory.
 ///
 /// # Safety
-/// `newest` and those before it are live readings of the pool, which nobody else uses.
+/// `newest` and the readings before it are live readings of the pool, and nothing else uses them.
 unsafe fn keep(
     readings: &Readings<'_>,
     newest: &mut Option<NonNull<Reading>>,
     value: u32,
 ) -> Result<(), Error> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the channel's readings are live and not used elsewhere, by our caller.
     unsafe { forget(readings, newest, KEPT - 1) };
     let reading = readings.create()?;
-    // SAFETY: the pool gives out memory for one reading.
+    // SAFETY: the pool returned memory for one reading.
     unsafe { reading.write(Reading { value, previous: *newest }) };
     *newest = Some(reading);
     Ok(())
 }
 
-/// Gives back what a channel has beyond the newest `kept`.
+/// Frees all readings of a channel except the newest `kept`.
 ///
 /// # Safety
-/// `newest` and those before it are live readings of the pool, which nobody else uses.
+/// `newest` and the readings before it are live readings of the pool, and nothing else uses them.
 unsafe fn forget(readings: &Readings<'_>, newest: &mut Option<NonNull<Reading>>, kept: usize) {
     let mut link = newest;
     for _ in 0..kept {
         let Some(reading) = link else { return };
-        // SAFETY: the caller's promise.
+        // SAFETY: a live reading that nothing else uses, by our caller.
         link = unsafe { &mut reading.as_mut().previous };
     }
     let mut old = link.take();
     while let Some(reading) = old {
-        // SAFETY: the caller's promise. The reading is no longer in the list.
+        // SAFETY: a live reading of the pool, by our caller; the list no longer contains it.
         unsafe {
             old = reading.as_ref().previous;
             readings.destroy(reading);
@@ -169,7 +169,7 @@ unsafe fn forget(readings: &Readings<'_>, newest: &mut Option<NonNull<Reading>>,
     }
 }
 
-/// Writes each channel's readings, sorted, for which it needs memory for a moment.
+/// Writes each channel's readings in sorted order. Uses `scratch` for temporary memory.
 ///
 /// # Safety
 /// The channels' readings are live.
@@ -179,17 +179,17 @@ unsafe fn describe(
 ) -> Result<Text, Error> {
     let mut report = Text::EMPTY;
     for newest in channels {
-        // SAFETY: the caller's promise, for all of them.
+        // SAFETY: all readings of the channel are live, by our caller.
         let readings = || core::iter::successors(*newest, |reading| unsafe { reading.as_ref().previous });
         let values = scratch.alloc::<u32>(readings().count())?;
         for (index, reading) in readings().enumerate() {
-            // SAFETY: there is a value for each reading; the reading is live.
+            // SAFETY: `values` has an element for each reading; the reading is live.
             unsafe { values.cast::<u32>().add(index).write(reading.as_ref().value) };
         }
-        // SAFETY: every value has been written, and nobody else has the memory.
+        // SAFETY: every value has been written, and nothing else refers to the memory.
         let values = unsafe { &mut *values.as_ptr() };
         values.sort_unstable();
-        // It fits: a report has no more readings than there are.
+        // Always fits: the pool has at most `READINGS` readings.
         let _ = write!(report, "{values:?}");
     }
     Ok(report)

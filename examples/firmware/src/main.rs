@@ -1,12 +1,12 @@
-//! Firmware without an operating system: all allocators in one static buffer.
+//! Firmware without an operating system, with all allocators in one static buffer.
 //!
 //!     cargo run -p firmware --target thumbv7em-none-eabi  # a Cortex-M4, in qemu-system-arm
 //!     cargo run -p firmware                               # the same logic, on this machine
 //!
-//! On a processor without an operating system this file is the entry, what a panic does, and the buffer. A Cortex-M
+//! This file has the entry point, the panic handler and the buffer for targets without an operating system. A Cortex-M
 //! gets its vector table and start-up code from `cortex-m-rt`, with the memory map in `memory.x`, and prints through
-//! the debugger or emulator that it runs in (semihosting). What the program does is in `lib.rs`, which is the same
-//! everywhere, so it can be tested where there is a terminal.
+//! its debugger or emulator (semihosting). The logic is in `lib.rs`, which is the same everywhere and can be tested on
+//! the host.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
@@ -15,13 +15,13 @@ use core::mem::MaybeUninit;
 
 use firmware::Sample;
 
-/// All the memory there is for allocations.
+/// All memory for allocations.
 type Memory = [MaybeUninit<u8>; 1024];
 
 const NO_DATA: Memory = [MaybeUninit::uninit(); 1024];
 
-/// What the sensors would say: of the two that are always there, the second is quick; a third comes, and at
-/// last the first goes.
+/// Simulated sensors. The first two are plugged in from the start, and the second measures most often; the third is
+/// plugged in later, and the first is unplugged near the end.
 fn samples() -> impl Iterator<Item = Sample> {
     (0..100).map(|n: u32| {
         let value = n * 37 % 101;
@@ -34,12 +34,12 @@ fn samples() -> impl Iterator<Item = Sample> {
     })
 }
 
-/// The report after the last of them, and how many had no room.
+/// The report after the last sample, and the number of readings that did not fit.
 const REPORT: &str = "[][7, 17, 34, 44, 54, 71, 81, 91][27, 30, 61, 97]";
 const DROPPED: usize = 16;
 
-/// Runs on those samples, prints in one line what came of it, and returns whether that is what must come of it. If it
-/// is not, a second line has what was expected.
+/// Runs on the simulated samples, prints the result in one line, and returns whether it is the expected one. If not, a
+/// second line has the expected result.
 fn run(memory: &mut Memory, print: impl Fn(fmt::Arguments<'_>)) -> bool {
     match firmware::run(memory, samples()) {
         Ok(summary) => {
@@ -67,16 +67,16 @@ mod board {
     use cortex_m_rt::{ExceptionFrame, entry, exception};
     use semihosting::process::ExitCode;
 
-    // With semihosting's panic handler: a panic is printed, and ends the program with failure.
+    // With semihosting's panic handler, a panic is printed and exits with failure.
     #[entry]
     fn main() -> ! {
-        // `entry` makes it a reference that only this function has.
+        // `entry` turns this static into a unique reference.
         static mut MEMORY: super::Memory = super::NO_DATA;
         let good = super::run(MEMORY, |line| semihosting::println!("{line}"));
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }.exit_process()
     }
 
-    /// Where an access to memory that is not there ends, instead of in a loop for ever.
+    /// Exits with failure on a fault, such as an access to unmapped memory, instead of looping forever.
     #[exception]
     unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
         semihosting::eprintln!("{frame:?}");
@@ -84,7 +84,7 @@ mod board {
     }
 }
 
-/// Another machine without an operating system, such as WebAssembly's: whoever starts it gets the status.
+/// Other targets without an operating system, such as WebAssembly: `_start` returns the status.
 #[cfg(all(not(target_arch = "arm"), target_os = "none"))]
 mod board {
     use core::panic::PanicInfo;
@@ -96,7 +96,7 @@ mod board {
         let memory = &raw mut MEMORY;
         // SAFETY: this function runs once, and nothing else names the buffer.
         let memory = unsafe { &mut *memory };
-        // There is nowhere to print to.
+        // Output is discarded.
         i32::from(!super::run(memory, |_| {}))
     }
 

@@ -1,4 +1,4 @@
-//! The firmware's logic on this machine, with buffers of all lengths.
+//! Tests the firmware's logic on the host, with buffers of all lengths.
 
 use std::mem::MaybeUninit;
 
@@ -6,7 +6,7 @@ use firmware::{CHANNELS, KEPT, READINGS, Sample, Summary};
 
 use Sample::{Unplugged, Value};
 
-/// Aligned, so that a length means the same amount of memory in every run.
+/// Aligned, so that equal lengths give the same amount of memory in every run.
 #[repr(align(16))]
 struct Memory([MaybeUninit<u8>; 1024]);
 
@@ -15,7 +15,7 @@ fn run(len: usize, samples: &[Sample]) -> Result<Summary, zigalloc::Error> {
     firmware::run(&mut memory.0[..len], samples.iter().copied())
 }
 
-/// Values that count up, each on the next of so many channels.
+/// Ascending values, distributed over the channels in turn.
 fn in_turn(channels: usize, count: u32) -> Vec<Sample> {
     (0..count).map(|n| Value(n as usize % channels, n)).collect()
 }
@@ -30,7 +30,7 @@ fn each_channel_keeps_its_newest() {
     assert!((READINGS * size_of::<usize>()..1024).contains(&summary.peak), "{summary:?}");
 }
 
-/// However long it runs: readings are used again, and so is the memory of a report.
+/// Readings and the memory of reports are reused, however long it runs.
 #[test]
 fn memory_does_not_grow() {
     let (short, long) = (run(1024, &in_turn(2, 40)).unwrap(), run(1024, &in_turn(2, 2000)).unwrap());
@@ -39,7 +39,7 @@ fn memory_does_not_grow() {
     assert_eq!(long.report.as_str(), format!("{:?}{:?}[]", newest(1998), newest(1999)));
 }
 
-/// Two channels have all the readings; a third gets none until one of them is unplugged.
+/// Two channels use all readings; a third gets none until one of them is unplugged.
 #[test]
 fn readings_without_room_are_dropped() {
     let mut samples = in_turn(2, 16);
@@ -48,19 +48,19 @@ fn readings_without_room_are_dropped() {
     assert_eq!(full.report.as_str(), "[0, 2, 4, 6, 8, 10, 12, 14][1, 3, 5, 7, 9, 11, 13, 15][]");
     assert_eq!((full.dropped, full.skipped), (2, 0));
 
-    // The others go on as before: a new reading takes the place of an old one.
+    // The others continue as before: a new reading replaces an old one.
     samples.extend([Value(0, 16), Value(1, 17), Value(2, 102)]);
     let going_on = run(1024, &samples).unwrap();
     assert_eq!(going_on.report.as_str(), "[2, 4, 6, 8, 10, 12, 14, 16][3, 5, 7, 9, 11, 13, 15, 17][]");
     assert_eq!((going_on.dropped, going_on.skipped), (3, 0));
 
-    // There is room for the third.
+    // After the first is unplugged, there is room for the third.
     samples.extend([Unplugged(0), Value(2, 103), Value(2, 104)]);
     let unplugged = run(1024, &samples).unwrap();
     assert_eq!(unplugged.report.as_str(), "[][3, 5, 7, 9, 11, 13, 15, 17][103, 104]");
     assert_eq!((unplugged.dropped, unplugged.skipped), (3, 0));
 
-    // It takes all but one of what is left, and the first gets that one when it is back.
+    // It uses all but one of the free readings, and the first gets that one when it is plugged in again.
     samples.extend((105..110).map(|value| Value(2, value)));
     samples.extend([Value(0, 18), Value(0, 19), Value(2, 110)]);
     let full_again = run(1024, &samples).unwrap();
@@ -79,7 +79,7 @@ fn unplugging_what_is_not_there_is_nothing() {
     assert_eq!(summary.report.as_str(), "[][][]");
 }
 
-/// The longest one too: as many readings as there can be, with as many digits.
+/// Even the longest report fits: the maximum number of readings, with the most digits.
 #[test]
 fn reports_are_whole() {
     let summary = run(1024, &[[Value(0, u32::MAX), Value(2, u32::MAX)]; KEPT].concat()).unwrap();
@@ -87,12 +87,12 @@ fn reports_are_whole() {
     assert_eq!(summary.report.as_str(), format!("{values:?}[]{values:?}"));
 }
 
-/// From none to plenty. From the least length on with which it begins, every run ends and counts. How many
-/// readings are dropped does not depend on the length, since they have their memory from the start. Reports
-/// are skipped as long as there is not enough for the longest.
+/// Tries every length from 0 to 1024 bytes. Above the minimum, every run finishes. The number of dropped readings
+/// does not depend on the length, since their memory is allocated at the start. Reports are skipped while there is
+/// not enough memory for the longest one.
 #[test]
 fn every_length_of_buffer() {
-    // All three channels, of which one does not get what it should; then only two.
+    // First all three channels, one of which does not get enough readings; then only two.
     let (full, empty) = (in_turn(CHANNELS, 60), [Unplugged(0), Unplugged(1), Value(1, 60)]);
     let samples = [&full[..], &empty].concat();
     let plenty = run(1024, &samples).unwrap();
@@ -106,7 +106,7 @@ fn every_length_of_buffer() {
     for (len, Summary { report, skipped, dropped, peak }) in (least..).zip(&runs) {
         assert_eq!(*dropped, plenty.dropped, "{len} bytes");
         assert!(*peak <= len, "{len} bytes, {peak} of them in use");
-        // A report that does not fit is skipped, and the shorter one before it stays.
+        // A report that does not fit is skipped, and the shorter one before it remains.
         let shown = reports.iter().rposition(|whole| whole == report).expect("no report is cut short");
         assert!(
             reports[shown + 1..].iter().all(|later| later.as_str().len() > report.as_str().len()),
@@ -117,10 +117,16 @@ fn every_length_of_buffer() {
     }
 
     let skipped: Vec<_> = runs.iter().map(|summary| summary.skipped).collect();
-    assert!(skipped.is_sorted_by(|less, more| less >= more), "more memory, more skipped: {skipped:?}");
-    assert_eq!(skipped[0], samples.len(), "with the least, there is memory for readings only");
-    assert!(skipped.iter().any(|count| (1..samples.len()).contains(count)), "all or nothing: {skipped:?}");
-    // What was said to be the peak is about what is needed.
+    assert!(
+        skipped.is_sorted_by(|less, more| less >= more),
+        "more memory, but more reports skipped: {skipped:?}"
+    );
+    assert_eq!(skipped[0], samples.len(), "with the minimum, there is memory only for readings");
+    assert!(
+        skipped.iter().any(|count| (1..samples.len()).contains(count)),
+        "no length skips only some of the reports: {skipped:?}"
+    );
+    // The reported peak is close to the memory needed.
     let enough = least + skipped.iter().position(|count| *count == 0).unwrap();
     assert!(enough < plenty.peak + 64, "{enough} bytes are enough; the peak is {}", plenty.peak);
 }

@@ -1,20 +1,19 @@
-//! An allocator written from scratch: it refuses memory beyond a limit.
+//! An allocator written from scratch, with a limit on live memory.
 //!
-//! This is the form of every allocator: the state, a table, a method that hands out both as a handle, and the four
-//! functions of the table, each of which gets the state back with `state`.
+//! Every allocator has this structure: a state, a vtable, a method that returns a handle to them, and the four
+//! functions of the vtable, each of which recovers the state with `state`.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use zigalloc::{Alignment, SyncAllocator, VTable, block, state};
 
-/// Passes calls on to its child, as long as all live blocks together are within the limit.
+/// Forwards calls to its child, and refuses requests that would exceed the limit on live bytes.
 ///
-/// Any thread may call it: its child is a `SyncAllocator`, and an atomic number is all the state it
-/// needs.
+/// It is thread-safe: its child is a `SyncAllocator`, and its only other state is an atomic counter.
 pub(crate) struct Limited<'c> {
     child: SyncAllocator<'c>,
-    /// How many bytes may still be given out.
+    /// The number of bytes that may still be allocated.
     left: AtomicUsize,
 }
 
@@ -27,12 +26,12 @@ impl<'c> Limited<'c> {
     }
 
     pub(crate) fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: the functions keep the contract from any thread, because the child does: they pass its results on,
-        // or refuse, which is always allowed.
+        // SAFETY: the functions keep the contract on any thread, because the child does: they return its results or
+        // refuse, which is always allowed.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// Counts `bytes` as given out while `ask` calls the child, and afterwards if that was successful.
+    /// Reserves `bytes`, then calls the child with `ask`. If that fails, releases them again.
     fn take<R>(&self, bytes: usize, ask: impl FnOnce() -> Option<R>) -> Option<R> {
         self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).ok()?;
         let served = ask();
@@ -46,7 +45,7 @@ impl<'c> Limited<'c> {
         self.left.fetch_add(bytes, Relaxed);
     }
 
-    /// The same for a block whose length is to change from `len` to `new_len` bytes.
+    /// Does the same for a block whose length changes from `len` to `new_len` bytes.
     fn change<R>(&self, len: usize, new_len: usize, ask: impl FnOnce() -> Option<R>) -> Option<R> {
         let served = self.take(new_len.saturating_sub(len), ask);
         if served.is_some() {

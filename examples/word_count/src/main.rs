@@ -1,33 +1,33 @@
-//! Counts the words of text files, with every thread in one arena behind one lock.
+//! Counts the words in text files, with all threads sharing one arena behind one lock.
 //!
 //! ```text
 //! cargo run --release --package word_count -- [--threads N] [--top N | --all] [--allocator NAME] [FILES…]
 //! ```
 //!
-//! Zig makes you choose an allocator for everything that needs memory. This program has two kinds of
+//! In Zig, you choose an allocator for everything that needs memory. This program uses two kinds of
 //! memory, so it chooses twice:
 //!
-//! - Words and tables live until the end. They are in an arena, where to allocate is an addition and
-//!   to free is next to nothing. All threads share it:
+//! - Words and tables live until the end. They are in an arena, where allocating is an addition and
+//!   freeing does almost nothing. All threads share it:
 //!
 //!   ```text
-//!   SyncAllocator                the handle that every thread has a copy of
+//!   SyncAllocator                the handle; every thread has a copy
 //!    └─ CountingAllocator        counts the calls and the bytes
-//!        └─ Limited              refuses what is too much; limited.rs shows how to write an allocator
+//!        └─ Limited              enforces a limit; limited.rs shows how to write an allocator
 //!            └─ ThreadSafeAllocator  a lock: any thread may call
 //!                └─ ArenaAllocator
 //!                    └─ PAGE_ALLOCATOR
 //!   ```
 //!
-//!   What is below `Limited` is up to the user (`--allocator`), and nothing else in the program knows:
-//!   everything that is allocated is freed, whatever the allocator makes of it.
+//!   The user chooses the allocators below `Limited` (`--allocator`). The rest of the program does not
+//!   depend on the choice: it frees everything that it allocates, even if the allocator ignores that.
 //!
-//! - The text itself lives only until it is counted. It is read in chunks, each in pages of its own,
-//!   which go back to the operating system at once (text.rs).
+//! - The text itself lives only until it is counted. It is read in chunks, each in separate pages,
+//!   which are returned to the operating system immediately (text.rs).
 //!
-//! This thread reads and hands out chunks through a channel; the others count, each into a table of
-//! its own, so that they meet at the lock only for a new word or a larger table. At the end the
-//! tables are merged.
+//! The main thread reads the files and sends chunks through a channel. The other threads count, each
+//! into a separate table, so that they take the lock only for a new word or a larger table. At the end
+//! the tables are merged.
 
 mod limited;
 mod options;
@@ -53,7 +53,7 @@ use limited::Limited;
 use options::Options;
 use text::Chunk;
 
-/// A word in memory of its own, which is freed with it. `'a` is the borrow of the allocator.
+/// An owned word. `'a` is the borrow of the allocator.
 type Word<'a> = BoxIn<[u8], SyncAllocator<'a>>;
 
 /// How often each word occurs.
@@ -62,10 +62,10 @@ type WordCounts<'a> = HashMap<Word<'a>, u64, DefaultHashBuilder, SyncAllocator<'
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads our output has seen enough (`| head`).
+        // The reader of our output has exited (`| head`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
-            // There is nobody left to tell if this fails.
+            // If this fails, the error cannot be reported.
             let _ = writeln!(io::stderr(), "word_count: {failure}");
             failure.exit_code()
         }
@@ -94,11 +94,11 @@ fn run() -> Result<(), Failure> {
     Ok(output.flush()?)
 }
 
-/// What is printed behind the words.
+/// The statistics that are printed after the words.
 struct Report {
     totals: Totals,
     counts: Counts,
-    /// How many bytes an arena has for blocks, used or not.
+    /// The arena's capacity for blocks in bytes, used or not.
     capacity: Option<usize>,
 }
 
@@ -108,7 +108,7 @@ struct Totals {
     bytes: u64,
 }
 
-/// Does everything with memory of `source`, which has all of it back afterwards.
+/// Runs the program with memory from `source`, and frees all of it.
 fn count_in(
     source: SyncAllocator<'_>,
     options: &Options,
@@ -120,7 +120,7 @@ fn count_in(
     Ok(Report { totals, counts: counting.snapshot(), capacity: None })
 }
 
-/// Counts, and prints the most frequent words.
+/// Counts the words, and prints the most frequent ones.
 fn print_words(
     allocator: SyncAllocator<'_>,
     options: &Options,
@@ -130,7 +130,7 @@ fn print_words(
     let totals = Totals { words: counts.values().sum(), different: counts.len(), bytes };
     let ranking = rank(allocator, counts)?;
     for (word, count) in ranking.iter().take(options.top) {
-        // Bytes, not text: whatever the file's encoding is, the word comes out as it went in.
+        // Bytes, not text: words are printed unchanged, whatever the encoding of the file.
         write!(output, "{count:>7} ")?;
         output.write_all(word)?;
         output.write_all(b"\n")?;
@@ -138,14 +138,14 @@ fn print_words(
     Ok(totals)
 }
 
-/// Counts the words of all files, and their bytes.
+/// Counts the words and the bytes of all files.
 fn count_files<'a>(
     allocator: SyncAllocator<'a>,
     files: &[PathBuf],
     threads: usize,
 ) -> Result<(WordCounts<'a>, u64), Failure> {
     thread::scope(|scope| {
-        // The channel is short: text that nobody has time to count is better left in its file.
+        // The channel is short, so that the program does not read text faster than it can count it.
         let (sender, receiver) = channel::bounded::<Chunk>(2 * threads);
         let mut workers = Vec::new();
         for number in 1..=threads {
@@ -158,7 +158,7 @@ fn count_files<'a>(
         drop(receiver);
 
         let bytes: Result<u64, Failure> = files.iter().map(|file| text::send(file, &sender)).sum();
-        // Without a sender, the workers end when the channel is empty.
+        // Without a sender, the workers finish when the channel is empty.
         drop(sender);
 
         let mut total = WordCounts::new_in(allocator);
@@ -170,7 +170,7 @@ fn count_files<'a>(
     })
 }
 
-/// What one thread does: counts chunks until there are no more.
+/// The work of one thread: counts chunks until there are no more.
 fn count_chunks<'a>(
     allocator: SyncAllocator<'a>,
     chunks: Receiver<Chunk>,
@@ -181,7 +181,7 @@ fn count_chunks<'a>(
             if let Some(count) = counts.get_mut(word) {
                 *count += 1;
             } else {
-                // The chunk's memory ends soon, so a new word is copied.
+                // The chunk will soon be freed, so a new word is copied.
                 insert(&mut counts, copy(allocator, word)?, 1)?;
             }
         }
@@ -189,19 +189,19 @@ fn count_chunks<'a>(
     Ok(counts)
 }
 
-/// A copy of the word.
+/// Copies a word into new memory.
 fn copy<'a>(allocator: SyncAllocator<'a>, word: &[u8]) -> Result<Word<'a>, Failure> {
     let copy = allocator
         .dupe(word)
         .map_err(|zigalloc::Error::OutOfMemory| Failure::OutOfMemory(word.len(), "bytes of a word"))?;
-    // SAFETY: a block of this allocator, which nobody else knows. It is as long and aligned as its
-    // bytes want it, and `dupe` has written every one of them.
+    // SAFETY: a live block of this allocator that nothing else refers to, with the length and alignment
+    // of the slice, and `dupe` has initialised all of its bytes.
     Ok(unsafe { Word::from_raw_in(copy.as_ptr(), allocator) })
 }
 
-/// Adds a word that the table does not have.
+/// Adds a word that is not yet in the table.
 fn insert<'a>(counts: &mut WordCounts<'a>, word: Word<'a>, count: u64) -> Result<(), Failure> {
-    // Without this, a table that cannot grow would end the program.
+    // Without this, a table that cannot grow would abort the program.
     counts
         .try_reserve(1)
         .map_err(|_| Failure::OutOfMemory(counts.len() + 1, "different words in a table"))?;
@@ -209,7 +209,7 @@ fn insert<'a>(counts: &mut WordCounts<'a>, word: Word<'a>, count: u64) -> Result
     Ok(())
 }
 
-/// Adds the smaller table to the larger one. The words stay where they are, unless both tables have them.
+/// Adds the smaller table to the larger one. Words are not copied; duplicates are freed.
 fn merge<'a>(total: &mut WordCounts<'a>, mut counts: WordCounts<'a>) -> Result<(), Failure> {
     if total.len() < counts.len() {
         std::mem::swap(total, &mut counts);
@@ -226,7 +226,7 @@ fn merge<'a>(total: &mut WordCounts<'a>, mut counts: WordCounts<'a>) -> Result<(
 /// A word and how often it occurs.
 type Ranked<'a> = (Word<'a>, u64);
 
-/// The most frequent word first; words that are equally frequent in the order of their bytes.
+/// Sorts words by frequency, the most frequent first; equally frequent words are in byte order.
 fn rank<'a>(
     allocator: SyncAllocator<'a>,
     counts: WordCounts<'a>,
@@ -240,7 +240,7 @@ fn rank<'a>(
     Ok(ranking)
 }
 
-/// All that can go wrong.
+/// An error that ends the program.
 #[derive(Debug)]
 enum Failure {
     /// The command line is wrong.
@@ -250,16 +250,16 @@ enum Failure {
         path: PathBuf,
         error: io::Error,
     },
-    /// An allocator has no memory for so many of these.
+    /// An allocator has no memory for this number of these items.
     OutOfMemory(usize, &'static str),
     Thread {
         number: usize,
         threads: usize,
         error: io::Error,
     },
-    /// The debug allocator has found one in this program.
+    /// The debug allocator has found a mistake in this program.
     Mistake,
-    /// The only errors of `io` that are not about a file are those of standard output.
+    /// Standard output cannot be written. All other I/O errors are about a file.
     Output(io::Error),
 }
 
@@ -284,7 +284,7 @@ impl fmt::Display for Failure {
             Failure::Thread { number, threads, error } => {
                 write!(f, "cannot start thread {number} of {threads}: {error}")
             }
-            Failure::Mistake => f.write_str("a leak or another mistake was found, see above"),
+            Failure::Mistake => f.write_str("the debug allocator found a leak or another mistake, see above"),
             Failure::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }
     }

@@ -11,47 +11,47 @@ use crate::Failure;
 use crate::source::Source;
 
 pub(crate) const HELP: &str = "\
-Counts the words of text files, with every thread in one arena behind one lock.
+Counts the words in text files, with all threads sharing one arena behind one lock.
 
 Usage: word_count [OPTIONS] [FILES...]
 
-A word is whatever stands between ASCII white space, byte for byte. Without
-FILES, the Markdown of this repository is counted.
+Words are separated by ASCII white space and compared byte by byte. Without
+FILES, the Markdown files of this repository are counted.
 
 Options:
   --threads N       count with N threads, 1 to 1024 (default: one per processor)
   --top N           print the N most frequent words (default: 20)
   --all             print all words
-  --allocator NAME  where words and tables get their memory from (default: arena):
+  --allocator NAME  the allocator for words and tables (default: arena):
                       arena         an arena behind a lock
-                      shared-arena  an arena without a lock
-                      smp           lists of free blocks in each thread
-                      debug         one that reports what is not freed
-                      page          the operating system, in pages
+                      shared-arena  a lock-free arena
+                      smp           per-thread lists of free blocks
+                      debug         reports leaks and misuse
+                      page          whole pages from the operating system
                       c             the C library
                       rust          Rust's global allocator
-  --limit BYTES     let words and tables have no more memory than this at once
+  --limit BYTES     limit the memory that words and tables use at once
   --help            print this text
-  --                all that follows are FILES
+  --                treat all following arguments as FILES
 ";
 
-/// More threads than this only wait for each other.
+/// The most threads; more would only wait for each other.
 const MAX_THREADS: usize = 1024;
 
-/// What the command line asks for.
+/// The options on the command line.
 pub(crate) struct Options {
     pub(crate) threads: usize,
     /// How many words to print.
     pub(crate) top: usize,
-    /// Where words and tables get their memory from.
+    /// The allocator for words and tables.
     pub(crate) source: Source,
-    /// How many bytes words and tables may have at once.
+    /// The maximum number of live bytes for words and tables.
     pub(crate) limit: usize,
     pub(crate) files: Vec<PathBuf>,
 }
 
 impl Options {
-    /// `None` means `--help`.
+    /// Parses the arguments. Returns `None` for `--help`.
     pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Options>, Failure> {
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(MAX_THREADS));
         let mut options =
@@ -102,22 +102,22 @@ fn source(name: Option<OsString>) -> Result<Source, Failure> {
         .ok_or_else(|| Failure::Usage(format!("--allocator: '{}' is not {names}", name.to_string_lossy())))
 }
 
-/// The files that are counted when none are named. `cargo run` says where this package is, two levels below the
-/// root of the repository; a program that is started by itself looks where it was compiled.
+/// The files to count if the command line names none. `cargo run` sets the directory of this package, two levels below
+/// the root of the repository; if the program is started directly, it uses the directory where it was compiled.
 fn markdown_of_repository() -> Result<Vec<PathBuf>, Failure> {
     let directory = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let directory = PathBuf::from(directory).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default();
     let mut files = Vec::new();
     find_markdown(&directory, &mut files)?;
     if files.is_empty() {
-        let error = io::Error::new(io::ErrorKind::NotFound, "no Markdown in here; name the files to count");
+        let error = io::Error::new(io::ErrorKind::NotFound, "no Markdown files; name the files to count");
         return Err(Failure::File { path: directory, error });
     }
     files.sort();
     Ok(files)
 }
 
-/// Adds all `*.md` below the directory, without what is hidden or built.
+/// Adds all `*.md` files below the directory, except in hidden directories and `target`.
 fn find_markdown(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let failure = |error| Failure::File { path: directory.to_path_buf(), error };
     for entry in fs::read_dir(directory).map_err(failure)? {

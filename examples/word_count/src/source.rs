@@ -1,4 +1,4 @@
-//! Where words and tables get their memory from.
+//! The allocators for words and tables.
 
 use std::io::Write;
 
@@ -11,15 +11,15 @@ use zigalloc::heap::{
 use crate::options::Options;
 use crate::{Failure, Report, count_in};
 
-/// What can be chosen.
+/// The allocator that the user chooses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// An arena behind a lock.
     Arena,
-    /// An arena without a lock.
+    /// A lock-free arena.
     SharedArena,
     Smp,
-    /// Finds what is not freed, or freed twice.
+    /// Finds leaks and misuse.
     Debug,
     Page,
     C,
@@ -27,7 +27,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// All, with the names that they have on the command line.
+    /// All sources, with their names on the command line.
     const ALL: [(&str, Source); 7] = [
         ("arena", Source::Arena),
         ("shared-arena", Source::SharedArena),
@@ -49,19 +49,19 @@ impl Source {
     /// "arena, shared-arena, … or rust"
     pub(crate) fn names() -> String {
         let names = Source::ALL.map(|(name, _)| name);
-        let (last, others) = names.split_last().expect("there are some");
+        let (last, others) = names.split_last().expect("there is at least one source");
         format!("{} or {last}", others.join(", "))
     }
 }
 
-/// Counts with memory from the source that was chosen. Everything else sees a `SyncAllocator`.
+/// Runs the program with the chosen allocator. The rest of the program sees only a `SyncAllocator`.
 pub(crate) fn run(options: &Options, output: &mut impl Write) -> Result<Report, Failure> {
     match options.source {
         Source::Arena => {
             let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
             let report = count_in(ThreadSafeAllocator::new(&mut arena).allocator(), options, output)?;
-            // The lock borrowed the arena exclusively. It is gone, and so is all that was in the arena,
-            // so the compiler lets us look behind it again.
+            // The lock borrowed the arena exclusively. Now that the lock is gone, the arena is accessible
+            // again.
             Ok(Report { capacity: Some(arena.query_capacity()), ..report })
         }
         Source::SharedArena => {
@@ -78,7 +78,7 @@ pub(crate) fn run(options: &Options, output: &mut impl Write) -> Result<Report, 
             let mistakes = debug.first_report().is_some();
             match debug.deinit() {
                 Check::Ok if !mistakes => Ok(report),
-                // What it is has been printed already.
+                // The reports have already been printed.
                 _ => Err(Failure::Mistake),
             }
         }

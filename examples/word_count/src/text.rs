@@ -1,4 +1,4 @@
-//! Files as chunks of text that end between two words, and chunks as words.
+//! Splits files into chunks of text that end between two words, and chunks into words.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,24 +11,24 @@ use zigalloc::heap::PAGE_ALLOCATOR;
 
 use crate::Failure;
 
-/// A piece of a file, in pages of its own. The thread that drops it gives them back.
+/// A piece of a file, in separate pages. Dropping it returns them to the operating system, on any thread.
 pub(crate) type Chunk = Vec<u8, SyncAllocator<'static>>;
 
-/// How much of a file goes to a thread at once, in bytes. A word that is longer is not cut.
+/// The size of a chunk in bytes. A chunk with a longer word is larger.
 const CHUNK_SIZE: usize = 64 << 10;
 
-/// White space of ASCII, as C's `isspace` has it: vertical tab included.
+/// ASCII white space as defined by C's `isspace`, vertical tab included.
 fn is_white_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\x0B' | b'\x0C' | b'\r')
 }
 
-/// Everything between white space. The bytes need not be text in any encoding.
+/// Splits text at white space. The bytes need not be text in any encoding.
 pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| is_white_space(byte)).filter(|word| !word.is_empty())
 }
 
-/// Sends a file chunk by chunk, so that many threads count one large file. Returns how many bytes
-/// were read.
+/// Sends a file chunk by chunk, so that several threads can count one large file. Returns the number
+/// of bytes read.
 pub(crate) fn send(path: &Path, chunks: &Sender<Chunk>) -> Result<u64, Failure> {
     let failure = |error| Failure::File { path: path.to_path_buf(), error };
     let mut file = File::open(path).map_err(failure)?;
@@ -37,7 +37,7 @@ pub(crate) fn send(path: &Path, chunks: &Sender<Chunk>) -> Result<u64, Failure> 
     let mut filled = 0;
     loop {
         if filled == chunk.len() {
-            // An empty chunk, or one word that fills it: twice as much may hold all of it.
+            // The chunk is empty, or one word fills it: double its size.
             lengthen(&mut chunk, filled.max(CHUNK_SIZE))?;
         }
         let read = read(&mut file, &mut chunk[filled..]).map_err(failure)?;
@@ -59,7 +59,7 @@ pub(crate) fn send(path: &Path, chunks: &Sender<Chunk>) -> Result<u64, Failure> 
         filled -= end;
         chunk.truncate(end);
         if chunks.send(std::mem::replace(&mut chunk, rest)).is_err() {
-            return Ok(bytes); // No thread is left to count. Each will say why.
+            return Ok(bytes); // All workers have failed, and will report why.
         }
     }
     chunk.truncate(filled);

@@ -1,4 +1,4 @@
-//! Runs `word_count` and compares it with `tr | sort | uniq -c`.
+//! Runs `word_count` and compares its output with that of `tr | sort | uniq -c`.
 #![cfg(not(miri))]
 
 use std::env;
@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use rstest::rstest;
 use zigalloc_support::Random;
 
-// ---- running things ----
+// ---- helpers ----
 
 fn word_count() -> Command {
     Command::new(env!("CARGO_BIN_EXE_word_count"))
@@ -46,12 +46,12 @@ type Counts = Vec<(Vec<u8>, u64)>;
 /// A line of `word_count` or `uniq -c`: white space, a number, one space, a word.
 fn parse_line(line: &[u8]) -> (Vec<u8>, u64) {
     let line = line.trim_ascii_start();
-    let space = line.iter().position(|&byte| byte == b' ').expect("a space behind the count");
+    let space = line.iter().position(|&byte| byte == b' ').expect("a space after the count");
     let count = std::str::from_utf8(&line[..space]).unwrap().parse().expect("a count");
     (line[space + 1..].to_vec(), count)
 }
 
-/// The words of a successful run, and the report that follows the empty line.
+/// The words that a successful run printed, and the report after the empty line.
 fn parse(output: &Output) -> (Counts, String) {
     assert_eq!((output.status.code(), stderr(output)), (Some(0), String::new()));
     let mut lines = output.stdout.split(|&byte| byte == b'\n');
@@ -60,15 +60,15 @@ fn parse(output: &Output) -> (Counts, String) {
     (counts, report.join("\n"))
 }
 
-/// The number behind a label of the report.
+/// The number after a label of the report.
 fn reported(report: &str, label: &str) -> u64 {
     let line = report.lines().find(|line| line.starts_with(label)).expect(label);
     line.split_ascii_whitespace().nth(1).unwrap().trim_end_matches(',').parse().unwrap()
 }
 
-/// What the tools of the system count, in the example's order; `None` if they do not exist.
+/// The counts of the system's tools, in the order of `word_count`; `None` if a tool is missing.
 fn system_counts(files: &[PathBuf]) -> Option<Counts> {
-    // Word boundaries are also between files, so each gets a final newline.
+    // A file boundary also separates words, so each file gets a final newline.
     let script = r#"for file; do tr -s '[:space:]' '\n' < "$file" || exit 1; echo; done | sort | uniq -c"#;
     for tool in ["tr", "sort", "uniq"] {
         if !Command::new("sh")
@@ -85,18 +85,18 @@ fn system_counts(files: &[PathBuf]) -> Option<Counts> {
     assert!(output.status.success(), "{}", stderr(&output));
     let lines = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let mut counts: Counts = lines.map(parse_line).filter(|(word, _)| !word.is_empty()).collect();
-    // The sort is stable, and the words are in the order of their bytes.
+    // The sort is stable, and the words are in byte order.
     counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     Some(counts)
 }
 
-/// Compares one run with the system's tools, number by number.
+/// Compares one run with the system's tools.
 fn compare(files: &[PathBuf], threads: usize) {
     let Some(expected) = system_counts(files) else { return };
     compare_with(&expected, files, threads, "arena");
 }
 
-/// Compares one run with what the system's tools have counted.
+/// Compares one run with the counts of the system's tools.
 fn compare_with(expected: &Counts, files: &[PathBuf], threads: usize, allocator: &str) {
     let threads = threads.to_string();
     let args = ["--all", "--threads", &threads, "--allocator", allocator, "--"];
@@ -112,7 +112,7 @@ fn compare_with(expected: &Counts, files: &[PathBuf], threads: usize, allocator:
     let bytes: u64 = files.iter().map(|file| fs::metadata(file).unwrap().len()).sum();
     assert!(report.contains(&format!("files    {}, {bytes} bytes\n", files.len())), "{report}");
     assert!(report.contains(&format!("threads  {threads}\n")), "{report}");
-    // One block for each different word, and the tables.
+    // One block for each distinct word, plus the tables.
     assert!(reported(&report, "alloc") >= expected.len() as u64);
     let length: usize = expected.iter().map(|(word, _)| word.len()).sum();
     assert!(reported(&report, "total") >= length as u64);
@@ -123,19 +123,19 @@ fn compare_with(expected: &Counts, files: &[PathBuf], threads: usize, allocator:
     } else {
         assert!(!report.contains("\narena "), "{report}");
     }
-    // Everything is freed, even if the allocator makes nothing of it.
+    // Everything is freed, even if the allocator ignores that.
     assert!(report.contains("\nlive     0 bytes in 0 blocks\n"), "{report}");
 }
 
-// ---- files that are counted ----
+// ---- files to count ----
 
-/// Bytes that look random.
+/// Pseudo-random bytes, random.
 fn random_bytes(seed: u64, len: usize) -> Vec<u8> {
     let mut random = Random::new(seed);
     (0..len).map(|_| (random.number() >> 32) as u8).collect()
 }
 
-/// Files with everything that is not ordinary text. The example's chunks are 64 KiB long.
+/// Files with unusual contents. The example's chunks are 64 KiB long.
 fn strange_files(directory: &Path) -> Vec<PathBuf> {
     const CHUNK: usize = 64 << 10;
     let few = b"aab \n\t\x0B\x0C\r\xFF\0";
@@ -176,7 +176,7 @@ fn strange_files(directory: &Path) -> Vec<PathBuf> {
             &format!("word behind {len}"),
             [&vec![b' '; len][..], b"behind", &word].concat(),
         ));
-        // Short words, so that the border of a chunk is at each place of a word.
+        // Short words, so that chunk boundaries fall at each position in a word.
         files.push(write(directory, &format!("short words {len}"), &b"four ".repeat(len / 5 + 1)[..len]));
     }
     files
@@ -185,7 +185,7 @@ fn strange_files(directory: &Path) -> Vec<PathBuf> {
 #[rstest]
 fn strange_files_are_counted_as_by_the_system(#[values(1, 2, 4, 8)] threads: usize) {
     let files = strange_files(&directory(&format!("strange-{threads}")));
-    // Each alone, so that a wrong one is named; then all in one table.
+    // Each file alone, so that a failure names it; then all in one table.
     for file in &files {
         println!("{}", file.display());
         compare(std::slice::from_ref(file), threads);
@@ -193,7 +193,7 @@ fn strange_files_are_counted_as_by_the_system(#[values(1, 2, 4, 8)] threads: usi
     compare(&files, threads);
 }
 
-/// Files below a directory of the repository, by extension, without what is hidden or built.
+/// Files below a directory of the repository, by extension, except in hidden directories and `target`.
 fn repository_files(directory: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -225,7 +225,7 @@ fn many_threads_count_what_one_does() {
     compare(&[file], 64);
 }
 
-/// The program does the same with each allocator.
+/// The result is the same with each allocator.
 #[rstest]
 fn each_allocator_counts_the_same(
     #[values("arena", "shared-arena", "smp", "debug", "page", "c", "rust")] allocator: &str,
@@ -233,7 +233,7 @@ fn each_allocator_counts_the_same(
 ) {
     let directory = directory(&format!("allocator-{allocator}-{threads}"));
     let mut files = vec![write(&directory, "random", random_bytes(5, 100_000))];
-    // Pages for each word are many system calls; a little text must do.
+    // `page` makes a system call for each word, so the text is short.
     files.push(write(&directory, "long word", vec![b'x'; 300_003]));
     files.push(write(&directory, "words", "one two three two one two ".repeat(20_000)));
     let Some(expected) = system_counts(&files) else { return };
@@ -246,7 +246,7 @@ fn a_file_named_twice_counts_twice() {
     compare(&[file.clone(), file], 2);
 }
 
-// ---- what is printed ----
+// ---- output ----
 
 #[rstest]
 #[case::the_first_twenty(&[], 20)]
@@ -260,7 +260,7 @@ fn top_and_all_choose_how_many(#[case] args: &[&str], #[case] expected: usize) {
     let file = write(&directory(&format!("top{}", args.concat())), "text", words.concat());
     let output = word_count().args(args).arg(&file).output().unwrap();
     let (counts, _) = parse(&output);
-    // Two words each are equally frequent; they come in the order of their bytes.
+    // Pairs of words are equally frequent; these are in byte order.
     let all: Counts = (0..30).map(|n| (format!("w{n:02}").into_bytes(), 30 - n / 2)).collect();
     assert_eq!(counts, all[..expected]);
 }
@@ -300,7 +300,7 @@ fn help_is_printed() {
     }
 }
 
-// ---- the files of the repository, when none are named ----
+// ---- the files of the repository, by default ----
 
 #[test]
 fn without_files_the_markdown_is_counted() {
@@ -318,7 +318,7 @@ fn without_files_the_markdown_is_counted() {
     assert_eq!(reported(&report, "files"), 3);
 }
 
-/// As `cargo run --package word_count`, and as the program started by itself.
+/// Both with `cargo run --package word_count` and when the program is started directly.
 #[rstest]
 fn without_files_this_repository_is_counted(#[values(false, true)] by_cargo: bool) {
     let mut command = word_count();
@@ -335,9 +335,9 @@ fn without_files_this_repository_is_counted(#[values(false, true)] by_cargo: boo
     }
 }
 
-// ---- what goes wrong ----
+// ---- errors ----
 
-/// Exit code, one message that names the program and the cause, and no output.
+/// Checks the exit code, that the message names the program and the cause, and that nothing was printed.
 #[track_caller]
 fn assert_failure(output: &Output, code: i32, message: &str) {
     let stderr = stderr(output);
@@ -419,7 +419,7 @@ fn directory_without_markdown_is_named() {
     let directory = directory("nothing");
     let output =
         word_count().env("CARGO_MANIFEST_DIR", directory.join("examples/word_count")).output().unwrap();
-    assert_failure(&output, 1, &format!("{}: no Markdown", directory.display()));
+    assert_failure(&output, 1, &format!("{}: no Markdown files", directory.display()));
     let output =
         word_count().env("CARGO_MANIFEST_DIR", directory.join("gone/examples/word_count")).output().unwrap();
     assert_failure(&output, 1, &format!("{}: ", directory.join("gone").display()));
@@ -435,7 +435,7 @@ fn file_without_permission_is_named() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = word_count();
     if fs::File::open(&file).is_ok() {
-        // The superuser may read everything; the user "nobody" may not.
+        // Root may read everything; run as the user "nobody".
         command.uid(65534);
     }
     match command.arg(&file).output() {
@@ -444,7 +444,7 @@ fn file_without_permission_is_named() {
     }
 }
 
-/// A file that can be opened, and whose reading fails.
+/// The file can be opened, but reading it fails.
 #[cfg(target_os = "linux")]
 #[test]
 fn file_that_cannot_be_read_is_named() {
@@ -465,7 +465,7 @@ fn names_need_not_be_utf_8() {
         "\u{FFFD}.txt: No such file",
     );
     if fs::write(directory.join(&name), "one").is_err() {
-        println!("skipped: this file system wants UTF-8");
+        println!("skipped: this file system requires UTF-8");
         return;
     }
     let (counts, _) = parse(&word_count().arg(directory.join(&name)).output().unwrap());
@@ -474,7 +474,7 @@ fn names_need_not_be_utf_8() {
     assert_failure(&word_count().arg(option).output().unwrap(), 2, "unknown option '--\u{FFFD}'");
 }
 
-/// Like `word_count … | head`: what nobody reads is no failure.
+/// As in `word_count … | head`: a closed pipe is not an error.
 #[test]
 fn closed_pipe_is_the_end() {
     let file = write(&directory("pipe"), "text", random_bytes(4, 2_000_000));
@@ -503,7 +503,7 @@ fn failure_that_nobody_can_be_told_is_still_a_failure() {
     assert_eq!(status.code(), Some(2));
 }
 
-/// Each block for words and tables in turn is the one that there is no memory for.
+/// Runs with limits from 0 upwards, so that memory runs out at many different blocks.
 #[rstest]
 fn out_of_memory_is_a_message(#[values(1, 4)] threads: usize) {
     let directory = directory(&format!("limit-{threads}"));
@@ -515,7 +515,7 @@ fn out_of_memory_is_a_message(#[values(1, 4)] threads: usize) {
         word_count().args(args).args(&files).output().unwrap()
     };
     let (all, report) = parse(&run(u64::MAX / 2));
-    // With more threads, more tables than in that run may be needed.
+    // With several threads, a run may need more tables than that one did.
     let enough = 4 * reported(&report, "peak");
     let (mut failures, mut messages) = (0, String::new());
     for limit in (0..64).map(|part| enough * part / 64) {
@@ -532,7 +532,7 @@ fn out_of_memory_is_a_message(#[values(1, 4)] threads: usize) {
     assert!(messages.contains("different words in a table"), "{messages}");
 }
 
-/// Nothing is leaked where the memory ends, or the debug allocator would say so before the message.
+/// Nothing leaks when memory runs out; otherwise the debug allocator would report it before the message.
 #[rstest]
 fn out_of_memory_leaks_nothing(#[values(1, 4)] threads: usize) {
     let directory = directory(&format!("limit-debug-{threads}"));
@@ -554,7 +554,7 @@ fn out_of_memory_leaks_nothing(#[values(1, 4)] threads: usize) {
     assert!(failures >= 4, "{failures} of 24");
 }
 
-/// The pages of the text do not come from where the words are; here the operating system has no more of them.
+/// The pages for the text come directly from the operating system; here it has no more of them.
 #[cfg(target_os = "linux")]
 #[test]
 fn out_of_pages_is_a_message() {
@@ -576,8 +576,8 @@ fn out_of_pages_is_a_message() {
     assert!(stderr(&output).ends_with(" bytes of text\n"));
 }
 
-/// The first thread starts, and there is no room for the stack of the second. The first must not
-/// wait for work for ever.
+/// The first thread starts, but there is no room for the stack of the second. The first must not wait
+/// for work forever.
 #[cfg(target_os = "linux")]
 #[test]
 fn thread_that_cannot_start_is_a_message() {

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_alignment_and_the_bytes_stay() {
+    fn blocks_are_aligned_and_keep_their_bytes() {
         for log2 in Alignment::of::<usize>().log2()..=16 {
             let alignment = Alignment::from_log2(log2).unwrap();
             for len in [1, 7, 8, 100, 5000] {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_overflow_are_null() {
+    fn overflowing_sizes_are_null() {
         assert!(aligned_alloc(usize::MAX, Alignment::_16).is_none());
         assert!(aligned_alloc(isize::MAX as usize, Alignment::MAX).is_none());
     }

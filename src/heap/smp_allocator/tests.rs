@@ -1,4 +1,4 @@
-//! Tests with depots of their own, where every address and every slab can be foretold.
+//! Tests with separate depots, in which every address and every slab can be predicted.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
@@ -12,8 +12,7 @@ use super::thread_cache::{Depots, ThreadCache};
 use super::{CLASS_COUNT, SLAB_LEN, block_len, class_of};
 use crate::alignment::Alignment;
 
-/// What Zig's algorithm returns in one thread: freed blocks, last in first out, and then the rest of
-/// the slab.
+/// Zig's algorithm on one thread: freed blocks, last in first out, then the rest of the slab.
 #[derive(Default)]
 struct Model {
     freed: [Vec<usize>; CLASS_COUNT],
@@ -38,8 +37,8 @@ impl Model {
     }
 }
 
-/// A `ThreadCache` that is in use, with depots of its own that live for ever. Miri complains of any slab that
-/// cannot be reached from them in the end.
+/// Returns an open `ThreadCache` with leaked depots of its own. Miri reports slabs that cannot be reached from them at the
+/// end.
 fn open() -> (&'static Depots, ThreadCache) {
     static ALL: Mutex<Vec<&Depots>> = Mutex::new(Vec::new());
     let shared: &'static Depots = Box::leak(Box::new(Depots::new()));
@@ -50,11 +49,11 @@ fn open() -> (&'static Depots, ThreadCache) {
 }
 
 fn free(shared: &Depots, local: &ThreadCache, class: usize, memory: NonNull<u8>) {
-    // SAFETY: the tests free blocks that `alloc` has returned, of the same class, once.
+    // SAFETY: the tests free blocks that `alloc` returned, with the same class, once.
     unsafe { local.free(shared, class, memory) };
 }
 
-/// SM-01: the class comes from the longer of length and alignment, both rounded up, at least a word.
+/// SM-01: the class follows from the larger of length and alignment, rounded up, at least a word.
 #[rstest]
 #[case(1, 1, 8)]
 #[case(8, 1, 8)]
@@ -73,11 +72,11 @@ fn free(shared: &Depots, local: &ThreadCache, class: usize, memory: NonNull<u8>)
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn lengths_have_a_class(#[case] len: usize, #[case] alignment: usize, #[case] block: usize) {
+fn class_is_the_rounded_length(#[case] len: usize, #[case] alignment: usize, #[case] block: usize) {
     assert_eq!(block_len(class_of(len, Alignment::from_byte_units(alignment))), block);
 }
 
-/// SM-02: what has no class is for the page allocator; so is what nobody may ask for.
+/// SM-02: lengths without a class go to the page allocator; so do invalid requests.
 #[rstest]
 #[case(SLAB_LEN / 2 + 1, 0)]
 #[case(SLAB_LEN, 0)]
@@ -87,13 +86,13 @@ fn lengths_have_a_class(#[case] len: usize, #[case] alignment: usize, #[case] bl
 #[case(8, Alignment::MAX.log2())]
 #[case(0, 0)]
 #[case(0, 15)]
-fn some_lengths_have_none(#[case] len: usize, #[case] log2: u8) {
+fn lengths_without_a_class_go_to_pages(#[case] len: usize, #[case] log2: u8) {
     assert!(class_of(len, Alignment::from_log2(log2).unwrap()) >= CLASS_COUNT);
 }
 
-/// SM-01: for every length and alignment that are small, the class is the first that fits.
+/// SM-01: for every small length and alignment, the class is the first that fits.
 #[test]
-fn the_class_is_the_first_that_fits() {
+fn class_is_the_first_that_fits() {
     let step = if cfg!(miri) { 4093 } else { 1 };
     for len in (1..=SLAB_LEN / 2).step_by(step) {
         for log2 in 0..SLAB_LEN.ilog2() as u8 {
@@ -104,13 +103,13 @@ fn the_class_is_the_first_that_fits() {
     }
 }
 
-/// SM-03, SM-04: the addresses that Zig 0.15.2 was seen to return, as offsets in the slab of the class.
+/// SM-03, SM-04: the addresses recorded from Zig 0.15.2, as offsets in the slab of the class.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn offsets_are_those_of_zig() {
+fn offsets_match_zig() {
     let (shared, local) = open();
     let requests = [
         (1, 1, 0),
@@ -137,20 +136,20 @@ fn offsets_are_those_of_zig() {
     local.close(shared);
 }
 
-/// SM-03, SM-04, SM-05: whatever one thread does, it gets the addresses that Zig's algorithm gives: blocks go
-/// through both chains, the depot and back in the order of a single stack.
+/// SM-03, SM-04, SM-05: whatever one thread does, it gets the addresses of Zig's algorithm: blocks go through both
+/// chains, the depot and back in the order of a single stack.
 #[rstest]
 #[case(1, 1, 4)]
 #[case(2, 1, 600)]
 #[case(3, 4, 300)]
 #[case(4, CLASS_COUNT, 200)]
-fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usize, #[case] most: usize) {
+fn single_thread_addresses_match_zig(#[case] seed: u64, #[case] classes: usize, #[case] most: usize) {
     let (shared, local) = open();
     let mut model = Model::default();
     let mut live: Vec<(usize, NonNull<u8>)> = Vec::new();
     let mut random = Random::new(seed);
     let mut next = |end: usize| random.below(end);
-    // The number of live blocks wanders up and down between 0 and `most`.
+    // The number of live blocks varies between 0 and `most`.
     let mut target = most;
     for _ in 0..if cfg!(miri) { 900 } else { 100_000 } {
         if live.len() == target {
@@ -166,7 +165,7 @@ fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usiz
             free(shared, &local, class, memory);
         }
     }
-    // Perhaps one more, for carriers.
+    // Possibly one more, for carriers.
     let slabs = shared.slab_bytes() / SLAB_LEN;
     assert!((model.slabs..=model.slabs + 1).contains(&slabs), "{slabs} slabs, Zig has {}", model.slabs);
     for (class, memory) in live {
@@ -178,7 +177,7 @@ fn one_thread_gets_the_addresses_of_zig(#[case] seed: u64, #[case] classes: usiz
 /// More blocks than two batches of any class.
 const MANY: usize = if cfg!(miri) { 600 } else { 1000 };
 
-/// SM-05: blocks are returned in the reverse of the order in which they were freed, for many batches.
+/// SM-05: blocks are returned in the reverse of the order in which they were freed, over many batches.
 #[rstest]
 #[case(0, MANY)]
 #[case(1, MANY)]
@@ -198,8 +197,8 @@ fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count:
     local.close(shared);
 }
 
-/// One thread allocates and another frees, for ever: blocks come back through the depot, and there are
-/// never more slabs than for a few batches.
+/// One thread allocates and another frees, many times: blocks come back through the depot, and the number of slabs
+/// stays bounded by a few batches.
 #[rstest]
 #[case(0, 1)]
 #[cfg_attr(miri, ignore = "to save time: Miri runs the same with blocks of class 2")]
@@ -207,12 +206,12 @@ fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count:
 #[case(2, 300)]
 #[case(9, 3)]
 #[case(CLASS_COUNT - 1, 1)]
-fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usize) {
+fn blocks_freed_elsewhere_come_back(#[case] class: usize, #[case] live: usize) {
     let (shared, producer) = open();
     let consumer = ThreadCache::new();
     consumer.open();
     let batch = (SLAB_LEN / block_len(class)).min(256);
-    // Under Miri just enough for batches to go around.
+    // Under Miri, just enough for batches to circulate.
     let rounds = if cfg!(miri) { 4 * batch + 10 } else { 100_000 } / live;
     for _ in 0..rounds {
         let blocks: Vec<_> = (0..live).map(|_| producer.alloc(shared, class).unwrap()).collect();
@@ -220,7 +219,7 @@ fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usiz
             free(shared, &consumer, class, memory);
         }
     }
-    // Of each: two chains at the consumer, one at the producer, the live ones, and one on its way.
+    // The batches of each: two at the consumer, one at the producer, the live blocks, and one in flight.
     let blocks = 4 * batch + live;
     // One more, since a slab is mapped as a whole; and one for the carriers of class 0.
     let most = blocks.div_ceil(SLAB_LEN / block_len(class)) + 2;
@@ -230,9 +229,9 @@ fn what_another_thread_frees_comes_back(#[case] class: usize, #[case] live: usiz
     consumer.close(shared);
 }
 
-/// A thread that ends leaves its chains and the rest of its slab to the next one.
+/// When a thread exits, the next one gets its chains and the rest of its slab.
 #[rstest]
-fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)] class: usize) {
+fn exited_thread_leaves_its_blocks_to_the_next(#[values(0, 1, 6, CLASS_COUNT - 1)] class: usize) {
     let (shared, first) = open();
     let memory = first.alloc(shared, class).unwrap();
     free(shared, &first, class, memory);
@@ -242,7 +241,7 @@ fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)]
     for round in 0..if cfg!(miri) { 2 } else { 200 } {
         let local = ThreadCache::new();
         local.open();
-        // In each round another number of blocks, up to all there are.
+        // Each round uses a different number of blocks, up to all of them.
         let count = 1 + round * 7 % per_slab;
         let blocks: Vec<_> = (0..count).map(|_| local.alloc(shared, class).unwrap()).collect();
         for memory in blocks {
@@ -254,9 +253,9 @@ fn the_next_thread_gets_what_a_thread_leaves(#[values(0, 1, 6, CLASS_COUNT - 1)]
     }
 }
 
-/// After its end a `ThreadCache` has neither blocks nor room, as before its begin.
+/// After `close` a `ThreadCache` has neither blocks nor room, as before `open`.
 #[test]
-fn a_closed_local_has_neither_blocks_nor_room() {
+fn closed_cache_has_no_blocks_and_no_room() {
     let (shared, local) = open();
     let kept: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class).unwrap()).collect();
     let freed: Vec<_> = (0..CLASS_COUNT).map(|class| local.alloc(shared, class).unwrap()).collect();
@@ -276,9 +275,9 @@ fn a_closed_local_has_neither_blocks_nor_room() {
     local.close(shared);
 }
 
-/// SM-08: without memory `alloc` is null, and nothing is lost: what is free is still served.
+/// SM-08: without memory `alloc` returns null and loses nothing: free blocks are still handed out.
 #[rstest]
-fn no_memory_loses_no_block(#[values(6, 9, CLASS_COUNT - 1)] class: usize) {
+fn out_of_memory_loses_no_block(#[values(6, 9, CLASS_COUNT - 1)] class: usize) {
     let (shared, local) = open();
     let mut blocks = vec![local.alloc(shared, class).unwrap()];
     shared.exhausted.store(true, Ordering::Relaxed);
@@ -302,7 +301,7 @@ fn no_memory_loses_no_block(#[values(6, 9, CLASS_COUNT - 1)] class: usize) {
 
 /// Without memory for carriers, blocks of class 0 stay with the thread that frees them.
 #[test]
-fn no_memory_for_carriers_loses_no_block() {
+fn missing_carriers_lose_no_block() {
     let (shared, local) = open();
     let blocks: Vec<_> = (0..MANY).map(|_| local.alloc(shared, 0).unwrap()).collect();
     shared.exhausted.store(true, Ordering::Relaxed);
@@ -320,9 +319,9 @@ fn no_memory_for_carriers_loses_no_block() {
     assert_eq!(shared.slab_bytes(), 2 * SLAB_LEN, "carriers have a slab");
 }
 
-/// A thread that disappears while it takes a batch, as in a forked child, stops nobody.
+/// If a thread disappears while it takes a batch, as in a forked child, other threads do not wait.
 #[rstest]
-fn nobody_waits_for_a_thread_that_has_disappeared(#[values(0, 4)] class: usize) {
+fn abandoned_depot_blocks_no_thread(#[values(0, 4)] class: usize) {
     let (shared, local) = open();
     shared.abandon(class);
     for _ in 0..2 {
@@ -334,8 +333,8 @@ fn nobody_waits_for_a_thread_that_has_disappeared(#[values(0, 4)] class: usize) 
     local.close(shared);
 }
 
-/// Three threads allocate, pass blocks around and free them, through one depot: no block is in two hands
-/// at once, and (for Miri) no access races.
+/// Three threads allocate, exchange and free blocks through one depot: no two threads own a block at once, and (under
+/// Miri) no access races.
 #[rstest]
 fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
     const THREADS: usize = 3;
@@ -359,7 +358,7 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
                 };
                 start.wait();
                 for round in 0..rounds {
-                    // Now and then, so many that batches go to the depot and back.
+                    // At times, enough blocks that batches go to the depot and back.
                     let count = if round % 40 == 1 { burst } else { 1 };
                     let mut mine = Vec::with_capacity(count);
                     for i in 0..count {
@@ -393,8 +392,8 @@ fn threads_exchange_blocks(#[values(0, 5, CLASS_COUNT - 1)] class: usize) {
     });
 }
 
-/// Two threads take a batch, use it, give it back and end, while a third only gives: whoever holds a
-/// block may write to it, in whatever order the threads run.
+/// Two threads take a batch, use it, give it back and exit, while a third only gives: a block's owner may write to
+/// it, in every order in which the threads run.
 #[rstest]
 fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) {
     let (shared, first) = open();
@@ -433,8 +432,8 @@ fn many_seeds_threads_share_a_depot(#[values(0, CLASS_COUNT - 1)] class: usize) 
     first.close(shared);
 }
 
-/// A block on its way to another thread, with the word in it.
+/// A block that moves to another thread, with the word in it.
 struct Sent(NonNull<u8>, usize);
 
-// SAFETY: a live block may be freed by any thread.
+// SAFETY: any thread may free a live block.
 unsafe impl Send for Sent {}

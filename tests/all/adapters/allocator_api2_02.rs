@@ -1,4 +1,4 @@
-//! The trait of allocator-api2 0.2, in both directions, and hashbrown's maps, which take it.
+//! The trait of allocator-api2 0.2, in both directions, and hashbrown's maps, which use it.
 #![cfg(all(feature = "std", feature = "allocator-api2-02"))]
 
 use std::cell::Cell;
@@ -48,7 +48,7 @@ fn use_map<A: api::Allocator + Copy>(allocator: A) {
 }
 
 #[test]
-fn map_in_an_arena() {
+fn map_works_in_an_arena() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let recorder = Recorder::new(arena.allocator());
     use_map(recorder.allocator());
@@ -71,7 +71,7 @@ fn maps_in_one_arena_from_many_threads() {
                 })
             })
             .collect();
-        // What one thread has made, another reads and drops.
+        // Maps made by one thread are read and dropped by another.
         for (worker, thread) in workers.into_iter().zip(0..) {
             let map = worker.join().unwrap();
             assert!(map.len() == MANY as usize / 4 && map.iter().all(|(key, value)| *value == thread + key));
@@ -79,7 +79,7 @@ fn maps_in_one_arena_from_many_threads() {
     });
 }
 
-/// A table that finds no memory says so, keeps what it has, and grows when there is memory again.
+/// A table without memory returns an error, keeps its elements, and grows once there is memory again.
 #[test]
 fn map_out_of_memory_loses_nothing() {
     let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -96,7 +96,7 @@ fn map_out_of_memory_loses_nothing() {
     assert!(map.try_reserve(usize::MAX / 100).is_err());
     assert!((0..len).all(|key| map[&key] == u64::from(key) * 5));
 
-    // The table is the last block, so its memory comes back, and all of this can be done again.
+    // The table is the last block, so its memory is reused, and this can be repeated.
     drop(map);
     let mut map: HashMap<u32, u32, _, _> = HashMap::new_in(allocator);
     assert!(map.try_reserve(100).is_ok());
@@ -110,7 +110,7 @@ fn bumpalo_conforms() {
     let mut bump = bumpalo::Bump::new();
     from_trait::kit(FromAllocator::new(&bump).allocator());
     from_trait::in_an_arena(FromAllocator::new(&bump).allocator());
-    // What is borrowed is free again.
+    // Borrowed memory is free again.
     let full = bump.allocated_bytes();
     bump.reset();
     let empty = bump.allocated_bytes();

@@ -12,15 +12,15 @@ mod from_trait;
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod to_trait;
 
-/// Version 0.4.0 of that crate breaks a rule of `Layout` itself if it is asked for nearly all of the address
-/// space, so that is not tried.
+/// Version 0.4.0 of that crate breaks a rule of `Layout` itself for requests of nearly the whole address space, so
+/// none are made.
 const HUGE_LENGTHS: bool = false;
 
 #[test]
 fn blink_alloc_conforms() {
     let mut blink = blink_alloc::BlinkAlloc::new();
     from_trait::kit_with(FromAllocator::from_ref(&blink).allocator(), HUGE_LENGTHS);
-    // What is borrowed is free again.
+    // Borrowed memory is free again.
     blink.reset();
     from_trait::kit_with(FromAllocator::new(&blink).allocator(), HUGE_LENGTHS);
     from_trait::kit_with(
@@ -29,7 +29,7 @@ fn blink_alloc_conforms() {
     );
 }
 
-/// The arena of this crate is what the other one gets its chunks from, and gives its blocks to a third.
+/// This crate's arena provides the other one's chunks, and a third arena uses the other one's blocks.
 #[test]
 fn blink_alloc_over_an_arena_conforms() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -45,7 +45,7 @@ fn blink_alloc_over_an_arena_conforms() {
 fn bump_scope_conforms() {
     let mut bump: bump_scope::Bump = bump_scope::Bump::try_new().unwrap();
     from_trait::kit(FromAllocator::from_ref(&bump).allocator());
-    // What is borrowed is free again.
+    // Borrowed memory is free again.
     bump.reset();
     from_trait::kit(FromAllocator::new(&bump).allocator());
     from_trait::in_an_arena(FromAllocator::new(&bump).allocator());

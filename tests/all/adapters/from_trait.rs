@@ -1,4 +1,4 @@
-//! Allocators of a trait behind handles. A child of each module that names a version of the trait, and its
+//! Handles to allocators of a trait. A child module of each module that imports a version of the trait and its
 //! `FromAllocator`.
 
 use std::alloc::Layout;
@@ -30,14 +30,14 @@ enum Call {
     Deallocate((usize, usize)),
 }
 
-/// An allocator that panics if its caller breaks the trait's rules, and uses its own rights as far as it can.
+/// An allocator that panics if its caller breaks the trait's rules, and otherwise uses all of its own freedom.
 ///
-/// It is not zero-sized, and every call depends on what is in it, so an address that is not its own is seen.
+/// It is not zero-sized, and every call depends on its contents, so a wrong address is detected.
 struct Checking {
-    /// By the address: each live block, the layout that fits it at least, and its real size.
+    /// Each live block by address, with the least layout that fits it and its real size.
     live: RefCell<BTreeMap<usize, Block>>,
     calls: RefCell<Vec<Call>>,
-    /// How many bytes longer than asked for blocks are.
+    /// The number of bytes by which blocks exceed the request.
     excess: usize,
     fails: Cell<bool>,
     panics: Cell<bool>,
@@ -50,7 +50,7 @@ struct Block {
     real: usize,
 }
 
-// SAFETY: whoever has the allocator has the blocks.
+// SAFETY: blocks are accessed only by the allocator's owner.
 unsafe impl Send for Block {}
 
 impl Checking {
@@ -70,7 +70,7 @@ impl Checking {
         if self.fails.get() { Err(AllocError) } else { Ok(()) }
     }
 
-    /// The real size of the block, which `layout` must fit.
+    /// Returns the real size of the block, which `layout` must fit.
     fn fitting(&self, ptr: NonNull<u8>, layout: Layout) -> usize {
         let Block { least, real, .. } = self.live.borrow()[&ptr.addr().get()];
         assert_eq!(layout.align(), least.align(), "allocated with another alignment");
@@ -90,7 +90,7 @@ impl Checking {
     }
 
     /// # Safety
-    /// Nothing uses the block afterwards.
+    /// The block is not used afterwards.
     unsafe fn end(&self, ptr: NonNull<u8>, layout: Layout) {
         let real = Layout::from_size_align(self.fitting(ptr, layout), layout.align()).unwrap();
         self.live.borrow_mut().remove(&ptr.addr().get());
@@ -98,16 +98,16 @@ impl Checking {
         unsafe { std::alloc::dealloc(ptr.as_ptr(), real) };
     }
 
-    /// Always another block.
+    /// Always returns a different block.
     ///
     /// # Safety
-    /// After `Ok` nothing uses the old block.
+    /// After `Ok`, the old block is not used.
     unsafe fn moved(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
         self.fitting(ptr, old);
         let memory = self.new_block(new)?;
         // SAFETY: both blocks are at least that long.
         unsafe { memory.cast::<u8>().copy_from_nonoverlapping(ptr, old.size().min(new.size())) };
-        // SAFETY: the caller's promise.
+        // SAFETY: the old block is not used afterwards, by our caller.
         unsafe { self.end(ptr, old) };
         Ok(memory)
     }
@@ -138,21 +138,21 @@ unsafe impl Api for Checking {
 
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         self.calls.borrow_mut().push(Call::Deallocate(pair(layout)));
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { self.end(ptr, layout) };
     }
 
     unsafe fn grow(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
         self.record(Call::Grow(pair(old), pair(new)))?;
         assert!(new.size() >= old.size(), "grow from {old:?} to {new:?}");
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { self.moved(ptr, old, new) }
     }
 
     unsafe fn shrink(&self, ptr: NonNull<u8>, old: Layout, new: Layout) -> Result<NonNull<[u8]>, AllocError> {
         self.record(Call::Shrink(pair(old), pair(new)))?;
         assert!(new.size() <= old.size(), "shrink from {old:?} to {new:?}");
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { self.moved(ptr, old, new) }
     }
 }
@@ -171,7 +171,7 @@ fn calls_are_translated(#[values(0, 1, 100)] excess: usize) {
     unsafe {
         let memory = allocator.raw_alloc(100, Alignment::_64, 1).unwrap();
         assert!(Alignment::_64.check_ptr(memory.as_ptr()));
-        // The layout of every later call is that of the length that was asked for.
+        // The layout of every later call has the requested length.
         let memory = allocator.raw_remap(slice(memory, 100), Alignment::_64, 300, 2).unwrap();
         let memory = allocator.raw_remap(slice(memory, 300), Alignment::_64, 300, 3).unwrap();
         let memory = allocator.raw_remap(slice(memory, 300), Alignment::_64, 5, 4).unwrap();
@@ -187,8 +187,8 @@ fn calls_are_translated(#[values(0, 1, 100)] excess: usize) {
     assert_eq!(adapter.into_inner().take(), expected);
 }
 
-/// The trait must be told a shorter length, and a longer one might move the block; so neither is done in
-/// place, also where the block has more bytes than were asked for.
+/// The trait must be passed a shorter length, and growing might move the block, so neither is done in place, even if
+/// the block has more bytes than requested.
 #[test]
 fn resize_is_true_for_the_same_length_only() {
     let adapter = FromAllocator::new(Checking::new(50));
@@ -206,7 +206,7 @@ fn resize_is_true_for_the_same_length_only() {
 }
 
 #[rstest]
-fn failure_leaves_the_block_alone(#[values(1, 99, 100, 101, 1000)] new_len: usize) {
+fn failure_leaves_the_block_unchanged(#[values(1, 99, 100, 101, 1000)] new_len: usize) {
     let checking = Checking::new(3);
     let allocator = FromAllocator::from_ref(&checking).allocator();
     // SAFETY: a live block with matching length and alignment.
@@ -228,7 +228,7 @@ fn failure_leaves_the_block_alone(#[values(1, 99, 100, 101, 1000)] new_len: usiz
 #[case::strictest(isize::MAX as usize, Alignment::MAX)]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
 #[case::not_at_all_an_alignment(1, alignment_from_c(255))]
-fn what_is_no_layout_never_reaches_the_trait(#[case] len: usize, #[case] alignment: Alignment) {
+fn invalid_layout_never_reaches_the_trait(#[case] len: usize, #[case] alignment: Alignment) {
     let adapter = FromAllocator::new(Checking::new(0));
     let allocator = adapter.allocator();
     // SAFETY: the length is not zero; then a live block with matching length and alignment.
@@ -245,7 +245,7 @@ fn what_is_no_layout_never_reaches_the_trait(#[case] len: usize, #[case] alignme
     assert_eq!(adapter.into_inner().take(), [Call::Allocate((4, 16)), Call::Deallocate((4, 16))]);
 }
 
-/// Lengths of zero are a matter of the typed functions, which ask no allocator.
+/// Lengths of zero are handled by the typed functions, which call no allocator.
 #[test]
 fn length_zero_never_reaches_the_trait() {
     let adapter = FromAllocator::new(Checking::new(9));
@@ -278,7 +278,7 @@ pub(super) fn kit(allocator: Allocator<'_>) {
 }
 
 pub(super) fn kit_with(allocator: Allocator<'_>, huge_lengths: bool) {
-    // The strict kit makes shorter blocks, of all kinds.
+    // The strict kit makes shorter blocks of all kinds.
     if !cfg!(miri) {
         test_allocator(allocator);
         test_allocator_aligned(allocator);
@@ -319,7 +319,7 @@ fn the_crates_own_conforms() {
 }
 
 #[test]
-fn handle_behind_a_handle_conforms() {
+fn handle_over_a_handle_conforms() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     kit(FromAllocator::new(arena.allocator()).allocator());
 }
@@ -330,7 +330,7 @@ fn trait_object_conforms() {
     kit(FromAllocator::new(&checking as &dyn Api).allocator());
 }
 
-/// All ways to an adapter are the same allocator.
+/// All ways to get an adapter give the same allocator.
 #[test]
 fn handles_are_equivalent() {
     let checking = Checking::new(1);
@@ -345,7 +345,7 @@ fn handles_are_equivalent() {
     }
 }
 
-/// There and back: what a container asks for arrives as it would without the detour.
+/// A round trip: a container's requests arrive as they would without the detour.
 #[test]
 fn round_trip() {
     let recorder = Recorder::new(PAGE_ALLOCATOR);
@@ -367,7 +367,7 @@ fn round_trip() {
 
 // ---- where the allocator is ----
 
-/// What a C caller would do with a handle.
+/// Uses a handle as a C caller would.
 fn use_from_c(allocator: Allocator<'_>) -> NonNull<[u8]> {
     // SAFETY: the length is not zero.
     let memory = unsafe { (allocator.vtable().alloc)(allocator.ptr(), 40, Alignment::_8, 0) };
@@ -377,17 +377,17 @@ fn use_from_c(allocator: Allocator<'_>) -> NonNull<[u8]> {
     memory
 }
 
-/// Overwrites the stack that a function which has returned has used.
+/// Overwrites the stack frame of a function that has returned.
 #[inline(never)]
 fn overwrite_stack() -> usize {
     std::hint::black_box([usize::MAX; 512]).iter().fold(0, |sum, n| sum ^ n)
 }
 
-/// An adapter that takes an allocator by value, and keeps a pointer to its own argument, dangles as soon as it
-/// has returned. This one is a value that holds the allocator, and whoever makes handles must keep it.
-/// `tests/compile_fail/adapter_by_value.rs` is what no longer compiles.
+/// An adapter that took an allocator by value and kept a pointer to its own argument would dangle when it returned.
+/// This one is a value that contains the allocator, and its handles borrow it.
+/// `tests/compile_fail/adapter_by_value.rs` shows what no longer compiles.
 #[test]
-fn an_adapter_by_value_holds_its_allocator() {
+fn adapter_by_value_holds_its_allocator() {
     #[inline(never)]
     fn adapted<A: Api>(allocator: A) -> FromAllocator<A> {
         let adapter = FromAllocator::new(allocator);
@@ -401,7 +401,7 @@ fn an_adapter_by_value_holds_its_allocator() {
     overwrite_stack();
     let memory = use_from_c(adapter.allocator());
 
-    // Blocks survive a move, as the trait promises; handles are made anew.
+    // Blocks survive a move, as the trait guarantees; handles are made again.
     let boxed = Box::new(adapter);
     overwrite_stack();
     // SAFETY: the same allocator, and a live block of it.
@@ -415,7 +415,7 @@ fn an_adapter_by_value_holds_its_allocator() {
 }
 
 #[test]
-fn an_adapter_may_be_seen_around_an_allocator() {
+fn reference_can_be_cast_to_an_adapter() {
     let mut checking = Checking::new(0);
     let memory = use_from_c(FromAllocator::from_ref(&checking).allocator());
     let adapter = FromAllocator::from_mut(&mut checking);
@@ -435,7 +435,7 @@ assert_impl_all!(FromAllocator<Checking>: Send);
 assert_not_impl_any!(FromAllocator<Checking>: Sync);
 assert_not_impl_any!(FromAllocator<&'static Checking>: Send, Sync);
 
-/// Threads allocate, pass blocks on, and free what others have allocated.
+/// Threads allocate, exchange blocks, and free each other's.
 fn use_from_threads(allocator: SyncAllocator<'_>) {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (1..=4)
@@ -459,9 +459,9 @@ fn use_from_threads(allocator: SyncAllocator<'_>) {
 
 #[test]
 fn sync_allocator_from_many_threads() {
-    /// Counts, so that it is not zero-sized.
+    /// Counts calls, so that it is not zero-sized.
     struct Counting(AtomicUsize);
-    // SAFETY: everything is the global allocator's.
+    // SAFETY: forwards to the global allocator.
     unsafe impl Api for Counting {
         fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
             self.0.fetch_add(1, Ordering::Relaxed);
@@ -470,7 +470,7 @@ fn sync_allocator_from_many_threads() {
 
         unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
             self.0.fetch_sub(1, Ordering::Relaxed);
-            // SAFETY: the caller's promise.
+            // SAFETY: as required of our caller.
             unsafe { Global.deallocate(ptr, layout) };
         }
     }
@@ -491,7 +491,7 @@ fn lock_around_an_allocator_for_one_thread() {
 // ---- panics ----
 
 #[test]
-fn a_panic_aborts() {
+fn trait_panic_aborts() {
     if alone().is_some() {
         let checking = Checking::new(0);
         checking.panics.set(true);
@@ -505,5 +505,5 @@ fn a_panic_aborts() {
         return;
     }
     let module = module_path!().split_once("::").unwrap().1;
-    assert_aborted(&run_alone(&format!("{module}::a_panic_aborts"), "panic"), "this allocator panics");
+    assert_aborted(&run_alone(&format!("{module}::trait_panic_aborts"), "panic"), "this allocator panics");
 }

@@ -1,4 +1,4 @@
-//! `GlobalAlloc`, in both directions. `tests/global` has whole programs on it.
+//! `GlobalAlloc`, in both directions. `tests/global` has whole programs that use it.
 #![cfg(feature = "std")]
 #![allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 
@@ -23,7 +23,7 @@ use zigalloc_support::{Call, Recorder, Sent, alignment_from_c, keeps_contents};
 /// The function, its layout as (size, alignment) in bytes, and `realloc`'s new size.
 type Record = (&'static str, (usize, usize), usize);
 
-/// Writes the calls down. It is for one thread.
+/// Records the calls. For one thread.
 #[derive(Default)]
 struct Watched {
     calls: RefCell<Vec<Record>>,
@@ -36,23 +36,23 @@ impl Watched {
     }
 }
 
-// SAFETY: everything is the system's.
+// SAFETY: forwards to the system's allocator.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.record("alloc", layout, 0);
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         if self.fails.get() { ptr::null_mut() } else { unsafe { System.alloc(layout) } }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         self.record("dealloc", layout, 0);
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { System.dealloc(ptr, layout) };
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         self.record("realloc", layout, new_size);
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         if self.fails.get() { ptr::null_mut() } else { unsafe { System.realloc(ptr, layout, new_size) } }
     }
 }
@@ -101,7 +101,7 @@ fn calls_are_translated() {
 #[case::too_long_when_rounded_up(isize::MAX as usize, Alignment::_16)]
 #[case::strictest(isize::MAX as usize, Alignment::MAX)]
 #[case::not_an_alignment(1, alignment_from_c(usize::BITS as u8))]
-fn what_is_no_layout_never_reaches_the_trait(#[case] len: usize, #[case] alignment: Alignment) {
+fn invalid_layout_never_reaches_the_trait(#[case] len: usize, #[case] alignment: Alignment) {
     let watched = Watched::default();
     let allocator = FromGlobalAlloc::from_ref(&watched).allocator();
     // SAFETY: the length is not zero; then a live block with matching length and alignment.
@@ -117,7 +117,7 @@ fn what_is_no_layout_never_reaches_the_trait(#[case] len: usize, #[case] alignme
 }
 
 #[test]
-fn failure_leaves_the_block_alone() {
+fn failure_leaves_the_block_unchanged() {
     let watched = Watched::default();
     let allocator = FromGlobalAlloc::from_ref(&watched).allocator();
     let memory = allocator.dupe(&[7u8; 100]).unwrap();
@@ -146,9 +146,9 @@ fn mimalloc_conforms() {
     kit(zigalloc::heap::ArenaAllocator::init(MIMALLOC).allocator());
 }
 
-/// An allocator whose memory is in itself must not move while blocks live; a handle sees to that.
+/// An allocator with its memory inside itself must not move while blocks are live; a handle ensures that.
 #[test]
-fn memory_within_the_allocator() {
+fn allocator_with_inline_memory_stays_in_place() {
     #[repr(align(64))]
     struct Within {
         memory: UnsafeCell<[MaybeUninit<u8>; 4096]>,
@@ -195,7 +195,7 @@ assert_impl_all!(FromGlobalAlloc<Watched>: Send);
 assert_not_impl_any!(FromGlobalAlloc<Watched>: Sync);
 
 #[test]
-fn a_lock_lets_threads_share_one_for_one_thread() {
+fn lock_lets_threads_share_a_single_threaded_allocator() {
     let mut watched = Watched::default();
     {
         let lock = ThreadSafeAllocator::new(FromGlobalAlloc::from_mut(&mut watched));
@@ -224,7 +224,7 @@ fn a_lock_lets_threads_share_one_for_one_thread() {
 /// `recorder` outlives it and stays in the thread.
 unsafe fn global(recorder: &Recorder<'_>) -> GlobalAllocator {
     let (ptr, vtable) = (recorder.allocator().ptr(), recorder.allocator().vtable());
-    // SAFETY: the caller's promise.
+    // SAFETY: as required of our caller.
     unsafe { GlobalAllocator::new(SyncAllocator::from_raw_parts(ptr, vtable)) }
 }
 
@@ -232,7 +232,7 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
 }
 
-/// What LLVM's unwinder, on the systems that have it, takes the standard library's blocks to be aligned to.
+/// The alignment that LLVM's unwinder, on systems that have it, assumes of the standard library's blocks.
 const LEAST: Alignment =
     if cfg!(any(all(target_os = "linux", target_env = "gnu"), windows, target_family = "wasm")) {
         Alignment::_1
@@ -240,13 +240,13 @@ const LEAST: Alignment =
         Alignment::from_byte_units(2 * size_of::<usize>())
     };
 
-/// A panic in a program on such an allocator would be a fault of the machine otherwise.
+/// Otherwise, a panic in a program on such an allocator would be a segmentation fault.
 #[test]
-fn blocks_are_aligned_as_unwinders_need_it() {
+fn blocks_are_aligned_for_unwinders() {
     let mut buffer = [MaybeUninit::uninit(); 1000];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
-    // SAFETY: it is used here only; live blocks and their layouts.
+    // SAFETY: only used here; live blocks and their layouts.
     unsafe {
         let global = global(&recorder);
         for len in [1, 24, 40] {
@@ -258,7 +258,7 @@ fn blocks_are_aligned_as_unwinders_need_it() {
             global.dealloc(zeroed, layout(len, 1));
             global.dealloc(grown, layout(2 * len, 1));
         }
-        // A length that there is no layout of is no memory, and the block stays.
+        // A length without a layout is out of memory, and the block stays.
         let memory = global.alloc(layout(1, 1));
         if LEAST != Alignment::_1 {
             assert!(global.alloc(layout(isize::MAX as usize, 1)).is_null());
@@ -277,16 +277,16 @@ fn blocks_are_aligned_as_unwinders_need_it() {
 }
 
 #[test]
-fn calls_arrive_at_the_handle() {
+fn calls_reach_the_handle() {
     let mut buffer = [MaybeUninit::uninit(); 1000];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
-    // SAFETY: it is used here only; live blocks and their layouts.
+    // SAFETY: only used here; live blocks and their layouts.
     unsafe {
         let global = global(&recorder);
         let memory = global.alloc(layout(100, 8));
         memory.write_bytes(7, 100);
-        // The last block of a fixed buffer grows and shrinks where it is.
+        // The last block of a fixed buffer grows and shrinks in place.
         assert_eq!(global.realloc(memory, layout(100, 8), 200), memory);
         assert_eq!(global.realloc(memory, layout(200, 8), 50), memory);
         recorder.refuse_resize.set(true);
@@ -296,7 +296,7 @@ fn calls_arrive_at_the_handle() {
         global.dealloc(moved, layout(300, 8));
     }
     let calls = recorder.take();
-    // The caller would always be the same one.
+    // The caller would always be the same.
     assert!(calls.iter().all(|call| call.ret_addr() == 0), "{calls:?}");
     let short: Vec<_> = calls
         .iter()
@@ -320,13 +320,13 @@ fn calls_arrive_at_the_handle() {
     assert_eq!(short, expected);
 }
 
-/// Whatever was in the memory before.
+/// Whatever the memory held before.
 #[test]
 fn zeroed_memory_is_zero() {
     let mut buffer = [MaybeUninit::new(0xFF); 1000];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
-    // SAFETY: it is used here only; a new block.
+    // SAFETY: only used here; a new block.
     unsafe {
         let memory = global(&recorder).alloc_zeroed(layout(500, 4));
         assert_eq!(std::slice::from_raw_parts(memory, 500), [0; 500]);
@@ -338,7 +338,7 @@ fn out_of_memory_is_null_and_loses_nothing() {
     let mut buffer = [MaybeUninit::uninit(); 100];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
-    // SAFETY: it is used here only; live blocks and their layouts.
+    // SAFETY: only used here; live blocks and their layouts.
     unsafe {
         let global = global(&recorder);
         let memory = global.alloc_zeroed(layout(60, 1));
@@ -351,7 +351,7 @@ fn out_of_memory_is_null_and_loses_nothing() {
 }
 
 #[test]
-fn there_and_back_conforms() {
+fn round_trip_conforms() {
     kit(FromGlobalAlloc::from_ref(&GlobalAllocator::SMP).allocator());
     if cfg!(miri) {
         println!("skipped the other two: under Miri all three are the system's");
@@ -362,9 +362,9 @@ fn there_and_back_conforms() {
     kit(FromGlobalAlloc::from_ref(&GlobalAllocator::C).allocator());
 }
 
-/// Not under Miri and its like, where pages are on the heap, and a global allocator on these would call itself.
+/// Not under Miri and the like, where pages are on the heap and a global allocator over them would recurse.
 #[test]
-fn constants_are_what_they_say() {
+fn constants_use_their_allocators() {
     let same = |global: &GlobalAllocator, allocator: SyncAllocator<'_>| {
         ptr::fn_addr_eq(global.allocator().vtable().alloc, allocator.vtable().alloc)
     };

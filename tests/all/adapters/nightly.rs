@@ -1,4 +1,4 @@
-//! The trait of the nightly compiler, in both directions, and the standard library's containers.
+//! The nightly compiler's trait, in both directions, and the standard library's containers.
 #![cfg(all(feature = "std", feature = "nightly"))]
 
 use std::collections::{BinaryHeap, VecDeque};
@@ -39,7 +39,7 @@ fn containers_of_the_standard_library() {
 }
 
 #[test]
-fn an_arc_crosses_threads() {
+fn arc_crosses_threads() {
     let text = Arc::new_in([1u8, 2, 3], SMP_ALLOCATOR);
     let threads: Vec<_> = (0..3)
         .map(|n| {
@@ -54,7 +54,7 @@ fn an_arc_crosses_threads() {
 
 /// A container of the standard library, in an arena, over an allocator of the standard library.
 #[test]
-fn both_directions_at_once() {
+fn adapters_compose_in_both_directions() {
     let adapter = FromAllocator::new(std::alloc::System);
     let arena = ArenaAllocator::init(adapter.allocator());
     let mut lines = Vec::new_in(arena.allocator());

@@ -1,6 +1,6 @@
 //! Handles as allocators of a trait: its calls one by one, programs of random calls, `Vec` and `Box`.
 //!
-//! A child of each module that names a version of the trait.
+//! A child module of each module that imports a version of the trait.
 
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -34,12 +34,12 @@ fn fill(memory: NonNull<[u8]>, byte: u8) {
 }
 
 fn bytes<'m>(memory: NonNull<[u8]>) -> &'m [u8] {
-    // SAFETY: the tests pass live blocks whose bytes are written, and drop the result before the next
-    // call that changes the block.
+    // SAFETY: the tests pass live blocks whose bytes are written, and drop the result before the next call that
+    // changes the block.
     unsafe { memory.as_ref() }
 }
 
-/// The name of each call, to compare sequences.
+/// Returns the name of each call, to compare sequences.
 fn names(calls: &[Call]) -> Vec<&'static str> {
     let name = |call: &Call| match call {
         Call::Alloc { .. } => "alloc",
@@ -52,7 +52,7 @@ fn names(calls: &[Call]) -> Vec<&'static str> {
 
 // ---- the calls, one by one ----
 
-/// A layout of size zero is no block, whatever is done with it.
+/// A layout of size zero never needs a block, whatever the call.
 #[rstest]
 fn size_zero_never_reaches_the_vtable(#[values(1, 2, 8, 64, 4096, 1 << 20)] align: usize) {
     let recorder = Recorder::new(PAGE_ALLOCATOR);
@@ -60,7 +60,7 @@ fn size_zero_never_reaches_the_vtable(#[values(1, 2, 8, 64, 4096, 1 << 20)] alig
     let empty = layout(0, align);
     for memory in [allocator.allocate(empty).unwrap(), allocator.allocate_zeroed(empty).unwrap()] {
         assert_eq!(memory.len(), 0);
-        // The highest one, where there is no memory.
+        // The highest address, where there is no memory.
         assert_eq!(memory.addr().get(), usize::MAX - (align - 1));
         let stricter = layout(0, 2 * align);
         // SAFETY: `empty` fits, and the sizes are equal.
@@ -97,7 +97,7 @@ fn growing_from_size_zero_allocates(#[values(false, true)] zeroed: bool) {
     assert_eq!(names(&recorder.take()), ["alloc", "free"]);
 }
 
-/// To shrink to nothing frees, also when no memory is left.
+/// Shrinking to zero frees, even if no memory is left.
 #[rstest]
 fn shrinking_to_size_zero_frees(#[values(4, 16, 64)] new_align: usize) {
     let recorder = Recorder::new(PAGE_ALLOCATOR);
@@ -119,7 +119,7 @@ fn zeroed_memory_is_zero() {
     zeroed_is_zero(fixed_buffer.thread_safe_allocator());
 }
 
-/// Where the memory was not zero before.
+/// Also where the memory was not zero before.
 fn zeroed_is_zero(allocator: impl Api) {
     let memory = allocator.allocate_zeroed(layout(500, 8)).unwrap();
     assert_eq!(bytes(memory), [0; 500]);
@@ -131,7 +131,7 @@ fn zeroed_is_zero(allocator: impl Api) {
     fill(memory, 0xFF);
 }
 
-/// A size on the wrong side of the old one is a caller's mistake, which debug assertions see.
+/// A new size on the wrong side of the old one is the caller's error, which debug assertions detect.
 #[rstest]
 #[should_panic(expected = "grow: the new size 99 is below the old one, 100")]
 #[case::grow(100, 99, "grow")]
@@ -140,12 +140,12 @@ fn zeroed_is_zero(allocator: impl Api) {
 #[should_panic(expected = "shrink: the new size 101 is above the old one, 100")]
 #[case::shrink(100, 101, "shrink")]
 #[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
-fn a_size_on_the_wrong_side_panics(#[case] old_size: usize, #[case] new_size: usize, #[case] what: &str) {
+fn wrong_size_order_panics(#[case] old_size: usize, #[case] new_size: usize, #[case] what: &str) {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let allocator = arena.allocator();
     let (old, new) = (layout(old_size, 1), layout(new_size, 1));
     let memory = allocator.allocate(old).unwrap().cast();
-    // SAFETY: the old layout fits; that the new one does not is what is looked at.
+    // SAFETY: the old layout fits; the test is about the new one, which does not.
     let _ = unsafe {
         match what {
             "grow" => allocator.grow(memory, old, new),
@@ -155,11 +155,11 @@ fn a_size_on_the_wrong_side_panics(#[case] old_size: usize, #[case] new_size: us
     };
 }
 
-/// The allocator's own way is tried first.
+/// `remap` is tried before copying.
 #[rstest]
 #[case::grow(100, 200)]
 #[case::shrink(200, 100)]
-fn remap_comes_first(#[case] old_size: usize, #[case] new_size: usize) {
+fn remap_is_tried_first(#[case] old_size: usize, #[case] new_size: usize) {
     let mut buffer = [MaybeUninit::uninit(); 1000];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let recorder = Recorder::new(fixed_buffer.allocator());
@@ -192,14 +192,14 @@ fn refused_remap_copies(#[case] old_size: usize, #[case] new_size: usize) {
     assert_eq!(names(&recorder.take()), ["alloc", "remap", "alloc", "free", "free"]);
 }
 
-/// An error leaves the old block as it was: same place, same content, same layout.
+/// An error leaves the old block unchanged: same address, same contents, same layout.
 #[rstest]
 #[case::grow(100, 8, 200, 8)]
 #[case::shrink(200, 8, 100, 8)]
 #[case::grow_stricter(100, 8, 200, 64)]
 #[case::shrink_laxer(200, 8, 100, 1)]
 #[case::same_size_stricter(100, 8, 100, 16)]
-fn failure_loses_nothing(
+fn failure_leaves_the_block_unchanged(
     #[case] old_size: usize,
     #[case] old_align: usize,
     #[case] new_size: usize,
@@ -225,7 +225,7 @@ fn failure_loses_nothing(
     assert_eq!(names(&recorder.take()), ["free"]);
 }
 
-/// Clause live-block matches a block by the alignment of `alloc`, so `remap` is no way to another one.
+/// Clause live-block identifies a block by the alignment of `alloc`, so `remap` cannot change it.
 #[rstest]
 #[case::grow_stricter(100, 8, 200, 64)]
 #[case::grow_laxer(100, 64, 200, 8)]
@@ -233,7 +233,7 @@ fn failure_loses_nothing(
 #[case::shrink_laxer(200, 64, 100, 8)]
 #[case::same_size_stricter(100, 8, 100, 64)]
 #[case::same_size_laxer(100, 64, 100, 8)]
-fn another_alignment_moves_the_block(
+fn changed_alignment_moves_the_block(
     #[case] old_size: usize,
     #[case] old_align: usize,
     #[case] new_size: usize,
@@ -255,7 +255,7 @@ fn another_alignment_moves_the_block(
 }
 
 #[test]
-fn an_equal_layout_asks_nobody() {
+fn equal_layout_does_not_call_the_vtable() {
     let recorder = Recorder::new(PAGE_ALLOCATOR);
     let allocator = recorder.allocator();
     let memory = allocator.allocate(layout(100, 8)).unwrap();
@@ -289,7 +289,7 @@ fn return_addresses_are_provided() {
     let calls = recorder.take();
     assert!(calls.len() > 9);
     assert!(calls.iter().all(|call| call.ret_addr() != 0), "{calls:?}");
-    // They are addresses of the containers' functions, not of the trait's: others for other containers, and for
+    // They are addresses of the containers' functions, not of the trait's: different for other containers, and for
     // other places in one function.
     let mut allocs: Vec<_> =
         calls.iter().filter(|call| matches!(call, Call::Alloc { .. })).map(Call::ret_addr).collect();
@@ -298,7 +298,7 @@ fn return_addresses_are_provided() {
     assert!(allocs.len() >= 3, "{calls:?}");
 }
 
-/// `grow` or `shrink`, as the sizes are.
+/// Calls `grow` or `shrink`, depending on the sizes.
 fn resize(
     allocator: impl Api,
     ptr: NonNull<u8>,
@@ -313,7 +313,7 @@ fn resize(
     }
 }
 
-/// The blocks that are live after `calls`. Panics where a call breaks the contract.
+/// Returns the blocks that are live after `calls`. Panics if a call breaks the contract.
 pub(super) fn ledger(calls: &[Call]) -> StdHashMap<usize, (usize, Alignment)> {
     let mut live = StdHashMap::new();
     for call in calls {
@@ -347,7 +347,7 @@ pub(super) fn ledger(calls: &[Call]) -> StdHashMap<usize, (usize, Alignment)> {
 
 // ---- random programs ----
 
-/// Sizes around zero and around powers of two are likelier than others.
+/// Sizes around zero and around powers of two are more likely than others.
 fn random_size(random: &mut Random) -> usize {
     match random.below(4) {
         0 => random.below(3),
@@ -363,7 +363,7 @@ fn random_align(random: &mut Random) -> usize {
 struct Block {
     memory: NonNull<[u8]>,
     layout: Layout,
-    /// What is in it.
+    /// Its expected contents.
     byte: u8,
 }
 
@@ -375,8 +375,8 @@ impl Block {
     }
 }
 
-/// Makes random calls of the trait, and checks every block before each call that changes it. Through
-/// the `recorder`, below the `allocator`, memory is refused at times.
+/// Makes random calls of the trait, and checks every block before each call that changes it. The `recorder`, below
+/// the `allocator`, refuses memory at times.
 fn random_program<A: Api + Copy>(allocator: A, recorder: &Recorder<'_>, seed: u64) {
     let mut random = Random::new(seed);
     let mut blocks: Vec<Block> = Vec::new();
@@ -465,14 +465,14 @@ fn random_calls_in_a_fixed_buffer(#[values(9, 10, 11, 12)] seed: u64) {
 #[rstest]
 fn random_calls_of_a_sync_allocator(#[values(13, 14, 15, 16)] seed: u64) {
     let recorder = Recorder::new(PAGE_ALLOCATOR);
-    // SAFETY: this thread alone uses either.
+    // SAFETY: only this thread uses either.
     let thread_safe = unsafe { ThreadSafeAllocator::from_child(recorder.allocator()) };
     random_program(thread_safe.allocator(), &recorder, seed);
 }
 
 // ---- containers ----
 
-/// Counts how many of it live.
+/// Counts its live instances.
 pub(super) struct Counted<'c> {
     live: &'c Cell<i32>,
     pub(super) value: u32,
@@ -581,7 +581,7 @@ fn containers_in_one_arena_from_many_threads() {
                 })
             })
             .collect();
-        // What one thread has made, another reads and drops.
+        // Containers made by one thread are read and dropped by another.
         for (thread, worker) in workers.into_iter().enumerate() {
             let texts = worker.join().unwrap();
             let mut texts = texts.iter().enumerate();
@@ -590,7 +590,7 @@ fn containers_in_one_arena_from_many_threads() {
     });
 }
 
-/// Containers that find no memory say so, and grow when there is some.
+/// Containers without memory return an error, and grow once there is memory.
 #[test]
 fn out_of_memory_is_an_error_and_loses_nothing() {
     let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -632,10 +632,10 @@ fn failing_allocator_fails_containers() {
     assert!(Box::try_new_in((), Allocator::FAILING).is_ok());
 }
 
-/// A `Box` may use its pointer for its own bytes only, and a vector that is made of it grows: the block's new
-/// pointer must reach all of the new length. (Miri sees it if not.)
+/// A `Box`'s pointer may access its own bytes only, and a vector made from it grows: the block's new pointer must be
+/// valid for the whole new length. (Otherwise Miri reports an error.)
 #[test]
-fn a_box_becomes_a_vector_and_grows() {
+fn vector_from_a_box_can_grow() {
     let mut buffer = [const { MaybeUninit::uninit() }; 4096];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -654,10 +654,10 @@ fn a_box_becomes_a_vector_and_grows() {
     grow(*SharedArenaAllocator::init(PAGE_ALLOCATOR).allocator());
     grow(*RUST_ALLOCATOR);
     if !cfg!(miri) {
-        // A block of C that has been shortened is longer than its pointer in a `Box` says, and Miri holds
-        // `free` to that as if it were Rust's.
+        // A C block that has been shortened is longer than its pointer in a `Box` says, and Miri applies its rule for
+        // Rust's blocks to `free`.
         grow(*C_ALLOCATOR);
-        // Nor does its strict mode know the pointers by which this one takes its blocks back.
+        // Its strict mode does not know the pointers by which this allocator takes its blocks back either.
         grow(*SMP_ALLOCATOR);
     }
 }

@@ -436,7 +436,7 @@ fn strictly(allocator: Allocator<'_>) {
 #[case(sbrk_over_fixed_buffer)]
 #[cfg_attr(miri, ignore = "to save time: Miri tests the allocators that it is made of in other cases")]
 #[case(tower)]
-fn refuses_the_impossible(#[case] subject: Subject) {
+fn impossible_requests_are_refused(#[case] subject: Subject) {
     subject(test_allocator_strict);
 }
 
@@ -721,7 +721,7 @@ fn caught(test: impl FnOnce()) -> Option<String> {
 
 /// The same allocator without a fault passes, so the failures below are due to the faults.
 #[test]
-fn the_allocator_to_be_broken_is_right() {
+fn faultless_allocator_passes() {
     let mut buffer = buffer();
     test_allocator_strict(Broken::new(Fault::None, &mut buffer).allocator());
 }
@@ -749,7 +749,7 @@ fn the_allocator_to_be_broken_is_right() {
 #[case(Fault::RemapMisaligns, &["remap of", "clause new-block", "is not aligned to"])]
 #[case(Fault::FreeWrites, &["after other calls", "content", "byte 0", "is 0xf5"])]
 #[cfg_attr(miri, ignore = "it tests what the conformance test reports, which is the same in Miri")]
-fn a_broken_allocator_is_caught(#[case] fault: Fault, #[case] messages: &[&str]) {
+fn broken_allocators_are_caught(#[case] fault: Fault, #[case] messages: &[&str]) {
     let mut buffer = buffer();
     let broken = Broken::new(fault, &mut buffer);
     let message = caught(|| test_allocator_strict(broken.allocator()))
@@ -762,7 +762,7 @@ fn a_broken_allocator_is_caught(#[case] fault: Fault, #[case] messages: &[&str])
 
 /// Handles with separate states over the same memory are not copies of each other.
 #[test]
-fn unequal_copies_are_caught() {
+fn inequivalent_handles_are_caught() {
     let mut buffer = buffer();
     let one = Broken::new(Fault::None, &mut buffer);
     let other = Broken { end: one.end.clone(), refused: one.refused.clone(), ..one };
@@ -785,7 +785,7 @@ fn unequal_copies_are_caught() {
     test_allocator_aligned_shrink,
     "test_allocator_aligned_shrink: aligned_alloc of two pages and 50 bytes: out of memory"
 )]
-fn an_allocator_that_refuses_is_caught(#[case] test: Test, #[case] expected: &str) {
+fn refusing_allocators_are_caught(#[case] test: Test, #[case] expected: &str) {
     assert_eq!(caught(|| test(Allocator::FAILING)).as_deref(), Some(expected));
 }
 
@@ -799,7 +799,7 @@ fn lost_content_is_caught() {
 
 /// 39 blocks at multiples of 32 pages are more than the kit checks.
 #[test]
-fn an_allocator_that_always_over_aligns_is_caught() {
+fn over_aligning_allocators_are_caught() {
     /// 32 of the largest pages of any supported machine.
     const OVER_ALIGNMENT: usize = (32 * 64) << 10;
     unsafe extern "C" fn alloc(ctx: *mut (), len: usize, _: Alignment, ra: usize) -> Option<NonNull<u8>> {

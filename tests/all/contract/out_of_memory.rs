@@ -163,7 +163,7 @@ fn program(allocator: Allocator<'_>) -> Result<(), Error> {
 #[case::validation(validation)]
 #[case::counting(counting)]
 #[case::logging(logging)]
-fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false, true)] resizes: bool) {
+fn child_out_of_memory_loses_nothing(#[case] wrapper: Wrapper, #[values(false, true)] resizes: bool) {
     if cfg!(miri) && resizes {
         eprintln!("skipped: too slow under Miri, and little different");
         return;
@@ -210,7 +210,7 @@ fn a_child_without_memory_costs_nothing(#[case] wrapper: Wrapper, #[values(false
 #[case::counting(counting)]
 #[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]
 #[case::logging(logging)]
-fn each_failure_is_passed_on(#[case] wrapper: Wrapper) {
+fn every_child_failure_is_passed_on(#[case] wrapper: Wrapper) {
     check_all_allocation_failures(*PAGE_ALLOCATOR, |child| {
         let mut result = Ok(());
         wrapper(child, &mut |allocator| result = program(allocator));

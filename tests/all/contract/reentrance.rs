@@ -60,7 +60,7 @@ fn overlap(blocks: &[(usize, usize)]) -> bool {
 
 /// The sink requests as much as the arena's caller did, and less, which the arena has available.
 #[rstest]
-fn a_sink_gets_no_memory_from_the_arena_that_calls_it(
+fn sink_gets_no_memory_from_the_calling_arena(
     #[values(false, true)] grows: bool,
     #[values(1, 8, 100, 400)] len: usize,
 ) {
@@ -85,12 +85,12 @@ fn a_sink_gets_no_memory_from_the_arena_that_calls_it(
     assert!(got.len() > 3, "the sink has called the arena {} times", got.len());
     assert!(got.iter().all(|memory| *memory == Err(Error::OutOfMemory)), "{got:?}");
     assert!(!overlap(&blocks), "{blocks:?}");
-    arena.allocator().alloc::<u8>(10).expect("the arena goes on");
+    arena.allocator().alloc::<u8>(10).expect("the arena is still usable");
 }
 
 /// As above, where two blocks at one address would be two boxes in safe code.
 #[test]
-fn two_boxes_of_a_pool_never_share_an_item() {
+fn pool_boxes_never_share_an_item() {
     type Pool = MemoryPool<[String; 40], Allocator<'static>>;
     thread_local!(static POOL: Cell<Option<&'static Pool>> = const { Cell::new(None) });
 
@@ -115,7 +115,7 @@ fn two_boxes_of_a_pool_never_share_an_item() {
 
 /// While nodes go back to the child, the arena already has the state of the checkpoint.
 #[test]
-fn a_sink_may_allocate_while_an_arena_is_rewound() {
+fn sink_may_allocate_during_a_rewind() {
     let sink = Calls(Box::new(|call| {
         if let (Some(arena), LoggedCall::Free { .. }) = (ARENA.get(), call) {
             for len in [1, 100, 1000] {
@@ -150,9 +150,9 @@ fn a_sink_may_allocate_while_an_arena_is_rewound() {
 /// through the arena's function, so it aborts.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn a_checkpoint_in_a_sink_aborts() {
+fn checkpoint_inside_a_call_aborts() {
     if alone().is_none() {
-        let output = run_alone("contract::reentrance::a_checkpoint_in_a_sink_aborts", "checkpoint");
+        let output = run_alone("contract::reentrance::checkpoint_inside_a_call_aborts", "checkpoint");
         assert_aborted(&output, "ArenaAllocator::checkpoint: called from the arena's own child");
         return;
     }
@@ -176,7 +176,7 @@ fn a_checkpoint_in_a_sink_aborts() {
 #[case(4, "shared reset")]
 #[case(5, "debug")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
+fn exit_inside_a_call_aborts_nothing(#[case] number: usize, #[case] what: &str) {
     type Child = LoggingAllocator<SyncAllocator<'static>, Exits>;
     struct Exits;
     impl Sink for Exits {
@@ -202,7 +202,7 @@ fn a_sink_that_exits_aborts_nothing(#[case] number: usize, #[case] what: &str) {
         static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(LOGGING.allocator());
     }
     if alone().is_none() {
-        let test = format!("contract::reentrance::a_sink_that_exits_aborts_nothing::case_{number}");
+        let test = format!("contract::reentrance::exit_inside_a_call_aborts_nothing::case_{number}");
         let output = run_alone(&test, what);
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains("exits after"), "{}: {text}", output.status);

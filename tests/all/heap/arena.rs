@@ -14,16 +14,16 @@ use zigalloc_support::{Bump, Call, Random, Recorder, run_random_program, seeds, 
 const HEADER: usize = 2 * size_of::<usize>();
 const WORD: Alignment = Alignment::of::<usize>();
 
-/// Asks for a block; the result is its offset from `base`.
+/// Requests a block; the result is its offset from `base`.
 fn request(allocator: Allocator<'_>, len: usize, alignment: usize, base: usize) -> Option<usize> {
     let alignment = Alignment::from_byte_units(alignment);
-    // SAFETY: no length in these tests is zero, unless the test says why.
+    // SAFETY: no length in these tests is zero, unless the test explains why.
     let ptr = unsafe { allocator.raw_alloc(len, alignment, 0) }?;
     assert!(alignment.check(ptr.addr().get()));
     Some(ptr.addr().get() - base)
 }
 
-/// A block from the arena, with alignment 1.
+/// Allocates a block with alignment 1.
 fn block(allocator: Allocator<'_>, len: usize) -> NonNull<[u8]> {
     // SAFETY: no length in these tests is zero.
     let ptr = unsafe { allocator.raw_alloc(len, Alignment::_1, 0) }.expect("memory");
@@ -40,7 +40,7 @@ fn raw_free(allocator: Allocator<'_>, memory: NonNull<[u8]>) {
     unsafe { allocator.raw_free(memory, Alignment::_1, 0) };
 }
 
-// ---- what the real arena of Zig 0.15.2 did ----
+// ---- recorded from the arena of Zig 0.15.2 ----
 
 type Step = ((usize, usize), &'static str, usize);
 
@@ -71,7 +71,8 @@ const GRANTED: &[Step] = &[
     ((20000, 1), "resize 9099→29099 (R)", 9099),
 ];
 
-/// AR-01, AR-02, AR-03, AR-10: which blocks an arena asks for, and where in them requests end up.
+/// AR-01, AR-02, AR-03, AR-10: the child's blocks that an arena requests, and the positions of its own blocks in
+/// them.
 #[rstest]
 #[case::refused(false, REFUSED, 73567)]
 #[case::granted(true, GRANTED, 29083)]
@@ -79,7 +80,7 @@ const GRANTED: &[Step] = &[
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case] capacity: usize) {
+fn requests_match_zig(#[case] grants_growth: bool, #[case] steps: &[Step], #[case] capacity: usize) {
     let bump = Bump::new(0, 1 << 18);
     bump.grants_growth.set(grants_growth);
     let recorder = Recorder::new(bump.allocator());
@@ -93,7 +94,7 @@ fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case
         assert_eq!(text(&recorder.take(), bump.base()), calls, "{len}:{alignment}");
     }
     assert_eq!(arena.query_capacity(), capacity);
-    assert_eq!(text(&recorder.take(), 0), "", "to ask for the capacity asks the child for nothing");
+    assert_eq!(text(&recorder.take(), 0), "", "query_capacity does not call the child");
 }
 
 /// AR-09, AR-10, AR-11: one arena, reset in every mode, over a child that refuses to resize.
@@ -102,7 +103,7 @@ fn recorded_requests(#[case] grants_growth: bool, #[case] steps: &[Step], #[case
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
 #[test]
-fn recorded_resets() {
+fn resets_match_zig() {
     let bump = Bump::new(0, 1 << 18);
     let recorder = Recorder::new(bump.allocator());
     let mut arena = ArenaAllocator::init(recorder.allocator());
@@ -113,7 +114,7 @@ fn recorded_resets() {
 
     let mut reset = |mode, calls: &str, capacity| {
         assert!(arena.reset(mode));
-        // Where the one block goes does not matter here.
+        // The position of the one block does not matter here.
         let done = text(&recorder.take(), bump.base());
         let done: Vec<_> = done.split(", ").map(|call| call.split(" @").next().unwrap()).collect();
         assert_eq!(done.join(", "), calls, "{mode:?}");
@@ -142,13 +143,13 @@ fn recorded_resets() {
     assert_eq!(bump.live(), 0);
 }
 
-/// AR-11: a child that refuses all: the reset is false, the oldest node stays and is empty.
+/// AR-11: the child refuses everything: the reset returns false, and the oldest node stays, empty.
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
 #[test]
-fn recorded_reset_that_fails() {
+fn failed_reset_matches_zig() {
     let bump = Bump::new(0, 1 << 14);
     let recorder = Recorder::new(bump.allocator());
     let mut arena = ArenaAllocator::init(recorder.allocator());
@@ -166,9 +167,9 @@ fn recorded_reset_that_fails() {
     assert_eq!(request(arena.allocator(), 1, 1, 0), None);
 }
 
-/// AR-11: where the child can resize, the oldest node grows or shrinks in its place.
+/// AR-11: if the child can resize, the oldest node grows or shrinks in place.
 #[test]
-fn a_reset_resizes_where_the_child_can() {
+fn reset_resizes_the_oldest_node_in_place() {
     let bump = Bump::new(0, 1 << 14);
     bump.grants_growth.set(true);
     let recorder = Recorder::new(bump.allocator());
@@ -184,17 +185,17 @@ fn a_reset_resizes_where_the_child_can() {
     assert_eq!(request(arena.allocator(), 500, 1, bump.base()), Some(HEADER));
 
     assert!(arena.reset(ResetMode::RetainWithLimit(usize::MAX)));
-    assert_eq!(text(&recorder.take(), 0), "", "a limit above the capacity asks for what there is");
+    assert_eq!(text(&recorder.take(), 0), "", "a limit above the capacity keeps all of it");
     assert_eq!(arena.query_capacity(), 500);
 }
 
-/// AR-11: an arena without nodes asks the child for nothing, whatever the mode.
+/// AR-11: resetting an arena without nodes does not call the child, in any mode.
 #[rstest]
 #[case(ResetMode::FreeAll)]
 #[case(ResetMode::RetainCapacity)]
 #[case(ResetMode::RetainWithLimit(0))]
 #[case(ResetMode::RetainWithLimit(1000))]
-fn an_empty_arena_resets_for_nothing(#[case] mode: ResetMode) {
+fn reset_of_empty_arena_does_not_call_the_child(#[case] mode: ResetMode) {
     let mut arena = ArenaAllocator::init(Allocator::FAILING);
     assert!(arena.reset(mode));
     assert_eq!(arena.query_capacity(), 0);
@@ -222,7 +223,7 @@ fn reset_with_preheating() {
             allocated += slice.len();
         }
     }
-    // What it is for: the same work again asks the child for nothing.
+    // The purpose of a reset: the same work again does not call the child.
     assert!(arena.reset(ResetMode::RetainCapacity));
     let requests = bump.requests.get();
     let capacity = arena.query_capacity();
@@ -244,15 +245,15 @@ fn reset_while_retaining_a_buffer() {
     assert_eq!(arena.query_capacity(), 1);
 }
 
-// ---- one behaviour after another ----
+// ---- individual behaviours ----
 
-/// AR-03: a new node's size, from its first request and from the node before it.
+/// AR-03: the size of a new node follows from its first request and the previous node.
 #[rstest]
 #[case(1, 1, 1)]
 #[case(1, 4096, 100)]
 #[case(77, 2, 5000)]
 #[case(400, 64, 10)]
-fn the_size_of_a_node(#[case] len: usize, #[case] alignment: usize, #[case] next: usize) {
+fn node_size_follows_zigs_formula(#[case] len: usize, #[case] alignment: usize, #[case] next: usize) {
     let bump = Bump::new(0, 1 << 16);
     let recorder = Recorder::new(bump.allocator());
     let arena = ArenaAllocator::init(recorder.allocator());
@@ -262,17 +263,17 @@ fn the_size_of_a_node(#[case] len: usize, #[case] alignment: usize, #[case] next
     let first = size(0, len + alignment);
     assert_eq!(text(&recorder.take(), bump.base()), format!("alloc {first} @0"));
 
-    // Fill the first node up, so that the next request needs another.
+    // Fill the first node, so that the next request needs another.
     while recorder.take().is_empty() {
         block(arena.allocator(), next);
     }
     assert_eq!(arena.query_capacity(), first - HEADER + size(first - HEADER, next + 1) - HEADER);
 }
 
-/// AR-02, AR-03: the child sees one word's alignment, and an address in the arena's code or none, but
-/// never the address that the user passed.
+/// AR-02, AR-03: the child sees an alignment of one word, and an address in the arena's code or none, but never the
+/// address that the user passed.
 #[test]
-fn the_child_does_not_see_the_callers_address() {
+fn child_does_not_see_the_callers_address() {
     const USER: usize = 0x5157;
     let bump = Bump::new(0, 1 << 14);
     let recorder = Recorder::new(bump.allocator());
@@ -296,9 +297,9 @@ fn the_child_does_not_see_the_callers_address() {
     }
 }
 
-/// AR-05: a request that fails takes nothing: the next smaller one is served from the same place.
+/// AR-05: a failed request takes nothing: the next smaller one is served from the same position.
 #[test]
-fn a_failed_request_takes_nothing() {
+fn failed_request_takes_nothing() {
     let bump = Bump::new(0, 1 << 14);
     let recorder = Recorder::new(bump.allocator());
     let arena = ArenaAllocator::init(recorder.allocator());
@@ -314,9 +315,9 @@ fn a_failed_request_takes_nothing() {
     assert_eq!(request(arena.allocator(), 1, 1, bump.base()), Some(HEADER + 10));
 }
 
-/// AR-06: which resizes succeed, and what they leave for the next block.
+/// AR-06: which resizes succeed, and where the next block then starts.
 #[test]
-fn resize() {
+fn resize_of_last_and_other_blocks() {
     let bump = Bump::new(0, 1 << 14);
     bump.grants_growth.set(true);
     let recorder = Recorder::new(bump.allocator());
@@ -327,15 +328,15 @@ fn resize() {
     let capacity = arena.query_capacity();
     recorder.take();
 
-    // Not the last block: a length that is not larger is granted, and changes nothing.
+    // Not the last block: it can only shrink, and that changes nothing.
     assert!(raw_resize(allocator, first, 20));
     assert!(raw_resize(allocator, first, 1));
     let first = first.with_len(1);
-    assert!(!raw_resize(allocator, first, 2), "its bytes are not given back either");
+    assert!(!raw_resize(allocator, first, 2), "its bytes are not freed");
     assert!(raw_resize(allocator, last, 11), "the last block is still the last one");
     let last = last.with_len(11);
 
-    // The last block: to the node's end, and no further, even if the child would.
+    // The last block: up to the end of the node, and no further, even if the child would grow it.
     let room = capacity - 20;
     assert!(raw_resize(allocator, last, room));
     let last = last.with_len(room);
@@ -344,13 +345,13 @@ fn resize() {
     assert!(raw_resize(allocator, last, 3));
     let last = last.with_len(3);
     assert!(raw_resize(allocator, last, 3), "the same length");
-    assert_eq!(text(&recorder.take(), 0), "", "the child was not asked");
+    assert_eq!(text(&recorder.take(), 0), "", "the child was not called");
     assert_eq!(request(allocator, 1, 1, bump.base()), Some(HEADER + 23));
 }
 
-/// AR-07: a remap is a resize that returns the same address or null.
+/// AR-07: `remap` is a resize that returns the same address or null.
 #[test]
-fn remap() {
+fn remap_never_moves() {
     let bump = Bump::new(0, 1 << 14);
     let arena = ArenaAllocator::init(bump.allocator());
     let allocator = arena.allocator();
@@ -365,9 +366,9 @@ fn remap() {
     }
 }
 
-/// AR-08: only the last block gives its bytes back; padding in front of it stays used.
+/// AR-08: only the last block gives its bytes back; the padding before it stays used.
 #[test]
-fn free() {
+fn free_takes_back_the_last_block_only() {
     let bump = Bump::new(0, 1 << 14);
     let recorder = Recorder::new(bump.allocator());
     let arena = ArenaAllocator::init(recorder.allocator());
@@ -376,7 +377,11 @@ fn free() {
     let last = block(allocator, 5);
     raw_free(allocator, first);
     raw_free(allocator, last);
-    assert_eq!(request(allocator, 5, 8, bump.base()), Some(HEADER + 8), "behind the first and 5 of padding");
+    assert_eq!(
+        request(allocator, 5, 8, bump.base()),
+        Some(HEADER + 8),
+        "after the first block and 5 of padding"
+    );
     // SAFETY: no length is zero; the block freed is the one that was allocated.
     unsafe {
         let padded = allocator.raw_alloc(2, Alignment::_8, 0).unwrap();
@@ -384,12 +389,12 @@ fn free() {
         allocator.raw_free(NonNull::slice_from_raw_parts(padded, 2), Alignment::_8, 0);
     }
     assert_eq!(request(allocator, 1, 1, bump.base()), Some(HEADER + 16));
-    assert_eq!(recorder.take().len(), 1, "the child never hears of it");
+    assert_eq!(recorder.take().len(), 1, "only the node is from the child");
 }
 
-/// AR-06, AR-08: a block of an older node is never taken for the last one.
+/// AR-06, AR-08: a block of an older node is never mistaken for the last one.
 #[test]
-fn blocks_of_older_nodes() {
+fn blocks_of_older_nodes_are_not_the_last() {
     let bump = Bump::new(0, 1 << 14);
     let arena = ArenaAllocator::init(bump.allocator());
     let allocator = arena.allocator();
@@ -402,10 +407,10 @@ fn blocks_of_older_nodes() {
     assert!(raw_resize(allocator, new, 1001), "the last block is still the last one");
 }
 
-/// AR-06, AR-08: an arena that has no node refuses a resize, and a free does nothing. Only a block that
-/// no longer exists can be passed to it, so this breaks clause live-block; neither touches memory.
+/// AR-06, AR-08: without a node, `resize` returns false and `free` does nothing. Only a block that no longer exists
+/// can be passed, which breaks clause live-block; neither call accesses memory.
 #[test]
-fn resize_and_free_without_a_node() {
+fn resize_and_free_of_empty_arena_do_nothing() {
     let mut gone = [0u8; 8];
     let gone = NonNull::from(&mut gone);
     let gone = NonNull::slice_from_raw_parts(gone.cast(), 8);
@@ -414,9 +419,9 @@ fn resize_and_free_without_a_node() {
     raw_free(arena.allocator(), gone);
 }
 
-/// AR-09: the end of an arena gives back each node, newest first, however it ends.
+/// AR-09: an arena frees each node, newest first, however it is dropped.
 #[rstest]
-fn the_end(#[values("deinit", "drop", "promote and drop")] end: &str) {
+fn drop_frees_every_node(#[values("deinit", "drop", "promote and drop")] end: &str) {
     let bump = Bump::new(0, 1 << 14);
     let recorder = Recorder::new(bump.allocator());
     let arena = ArenaAllocator::init(recorder.allocator());
@@ -442,9 +447,9 @@ fn the_end(#[values("deinit", "drop", "promote and drop")] end: &str) {
     assert_eq!((sizes.len(), bump.live()), (3, 0));
 }
 
-/// AR-04: what overflows is null or false; Zig panics. The child is not asked, and the arena is as before.
+/// AR-04: overflows give null or false; Zig panics. The child is not called, and the arena is unchanged.
 #[rstest]
-fn lengths_that_overflow(
+fn overflowing_lengths_are_refused(
     #[values(usize::MAX, usize::MAX - 1, usize::MAX - 31, usize::MAX / 3 * 2, isize::MAX as usize)]
     len: usize,
 ) {
@@ -461,7 +466,7 @@ fn a_length_overflows(len: usize, alignment: u64, grants_growth: bool) {
     bump.grants_growth.set(grants_growth);
     let mut arena = ArenaAllocator::init(bump.allocator());
 
-    // Fresh, in use, full, and empty with a node.
+    // New, in use, full, and empty with a node.
     assert_eq!(request(arena.allocator(), len, alignment, 0), None);
     let memory = block(arena.allocator(), 10);
     assert_eq!(request(arena.allocator(), len, alignment, 0), None);
@@ -478,21 +483,21 @@ fn a_length_overflows(len: usize, alignment: u64, grants_growth: bool) {
     assert_eq!(request(arena.allocator(), capacity, 1, bump.base()), Some(HEADER));
 }
 
-/// AR-04: an overflow is found before the child is asked, so a careless child cannot grant it.
+/// AR-04: an overflow is detected before the child is called, so a careless child cannot grant it.
 #[rstest]
 #[case::of_the_node(usize::MAX - 20, 1)]
 #[case::of_the_half(usize::MAX / 3 * 2, 1)]
 #[case::of_the_alignment(usize::MAX - 4000, 4096)]
-fn the_child_is_not_asked_for_what_overflows(#[case] len: usize, #[case] alignment: usize) {
+fn overflow_does_not_reach_the_child(#[case] len: usize, #[case] alignment: usize) {
     let bump = Bump::new(0, 1 << 12);
     let arena = ArenaAllocator::init(bump.allocator());
     assert_eq!(request(arena.allocator(), len, alignment, 0), None);
     assert_eq!(bump.requests.get(), 0);
 }
 
-/// AR-04: a raw request of no bytes gets an address, as in Zig. Clause non-zero forbids it; it does no harm.
+/// AR-04: a raw request of zero bytes gets an address, as in Zig. Clause non-zero forbids it; it is harmless.
 #[test]
-fn a_raw_request_of_no_bytes() {
+fn raw_request_of_zero_bytes_gets_a_pointer() {
     let bump = Bump::new(0, 1 << 12);
     let arena = ArenaAllocator::init(bump.allocator());
     assert_eq!(request(arena.allocator(), 0, 1, bump.base()), Some(HEADER));
@@ -500,9 +505,9 @@ fn a_raw_request_of_no_bytes() {
     assert_eq!(request(arena.allocator(), 1, 1, bump.base()), Some(HEADER));
 }
 
-/// A log2 that no word has is refused and not used.
+/// An alignment out of range gives null.
 #[test]
-fn an_alignment_that_is_none() {
+fn invalid_alignment_returns_null() {
     let bump = Bump::new(0, 1 << 12);
     let arena = ArenaAllocator::init(bump.allocator());
     block(arena.allocator(), 1);
@@ -518,9 +523,9 @@ fn an_alignment_that_is_none() {
     assert_eq!(bump.requests.get(), requests);
 }
 
-/// AR-12: a handle stays in its thread. The arena itself may move to another if its child allows that.
+/// AR-12: a handle stays in its thread. The arena can move to another one if its child allows that.
 #[test]
-fn threads() {
+fn arena_moves_between_threads() {
     assert_not_impl_any!(Allocator<'static>: Send, Sync);
     assert_impl_all!(ArenaAllocator<SyncAllocator<'static>>: Send);
     assert_not_impl_any!(ArenaAllocator<SyncAllocator<'static>>: Sync);
@@ -528,9 +533,9 @@ fn threads() {
     assert_not_impl_any!(State: Send, Sync);
 }
 
-/// An arena is its child's handle and two words, which can be kept without the handle.
+/// An arena is its child's handle and two words, which can be stored without the handle.
 #[test]
-fn the_state_is_two_words() {
+fn state_is_two_words_and_can_be_promoted() {
     assert_eq!(size_of::<State>(), HEADER);
     assert_eq!(size_of::<ArenaAllocator<Allocator<'_>>>(), 2 * HEADER);
 
@@ -541,18 +546,22 @@ fn the_state_is_two_words() {
     assert_eq!(bump.live(), 1, "nothing was freed");
     // SAFETY: the same child.
     let arena = unsafe { state.promote(bump.allocator()) };
-    assert_eq!(request(arena.allocator(), 1, 1, bump.base()), Some(HEADER + 10), "it goes on where it was");
+    assert_eq!(
+        request(arena.allocator(), 1, 1, bump.base()),
+        Some(HEADER + 10),
+        "it continues at the same offset"
+    );
 
-    // SAFETY: a new state fits to any child.
+    // SAFETY: a new state may have any child.
     let empty = unsafe { State::default().promote(bump.allocator()) };
     assert_eq!(empty.query_capacity(), 0);
 }
 
 // ---- every buffer, every alignment, every failure ----
 
-/// AR-01: the address is aligned, not the offset: nodes at every place that a child may give out.
+/// AR-01: the address is aligned, not the offset: nodes start at every position that a child may return.
 #[rstest]
-fn nodes_at_every_place(#[values(0, 8, 16, 24, 32, 40, 48, 56)] start: usize) {
+fn blocks_are_aligned_at_every_node_address(#[values(0, 8, 16, 24, 32, 40, 48, 56)] start: usize) {
     for log2 in 0..=12 {
         let alignment = 1 << log2;
         let bump = Bump::new(start, 1 << 15);
@@ -566,10 +575,10 @@ fn nodes_at_every_place(#[values(0, 8, 16, 24, 32, 40, 48, 56)] start: usize) {
     }
 }
 
-/// A child with no or hardly any memory, at any place: no byte outside of it is touched. What is around it
-/// belongs to the same array, so it is checked here and not left to chance.
+/// A child with little or no memory, at any position: no byte outside is written. The bytes around it are part of the
+/// same array, so that they can be checked.
 #[test]
-fn tiny_children() {
+fn tiny_children_are_not_overrun() {
     const AROUND: u8 = 0x5A;
     const STEP: usize = if cfg!(miri) { 11 } else { 1 };
     let mut most_served = 0;
@@ -590,7 +599,7 @@ fn tiny_children() {
             assert!(fixed_buffer.end_index() < size_of::<usize>(), "all but the padding is back");
             fixed_buffer.reset();
             for around in [&array[..start], &array[start + len..]] {
-                // SAFETY: initialised above; the buffer is not looked at.
+                // SAFETY: initialised above; the buffer itself is not read.
                 let around =
                     unsafe { std::slice::from_raw_parts(around.as_ptr().cast::<u8>(), around.len()) };
                 assert_eq!(around, &[AROUND; 10 * HEADER][..around.len()], "{len} at {start}");
@@ -600,10 +609,10 @@ fn tiny_children() {
     assert_eq!(most_served, 9);
 }
 
-/// A child that refuses its request N, for every N: the request that fails is null, everything else goes
-/// on, the blocks keep their content, and in the end the child has all of its memory back.
+/// A child that refuses its Nth request, for every N: at most that request fails, the blocks keep their contents, and
+/// all memory goes back to the child.
 #[rstest]
-fn a_child_that_refuses_once(#[values(false, true)] grants_growth: bool) {
+fn single_refusal_fails_one_request(#[values(false, true)] grants_growth: bool) {
     for refused in 0.. {
         let bump = Bump::new(0, 1 << 16);
         bump.grants_growth.set(grants_growth);
@@ -644,7 +653,7 @@ fn a_child_that_refuses_once(#[values(false, true)] grants_growth: bool) {
 
 /// AR-02: one request causes at most one resize and one alloc of the child, whatever its size.
 #[rstest]
-fn one_request_asks_the_child_once(#[values(false, true)] grants_growth: bool) {
+fn one_request_makes_one_resize_and_one_alloc(#[values(false, true)] grants_growth: bool) {
     const STEP: usize = if cfg!(miri) { 41 } else { 1 };
     for len in (1..=400).step_by(STEP) {
         for alignment in [1, 8, 64] {
@@ -668,9 +677,9 @@ fn one_request_asks_the_child_once(#[values(false, true)] grants_growth: bool) {
     }
 }
 
-/// AR-01, AR-06, AR-08: random requests, with resets between them: no two blocks overlap.
+/// AR-01, AR-06, AR-08: random requests with resets between them: no two blocks overlap.
 #[rstest]
-fn random_programs(#[values(false, true)] grants_growth: bool) {
+fn random_programs_do_not_overlap(#[values(false, true)] grants_growth: bool) {
     (1..=seeds(3)).for_each(|seed| a_random_program(grants_growth, seed));
 }
 
@@ -692,9 +701,9 @@ fn a_random_program(grants_growth: bool, seed: u64) {
     assert_eq!(bump.live(), 0);
 }
 
-/// Lengths of zero never reach the arena, in whatever state it is, and the pointers are aligned.
+/// Lengths of zero never reach the arena, in any state, and the pointers are aligned.
 #[rstest]
-fn zero_lengths(#[values("fresh", "in use", "full", "reset")] state: &str) {
+fn zero_lengths_do_not_reach_the_arena(#[values("fresh", "in use", "full", "reset")] state: &str) {
     let bump = Bump::new(0, 1 << 12);
     let recorder = Recorder::new(bump.allocator());
     let mut arena = ArenaAllocator::init(recorder.allocator());
@@ -728,7 +737,7 @@ fn zero_lengths(#[values("fresh", "in use", "full", "reset")] state: &str) {
     assert_eq!(text(&below.take(), 0), "");
     assert_eq!(text(&recorder.take(), 0), "");
 
-    // To a length of zero and back is a free and an alloc.
+    // Resizing to zero and back is a free and an alloc.
     // SAFETY: blocks of this allocator with matching lengths.
     unsafe {
         let memory = allocator.alloc::<u8>(4).unwrap();

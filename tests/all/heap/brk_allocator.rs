@@ -16,16 +16,16 @@ fn with(big_pages: usize, test: impl FnOnce(Allocator<'_>)) {
 }
 
 /// # Safety
-/// Inside of a live block.
+/// The index is inside a live block.
 unsafe fn set(memory: NonNull<[u8]>, index: usize, byte: u8) {
-    // SAFETY: the caller's promise.
+    // SAFETY: inside a live block, by our caller.
     unsafe { memory.cast::<u8>().add(index).write(byte) };
 }
 
 /// # Safety
-/// Inside of a live block, and written.
+/// The index is inside a live block, and its byte is initialised.
 unsafe fn get(memory: NonNull<[u8]>, index: usize) -> u8 {
-    // SAFETY: the caller's promise.
+    // SAFETY: inside a live block and initialised, by our caller.
     unsafe { memory.cast::<u8>().add(index).read() }
 }
 
@@ -35,7 +35,7 @@ fn small_allocations_free_in_same_order() {
     with(1, |allocator| {
         let blocks: Vec<_> = (0..513).map(|_| allocator.create::<u64>().unwrap()).collect();
         for block in blocks {
-            // SAFETY: a live block, which is not used again.
+            // SAFETY: a live block, not used afterwards.
             unsafe { allocator.destroy(block) };
         }
     });
@@ -47,7 +47,7 @@ fn small_allocations_free_in_reverse_order() {
     with(1, |allocator| {
         let blocks: Vec<_> = (0..513).map(|_| allocator.create::<u64>().unwrap()).collect();
         for block in blocks.iter().rev() {
-            // SAFETY: a live block, which is not used again.
+            // SAFETY: a live block, not used afterwards.
             unsafe { allocator.destroy(*block) };
         }
         assert_eq!(allocator.create::<u64>().unwrap(), blocks[0]);
@@ -60,7 +60,7 @@ fn large_allocations() {
     with(24, |allocator| {
         let first = allocator.alloc::<u64>(42768).unwrap();
         let second = allocator.alloc::<u64>(52768).unwrap();
-        // SAFETY: live blocks, which are not used again.
+        // SAFETY: live blocks, not used afterwards.
         unsafe {
             allocator.free(first);
             let third = allocator.alloc::<u64>(62768).unwrap();
@@ -97,7 +97,7 @@ fn realloc() {
     });
 }
 
-/// SB-05: counterpart of Zig's test. On 32 bits, where a word is shorter, as well.
+/// SB-05: counterpart of Zig's test. Also on 32 bits, where a word is shorter.
 #[test]
 fn shrink() {
     with(1, |allocator| {
@@ -123,8 +123,8 @@ fn large_object_grow() {
         // SAFETY: the blocks are live.
         unsafe {
             let block = allocator.alloc::<u8>(BIG_PAGE * 2 - 20).unwrap();
-            // Zig expects that the block stays where it is at 10 bytes less than two big pages, which its
-            // formula does not give with words of 8 bytes; it skips the test on Linux.
+            // Zig expects the block to stay in place at 10 bytes less than two big pages, which does not follow from
+            // its formula with words of 8 bytes; it skips the test on Linux.
             let longer = allocator.realloc(block, BIG_PAGE * 2 - 10).unwrap();
             assert_eq!(longer.addr() == block.addr(), size_of::<usize>() == 4);
             let longer = allocator.realloc(longer, BIG_PAGE * 2).unwrap();
@@ -193,7 +193,7 @@ fn realloc_large_object_to_small_object() {
 fn objects_of_size_1024_and_2048() {
     with(2, |allocator| {
         let (first, second) = (allocator.alloc::<u8>(1025).unwrap(), allocator.alloc::<u8>(3000).unwrap());
-        // SAFETY: live blocks, which are not used again.
+        // SAFETY: live blocks, not used afterwards.
         unsafe {
             allocator.free(first);
             allocator.free(second);

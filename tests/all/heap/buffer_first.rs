@@ -1,4 +1,4 @@
-//! `BufferFirstAllocator`: every address and every answer as in Zig 0.17.1.
+//! `BufferFirstAllocator`: every address and result as in Zig 0.17.1.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -22,11 +22,11 @@ impl<const N: usize> Aligned<N> {
     }
 }
 
-// ---- what the real one of Zig did ----
+// ---- recorded from Zig ----
 
-/// 4000 calls at random on an allocator whose buffer of 256 bytes begins at `buffer` and whose fallback
-/// is a fixed buffer at `fallback`. Every address and answer goes into a hash, and how much of the
-/// buffer is in use. The same program ran in Zig.
+/// Makes 4000 random calls on an allocator whose buffer of 256 bytes starts at `buffer` and whose fallback is a fixed
+/// buffer at `fallback`. Hashes every address and result, and how much of the buffer is in use. The same program ran
+/// in Zig.
 pub(crate) fn program(
     allocator: Allocator<'_>,
     buffer: usize,
@@ -80,7 +80,7 @@ pub(crate) fn program(
     hash.finish()
 }
 
-/// [`program`] over a buffer that begins `misalignment` bytes above a multiple of 4096.
+/// Runs [`program`] over a buffer that starts `misalignment` bytes above a multiple of 4096.
 pub(crate) fn buffer_first_program(misalignment: usize) -> u64 {
     let mut memory = Aligned::<{ 1 << 17 }>::new();
     let mut buffer = Aligned::<8192>::new();
@@ -91,13 +91,13 @@ pub(crate) fn buffer_first_program(misalignment: usize) -> u64 {
     program(buffer_first.allocator(), bases.0, bases.1, || buffer_first.fixed_buffer_allocator().end_index())
 }
 
-/// BF-01, SF-02, SF-03: the first as Zig 0.17.1's BufferFirstAllocator, the second as 0.15.2's
+/// BF-01, SF-02, SF-03: the first hash is that of Zig 0.17.1's BufferFirstAllocator, the second that of 0.15.2's
 /// StackFallbackAllocator, whose buffer was at such an address.
 #[rstest]
 #[case::buffer_first(0, 0xbdc1_cb16_5703_abef)]
 #[case::stack_fallback(40, 0x5d09_2966_c213_8443)]
 #[cfg_attr(miri, ignore = "to save time: other tests make the same calls in shorter programs")]
-fn recorded_programs(#[case] misalignment: usize, #[case] hash: u64) {
+fn random_programs_match_zig(#[case] misalignment: usize, #[case] hash: u64) {
     assert_eq!(buffer_first_program(misalignment), hash);
 }
 
@@ -154,9 +154,9 @@ fn buffer_first_allocator() {
     }
 }
 
-// ---- who is asked ----
+// ---- which allocator is called ----
 
-/// An allocator over ten bytes, and a recorder as its fallback; `test` has a block in each.
+/// An allocator over ten bytes with a recorder as its fallback; `test` gets a block in each.
 fn with_two_blocks(test: impl FnOnce(Allocator<'_>, &Recorder<'_>, [NonNull<[u8]>; 2])) {
     let bump = Bump::new(0, 4096);
     bump.grants_growth.set(true);
@@ -174,9 +174,9 @@ fn with_two_blocks(test: impl FnOnce(Allocator<'_>, &Recorder<'_>, [NonNull<[u8]
     test(state.allocator(), &recorder, blocks);
 }
 
-/// BF-01, SF-02, SF-03: each function, for a block outside, reaches the fallback with all its arguments.
+/// BF-01, SF-02, SF-03: each function forwards a block outside the buffer to the fallback with all its arguments.
 #[test]
-fn the_fallback_is_asked_for_its_blocks() {
+fn fallback_blocks_go_to_the_fallback() {
     with_two_blocks(|allocator, recorder, [_, memory]| {
         let (address, alignment) = (memory.addr().get(), Alignment::_1);
         let new = NonNull::slice_from_raw_parts(memory.cast::<u8>(), 20);
@@ -202,9 +202,9 @@ fn the_fallback_is_asked_for_its_blocks() {
     });
 }
 
-/// BF-01, SF-03: a block in the buffer is the buffer's; where that says no, nobody else is asked.
+/// BF-01, SF-03: calls on a block in the buffer go to the buffer only; if it refuses, the fallback is not called.
 #[test]
-fn the_buffer_is_asked_for_its_blocks() {
+fn buffer_blocks_do_not_reach_the_fallback() {
     with_two_blocks(|allocator, recorder, [memory, _]| {
         let grown = NonNull::slice_from_raw_parts(memory.cast::<u8>(), 10);
         // SAFETY: a live block, with matching length.
@@ -223,8 +223,7 @@ fn the_buffer_is_asked_for_its_blocks() {
     });
 }
 
-/// `realloc` allocates, copies and frees where `remap` refuses: so a block may leave the buffer, and come
-/// back.
+/// If `remap` refuses, `realloc` allocates, copies and frees, so a block may leave the buffer and come back.
 #[test]
 fn realloc_moves_out_and_back() {
     let bump = Bump::new(0, 4096);
@@ -246,9 +245,9 @@ fn realloc_moves_out_and_back() {
     assert_eq!(bump.live(), 0);
 }
 
-/// BF-01: handles are the same allocator, and none resets anything.
+/// BF-01: all handles refer to the same allocator, and none resets anything.
 #[test]
-fn handles_reset_nothing() {
+fn new_handles_reset_nothing() {
     let mut buffer = [MaybeUninit::uninit(); 10];
     let mut state = BufferFirstAllocator::init(&mut buffer, FAILING_ALLOCATOR);
     let first = state.allocator().dupe(b"12345").unwrap();
@@ -261,9 +260,9 @@ fn handles_reset_nothing() {
     assert_eq!(state.allocator().alloc::<u8>(5).unwrap().addr(), first.addr());
 }
 
-/// The rest of the buffer cannot be had for an alignment that it does not have.
+/// A request goes to the fallback if the rest of the buffer cannot be aligned for it.
 #[test]
-fn alignment_decides_too() {
+fn unalignable_rest_goes_to_the_fallback() {
     let bump = Bump::new(0, 4096);
     let mut buffer = Aligned::<64>::new();
     let state = BufferFirstAllocator::init(&mut buffer.0, bump.allocator());
@@ -274,9 +273,9 @@ fn alignment_decides_too() {
     assert_eq!(state.fixed_buffer_allocator().end_index(), 1, "and nothing of it is used up");
 }
 
-/// A buffer without bytes, also just below the fallback's memory: everything is the fallback's.
+/// With an empty buffer, even directly below the fallback's memory, every block is the fallback's.
 #[test]
-fn an_empty_buffer() {
+fn empty_buffer_uses_the_fallback() {
     let mut memory = Aligned::<4096>::new();
     let (buffer, memory) = memory.0.split_at_mut(0);
     let fallback = FixedBufferAllocator::init(memory);
@@ -289,9 +288,9 @@ fn an_empty_buffer() {
     assert_eq!(fallback.end_index(), 0);
 }
 
-/// The fallback's memory may begin where the buffer ends.
+/// The fallback's memory may start where the buffer ends.
 #[test]
-fn a_fallback_behind_the_buffer() {
+fn fallback_may_start_where_the_buffer_ends() {
     let mut memory = Aligned::<128>::new();
     let (buffer, rest) = memory.0.split_at_mut(64);
     let fallback = FixedBufferAllocator::init(rest);
@@ -308,12 +307,12 @@ fn a_fallback_behind_the_buffer() {
     assert_eq!(state.fixed_buffer_allocator().end_index(), 0);
 }
 
-/// Lengths near the end of the address space are refused by both, and nothing is used up.
+/// Lengths near the end of the address space are refused by both, and take nothing.
 #[rstest]
 #[case(usize::MAX)]
 #[case(usize::MAX - 4096)]
 #[case(isize::MAX as usize)]
-fn the_impossible(#[case] len: usize) {
+fn impossible_requests_are_null(#[case] len: usize) {
     let mut buffer = [MaybeUninit::uninit(); 64];
     let mut memory = Aligned::<64>::new();
     let fallback = FixedBufferAllocator::init(&mut memory.0);
@@ -326,7 +325,7 @@ fn the_impossible(#[case] len: usize) {
     assert_eq!((state.fixed_buffer_allocator().end_index(), fallback.end_index()), (0, 0));
 }
 
-// ---- out of memory, and programs at random ----
+// ---- out of memory, and random programs ----
 
 fn some_blocks(allocator: Allocator<'_>) -> Result<(), Error> {
     let mut buffer = [MaybeUninit::uninit(); 100];
@@ -345,18 +344,18 @@ fn some_blocks(allocator: Allocator<'_>) -> Result<(), Error> {
     result
 }
 
-/// Whichever allocation of the fallback fails, the error is returned and nothing is leaked.
+/// Any failing allocation of the fallback is returned as an error, and nothing leaks.
 #[test]
-fn every_allocation_may_fail() {
+fn every_failing_allocation_is_returned() {
     let bump = Bump::new(0, 1 << 16);
     let result: Result<(), CheckError<Error>> = check_all_allocation_failures(bump.allocator(), some_blocks);
     result.unwrap();
     assert_eq!(bump.live(), 0);
 }
 
-/// Blocks keep their bytes, wherever they are.
+/// Blocks keep their bytes, whether in the buffer or outside.
 #[rstest]
-fn random_programs(#[values(0, 1, 100, 1000)] len: usize) {
+fn random_programs_keep_their_bytes(#[values(0, 1, 100, 1000)] len: usize) {
     (1..=seeds(2)).for_each(|seed| a_random_program(len, seed));
 }
 
@@ -371,7 +370,7 @@ fn a_random_program(len: usize, seed: u64) {
 }
 
 #[test]
-fn debug() {
+fn debug_text() {
     let mut buffer = [MaybeUninit::uninit(); 10];
     let state = BufferFirstAllocator::init(&mut buffer, FAILING_ALLOCATOR);
     let text = format!("{state:?}");

@@ -15,7 +15,7 @@ unsafe extern "C" {
     fn malloc(len: usize) -> *mut c_void;
 }
 
-/// CA-01, CA-04: any alignment can be had, also those below a word, and any block can be freed.
+/// CA-01, CA-04: every alignment is supported, even below a word, and every block can be freed.
 #[rstest]
 fn contents_are_kept_with_every_alignment(#[values(0, 1, 2, 3, 4, 5, 6, 9, 12, 14, 16)] log2: u8) {
     if cfg!(miri) && !matches!(log2, 0 | 6 | 16) {
@@ -26,14 +26,12 @@ fn contents_are_kept_with_every_alignment(#[values(0, 1, 2, 3, 4, 5, 6, 9, 12, 1
     assert!(remapped >= 13, "every block can be shortened: {remapped}");
 }
 
-/// CA-02, CA-03: longer as far as the block has room, to the byte, and never by moving. With glibc, 10
-/// bytes have room for 24, or for a little more if the rest was too small to be a block.
+/// CA-02, CA-03: a block grows exactly up to its usable size, and never moves. With glibc, 10 bytes have room for 24,
+/// or slightly more if the rest was too small for a block.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 #[cfg_attr(miri, ignore = "it needs `malloc_usable_size`, which Miri lacks")]
 #[rstest]
-fn a_block_has_the_room_that_the_c_library_says(
-    #[values(Alignment::_1, Alignment::_64)] alignment: Alignment,
-) {
+fn block_grows_to_its_usable_size(#[values(Alignment::_1, Alignment::_64)] alignment: Alignment) {
     unsafe extern "C" {
         fn malloc_usable_size(memory: *mut c_void) -> usize;
     }
@@ -58,9 +56,9 @@ fn a_block_has_the_room_that_the_c_library_says(
     }
 }
 
-/// CA-02, CA-03: what all C libraries have in common.
+/// CA-02, CA-03: the behaviour that all C libraries share.
 #[test]
-fn every_block_can_be_shortened_in_place() {
+fn every_block_shrinks_in_place() {
     // SAFETY: a live block with matching length and alignment.
     unsafe {
         let memory = C_ALLOCATOR.raw_alloc(100, Alignment::_32, 0).unwrap();
@@ -74,7 +72,7 @@ fn every_block_can_be_shortened_in_place() {
     }
 }
 
-/// CA-04, RC-04: the block is the C library's, and `free` takes it without length or alignment.
+/// CA-04, RC-04: the block is the C library's; its `free` needs neither length nor alignment.
 #[rstest]
 #[case(C_ALLOCATOR, Alignment::_16)]
 #[cfg_attr(unix, case(C_ALLOCATOR, Alignment::_64))]
@@ -94,16 +92,16 @@ fn c_can_free_what_we_allocate(#[case] allocator: SyncAllocator<'static>, #[case
 /// RC-04
 #[test]
 fn we_can_free_what_c_allocates() {
-    // SAFETY: `RAW_C_ALLOCATOR`'s blocks are `malloc`'s and the other way round.
+    // SAFETY: `RAW_C_ALLOCATOR`'s blocks are `malloc`'s, and vice versa.
     unsafe {
         let memory = NonNull::new(malloc(10)).unwrap().cast::<u8>();
         RAW_C_ALLOCATOR.raw_free(NonNull::slice_from_raw_parts(memory, 10), Alignment::_1, 0);
     }
 }
 
-/// RC-01, RC-03: the alignments of C's types, for short blocks too, and `realloc` keeps the bytes.
+/// RC-01, RC-03: the alignments of C's types, also for short blocks; `realloc` keeps the bytes.
 #[rstest]
-fn raw_contents_are_kept(#[values(0, 1, 2, 3, 4)] log2: u8) {
+fn raw_contents_are_kept_with_every_alignment(#[values(0, 1, 2, 3, 4)] log2: u8) {
     if log2 == 4 && size_of::<usize>() < 8 {
         eprintln!("skipped: two words are 8 bytes");
         return;
@@ -112,9 +110,9 @@ fn raw_contents_are_kept(#[values(0, 1, 2, 3, 4)] log2: u8) {
     assert_eq!(remapped, 13 * 6, "`realloc` does everything");
 }
 
-/// RC-01: what `malloc` does not align to is not to be had.
+/// RC-01: alignments above `malloc`'s are refused.
 #[rstest]
-fn raw_blocks_have_no_more_than_the_alignment_of_max_align_t(#[values(5, 6, 12, 30, 63)] log2: u8) {
+fn raw_alignment_above_max_align_t_is_refused(#[values(5, 6, 12, 30, 63)] log2: u8) {
     // SAFETY: the lengths are not zero.
     assert_eq!(unsafe { RAW_C_ALLOCATOR.raw_alloc(100, alignment_from_c(log2), 0) }, None);
 }
@@ -135,7 +133,7 @@ fn raw_blocks_are_never_resized_in_place() {
     }
 }
 
-/// CA-01, RC-01, TR-05: requests that nobody can serve are null, in every build.
+/// CA-01, RC-01, TR-05: requests that cannot be satisfied give null in every build.
 #[rstest]
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::nearly_the_longest(usize::MAX - 15, Alignment::_16)]
@@ -155,9 +153,9 @@ fn impossible_requests_are_null(
     assert_eq!(unsafe { allocator.raw_alloc(len, alignment, 0) }, None);
 }
 
-/// CA-02, CA-03, RC-03: nor can a block become so long, and it is as it was.
+/// CA-02, CA-03, RC-03: a block cannot become that long either, and is unchanged.
 #[rstest]
-fn impossible_lengths_leave_the_block_alone(
+fn impossible_lengths_leave_the_block_unchanged(
     #[values(C_ALLOCATOR, RAW_C_ALLOCATOR)] allocator: SyncAllocator<'static>,
     #[values(usize::MAX, usize::MAX - 4096, isize::MAX as usize + 1, isize::MAX as usize)] new_len: usize,
 ) {

@@ -1,4 +1,4 @@
-//! Checkpoints and scopes of `ArenaAllocator`. They are not in Zig, so no entry of the surface is shown here.
+//! Checkpoints and scopes of `ArenaAllocator`. They are not in Zig, so they have no entries in the surface.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use zigalloc::heap::{ArenaAllocator, ResetMode};
 use zigalloc::{Alignment, Allocator, SyncAllocator};
 use zigalloc_support::{Bump, Filled, Random, Recorder, run_random_program, seeds, text};
 
-/// A block with alignment 1, filled with bytes that begin with `tag`.
+/// Allocates a block with alignment 1, filled with bytes that start with `tag`.
 fn filled(allocator: Allocator<'_>, len: usize, tag: u8) -> Filled {
     // SAFETY: no length in these tests is zero.
     let ptr = unsafe { allocator.raw_alloc(len, Alignment::_1, 0) }.expect("memory");
@@ -19,7 +19,7 @@ fn filled(allocator: Allocator<'_>, len: usize, tag: u8) -> Filled {
     unsafe { Filled::new(NonNull::slice_from_raw_parts(ptr, len), Alignment::_1, tag) }
 }
 
-/// A block with alignment 1, written to at both ends.
+/// Allocates a block with alignment 1 and writes to both ends.
 fn taken(allocator: Allocator<'_>, len: usize) -> NonNull<[u8]> {
     // SAFETY: no length in these tests is zero, and the block has this length.
     unsafe {
@@ -30,7 +30,7 @@ fn taken(allocator: Allocator<'_>, len: usize) -> NonNull<[u8]> {
     }
 }
 
-/// The offset at which the arena's next block would begin.
+/// Returns the offset at which the arena's next block would start.
 fn next_offset(allocator: Allocator<'_>, bump: &Bump) -> usize {
     // SAFETY: the length is not zero, and the block is freed at once.
     unsafe {
@@ -40,9 +40,9 @@ fn next_offset(allocator: Allocator<'_>, bump: &Bump) -> usize {
     }
 }
 
-/// Contents from before stay, inner scopes end before outer ones, and each end restores the offset.
+/// Older contents remain, inner scopes end before outer ones, and each end restores the offset.
 #[test]
-fn nested_scopes_keep_what_is_older() {
+fn nested_scopes_keep_older_blocks() {
     let bump = Bump::new(0, 1 << 16);
     let mut arena = ArenaAllocator::init(bump.allocator());
     let oldest = filled(arena.allocator(), 100, 1);
@@ -54,7 +54,7 @@ fn nested_scopes_keep_what_is_older() {
         let in_outer = next_offset(outer.allocator(), &bump);
         for round in 0..3 {
             let mut inner = outer.scope();
-            // The first rounds fit, the last needs nodes.
+            // The first rounds fit; the last needs nodes.
             let new = filled(inner.allocator(), 20 << (4 * round), 3);
             {
                 let innermost = inner.scope();
@@ -73,7 +73,7 @@ fn nested_scopes_keep_what_is_older() {
     assert_eq!(bump.live(), 0);
 }
 
-/// Nodes that were added go back, newest first and whole, and the capacity is as before.
+/// Added nodes are freed, newest first and whole, and the capacity is as before.
 #[test]
 fn newer_nodes_are_freed_newest_first() {
     let bump = Bump::new(0, 1 << 18);
@@ -101,10 +101,10 @@ fn newer_nodes_are_freed_newest_first() {
     assert_eq!(text(&recorder.take(), 0), "", "there was room");
 }
 
-/// A scope that fits into the newest node, and one with nothing in it, ask the child for nothing. So does one
-/// for which room was made, as the documentation advises.
+/// A scope that fits into the newest node, or allocates nothing, does not call the child. Neither does one for which
+/// room was made, as the documentation recommends.
 #[test]
-fn scopes_that_fit_ask_the_child_for_nothing() {
+fn scopes_that_fit_do_not_call_the_child() {
     let bump = Bump::new(0, 1 << 18);
     let recorder = Recorder::new(bump.allocator());
     let mut arena = ArenaAllocator::init(recorder.allocator());
@@ -124,9 +124,9 @@ fn scopes_that_fit_ask_the_child_for_nothing() {
     assert!(places.iter().all(|blocks| *blocks == places[0]), "each round has the same addresses");
 }
 
-/// A scope that begins when the arena is empty leaves it empty.
+/// A scope that starts with an empty arena leaves it empty.
 #[test]
-fn back_to_an_empty_arena() {
+fn scope_of_empty_arena_leaves_it_empty() {
     let bump = Bump::new(0, 1 << 16);
     let mut arena = ArenaAllocator::init(bump.allocator());
     for _ in 0..3 {
@@ -141,9 +141,9 @@ fn back_to_an_empty_arena() {
     assert!(arena.reset(ResetMode::RetainCapacity));
 }
 
-/// A node that the child has made longer stays so; the next block begins where it would have begun.
+/// A node that the child has enlarged stays larger; the next block starts at the same offset as before.
 #[test]
-fn a_node_that_has_grown_stays_longer() {
+fn grown_node_stays_longer() {
     let bump = Bump::new(0, 1 << 16);
     bump.grants_growth.set(true);
     let recorder = Recorder::new(bump.allocator());
@@ -157,7 +157,7 @@ fn a_node_that_has_grown_stays_longer() {
     assert!(grown > capacity);
     assert_eq!((arena.query_capacity(), next_offset(arena.allocator(), &bump)), (grown, next));
 
-    // And shows that the node's length is known: it is freed as it is, and can be filled again.
+    // Also shows that the node's length is recorded: it is freed with it, and can be filled again.
     recorder.take();
     taken(arena.allocator(), 2900);
     assert_eq!(text(&recorder.take(), 0), "");
@@ -166,10 +166,10 @@ fn a_node_that_has_grown_stays_longer() {
     assert_eq!(bump.live(), 0);
 }
 
-/// What a scope does to an older block: freed stays freed, but its memory is not used again; what grew has its
-/// old length again; what shrank stays short.
+/// What a scope does to an older block: a freed block stays freed but its memory is not reused; a grown block has its
+/// old length again; a shrunk block stays short.
 #[test]
-fn older_blocks_that_a_scope_changes() {
+fn older_blocks_stay_freed_or_shrunk_after_a_scope() {
     let bump = Bump::new(0, 1 << 16);
     let mut arena = ArenaAllocator::init(bump.allocator());
     // SAFETY: each block is live, and passed with the length that it has by the documentation of `scope`.
@@ -178,7 +178,7 @@ fn older_blocks_that_a_scope_changes() {
         let mut last = filled(arena.allocator(), 10, 2);
         let next = next_offset(arena.allocator(), &bump);
 
-        // It grows; behind it, nothing must be lost or overlap.
+        // It grows; after it, nothing may be lost or overlap.
         let scope = arena.scope();
         assert!(scope.allocator().raw_resize(last.memory(), Alignment::_1, 15, 0));
         drop(scope);
@@ -206,9 +206,9 @@ fn older_blocks_that_a_scope_changes() {
     }
 }
 
-/// A panic ends the scopes that it goes through.
+/// A panic ends the scopes that it unwinds through.
 #[test]
-fn a_panic_rewinds() {
+fn scopes_rewind_on_panic() {
     let bump = Bump::new(0, 1 << 16);
     let mut arena = ArenaAllocator::init(bump.allocator());
     let old = filled(arena.allocator(), 10, 1);
@@ -228,9 +228,9 @@ fn a_panic_rewinds() {
     );
 }
 
-/// Out of memory inside a scope loses nothing: smaller requests are still served, and the end is as ever.
+/// Out of memory inside a scope loses nothing: smaller requests still succeed, and the scope ends as usual.
 #[test]
-fn out_of_memory_in_a_scope() {
+fn out_of_memory_in_a_scope_loses_nothing() {
     let bump = Bump::new(0, 4000);
     let mut arena = ArenaAllocator::init(bump.allocator());
     let old = filled(arena.allocator(), 10, 1);
@@ -246,11 +246,11 @@ fn out_of_memory_in_a_scope() {
     assert_eq!((bump.live(), next_offset(arena.allocator(), &bump)), (1, next));
 }
 
-/// Scopes in a program in which each of the child's blocks in turn is missing: every error arrives, nothing
-/// leaks, no node is freed twice or with a wrong length.
+/// Scopes in a program in which each request of the child fails in turn: every error is returned, nothing leaks, and
+/// no node is freed twice or with a wrong length.
 #[cfg(feature = "std")]
 #[test]
-fn every_allocation_of_a_scope_can_fail() {
+fn every_failing_allocation_in_a_scope_is_returned() {
     use zigalloc::heap::PAGE_ALLOCATOR;
     use zigalloc::testing::{LedgerAllocator, check_all_allocation_failures};
 
@@ -282,8 +282,8 @@ fn every_allocation_of_a_scope_can_fail() {
     assert!(runs.get() > 8, "{} runs", runs.get());
 }
 
-/// The same arena with and without random scopes between: blocks keep their contents, and if the child makes no
-/// node longer, the arena takes exactly the same memory.
+/// The same arena with and without random scopes: blocks keep their contents, and if the child enlarges no node, the
+/// arena uses exactly the same memory.
 #[rstest]
 fn scopes_leave_no_trace(#[values(false, true)] grants_growth: bool) {
     (1..=seeds(3)).for_each(|seed| scopes_of_a_program_leave_no_trace(seed, grants_growth));
@@ -316,9 +316,9 @@ fn scopes_of_a_program_leave_no_trace(seed: u64, grants_growth: bool) {
     assert!(grants_growth || without == with, "{without:?} {with:?}");
 }
 
-/// A scope that is leaked rewinds nothing; the one around it does.
+/// A leaked scope rewinds nothing; the enclosing scope does.
 #[test]
-fn a_leaked_scope_keeps_its_blocks() {
+fn leaked_scope_keeps_its_blocks() {
     let bump = Bump::new(0, 1 << 16);
     let mut arena = ArenaAllocator::init(bump.allocator());
     let mut outer = arena.scope();
@@ -332,10 +332,9 @@ fn a_leaked_scope_keeps_its_blocks() {
     assert_eq!((bump.live(), arena.query_capacity()), (0, 0));
 }
 
-/// The raw form: handles from before go on, several checkpoints are used one after the other, and the same one
-/// twice.
+/// The raw form: older handles stay valid; several checkpoints are used one after another, and one twice.
 #[test]
-fn checkpoints_can_be_used_again() {
+fn checkpoint_can_be_rewound_to_twice() {
     let bump = Bump::new(0, 1 << 18);
     let arena = ArenaAllocator::init(bump.allocator());
     let allocator = arena.allocator();
@@ -349,24 +348,24 @@ fn checkpoints_can_be_used_again() {
         let in_second = next_offset(allocator, &bump);
         for _ in 0..2 {
             taken(allocator, 6000);
-            // SAFETY: the checkpoint is newer than the one that was rewound to last; no newer block is used.
+            // SAFETY: the checkpoint is newer than the last one rewound to; no newer block is used.
             unsafe { arena.rewind(second) };
             between.check();
             assert_eq!(next_offset(allocator, &bump), in_second);
         }
-        // SAFETY: as above; `second` is not used again.
+        // SAFETY: as above; `second` is not used afterwards.
         unsafe { arena.rewind(first) };
         old.check();
         assert_eq!(next_offset(allocator, &bump), in_first);
     }
-    // SAFETY: all blocks are given up.
+    // SAFETY: no block is used afterwards.
     unsafe { arena.rewind(empty) };
     assert_eq!(bump.live(), 0);
 }
 
-/// A checkpoint outlives that the arena is taken apart.
+/// A checkpoint stays valid when the arena is converted to its state and back.
 #[test]
-fn a_checkpoint_of_a_promoted_state() {
+fn checkpoint_survives_into_state_and_promote() {
     let bump = Bump::new(0, 1 << 16);
     let arena = ArenaAllocator::init(bump.allocator());
     let old = filled(arena.allocator(), 100, 1);
@@ -375,25 +374,25 @@ fn a_checkpoint_of_a_promoted_state() {
     let state: State = arena.into_state();
     // SAFETY: the same child.
     let arena = unsafe { state.promote(bump.allocator()) };
-    // SAFETY: the newer block is given up.
+    // SAFETY: the newer block is not used afterwards.
     unsafe { arena.rewind(checkpoint) };
     old.check();
     assert_eq!(bump.live(), 1);
 }
 
-/// In debug builds, a checkpoint whose node is gone is noticed before anything is freed.
+/// In debug builds, a checkpoint whose node was freed is detected before anything is freed.
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
-fn a_stale_checkpoint_is_noticed() {
+fn stale_checkpoint_panics() {
     let bump = Bump::new(0, 1 << 16);
     let arena = ArenaAllocator::init(bump.allocator());
     let empty = arena.checkpoint();
     filled(arena.allocator(), 100, 1);
     let stale = arena.checkpoint();
-    // SAFETY: the block is given up.
+    // SAFETY: the block is not used afterwards.
     unsafe { arena.rewind(empty) };
     filled(arena.allocator(), 100, 1);
-    // SAFETY: none: that it panics is the point, and it does so before it does anything.
+    // SAFETY: none: the test is that it panics, which it does before it changes anything.
     let panic = catch_unwind(AssertUnwindSafe(|| unsafe { arena.rewind(stale) })).unwrap_err();
     let message = panic.downcast::<String>().unwrap();
     assert!(message.starts_with("ArenaAllocator::rewind: Checkpoint { first: Some(0x"), "{message}");
@@ -401,15 +400,15 @@ fn a_stale_checkpoint_is_noticed() {
     assert_eq!(bump.live(), 1);
 }
 
-// A scope moves to another thread if its arena does, and is in one at a time.
+// A scope moves to another thread if its arena does, and one thread at a time uses it.
 assert_impl_all!(Scope<'static, SyncAllocator<'static>>: Send, zigalloc::AsAllocator);
 assert_not_impl_any!(Scope<'static, SyncAllocator<'static>>: Sync, Clone);
 assert_not_impl_any!(Scope<'static, Allocator<'static>>: Send, Sync);
 
-/// A lock around a scope: threads share it, and its end ends what they allocated.
+/// A lock around a scope: threads share it, and its end frees what they allocated.
 #[cfg(feature = "std")]
 #[test]
-fn a_lock_around_a_scope() {
+fn lock_around_a_scope_is_shared_by_threads() {
     use zigalloc::ThreadSafeAllocator;
     use zigalloc::heap::PAGE_ALLOCATOR;
 

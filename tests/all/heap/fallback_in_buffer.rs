@@ -1,7 +1,7 @@
-//! Allocators that tell by its address whose a block is, over a child that has its own memory from them. The child
-//! keeps its contract, since it hands out what it was given; but an address is then that of two blocks.
+//! Allocators that identify a block's owner by its address, over a child whose memory is from them. The child keeps
+//! its contract, since it hands out its own memory; but one address can then belong to two blocks.
 //!
-//! Everything here but the child's own `unsafe` is safe code, so no two live blocks may share a byte.
+//! Everything here except the child's own `unsafe` is safe code, so no two live blocks may share a byte.
 
 #![cfg(feature = "std")]
 
@@ -20,9 +20,9 @@ use zigalloc_support::{alone, assert_aborted, run_alone};
 
 use crate::contract::reentrance::leak;
 
-/// An allocator that cuts its blocks from one block of another, of which it learns later, as long as there is room,
-/// and has the others from the system. It is what an arena is, without a header, so that its first block has the
-/// address of the one that it cuts from.
+/// An allocator that cuts its blocks from one block of another allocator, set later, as long as there is room, and
+/// gets the others from the system. It is like an arena without a header, so its first block has the address of the
+/// block that it cuts from.
 #[derive(Default)]
 struct Late<'p> {
     fixed_buffer: OnceCell<FixedBufferAllocator<'p>>,
@@ -30,28 +30,28 @@ struct Late<'p> {
 }
 
 impl<'p> Late<'p> {
-    /// Cuts from `memory` from now on, which the caller gives away.
+    /// Cuts from `memory` from now on, and takes ownership of it.
     ///
     /// # Safety
-    /// A live block that nothing else uses for `'p`.
+    /// `memory` is a live block that nothing else uses for `'p`.
     unsafe fn set(&self, memory: NonNull<[u8]>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live block that nothing else uses, by our caller.
         let buffer = unsafe { std::slice::from_raw_parts_mut(memory.as_ptr().cast(), memory.len()) };
         assert!(self.fixed_buffer.set(FixedBufferAllocator::init(buffer)).is_ok());
     }
 
-    /// How many bytes of its block are in use.
+    /// Returns how many bytes of its block are in use.
     fn used(&self) -> usize {
         self.fixed_buffer.get().unwrap().end_index()
     }
 }
 
-// SAFETY: a block is one of the system's, or of a fixed buffer, whose buffer is a live block that nothing else uses
-// and that stays where it is.
+// SAFETY: a block is one of the system, or of a fixed buffer whose buffer is a live block that nothing else uses and
+// that does not move.
 unsafe impl GlobalAlloc for Late<'_> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let cut = self.fixed_buffer.get().and_then(|buffer| {
-            // SAFETY: the length is not zero, the caller says.
+            // SAFETY: the length is not zero, by our caller.
             unsafe { buffer.allocator().raw_alloc(layout.size(), layout.into(), 0) }
         });
         // SAFETY: as above.
@@ -60,20 +60,20 @@ unsafe impl GlobalAlloc for Late<'_> {
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         let block = NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), layout.size());
-        // By all of the block: a page can begin where the block that this cuts from begins.
+        // Compare the whole block: a page can start where the block that this cuts from starts.
         match self.fixed_buffer.get().filter(|buffer| buffer.owns_slice(block)) {
             Some(buffer) => {
                 self.frees.set(self.frees.get() + 1);
                 // SAFETY: a block of the fixed buffer.
                 unsafe { buffer.allocator().raw_free(block, layout.into(), 0) };
             }
-            // SAFETY: a block of the system's.
+            // SAFETY: a block of the system.
             None => unsafe { System.dealloc(memory, layout) },
         }
     }
 }
 
-/// What a wrapper refuses, and what it has then.
+/// Checks which blocks a wrapper refuses, and its state afterwards.
 fn assert_refuses_what_is_in_the_buffer<'p>(
     late: &Late<'p>,
     wrapper: Allocator<'p>,
@@ -84,13 +84,13 @@ fn assert_refuses_what_is_in_the_buffer<'p>(
     unsafe { late.set(wrapper.alloc(128).expect("memory")) };
     assert_eq!(end_index(), 128);
     let rest = wrapper.alloc::<u8>(100).expect("memory");
-    // The buffer has no room for these, and the child has; but they would be in the buffer too.
+    // The buffer has no room for these but the child does, inside the same buffer.
     for len in [60, 128] {
         assert!(wrapper.alloc::<u8>(len).is_err(), "{len} bytes");
     }
     assert_eq!(late.frees.get(), 2, "the child has its blocks back");
     assert_eq!(late.used(), 0);
-    // Whatever is freed, the end of the buffer is where it was, and the child's bytes are not handed out again.
+    // Whatever is freed, the end of the buffer stays, and the child's bytes are not handed out again.
     // SAFETY: a live block.
     unsafe { wrapper.free(rest) };
     assert_eq!(end_index(), 128);
@@ -115,17 +115,17 @@ fn stack_fallback_refuses_a_fallbacks_block_in_its_buffer() {
     assert_refuses_what_is_in_the_buffer(&late, wrapper.allocator(), || wrapper.end_index());
 }
 
-/// A debug allocator and its child, which knows it: for ever, as no safe code could drop either first.
+/// A debug allocator and its child, which refer to each other; leaked, since no safe code could drop either first.
 fn debug_over_late() -> (&'static DebugAllocator<Allocator<'static>>, &'static Late<'static>) {
     let late: &'static Late<'static> = leak(Late::default());
     (leak(DebugAllocator::init(FromGlobalAlloc::from_ref(late).allocator())), late)
 }
 
 const PAGE: usize = DebugConfig::DEFAULT.page_size;
-/// Blocks of that alignment are large, however short.
+/// Blocks of that alignment are large, however short they are.
 const LARGE: Alignment = Alignment::from_byte_units(PAGE / 2);
 
-/// A small block, of the largest class, that is aligned as only large ones need to be.
+/// Allocates a small block of the largest class, at an address aligned as only large blocks need.
 fn aligned_small_block(allocator: Allocator<'_>) -> NonNull<[u8]> {
     loop {
         let block = allocator.alloc::<u8>(PAGE / 4).expect("memory");
@@ -135,7 +135,7 @@ fn aligned_small_block(allocator: Allocator<'_>) -> NonNull<[u8]> {
     }
 }
 
-/// A large block, for its alignment, at the address of a small one.
+/// A block that is large because of its alignment, at the address of a small one.
 #[test]
 fn debug_refuses_a_childs_block_in_its_page() {
     let (debug, late) = debug_over_late();
@@ -154,7 +154,7 @@ fn debug_refuses_a_childs_block_in_its_page() {
     assert_eq!(debug.first_report().map(|report| report.kind), None);
 }
 
-/// When a block has been moved, it is too late to refuse.
+/// After a block has moved, it is too late to refuse.
 #[rstest]
 #[case::buffer_first(1, "BufferFirstAllocator: the fallback's remap moved a block of 300 bytes")]
 #[case::stack_fallback(2, "StackFallbackAllocator: the fallback's remap moved a block of 300 bytes")]
@@ -177,7 +177,7 @@ fn remap_into_the_buffer_aborts(#[case] number: usize, #[case] message: &str) {
         2 => (leak(stack_fallback::<256, _>(child)).allocator(), 300, Alignment::_1),
         _ => (debug.allocator(), 1, LARGE),
     };
-    // SAFETY: live blocks, of which one is given away; the lengths are not zero.
+    // SAFETY: live blocks, one of which is given away; the lengths are not zero.
     unsafe {
         let outside = allocator.raw_alloc(len, alignment, 0).expect("memory");
         late.set(if number == 3 {

@@ -22,7 +22,7 @@ impl<const N: usize> Aligned<N> {
     }
 }
 
-/// The flavour of the handle. Single-threaded, both do the same.
+/// The flavour of the handle. On a single thread, both behave the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Flavour {
     Plain,
@@ -39,7 +39,7 @@ impl Flavour {
     }
 }
 
-/// An allocator over a buffer, in one flavour, with blocks as offsets.
+/// An allocator in one flavour over a buffer, with blocks as offsets.
 struct Subject<'b> {
     fixed_buffer: FixedBufferAllocator<'b>,
     flavour: Flavour,
@@ -54,7 +54,7 @@ impl<'b> Subject<'b> {
         self.flavour.of(&mut self.fixed_buffer)
     }
 
-    /// A live block, from its offset. `None` is the null of the last line that asked.
+    /// Returns a live block, given its offset.
     fn block(&self, offset: usize, len: usize) -> NonNull<[u8]> {
         // SAFETY: the offsets in these tests are inside the buffer.
         let ptr = unsafe { self.fixed_buffer.buffer().cast::<u8>().add(offset) };
@@ -62,7 +62,7 @@ impl<'b> Subject<'b> {
     }
 
     fn alloc(&mut self, len: usize, alignment: Alignment) -> Option<usize> {
-        // SAFETY: no length in these tests is zero, unless the test says why.
+        // SAFETY: no length in these tests is zero, unless the test explains why.
         let ptr = unsafe { self.allocator().raw_alloc(len, alignment, 0) }?;
         assert!(alignment.check(ptr.addr().get()), "{ptr:?} is not aligned to {alignment:?}");
         Some(ptr.addr().get() - self.fixed_buffer.buffer().addr().get())
@@ -93,11 +93,11 @@ impl<'b> Subject<'b> {
     }
 }
 
-// ---- what the real one of Zig did ----
+// ---- recorded from Zig ----
 
-/// FB-02, FB-03, FB-04, FB-05, FB-08: what the plain flavour of 0.15.2 and both of 0.17.1 did.
+/// FB-02, FB-03, FB-04, FB-05, FB-08: recorded from the plain flavour of 0.15.2 and both flavours of 0.17.1.
 #[rstest]
-fn recorded(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn results_match_zig(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0, flavour);
     assert_eq!((subject.alloc(1, Alignment::_1), subject.end()), (Some(0), 1));
@@ -108,7 +108,7 @@ fn recorded(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     subject.free((4, 6));
     assert_eq!(subject.end(), 4);
     subject.free((0, 1));
-    assert_eq!(subject.end(), 4, "the padding behind it was not given back");
+    assert_eq!(subject.end(), 4, "the padding after it was not freed");
     assert_eq!((subject.alloc(60, Alignment::_1), subject.end()), (Some(4), 64));
     assert_eq!((subject.alloc(1, Alignment::_1), subject.end()), (None, 64));
     assert_eq!((subject.resize((4, 60), 10), subject.end()), (true, 14));
@@ -127,7 +127,7 @@ fn reset() {
     assert_eq!(fixed_buffer.allocator().create::<u64>().unwrap_err(), Error::OutOfMemory);
     fixed_buffer.reset();
     let y = fixed_buffer.allocator().create_with(u64::MAX).unwrap();
-    // SAFETY: both are the buffer's one word.
+    // SAFETY: both are in the buffer's one word.
     unsafe {
         assert_eq!(x.read(), y.read());
         assert_eq!(y.read(), u64::MAX);
@@ -160,11 +160,11 @@ fn reuse_memory_on_realloc(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     }
 }
 
-// ---- one behaviour after another ----
+// ---- individual behaviours ----
 
-/// FB-01: the end of the buffer is no byte of it, and an empty slice there is inside.
+/// FB-01: the end of the buffer is not part of it; an empty slice there is.
 #[test]
-fn owns() {
+fn owns_addresses_inside_only() {
     let mut array = [MaybeUninit::uninit(); 30];
     let ptr = NonNull::from(&mut array).cast::<u8>();
     let fixed_buffer = FixedBufferAllocator::init(&mut array[10..20]);
@@ -193,9 +193,9 @@ fn owns() {
     }
 }
 
-/// FB-01: a buffer of no bytes owns none.
+/// FB-01: an empty buffer owns no address.
 #[test]
-fn an_empty_buffer() {
+fn empty_buffer_owns_nothing() {
     let mut fixed_buffer = FixedBufferAllocator::init(&mut []);
     assert!(!fixed_buffer.owns_ptr(fixed_buffer.buffer().as_ptr().cast()));
     assert!(fixed_buffer.owns_slice(fixed_buffer.buffer()));
@@ -208,9 +208,9 @@ fn an_empty_buffer() {
     assert_eq!(fixed_buffer.end_index(), 0);
 }
 
-/// FB-02: the address is aligned, not the offset: every place of the buffer, every alignment to a page.
+/// FB-02: the address is aligned, not the offset: every position of the buffer, every alignment up to a page.
 #[rstest]
-fn every_place_and_alignment(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn addresses_are_aligned_at_every_offset(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     #[repr(align(4096))]
     struct Page([MaybeUninit<u8>; 2 * 4096 + 64]);
     let mut page = Box::new(Page([MaybeUninit::uninit(); 2 * 4096 + 64]));
@@ -230,9 +230,9 @@ fn every_place_and_alignment(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     }
 }
 
-/// FB-02: the last byte of the buffer is served, and not one more, whatever the padding.
+/// FB-02: the last byte of the buffer can be allocated, and no more, whatever the padding.
 #[rstest]
-fn to_the_last_byte(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn last_byte_is_served(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();
     for (first, alignment, room) in
         [(1, 1, 63), (1, 8, 56), (33, 16, 16), (60, 4, 4), (64, 1, 0), (49, 16, 0)]
@@ -247,9 +247,9 @@ fn to_the_last_byte(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     }
 }
 
-/// FB-02, FB-03, FB-04: lengths and alignments that overflow are null or false, in every state. Zig panics.
+/// FB-02, FB-03, FB-04: lengths and alignments that overflow give null or false, in every state. Zig panics.
 #[rstest]
-fn lengths_that_overflow(
+fn overflowing_lengths_are_refused(
     #[values(Plain, ThreadSafe)] flavour: Flavour,
     #[values(isize::MAX as usize, isize::MAX as usize + 1, usize::MAX - 64, usize::MAX - 1, usize::MAX)]
     len: usize,
@@ -275,9 +275,9 @@ fn a_length_overflows(flavour: Flavour, len: usize, log2: u8) {
     }
 }
 
-/// FB-02: a raw request of no bytes gets an address, as in Zig. Clause non-zero forbids it; it does no harm.
+/// FB-02: a raw request of zero bytes gets an address, as in Zig. Clause non-zero forbids it; it is harmless.
 #[rstest]
-fn a_raw_request_of_no_bytes(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn raw_request_of_zero_bytes_gets_a_pointer(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0, flavour);
     assert_eq!(subject.alloc(0, Alignment::_1), Some(0));
@@ -286,9 +286,9 @@ fn a_raw_request_of_no_bytes(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     assert_eq!(subject.alloc(0, Alignment::_64), Some(64));
 }
 
-/// A log2 that no word has is refused and not used.
+/// An alignment out of range gives null.
 #[rstest]
-fn an_alignment_that_is_none(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn invalid_alignment_returns_null(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0, flavour);
     for log2 in [usize::BITS as u8, usize::BITS as u8 + 1, 255] {
@@ -299,9 +299,12 @@ fn an_alignment_that_is_none(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     assert_eq!(subject.end(), 0);
 }
 
-/// FB-03, FB-04: which lengths a block can have, where it is the last one and where it is not.
+/// FB-03, FB-04: the possible lengths of the last block, and of other blocks.
 #[rstest]
-fn resize_and_remap(#[values(Plain, ThreadSafe)] flavour: Flavour, #[values(false, true)] remap: bool) {
+fn resize_and_remap_of_last_and_other_blocks(
+    #[values(Plain, ThreadSafe)] flavour: Flavour,
+    #[values(false, true)] remap: bool,
+) {
     let change = |subject: &mut Subject<'_>, block, new_len| match remap {
         true => subject.remap(block, new_len),
         false => subject.resize(block, new_len),
@@ -319,10 +322,10 @@ fn resize_and_remap(#[values(Plain, ThreadSafe)] flavour: Flavour, #[values(fals
     }
 }
 
-/// FB-05: only the last block gives its bytes back. After a padded block was freed, the block before it is
-/// no longer known as the last one.
+/// FB-05: only the last block gives its bytes back. After a padded block is freed, the block before it is no longer
+/// recognised as the last.
 #[rstest]
-fn free(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn free_takes_back_the_last_block_only(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0, flavour);
     subject.alloc(3, Alignment::_1).unwrap();
@@ -339,11 +342,11 @@ fn free(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     assert!(!subject.fixed_buffer.is_last_allocation(subject.block(0, 3)));
 }
 
-/// FB-03, FB-05: a block from elsewhere stops the program in builds with debug assertions, and says which.
+/// FB-03, FB-05: with debug assertions, a foreign block aborts, and the message identifies it.
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "only builds with debug assertions check this")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn a_foreign_block_aborts() {
+fn foreign_block_aborts() {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0[..32], Plain);
     match alone().as_deref() {
@@ -352,16 +355,16 @@ fn a_foreign_block_aborts() {
         Some("free") => subject.free((40, 8)),
         _ => {
             for case in ["resize", "remap", "free"] {
-                let output = run_alone("heap::fixed_buffer::a_foreign_block_aborts", case);
+                let output = run_alone("heap::fixed_buffer::foreign_block_aborts", case);
                 assert_aborted(&output, "is not from this buffer");
             }
         }
     }
 }
 
-/// FB-08: the thread-safe flavour does not look where a block is from: it ignores a foreign one.
+/// FB-08: the thread-safe flavour does not check where a block is from, and ignores a foreign one.
 #[test]
-fn the_thread_safe_flavour_ignores_foreign_blocks() {
+fn thread_safe_flavour_ignores_foreign_blocks() {
     let mut buffer = Aligned::<64>::new();
     let mut subject = Subject::new(&mut buffer.0[..32], ThreadSafe);
     subject.alloc(10, Alignment::_1).unwrap();
@@ -370,9 +373,9 @@ fn the_thread_safe_flavour_ignores_foreign_blocks() {
     assert_eq!(subject.end(), 10);
 }
 
-/// The return address is not used: any is as good as none.
+/// The return address is not used.
 #[rstest]
-fn return_addresses_do_not_matter(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn return_address_is_ignored(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
     let allocator = flavour.of(&mut fixed_buffer);
@@ -388,9 +391,9 @@ fn return_addresses_do_not_matter(#[values(Plain, ThreadSafe)] flavour: Flavour)
     assert_eq!(fixed_buffer.end_index(), 0);
 }
 
-/// Buffers of 0 to 3 words at every place: no byte outside is touched, none is wasted.
+/// Buffers of 0 to 3 words at every position: no byte outside is written, and none is wasted.
 #[rstest]
-fn tiny_buffers(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn tiny_buffers_are_not_overrun(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     const WORD: usize = size_of::<usize>();
     let mut array = Aligned::<64>::new();
     const STEP: usize = if cfg!(miri) { 5 } else { 1 };
@@ -416,9 +419,9 @@ fn tiny_buffers(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     }
 }
 
-/// Lengths of zero never reach the allocator, in whatever state it is.
+/// Lengths of zero never reach the allocator, in any state.
 #[rstest]
-fn zero_lengths(
+fn zero_lengths_do_not_reach_the_allocator(
     #[values(Plain, ThreadSafe)] flavour: Flavour,
     #[values("fresh", "in use", "full", "reset")] state: &str,
 ) {
@@ -457,7 +460,7 @@ fn zero_lengths(
 
 /// FB-02, FB-03, FB-05: random requests: no two blocks overlap.
 #[rstest]
-fn random_programs(#[values(Plain, ThreadSafe)] flavour: Flavour) {
+fn random_programs_do_not_overlap(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     (1..=seeds(3)).for_each(|seed| a_random_program(flavour, seed));
 }
 
@@ -476,7 +479,7 @@ fn a_random_program(flavour: Flavour, seed: u64) {
 
 // ---- threads ----
 
-/// FB-07, FB-08: threads that allocate at once get disjoint blocks, and together the whole buffer.
+/// FB-07, FB-08: threads that allocate at the same time get disjoint blocks, which together fill the buffer.
 #[rstest]
 fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     const BLOCKS: usize = if cfg!(miri) { 6 } else { 2000 };
@@ -498,8 +501,8 @@ fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     assert_eq!(fixed_buffer.end_index(), threads * BLOCKS * 5);
 }
 
-/// FB-08: threads that allocate, resize and free: bytes that one thread gives back and another gets are
-/// not used by both at once. Without the acquire or the release Miri reports a race here.
+/// FB-08: threads allocate, resize and free: bytes that one thread gives back and another gets are never used by both
+/// at once. Without the acquire or the release, Miri reports a race here.
 #[rstest]
 fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     let steps = if cfg!(miri) { 12 } else { 3000 };
@@ -536,7 +539,7 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     assert!(fixed_buffer.end_index() <= 200);
 }
 
-/// As large as the buffer of Zig's tests.
+/// As large as the buffer in Zig's tests.
 fn conformance_buffer() -> Box<[MaybeUninit<u8>]> {
     Box::new_uninit_slice(800_000 * size_of::<u64>())
 }
@@ -548,7 +551,7 @@ fn test_all(allocator: Allocator<'_>) {
     testing::test_allocator_aligned_shrink(allocator);
 }
 
-/// FB-02, FB-03, FB-05, T1, T2, T3, T4: the conformance functions, with one more check around it.
+/// FB-02, FB-03, FB-05, T1, T2, T3, T4: the conformance functions, under a wrapper that checks more.
 #[test]
 fn fixed_buffer_allocator() {
     let mut buffer = conformance_buffer();
@@ -564,15 +567,15 @@ fn thread_safe_version() {
     test_all(*fixed_buffer.thread_safe_allocator());
 }
 
-/// FB-08: bytes that one thread has given back are another's only after the first one's last use of them.
+/// FB-08: one thread's last use of freed bytes happens-before another thread's use of them.
 ///
-/// The threads take turns by a flag that orders nothing. So it is the allocator that must order the two uses
-/// of the bytes, and if it does not, Miri reports a race, whatever the seed.
+/// The threads take turns by a flag with relaxed ordering, so only the allocator orders the two uses. If it did not,
+/// Miri would report a race, whatever the seed.
 #[rstest]
 #[case::free_then_alloc(4, None, false)]
 #[case::free_then_grow(4, None, true)]
 #[case::shrink_then_alloc(8, Some(4), false)]
-fn bytes_change_their_thread_many_seeds(
+fn freed_bytes_change_threads_many_seeds(
     #[case] len: usize,
     #[case] shrunk: Option<usize>,
     #[case] takes_by_growing: bool,
@@ -600,7 +603,7 @@ fn bytes_change_their_thread_many_seeds(
             while !has_given.load(Ordering::Relaxed) {
                 thread::yield_now();
             }
-            // The whole of it, since a closure would capture the pointer alone.
+            // Use the whole value, since a closure would capture the pointer alone.
             let grown = grown;
             let memory = match grown {
                 None => allocator.alloc::<u8>(4).unwrap(),

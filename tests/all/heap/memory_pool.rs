@@ -1,4 +1,4 @@
-//! `MemoryPool` and its two siblings: every address, and every call of the child, as in Zig 0.15.2.
+//! `MemoryPool` and its two siblings: every address and every call of the child as in Zig 0.15.2.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
@@ -15,21 +15,21 @@ use zigalloc::testing::{CheckError, FAILING_ALLOCATOR, check_all_allocation_fail
 use zigalloc::{Alignment, Allocator, Error};
 use zigalloc_support::{Bump, Hash, Lcg, Random, Recorder, text};
 
-/// A pool that may not grow.
+/// A pool that cannot grow.
 type Fixed<T, C> = MemoryPoolExtra<T, 0, false, C>;
 
 const WORD: usize = size_of::<usize>();
 
-// ---- what the real pool of Zig 0.15.2 did ----
+// ---- recorded from the pool of Zig 0.15.2 ----
 
-/// MP-05, MP-06: three u32 preheated, and creates until the second block: one block of 72 bytes, the
-/// preheated items in reverse, then new ones.
+/// MP-05, MP-06: three u32 are preheated and more are created until a second block is needed: a block of 72 bytes,
+/// the preheated items in reverse, then new ones.
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
 #[test]
-fn recorded_blocks() {
+fn preheated_blocks_match_zig() {
     let bump = Bump::new(0, 4096);
     let recorder = Recorder::new(bump.allocator());
     let pool = MemoryPool::<u32, _>::init_preheated(recorder.allocator(), 3).unwrap();
@@ -42,8 +42,7 @@ fn recorded_blocks() {
     assert_eq!(text(&recorder.take(), bump.base()), "resize 72→80 (r), alloc 156 @72");
 }
 
-/// 3000 calls at random; after each, the address and how much of the child's memory is in use go into
-/// a hash.
+/// 3000 calls 3000 random calls; after each, hashes the address and how much of the child's memory is in use.
 fn program<T, const ALIGN: usize>() -> (u64, usize) {
     #[repr(align(65536))]
     struct Memory([MaybeUninit<u8>; 16384]);
@@ -88,8 +87,8 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
     (hash.finish(), child.end_index())
 }
 
-/// MP-02, MP-03, MP-05, MP-06, MP-07, MP-08, MP-10: the same program gave the same addresses, the same
-/// answers of `reset` and the same use of the child in Zig, for items of any size and alignment.
+/// MP-02, MP-03, MP-05, MP-06, MP-07, MP-08, MP-10: in Zig, the same program gave the same addresses, results of
+/// `reset` and use of the child, for items of several sizes and alignments.
 #[rstest]
 #[case::u8(program::<u8, 0>, 0xeebd_ff91_56d1_45af, 184)]
 #[case::u32(program::<u32, 0>, 0xeebd_ff91_56d1_45af, 184)]
@@ -108,7 +107,11 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn recorded_programs(#[case] program: fn() -> (u64, usize), #[case] hash: u64, #[case] end_index: usize) {
+fn random_programs_match_zig(
+    #[case] program: fn() -> (u64, usize),
+    #[case] hash: u64,
+    #[case] end_index: usize,
+) {
     assert_eq!(program(), (hash, end_index));
 }
 
@@ -208,9 +211,9 @@ fn greater_than_pointer_manual_alignment() {
 
 // ---- sizes and alignments ----
 
-/// MP-01: an arena and one word more. MP-02, MP-03: what an item takes.
+/// MP-01: a pool is an arena and one word. MP-02, MP-03: the room that an item takes.
 #[test]
-fn layout() {
+fn items_have_zigs_layout() {
     type Child = Allocator<'static>;
     assert_eq!(size_of::<MemoryPool<u64, Child>>(), size_of::<ArenaAllocator<Child>>() + WORD);
 
@@ -226,9 +229,9 @@ fn layout() {
     assert_eq!(item::<[u64; 3], 4096>(), (24, 4096));
 }
 
-/// MP-10: items of a type without size are different, and those given back are reused.
+/// MP-10: zero-sized items have distinct addresses, and freed ones are reused.
 #[test]
-fn items_without_size_have_addresses() {
+fn zero_sized_items_have_distinct_addresses() {
     let bump = Bump::new(0, 4096);
     let pool = MemoryPool::<(), _>::init(bump.allocator());
     let items: Vec<_> = (0..10).map(|_| pool.create().unwrap()).collect();
@@ -239,14 +242,14 @@ fn items_without_size_have_addresses() {
     assert_eq!(pool.create(), Ok(items[4]));
 
     let fixed = Fixed::<(), _>::init(FAILING_ALLOCATOR);
-    assert_eq!(fixed.create(), Err(Error::OutOfMemory), "unlike an allocator's create");
+    assert_eq!(fixed.create(), Err(Error::OutOfMemory), "unlike `Allocator::create`");
 }
 
 // ---- the list ----
 
-/// MP-07: what is given back last comes first; MP-06: and new items only when there is none.
+/// MP-07: the item freed last is reused first; MP-06: new items only if there is none.
 #[test]
-fn the_list_is_a_stack() {
+fn freed_items_are_reused_last_in_first_out() {
     let bump = Bump::new(0, 4096);
     let pool = MemoryPool::<u64, _>::init(bump.allocator());
     let items: Vec<_> = (0..6).map(|_| pool.create().unwrap()).collect();
@@ -258,7 +261,7 @@ fn the_list_is_a_stack() {
     assert!(!items.contains(&pool.create().unwrap()));
 }
 
-/// MP-05: preheated items come before what was free, in reverse.
+/// MP-05: preheated items come before free ones, in reverse.
 #[test]
 fn preheated_items_come_first() {
     let bump = Bump::new(0, 4096);
@@ -273,26 +276,26 @@ fn preheated_items_come_first() {
     pool.preheat(0).unwrap();
 }
 
-/// MP-07: unchecked in optimised builds; in others what is found for nothing is found.
+/// MP-07: a double free is unchecked in optimised builds; others detect the case that costs nothing to check.
 #[test]
 #[cfg(debug_assertions)]
-fn an_item_given_back_twice_in_a_row() {
+fn double_free_in_a_row_panics() {
     let bump = Bump::new(0, 4096);
     let pool = MemoryPool::<u64, _>::init(bump.allocator());
     let item = pool.create().unwrap();
     // SAFETY: a live item.
     unsafe { pool.destroy(item) };
-    // SAFETY: it is not live, which the assertion finds before anything is done.
+    // SAFETY: it is not live, which the assertion detects first.
     let panic = catch_unwind(AssertUnwindSafe(|| unsafe { pool.destroy(item) })).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains(&format!("{item:p} is given back twice in a row")), "{message}");
 }
 
-/// MP-06, MP-07: bytes of the item that are undefined are 0xAA in the builds that fill; those of the item's
-/// room beyond its type are not touched.
+/// MP-06, MP-07: undefined bytes of an item are 0xAA in the builds that fill. Bytes of its slot beyond its type are
+/// not written.
 #[test]
 #[cfg(not(miri))]
-fn undefined_items() {
+fn undefined_bytes_are_filled() {
     let bump = Bump::new(0, 4096);
     let pool = MemoryPool::<[u8; 12], _>::init(bump.allocator());
     let item = pool.create().unwrap();
@@ -313,14 +316,14 @@ fn undefined_items() {
     }
 }
 
-// ---- reset and end ----
+// ---- reset and drop ----
 
-/// MP-08: items are gone in each mode, with what they left on the list; the arena says what it keeps.
+/// MP-08: every mode frees all items and empties the list; the arena decides what it keeps.
 #[rstest]
 #[case::all(ResetMode::FreeAll, true)]
 #[case::capacity(ResetMode::RetainCapacity, false)]
 #[case::limit(ResetMode::RetainWithLimit(40), false)]
-fn resets(#[case] mode: ResetMode, #[case] asks_again: bool) {
+fn reset_frees_all_items(#[case] mode: ResetMode, #[case] asks_again: bool) {
     let bump = Bump::new(0, 1 << 16);
     let mut pool = MemoryPool::<u64, _>::init(bump.allocator());
     for round in 0..3 {
@@ -339,9 +342,9 @@ fn resets(#[case] mode: ResetMode, #[case] asks_again: bool) {
     assert_eq!(second.addr().get() - first.addr().get(), size_of::<u64>(), "nothing is on the list");
 }
 
-/// MP-08: false is the arena's; the pool goes on.
+/// MP-08: the arena returns false, and the pool is still usable.
 #[test]
-fn a_reset_that_the_child_refuses() {
+fn refused_reset_leaves_the_pool_usable() {
     let bump = Bump::new(0, 1 << 16);
     let recorder = Recorder::new(bump.allocator());
     let mut pool = MemoryPool::<u64, _>::init(recorder.allocator());
@@ -356,9 +359,9 @@ fn a_reset_that_the_child_refuses() {
     pool.preheat(100).unwrap();
 }
 
-/// MP-08: a pool that may not grow has nothing after a reset, until it is preheated.
+/// MP-08: a pool that cannot grow is empty after a reset, until it is preheated.
 #[test]
-fn a_fixed_pool_after_a_reset() {
+fn fixed_pool_is_empty_after_a_reset() {
     let bump = Bump::new(0, 4096);
     let mut pool = Fixed::<u64, _>::init_preheated(bump.allocator(), 2).unwrap();
     pool.create().unwrap();
@@ -369,12 +372,12 @@ fn a_fixed_pool_after_a_reset() {
     assert_eq!(pool.create(), Err(Error::OutOfMemory));
     // SAFETY: a live item.
     unsafe { pool.destroy(item) };
-    assert_eq!(pool.create(), Ok(item), "what is given back can be had again");
+    assert_eq!(pool.create(), Ok(item), "a freed item can be reused");
 }
 
-/// MP-09: by its function and by its end, everything goes back to the child.
+/// MP-09: `deinit` and dropping return all memory to the child.
 #[test]
-fn deinit() {
+fn deinit_and_drop_free_everything() {
     let bump = Bump::new(0, 1 << 16);
     for explicit in [true, false] {
         let pool = MemoryPool::<[u64; 8], _>::init(bump.allocator());
@@ -391,9 +394,9 @@ fn deinit() {
     }
 }
 
-/// TR-28: a pool that may not grow asks for nothing, whatever its child is.
+/// TR-28: a pool that cannot grow never calls its child.
 #[test]
-fn a_fixed_pool_asks_for_nothing() {
+fn fixed_pool_never_calls_the_child() {
     let bump = Bump::new(0, 4096);
     let recorder = Recorder::new(bump.allocator());
     let pool = Fixed::<u64, _>::init_preheated(recorder.allocator(), 3).unwrap();
@@ -406,10 +409,10 @@ fn a_fixed_pool_asks_for_nothing() {
 
 // ---- out of memory ----
 
-/// MP-05: a preheating that is refused everything from the n-th request on keeps what it made, for every n, and can
-/// be repeated; nothing is leaked.
+/// MP-05: if every request from the n-th on is refused, preheating keeps the items it has made, for every n, and can
+/// be repeated; nothing leaks.
 #[test]
-fn preheating_keeps_what_it_made() {
+fn failed_preheat_keeps_its_items() {
     const ITEMS: usize = 100;
     let mut failures = 0;
     for refused in 0.. {
@@ -436,9 +439,9 @@ fn preheating_keeps_what_it_made() {
     assert!(failures >= 3, "{failures} blocks are asked for");
 }
 
-/// MP-06: a `create` that fails leaves all items as they are, for every request of the child.
+/// MP-06: a failing `create` leaves all items unchanged, for every request of the child.
 #[test]
-fn create_fails_and_nothing_is_lost() {
+fn failed_create_loses_nothing() {
     for refused in 0.. {
         let bump = Bump::new(0, 1 << 14);
         bump.refused_request.set(Some(refused));
@@ -462,7 +465,7 @@ fn create_fails_and_nothing_is_lost() {
     }
 }
 
-/// A program that uses pools with each of their functions, and may run out of memory anywhere.
+/// A program that uses every function of the pools and may run out of memory anywhere.
 fn all_functions(allocator: Allocator<'_>) -> Result<(), Error> {
     let mut pool = MemoryPool::<[u64; 10], _>::init_preheated(allocator, 3)?;
     for _ in 0..20 {
@@ -476,7 +479,7 @@ fn all_functions(allocator: Allocator<'_>) -> Result<(), Error> {
         pool.preheat(30)?;
         PoolBox::leak(pool.create_box([2; 10])?);
     }
-    // A reset that fails is no error.
+    // A failing reset is not an error.
     _ = pool.reset(ResetMode::FreeAll);
     pool.preheat(5)?;
     let over_aligned = MemoryPoolExtra::<u8, 512, false, _>::init_capacity(allocator, 10)?;
@@ -485,9 +488,9 @@ fn all_functions(allocator: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// MP-09: whichever allocation fails, the error is returned and nothing is leaked.
+/// MP-09: any failing allocation is returned as an error, and nothing leaks.
 #[test]
-fn every_allocation_may_fail() {
+fn every_failing_allocation_is_returned() {
     let bump = Bump::new(0, 1 << 20);
     let result: Result<(), CheckError<Error>> =
         check_all_allocation_failures(bump.allocator(), all_functions);
@@ -495,10 +498,10 @@ fn every_allocation_may_fail() {
     assert_eq!(bump.live(), 0);
 }
 
-/// The ledger below a pool finds no breach.
+/// The ledger below a pool finds no breach of the contract.
 #[cfg(feature = "alloc")]
 #[test]
-fn over_a_ledger() {
+fn pool_keeps_the_contract_with_its_child() {
     use zigalloc::testing::LedgerAllocator;
     let bump = Bump::new(0, 1 << 20);
     bump.grants_growth.set(true);
@@ -507,9 +510,9 @@ fn over_a_ledger() {
     ledger.assert_no_leaks();
 }
 
-// ---- programs at random ----
+// ---- random programs ----
 
-/// Items hold what was written to them until they are given back, and no two are one.
+/// Items keep what was written to them until they are freed, and no two overlap.
 fn random_program<const ALIGN: usize, const N: usize>(seed: u64, steps: usize) {
     let bump = Bump::new(seed as usize % 8 * 8, 1 << 20);
     bump.grants_growth.set(seed % 2 == 0);
@@ -538,7 +541,7 @@ fn random_program<const ALIGN: usize, const N: usize>(seed: u64, steps: usize) {
 }
 
 #[rstest]
-fn random_programs(#[values(1, 2, 3)] seed: u64) {
+fn random_programs_do_not_overlap(#[values(1, 2, 3)] seed: u64) {
     let steps = if cfg!(miri) { 60 } else { 3000 };
     random_program::<0, 1>(seed, steps);
     random_program::<0, 9>(seed, steps);
@@ -548,7 +551,7 @@ fn random_programs(#[values(1, 2, 3)] seed: u64) {
 
 // ---- boxes ----
 
-/// Says when it is dropped.
+/// Records when it is dropped.
 struct Noisy<'l> {
     name: u32,
     dropped: &'l RefCell<Vec<u32>>,
@@ -560,9 +563,9 @@ impl Drop for Noisy<'_> {
     }
 }
 
-/// A box drops its value once and gives its item back; the other ways to end it do not drop.
+/// Dropping a box drops its value once and frees its item; the other ways to end a box do not drop.
 #[test]
-fn boxes() {
+fn boxes_drop_once_and_free_their_item() {
     let bump = Bump::new(0, 4096);
     let dropped = RefCell::default();
     let pool = MemoryPool::init(bump.allocator());
@@ -594,13 +597,13 @@ fn boxes() {
     leaked.name = 40;
     drop(five);
     drop(pool);
-    assert_eq!(*dropped.borrow(), [20, 1, 3, 5], "what is leaked is not dropped");
-    assert_eq!(bump.live(), 0, "but its memory is given back");
+    assert_eq!(*dropped.borrow(), [20, 1, 3, 5], "leaked values are not dropped");
+    assert_eq!(bump.live(), 0, "but their memory is freed");
 }
 
-/// Out of memory drops the value and changes nothing else.
+/// If there is no memory, the value is dropped and nothing else changes.
 #[test]
-fn a_box_that_does_not_fit() {
+fn failed_box_drops_its_value() {
     let bump = Bump::new(0, 4096);
     let value = Rc::new(());
     let pool = Fixed::init_preheated(bump.allocator(), 1).unwrap();
@@ -611,9 +614,9 @@ fn a_box_that_does_not_fit() {
     assert!(pool.create_box(value).is_ok());
 }
 
-/// A value whose destructor panics gives its item back all the same.
+/// If a value's destructor panics, its item is still freed.
 #[test]
-fn a_destructor_that_panics() {
+fn item_is_freed_if_its_destructor_panics() {
     struct Panics;
     impl Drop for Panics {
         fn drop(&mut self) {
@@ -628,9 +631,9 @@ fn a_destructor_that_panics() {
     }
 }
 
-/// A destructor may use the pool that its value is in.
+/// A destructor may use the pool that contains its value.
 #[test]
-fn a_destructor_that_uses_the_pool() {
+fn destructor_may_use_the_pool() {
     struct Chain<'p> {
         pool: &'p dyn Fn() -> usize,
         seen: &'p Cell<usize>,
@@ -655,9 +658,9 @@ fn a_destructor_that_uses_the_pool() {
     assert_eq!(seen.get(), 10);
 }
 
-/// A box that is forgotten costs memory, not safety: the pool can be reset, moved and dropped.
+/// A forgotten box leaks memory but is safe: the pool can be reset, moved and dropped.
 #[test]
-fn forgotten_boxes() {
+fn forgotten_boxes_are_safe() {
     let bump = Bump::new(0, 4096);
     let mut pool = MemoryPool::init(bump.allocator());
     std::mem::forget(pool.create_box(String::new()).unwrap());
@@ -668,7 +671,7 @@ fn forgotten_boxes() {
     assert_eq!(bump.live(), 0);
 }
 
-/// Alignment and size of a boxed value are those of the pool.
+/// A boxed value has the pool's alignment and size.
 #[test]
 fn boxes_are_aligned() {
     let bump = Bump::new(8, 1 << 16);
@@ -683,10 +686,10 @@ fn boxes_are_aligned() {
 
 // ---- moves ----
 
-/// A pool with items may be moved, also to another thread, if any thread may call its child.
+/// A pool with items may be moved, also to another thread if its child is thread-safe.
 #[cfg(feature = "std")]
 #[test]
-fn a_pool_moves_to_another_thread() {
+fn pool_moves_to_another_thread() {
     let child = zigalloc::heap::PAGE_ALLOCATOR;
     let pool = MemoryPool::<u64, _>::init(child);
     let item = pool.create_box(7).unwrap();
@@ -702,7 +705,7 @@ fn a_pool_moves_to_another_thread() {
 }
 
 #[test]
-fn debug() {
+fn debug_text() {
     let pool = MemoryPoolExtra::<u16, 32, false, _>::init(FAILING_ALLOCATOR);
     let text = format!("{pool:?}");
     assert!(text.starts_with("MemoryPool { arena: ArenaAllocator {"), "{text}");

@@ -1,7 +1,7 @@
 //! `heap::PAGE_ALLOCATOR`, `heap::PageAllocator` and the page sizes.
 //!
-//! Where the kernel puts a mapping depends on all others of the process, and tests run side by side.
-//! So tests of addresses, and of what is mapped at all, run again in a process of their own.
+//! Where the kernel puts a mapping depends on all other mappings of the process, and tests run in parallel. So tests
+//! of addresses, and of how much is mapped, run again in a process of their own.
 
 #![cfg(feature = "std")]
 
@@ -17,13 +17,13 @@ fn page() -> usize {
 }
 
 fn alloc(len: usize, alignment: Alignment) -> NonNull<[u8]> {
-    // SAFETY: no test asks for zero bytes.
+    // SAFETY: no test requests zero bytes.
     let memory = unsafe { PAGE_ALLOCATOR.raw_alloc(len, alignment, 0) }.expect("there is memory");
     NonNull::slice_from_raw_parts(memory, len)
 }
 
 unsafe fn free(memory: NonNull<[u8]>) {
-    // SAFETY: the caller's block; the allocator ignores the alignment (PG-09).
+    // SAFETY: a live block, by our caller; the allocator ignores the alignment (PG-09).
     unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_1, 0) };
 }
 
@@ -35,7 +35,7 @@ fn page_size() {
     assert_eq!(heap::page_size(), heap::default_query_page_size());
 }
 
-/// PS-04, PS-05: the second answer is the stored one.
+/// PS-04, PS-05: the second call returns the cached value.
 #[test]
 fn default_query_page_size() {
     let size = heap::default_query_page_size();
@@ -43,9 +43,9 @@ fn default_query_page_size() {
     assert_eq!(heap::default_query_page_size(), size);
 }
 
-/// PS-01, PS-02: constants, and those of Zig's table.
+/// PS-01, PS-02: constants, equal to those of Zig's table.
 #[test]
-fn page_size_limits() {
+fn page_size_range_matches_zig() {
     const LIMITS: (usize, usize) = (PAGE_SIZE_MIN, PAGE_SIZE_MAX);
     let expected = if cfg!(target_arch = "wasm32") {
         (65536, 65536)
@@ -62,8 +62,7 @@ fn page_size_limits() {
     assert_eq!(LIMITS, expected);
 }
 
-/// PG-01, PG-03, PG-10: every alignment to 64 KiB, and the bytes of a block stay when it grows and
-/// shrinks.
+/// PG-01, PG-03, PG-10: every alignment up to 64 KiB; a block keeps its bytes when it grows and shrinks.
 #[rstest]
 fn contents_are_kept_with_every_alignment(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)] log2: u8,
@@ -82,7 +81,10 @@ fn contents_are_kept_with_every_alignment(
 /// PG-03: alignments far above a page.
 #[rstest]
 #[cfg_attr(miri, ignore = "it needs too much memory for Miri")]
-fn large_alignments(#[values(20, 21, 24, 30)] log2: u8, #[values(1, 10, 5000, 100_000)] len: usize) {
+fn alignments_far_above_a_page_are_served(
+    #[values(20, 21, 24, 30)] log2: u8,
+    #[values(1, 10, 5000, 100_000)] len: usize,
+) {
     if cfg!(target_pointer_width = "32") && log2 == 30 {
         eprintln!("skipped: there are no two such places for two tests");
         return;
@@ -97,7 +99,7 @@ fn large_alignments(#[values(20, 21, 24, 30)] log2: u8, #[values(1, 10, 5000, 10
     }
 }
 
-/// PG-02, PG-03, TR-05: what nobody can serve is null, in every build: no sum wraps or panics.
+/// PG-02, PG-03, TR-05: requests that cannot be satisfied give null in every build: no sum wraps or panics.
 #[rstest]
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::within_a_page_of_the_longest(usize::MAX - 4096, Alignment::_1)]
@@ -128,9 +130,9 @@ fn impossible_requests_are_null(#[case] len: usize, #[case] alignment: Alignment
     assert_eq!(PageAllocator::map(len, alignment), None);
 }
 
-/// PG-12: nor can a block become so long, and it is as it was.
+/// PG-12: a block cannot become that long either, and is unchanged.
 #[rstest]
-fn impossible_lengths_leave_the_block_alone(
+fn impossible_lengths_leave_the_block_unchanged(
     #[values(usize::MAX, usize::MAX - 2 * 4096, isize::MAX as usize + 1, isize::MAX as usize, isize::MAX as usize & !4095)]
     new_len: usize,
 ) {
@@ -149,9 +151,9 @@ fn impossible_lengths_leave_the_block_alone(
     }
 }
 
-/// Lengths of zero are no blocks, and none comes from them.
+/// No block has a length of zero, and none can be resized to it.
 #[test]
-fn zero_bytes_are_none() {
+fn zero_bytes_are_refused() {
     assert_eq!(PageAllocator::map(0, Alignment::_1), None);
     let memory = alloc(5, Alignment::_1);
     // SAFETY: a live block, unchanged by the calls that say so.
@@ -162,9 +164,9 @@ fn zero_bytes_are_none() {
     }
 }
 
-/// PG-13: within its pages a block changes its length for nothing, whatever its alignment.
+/// PG-13: within its pages a block changes its length without a system call, whatever its alignment.
 #[rstest]
-fn the_same_number_of_pages(#[values(0, 12, 16)] log2: u8) {
+fn same_page_count_resizes_in_place(#[values(0, 12, 16)] log2: u8) {
     let alignment = Alignment::from_log2(log2).unwrap();
     let memory = alloc(page() + 1, alignment);
     let address = memory.cast::<u8>();
@@ -179,13 +181,13 @@ fn the_same_number_of_pages(#[values(0, 12, 16)] log2: u8) {
     }
 }
 
-/// PG-10, PG-14: all systems with mappings shorten a block in place.
+/// PG-10, PG-14: all systems with mappings shrink a block in place.
 #[cfg_attr(
     target_arch = "wasm32",
     ignore = "in WebAssembly, blocks have a power of two of pages and are not shortened"
 )]
 #[test]
-fn shorter_blocks_stay_where_they_are() {
+fn shrinking_is_in_place() {
     let memory = alloc(300 * page(), Alignment::_1);
     let address = memory.cast::<u8>();
     // SAFETY: a live block with matching length and alignment.
@@ -204,9 +206,9 @@ fn shorter_blocks_stay_where_they_are() {
     }
 }
 
-/// PG-11, TR-77: a block that is aligned above a page keeps that. It grows in place or not at all.
+/// PG-11, TR-77: a block keeps an alignment above a page. It grows in place or not at all.
 #[test]
-fn a_stricter_alignment_is_never_lost() {
+fn alignment_above_a_page_is_kept() {
     let alignment = Alignment::from_byte_units(1 << 16);
     for _ in 0..if cfg!(miri) { 2 } else { 50 } {
         let mut memory = alloc(10, alignment);
@@ -222,7 +224,7 @@ fn a_stricter_alignment_is_never_lost() {
     }
 }
 
-/// PG-08: `alloc` does not fill, and the kernel gives zeros.
+/// PG-08: `alloc` does not fill, and the kernel returns zeros.
 #[cfg_attr(
     any(miri, target_arch = "wasm32"),
     ignore = "neither Miri nor WebAssembly promises that new pages are zero"
@@ -231,8 +233,8 @@ fn a_stricter_alignment_is_never_lost() {
 fn fresh_pages_are_zero() {
     for round in 0..3 {
         let memory = alloc(10 * page(), Alignment::from_byte_units(1 << 15));
-        // SAFETY: a live block of zeros, which are initialised bytes; dirty when it is freed, so that the
-        // next round would see it.
+        // SAFETY: a live block of zeros, which are initialised bytes; dirty when it is freed, so that the next round
+        // would detect its reuse.
         unsafe {
             assert!(memory.as_ref().iter().all(|byte| *byte == 0), "round {round}");
             memory.cast::<u8>().write_bytes(0xA5, memory.len());
@@ -241,7 +243,7 @@ fn fresh_pages_are_zero() {
     }
 }
 
-/// Blocks are freed by another thread than those they are from.
+/// Blocks are freed by a thread other than the one that allocated them.
 #[test]
 fn any_thread_may_map_and_unmap() {
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -259,7 +261,7 @@ fn any_thread_may_map_and_unmap() {
         }
         drop(sender);
         for memory in receiver.into_iter().map(Sent::received) {
-            // SAFETY: a live block that nobody else has.
+            // SAFETY: a live block that only this thread has.
             unsafe {
                 let byte = memory.cast::<u8>();
                 assert_eq!(byte.read(), byte.add(memory.len() - 1).read());
@@ -269,10 +271,10 @@ fn any_thread_may_map_and_unmap() {
     });
 }
 
-/// PG-17: what Windows does, and the part of Zig's test of the page allocator that is for it.
+/// PG-17: the Windows behaviour, and the Windows part of Zig's test of the page allocator.
 #[cfg(windows)]
 #[test]
-fn windows_keeps_the_addresses_of_a_shorter_block() {
+fn windows_shrinks_in_place_and_grows_back() {
     let memory = PAGE_ALLOCATOR.alloc::<u8>(page() + 1).unwrap();
     // SAFETY: live blocks with matching length and alignment.
     unsafe {
@@ -293,7 +295,7 @@ fn windows_keeps_the_addresses_of_a_shorter_block() {
     }
 }
 
-/// Tests that look at what else is mapped.
+/// Tests that inspect the process's mappings.
 #[cfg(target_os = "linux")]
 mod alone {
     use super::*;
@@ -301,13 +303,13 @@ mod alone {
 
     const VARIABLE: &str = "ZIGALLOC_TEST_ALONE";
 
-    /// Runs `test` in a process in which nothing else runs. It is this program, which is told to run
-    /// the one test of that name, and then comes here again.
+    /// Runs `test` in a separate process: this program, started again with the name of that one test, which then
+    /// calls this function again.
     fn alone(name: &str, test: fn()) {
         if env::var_os(VARIABLE).is_some() {
             return test();
         }
-        // Where mappings begin is random, and about one process in thirty has something in the way.
+        // Mappings start at random addresses, and about one process in thirty has one in the way.
         let one_passes = (1..ATTEMPTS).any(|_| attempt(name).is_ok());
         if !one_passes {
             attempt(name).unwrap_or_else(|output| panic!("{ATTEMPTS} attempts: {output}"));
@@ -316,7 +318,7 @@ mod alone {
 
     const ATTEMPTS: usize = 4;
 
-    /// The test in a process of its own, or what that said when it failed.
+    /// Runs the test in a process of its own; returns its output if it failed.
     fn attempt(name: &str) -> Result<(), String> {
         let name = format!("heap::page_allocator::alone::{name}");
         let output = zigalloc_support::this_program()
@@ -334,17 +336,17 @@ mod alone {
         Ok(())
     }
 
-    /// How many pages this process has mapped.
+    /// Returns how many pages this process has mapped.
     fn mapped() -> usize {
         let mut buffer = [0; 100];
-        // With a buffer on the stack, so that looking maps nothing.
+        // With a buffer on the stack, so that reading maps nothing.
         let len = std::io::Read::read(&mut std::fs::File::open("/proc/self/statm").unwrap(), &mut buffer);
         let text = std::str::from_utf8(&buffer[..len.unwrap()]).unwrap();
         text.split(' ').next().unwrap().parse().unwrap()
     }
 
-    /// Fills all holes between the mappings of this process, so that the kernel, which takes the highest
-    /// hole, has to go on below everything. False if this kernel has another way.
+    /// Fills all holes between the mappings of this process, so that the kernel, which uses the highest hole, must
+    /// continue below all of them. Returns false if this kernel behaves differently.
     #[must_use]
     fn fill_holes() -> bool {
         /// More than the largest hole has pages.
@@ -368,11 +370,11 @@ mod alone {
         upper.addr().get().wrapping_sub(lower.addr().get())
     }
 
-    /// PG-07: each block lies directly below the one before.
+    /// PG-07: each block lies directly below the previous one.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-    fn consecutive_blocks() {
-        alone("consecutive_blocks", || {
+    fn consecutive_blocks_are_adjacent() {
+        alone("consecutive_blocks_are_adjacent", || {
             if !fill_holes() {
                 return;
             }
@@ -387,11 +389,11 @@ mod alone {
         });
     }
 
-    /// PG-04, PG-06: the address behind the last block is tried first, even if a higher one is free.
+    /// PG-04, PG-06: the address after the last block is tried first, even if a higher one is free.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-    fn the_hint_is_behind_the_last_block() {
-        alone("the_hint_is_behind_the_last_block", || {
+    fn hint_is_after_the_last_block() {
+        alone("hint_is_after_the_last_block", || {
             if !fill_holes() {
                 return;
             }
@@ -402,21 +404,21 @@ mod alone {
                 free(high);
                 free(middle);
             }
-            // `middle` is behind the last block that was mapped, so it comes first.
+            // `middle` is directly after the last block that was mapped, so it comes first.
             let first = alloc(1, Alignment::_1);
             assert_eq!(first.addr(), middle.addr());
-            // Behind it is a block in use, so the kernel takes the highest hole.
+            // The next address is in use, so the kernel uses the highest hole.
             let second = alloc(1, Alignment::_1);
             assert_eq!(second.addr(), high.addr());
         });
     }
 
-    /// PG-14: after it has been shortened a block can grow in place, since the addresses behind it are
-    /// free, up to what is there; and `remap` moves it.
+    /// PG-14: after shrinking, a block can grow in place into the free addresses after it, up to the next mapping;
+    /// `remap` moves it.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-    fn growth_in_place() {
-        alone("growth_in_place", || {
+    fn shrunk_block_grows_in_place_again() {
+        alone("shrunk_block_grows_in_place_again", || {
             if !fill_holes() {
                 return;
             }
@@ -431,40 +433,40 @@ mod alone {
                 let moved = PAGE_ALLOCATOR.raw_remap(block(3), Alignment::_1, 9 * page(), 0).unwrap();
                 assert_ne!(moved, memory.cast());
                 assert_eq!(moved.read(), 0x42);
-                // Where it was is free now.
+                // Its old place is free now.
                 assert_eq!(alloc(3 * page(), Alignment::_1).addr(), memory.addr());
             }
         });
     }
 
-    /// PG-11: nothing moves that is aligned above a page, though there is room elsewhere.
+    /// PG-11: a block aligned above a page does not move, although there is room elsewhere.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-    fn no_move_above_a_page() {
-        alone("no_move_above_a_page", || {
+    fn block_aligned_above_a_page_does_not_move() {
+        alone("block_aligned_above_a_page_does_not_move", || {
             if !fill_holes() {
                 return;
             }
             let alignment = Alignment::from_byte_units(1 << 16);
-            // A whole run of blocks, so that one has its neighbour directly behind it.
+            // A whole run of blocks, so that one has its neighbour directly after it.
             let blocks: Vec<_> = (0..16).map(|_| alloc(1 << 16, alignment)).collect();
             let blocked = blocks.windows(2).find(|pair| below(pair[0], pair[1]) == 1 << 16).unwrap()[1];
             // SAFETY: a live block with matching length and alignment, still live after each call.
             unsafe {
                 assert!(!PAGE_ALLOCATOR.raw_resize(blocked, alignment, 1 << 17, 0));
                 assert_eq!(PAGE_ALLOCATOR.raw_remap(blocked, alignment, 1 << 17, 0), None);
-                // The plain function knows no alignment, and moves.
+                // The plain function does not know the alignment, and moves the block.
                 assert!(PageAllocator::realloc(blocked, 1 << 17, true).is_some());
             }
         });
     }
 
-    /// PG-03, PG-05, PG-09: what is mapped beyond a block to align it is given back at once, and the rest
-    /// when the block is freed, by its length alone.
+    /// PG-03, PG-05, PG-09: what is mapped beyond a block to align it is unmapped at once, and the rest when the
+    /// block is freed, by its length alone.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-    fn nothing_stays_mapped() {
-        alone("nothing_stays_mapped", || {
+    fn padding_and_freed_pages_are_unmapped() {
+        alone("padding_and_freed_pages_are_unmapped", || {
             let before = mapped();
             for len in [1, page(), page() + 1, 100_000] {
                 for log2 in [0, 12, 13, 16, 20, 21, 26] {
@@ -475,7 +477,7 @@ mod alone {
                     assert_eq!(mapped(), before, "{len} bytes, 2^{log2}");
                 }
             }
-            // Nor by requests that fail, early or late. (With 32 bits, some of these do not fail.)
+            // Failing requests leave nothing mapped either, early or late. (With 32 bits, some of these do not fail.)
             let alignments: &[u8] =
                 if cfg!(target_pointer_width = "64") { &[0, 20, 46, 47, 62, 63] } else { &[] };
             for &log2 in alignments {
@@ -485,13 +487,13 @@ mod alone {
             }
             assert_eq!(mapped(), before);
             let memory = alloc(100 * page(), Alignment::_1);
-            // SAFETY: a live block with matching length, followed as it moves.
+            // SAFETY: a live block with matching length, tracked as it moves.
             unsafe {
                 assert!(PAGE_ALLOCATOR.raw_resize(memory, Alignment::_1, page(), 0));
-                assert_eq!(mapped(), before + 1, "shortening gives pages back");
+                assert_eq!(mapped(), before + 1, "shrinking unmaps pages");
                 let memory = NonNull::slice_from_raw_parts(memory.cast::<u8>(), page());
                 let memory = PAGE_ALLOCATOR.raw_remap(memory, Alignment::_1, 7 * page(), 0).unwrap();
-                assert_eq!(mapped(), before + 7, "moving leaves nothing behind");
+                assert_eq!(mapped(), before + 7, "moving unmaps the old pages");
                 free(NonNull::slice_from_raw_parts(memory, 7 * page()));
             }
             assert_eq!(mapped(), before);

@@ -1,5 +1,5 @@
-//! The page allocator where the system is at a limit: of mappings, or of memory. What is measured is that of a whole
-//! process, so each test runs in one of its own.
+//! The page allocator at a limit of the system: of mappings or of memory. The measurements cover the whole process,
+//! so each test runs in a process of its own.
 
 #![cfg(all(feature = "std", target_os = "linux", not(miri)))]
 
@@ -11,7 +11,7 @@ use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR, page_size};
 use zigalloc::{Alignment, Allocator};
 use zigalloc_support::{alone, in_emulator, run_alone};
 
-/// Runs the test of that name in a process of its own; false in that process.
+/// Runs the test of that name in a separate process; returns false in that process.
 #[must_use]
 fn runs_alone(name: &str) -> bool {
     if alone().is_some() {
@@ -25,7 +25,7 @@ fn runs_alone(name: &str) -> bool {
     true
 }
 
-/// A line of `/proc/self/status`, in KiB.
+/// Returns a line of `/proc/self/status`, in KiB.
 fn status(name: &str) -> usize {
     let text = read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -36,11 +36,11 @@ fn mappings() -> usize {
     read_to_string("/proc/self/maps").unwrap().lines().count()
 }
 
-/// Many more blocks than there may be mappings: every second one is freed, which leaves each of the others in a
-/// mapping of its own, until there are too many of these and the kernel refuses. Then the rest is freed.
+/// Allocates many more blocks than the limit of mappings and frees every second one. This leaves each of the others
+/// in a mapping of its own, until the kernel refuses. Then the rest is freed.
 #[test]
-fn pages_come_back_above_the_limit_of_mappings() {
-    if in_emulator("qemu") || runs_alone("pages_come_back_above_the_limit_of_mappings") {
+fn pages_are_unmapped_past_the_mapping_limit() {
+    if in_emulator("qemu") || runs_alone("pages_are_unmapped_past_the_mapping_limit") {
         return;
     }
     let limit: usize = read_to_string("/proc/sys/vm/max_map_count").unwrap().trim().parse().unwrap();
@@ -64,12 +64,12 @@ fn pages_come_back_above_the_limit_of_mappings() {
     blocks.iter().step_by(2).for_each(|memory| unsafe { PAGE_ALLOCATOR.free(*memory) });
     let refused = (status("VmSize") - mapped - size_of_val(&blocks[..]) / 1024) / kib - count / 2;
     assert!(refused > limit / 8, "the kernel has refused {refused} times");
-    // The other half, one page in 255 of what was refused, and the vector.
+    // The other half, one page in 255 of the refused ones, and the vector.
     let half = status("VmRSS") - resident;
     let expected = count / 2 * kib + refused * kib / 255 + size_of_val(&blocks[..]) / 1024;
     assert!(half < expected + 2048, "{half} KiB are resident, not {expected}");
 
-    // There is memory even so, for the deferred ones make room.
+    // SlicePtr still works, because the deferred pages are unmapped to make room.
     let another = PAGE_ALLOCATOR.alloc::<u8>(1 << 20).unwrap();
     // SAFETY: each block is freed once.
     unsafe {
@@ -87,16 +87,16 @@ fn pages_come_back_above_the_limit_of_mappings() {
     eprintln!("{count} pages, {refused} refused; resident: {half} KiB after half, {all} KiB after all");
 }
 
-/// A page of memory can have any alignment that addresses have, and takes no more than that page. On x86-64 user
-/// addresses have 47 bits, so a multiple of 2^46 is the last that there is.
+/// A page can have any alignment that addresses allow, and uses no more memory than that page. On x86-64 user
+/// addresses have 47 bits, so 2^46 is the largest.
 #[cfg(target_pointer_width = "64")]
 #[rstest]
 #[case::page(1)]
 #[case::smp(2)]
 #[case::debug(3)]
-fn alignment_takes_no_memory(#[case] number: usize) {
+fn alignment_uses_no_extra_memory(#[case] number: usize) {
     let name = ["page", "smp", "debug"][number - 1];
-    if in_emulator("qemu") || runs_alone(&format!("alignment_takes_no_memory::case_{number}_{name}")) {
+    if in_emulator("qemu") || runs_alone(&format!("alignment_uses_no_extra_memory::case_{number}_{name}")) {
         return;
     }
     let debug = DebugAllocator::init(PAGE_ALLOCATOR);
@@ -111,7 +111,7 @@ fn alignment_takes_no_memory(#[case] number: usize) {
         }
         let Some(memory) = memory else { continue };
         assert!(alignment.check_ptr(memory.as_ptr()));
-        // The debug allocator has a table too.
+        // The debug allocator also has a table.
         let mapped = status("VmSize") - before;
         assert!((page_size() / 1024..1024).contains(&mapped), "{mapped} KiB for a block aligned to 2^{log2}");
         // SAFETY: a live block, freed once.

@@ -1,4 +1,4 @@
-//! `heap::RUST_ALLOCATOR`. Zig has nothing like it, so there are no entries to name.
+//! `heap::RUST_ALLOCATOR`. It is not in Zig, so it has no entries in the surface.
 
 #![cfg(feature = "alloc")]
 
@@ -34,7 +34,7 @@ fn resize_is_true_for_the_same_length_only() {
 }
 
 #[test]
-fn blocks_are_those_of_the_global_allocator() {
+fn blocks_are_those_of_std_alloc() {
     let layout = Layout::from_size_align(100, 32).unwrap();
     let alignment = Alignment::from(layout);
     // SAFETY: the same layout both times, each block freed once.
@@ -60,7 +60,7 @@ fn impossible_requests_are_null(#[case] len: usize, #[case] alignment: Alignment
 }
 
 #[rstest]
-fn impossible_lengths_leave_the_block_alone(
+fn impossible_lengths_leave_the_block_unchanged(
     #[values(usize::MAX, isize::MAX as usize + 1, isize::MAX as usize, isize::MAX as usize - 7)]
     new_len: usize,
 ) {

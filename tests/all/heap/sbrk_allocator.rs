@@ -1,4 +1,4 @@
-//! `heap::SbrkAllocator`: its addresses, over a source that writes down what it is asked for.
+//! `heap::SbrkAllocator`: its addresses, over a source that records its requests.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -16,12 +16,12 @@ const KIB: usize = 1024;
 const BIG_PAGE: usize = 64 * KIB;
 const WORD: usize = size_of::<usize>();
 
-/// Memory for so many big pages, wherever they begin.
+/// Memory for this many big pages, wherever they start.
 fn buffer(big_pages: usize) -> Box<[MaybeUninit<u8>]> {
     Box::new_uninit_slice((big_pages + 1) * BIG_PAGE)
 }
 
-/// A source that writes down how many big pages it is asked for, and how far its buffer is used.
+/// A source that records how many big pages are requested and how much of its buffer is used.
 struct Source<'b, const SLAB_LEN: usize> {
     buffer: FixedBufferAllocator<'b>,
     grown: Arc<Mutex<Vec<usize>>>,
@@ -36,7 +36,7 @@ impl<'b, const SLAB_LEN: usize> Source<'b, SLAB_LEN> {
     }
 }
 
-// SAFETY: it does what the fixed buffer does.
+// SAFETY: forwards to the fixed buffer.
 unsafe impl<const SLAB_LEN: usize> Sbrk for Source<'_, SLAB_LEN> {
     const SLAB_LEN: usize = SLAB_LEN;
 
@@ -51,28 +51,28 @@ unsafe impl<const SLAB_LEN: usize> Sbrk for Source<'_, SLAB_LEN> {
     }
 
     unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { self.buffer.whole(memory) }
     }
 }
 
-/// An allocator in a test: blocks as offsets from the first big page.
+/// An allocator under test, with blocks as offsets from the first big page.
 struct Subject<'a> {
     allocator: Allocator<'a>,
     base: usize,
     grown: Arc<Mutex<Vec<usize>>>,
 }
 
-/// Calls `test` with an allocator over a buffer of so many big pages.
+/// Calls `test` with an allocator over a buffer of `big_pages` big pages.
 fn with<const SLAB_LEN: usize>(big_pages: usize, test: impl FnOnce(&Subject<'_>)) {
     with_failure::<SLAB_LEN>(big_pages, usize::MAX, test);
 }
 
-/// The same, whose source fails once, at the call of this index.
+/// The same over a source that fails once, at the call with this index.
 fn with_failure<const SLAB_LEN: usize>(big_pages: usize, fails_at: usize, test: impl FnOnce(&Subject<'_>)) {
     let mut buffer = buffer(big_pages);
     let base = buffer.as_ptr().addr().next_multiple_of(BIG_PAGE);
-    // The last incomplete big page is of no use, whether the buffer begins at a multiple or not.
+    // The last, incomplete big page is unusable, whether the buffer starts at a multiple or not.
     let source = Source::<SLAB_LEN> { fails_at, ..Source::over(&mut buffer) };
     let grown = Arc::clone(&source.grown);
     let sbrk = SbrkAllocator::init(source);
@@ -80,9 +80,9 @@ fn with_failure<const SLAB_LEN: usize>(big_pages: usize, fails_at: usize, test: 
 }
 
 impl Subject<'_> {
-    /// The offset of a new block.
+    /// Allocates a block and returns its offset.
     fn alloc(&self, len: usize, alignment: usize) -> Option<usize> {
-        // SAFETY: no test passes 0 but the one that says so.
+        // SAFETY: no test passes 0, except the one that explains it.
         let memory =
             unsafe { self.allocator.raw_alloc(len, Alignment::from_byte_units(alignment), 0) }?.as_ptr();
         // SAFETY: the first and the last byte of the block.
@@ -95,42 +95,41 @@ impl Subject<'_> {
     }
 
     fn block(&self, offset: usize, len: usize) -> NonNull<[u8]> {
-        // The allocator makes a pointer of its own from the address.
+        // The allocator derives a pointer of its own from the address.
         let memory = std::ptr::without_provenance_mut(self.base + offset);
         NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap(), len)
     }
 
     fn free(&self, offset: usize, len: usize, alignment: usize) {
-        // SAFETY: the tests free what they allocated, once.
+        // SAFETY: the tests free live blocks, once.
         unsafe {
             self.allocator.raw_free(self.block(offset, len), Alignment::from_byte_units(alignment), 0);
         }
     }
 
-    /// What `resize` says, having checked that `remap` says the same and moves nothing.
+    /// Returns the result of `resize`, after checking that `remap` agrees and moves nothing.
     fn resize(&self, offset: usize, len: usize, new_len: usize) -> bool {
         let block = self.block(offset, len);
-        // SAFETY: the tests resize what they allocated. Neither call changes anything, but for the length
-        // that the test goes on with.
+        // SAFETY: the tests resize live blocks. The calls change only the length, which the test then uses.
         unsafe {
             let resized = self.allocator.raw_resize(block, Alignment::_1, new_len, 0);
             let remapped = self.allocator.raw_remap(block, Alignment::_1, new_len, 0);
             assert_eq!(remapped.map(NonNull::addr), resized.then_some(block.cast::<u8>().addr()));
             if let Some(memory) = remapped {
-                // It reaches all of the new length.
+                // The pointer is valid for all of the new length.
                 memory.add(new_len - 1).write(3);
             }
             resized
         }
     }
 
-    /// What the source was asked for since the last time, in big pages.
+    /// Takes the source's requests since the last call, in big pages.
     fn grown(&self) -> Vec<usize> {
         std::mem::take(&mut self.grown.lock().unwrap())
     }
 }
 
-/// Counterpart of Zig's test of this name, over a source that has nothing.
+/// The counterpart of Zig's test of this name, over an empty source.
 #[test]
 fn sbrk_allocator() {
     let sbrk = SbrkAllocator::init(Source::<4096>::over(&mut []));
@@ -139,7 +138,7 @@ fn sbrk_allocator() {
     }
 }
 
-/// SB-01, SB-02: the slot is the power of two above the length and a word, or the alignment.
+/// SB-01, SB-02: the slot is the next power of two for the length plus a word, or for the alignment.
 #[rstest]
 #[case(1, 1, 2 * WORD)]
 #[case(WORD, 1, 2 * WORD)]
@@ -151,7 +150,7 @@ fn sbrk_allocator() {
 #[case(256, 256, 512)]
 #[case(1, 32 * KIB, 32 * KIB)]
 #[case(32 * KIB - WORD, 1, 32 * KIB)]
-fn slots(#[case] len: usize, #[case] alignment: usize, #[case] slot: usize) {
+fn slot_is_the_next_power_of_two(#[case] len: usize, #[case] alignment: usize, #[case] slot: usize) {
     with::<BIG_PAGE>(2, |subject| {
         assert_eq!(subject.alloc(len, alignment), Some(0));
         assert_eq!(subject.alloc(len, alignment), Some(slot));
@@ -161,7 +160,7 @@ fn slots(#[case] len: usize, #[case] alignment: usize, #[case] slot: usize) {
 
 /// SB-01: each class has a big page of its own.
 #[test]
-fn classes_do_not_mix() {
+fn classes_use_separate_big_pages() {
     with::<BIG_PAGE>(16, |subject| {
         let mut slot = 2 * WORD;
         let mut big_page = 0;
@@ -174,9 +173,9 @@ fn classes_do_not_mix() {
     });
 }
 
-/// SB-02, SB-05, TR-78: lengths and alignments that nothing has are null and false, and ask the source for nothing.
+/// SB-02, SB-05, TR-78: lengths and alignments that cannot exist give null and false, without a call of the source.
 #[test]
-fn the_impossible_is_refused() {
+fn impossible_requests_are_refused() {
     with::<BIG_PAGE>(2, |subject| {
         let block = subject.alloc(40_000, 1).unwrap();
         let small = subject.alloc(10, 1).unwrap();
@@ -187,7 +186,7 @@ fn the_impossible_is_refused() {
             usize::MAX - BIG_PAGE,
             1 << (usize::BITS - 1),
             isize::MAX as usize,
-            // The whole need is an object's, but its big pages are more than any.
+            // An object can have the need, but not the need rounded up to big pages.
             isize::MAX as usize + 1 - WORD,
             isize::MAX as usize - BIG_PAGE,
             1 << (usize::BITS - 2),
@@ -201,15 +200,15 @@ fn the_impossible_is_refused() {
             assert_eq!(unsafe { subject.allocator.raw_alloc(1, alignment_from_c(alignment), 0) }, None);
         }
         assert!(subject.grown().is_empty());
-        // The largest there is. The source refuses.
+        // The largest possible one. The source refuses.
         assert_eq!(subject.alloc(1 << (usize::BITS - 3), 1), None);
         assert_eq!(subject.grown(), [(1 << (usize::BITS - 2)) / BIG_PAGE]);
     });
 }
 
-/// SB-03, SB-06: first the freed blocks, the last one first; then the rest of the big page; then a new one.
+/// SB-03, SB-06: first the freed blocks, last in first out; then the rest of the big page; then a new one.
 #[test]
-fn freed_then_fresh_then_new() {
+fn freed_blocks_are_reused_before_new_ones() {
     with::<BIG_PAGE>(3, |subject| {
         let count = BIG_PAGE / 4096;
         let len = 4096 - WORD;
@@ -230,11 +229,11 @@ fn freed_then_fresh_then_new() {
     });
 }
 
-/// SB-03: the link is the last word of the slot, and nothing else of a freed block is written.
+/// SB-03: the link is the last word of the slot; no other byte of a freed block is written.
 #[test]
-fn the_link_is_the_last_word() {
+fn link_is_the_last_word_of_a_slot() {
     with::<BIG_PAGE>(1, |subject| {
-        // SAFETY: the blocks are as long, and the slots are longer by a word and this test's own.
+        // SAFETY: the blocks have this length; the slots are a word longer, and this test owns them.
         unsafe {
             let [first, second] = [0, 1].map(|_| subject.allocator.raw_alloc(56, Alignment::_8, 0).unwrap());
             for block in [first, second] {
@@ -243,17 +242,17 @@ fn the_link_is_the_last_word() {
             }
             let filled = |block: NonNull<u8>| block.cast::<[u8; 56]>().read() == [0x5A; 56];
             assert!(filled(first) && filled(second));
-            // With smaller words there is a gap, which nobody has written.
+            // With smaller words there is a gap, which is not written.
             let link = |block: NonNull<u8>| block.add(64 - WORD).cast::<usize>().read();
             assert_eq!((link(first), link(second)), (0, first.addr().get()));
         }
     });
 }
 
-/// SB-03, TR-78: with the boundary of Zig's `SbrkAllocator`, a page of each big page is used, and a slot of a
-/// page or more takes a big page.
+/// SB-03, TR-78: with the boundary of Zig's `SbrkAllocator`, one page of each big page is used, and a slot of a page
+/// or more takes a big page.
 #[test]
-fn a_page_of_each_big_page() {
+fn slab_len_limits_each_big_page() {
     with::<4096>(8, |subject| {
         for n in 0..4096 / 1024 {
             assert_eq!(subject.alloc(1000, 1), Some(n * 1024));
@@ -266,7 +265,7 @@ fn a_page_of_each_big_page() {
         assert_eq!(subject.alloc(30_000, 1), Some(5 * BIG_PAGE));
         assert_eq!(subject.alloc(30_000, 1), Some(6 * BIG_PAGE));
         assert_eq!(subject.grown(), [1; 5]);
-        // What Zig's other two do.
+        // As Zig's other two allocators.
         with::<BIG_PAGE>(8, |subject| {
             assert_eq!([(); 64].map(|()| subject.alloc(1000, 1)), std::array::from_fn(|n| Some(n * 1024)));
             assert_eq!(subject.grown(), [1]);
@@ -285,12 +284,12 @@ fn a_page_of_each_big_page() {
 #[case(2 * BIG_PAGE - WORD, 1, 4)]
 #[case(3 * BIG_PAGE, 1, 4)]
 #[case(4 * BIG_PAGE, 1, 8)]
-fn big_blocks(#[case] len: usize, #[case] alignment: usize, #[case] pages: usize) {
+fn big_blocks_round_to_powers_of_two(#[case] len: usize, #[case] alignment: usize, #[case] pages: usize) {
     with::<4096>(16, |subject| {
         assert_eq!(subject.alloc(len, alignment), Some(0));
         assert_eq!(subject.alloc(len, alignment), Some(pages * BIG_PAGE));
         assert_eq!(subject.grown(), [pages, pages]);
-        // SB-06: and it goes to the list of as many pages.
+        // SB-06: it goes to the list for that number of pages.
         subject.free(0, len, alignment);
         subject.free(pages * BIG_PAGE, len, alignment);
         assert_eq!(subject.alloc(len, alignment), Some(pages * BIG_PAGE));
@@ -299,10 +298,9 @@ fn big_blocks(#[case] len: usize, #[case] alignment: usize, #[case] pages: usize
     });
 }
 
-/// SB-04: small blocks are cut from a big page that was freed, before the source is asked. Larger runs are
-/// never divided.
+/// SB-04: small blocks are cut from a freed big page before the source is called. Larger runs are never split.
 #[test]
-fn small_blocks_from_a_freed_big_page() {
+fn small_blocks_reuse_a_freed_big_page() {
     with::<BIG_PAGE>(4, |subject| {
         assert_eq!(subject.alloc(50_000, 1), Some(0));
         assert_eq!(subject.alloc(100_000, 1), Some(BIG_PAGE));
@@ -316,9 +314,9 @@ fn small_blocks_from_a_freed_big_page() {
     });
 }
 
-/// SB-05: a small block keeps its place within its slot.
+/// SB-05: a small block can be resized in place within its slot.
 #[test]
-fn resize_small() {
+fn small_block_resizes_within_its_slot() {
     with::<BIG_PAGE>(1, |subject| {
         let block = subject.alloc(70, 1).unwrap();
         let (shortest, longest) = (64 - WORD + 1, 128 - WORD);
@@ -331,10 +329,10 @@ fn resize_small() {
     });
 }
 
-/// SB-05: a big block keeps its place with as many big pages, even for a length that is small. Such a one is
+/// SB-05: a big block can be resized in place for the same number of big pages, even to a small length. It is then
 /// freed as a small slot.
 #[test]
-fn resize_big() {
+fn big_block_resizes_within_its_pages() {
     with::<BIG_PAGE>(4, |subject| {
         let block = subject.alloc(100_000, 1).unwrap();
         for new_len in [1, 32 * KIB, BIG_PAGE - 2 * WORD, 2 * BIG_PAGE - WORD, 200_000, 1 << 24] {
@@ -354,9 +352,9 @@ fn resize_big() {
     });
 }
 
-/// SB-07: a source that has nothing more is "no memory", and nothing is lost.
+/// SB-07: an exhausted source means out of memory, and nothing is lost.
 #[test]
-fn the_source_is_exhausted() {
+fn exhausted_source_is_out_of_memory() {
     with::<BIG_PAGE>(2, |subject| {
         assert_eq!(subject.alloc(100_000, 1), Some(0));
         for _ in 0..3 {
@@ -372,9 +370,9 @@ fn the_source_is_exhausted() {
     });
 }
 
-/// SB-08: the lock: several threads allocate and free, each other's blocks too.
+/// SB-08: the lock: several threads allocate and free, also each other's blocks.
 #[test]
-fn threads() {
+fn threads_free_each_others_blocks() {
     let mut buffer = buffer(32);
     let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
     let allocator = sbrk.allocator();
@@ -399,7 +397,7 @@ fn threads() {
                     };
                     if let Some(block) = other {
                         block.check();
-                        // SAFETY: a live block, which is not used again.
+                        // SAFETY: a live block, not used afterwards.
                         unsafe { allocator.raw_free(block.memory(), block.alignment(), 0) };
                     }
                 }
@@ -409,9 +407,9 @@ fn threads() {
     shared.into_inner().unwrap().iter().for_each(Filled::check);
 }
 
-/// SB-06: blocks do not overlap and keep their bytes, whatever is asked, with either boundary.
+/// SB-06: blocks do not overlap and keep their bytes in random programs, with either boundary.
 #[test]
-fn random_programs() {
+fn random_programs_do_not_overlap() {
     fn check<const SLAB_LEN: usize>() {
         for seed in 1..=if cfg!(any(miri, target_arch = "wasm32")) { 1 } else { 20 } {
             with::<SLAB_LEN>(if cfg!(miri) { 60 } else { 400 }, |subject| {
@@ -425,20 +423,20 @@ fn random_programs() {
     check::<BIG_PAGE>();
 }
 
-/// SB-05: contents stay, for lengths on both sides of every boundary.
+/// SB-05: blocks keep their contents, for lengths on both sides of every boundary.
 #[rstest]
-fn contents(#[values(1, 16, 4096)] alignment: usize) {
+fn contents_are_kept_across_resizes(#[values(1, 16, 4096)] alignment: usize) {
     with::<BIG_PAGE>(64, |subject| {
         keeps_contents(subject.allocator, Alignment::from_byte_units(alignment));
     });
 }
 
-/// A pointer that a `Box` has held reaches no more than its length, but the slot is used again as a whole.
+/// A pointer that a `Box` has held is valid for its length only, but the slot is reused as a whole.
 #[test]
-fn a_narrowed_pointer_is_freed() {
+fn narrowed_pointer_can_be_freed() {
     with::<BIG_PAGE>(2, |subject| {
         for len in [WORD / 2 - 1, WORD / 2 + 1, WORD - 1] {
-            // SAFETY: the blocks are live, as long, and initialised.
+            // SAFETY: the blocks are live, have this length, and are initialised.
             unsafe {
                 let memory = subject.allocator.raw_alloc(len, Alignment::_1, 0).unwrap();
                 memory.write_bytes(7, len);
@@ -453,39 +451,39 @@ fn a_narrowed_pointer_is_freed() {
     });
 }
 
-/// SB-09: a length of 0 is a breach, and does no harm.
+/// SB-09: a length of 0 breaks the contract, and is harmless.
 #[test]
-fn a_length_of_zero() {
+fn zero_length_is_harmless() {
     with::<BIG_PAGE>(1, |subject| {
-        // SAFETY: this allocator can be asked for it.
+        // SAFETY: this allocator accepts it.
         assert_eq!(unsafe { subject.allocator.raw_alloc(0, Alignment::_1, 0) }, None);
         assert!(subject.grown().is_empty());
-        // What is freed with a length of 0 is in the smallest slot.
+        // A block freed with a length of 0 goes to the smallest slot.
         assert_eq!(subject.alloc(1, 1), Some(0));
         subject.free(0, 0, 1);
         assert_eq!(subject.alloc(1, 1), Some(0));
     });
 }
 
-/// SB-09: no misuse is noticed. (All of it happens in this test's own buffer.)
+/// SB-09: misuse is not detected. (All of it happens in this test's own buffer.)
 #[test]
-fn misuse_goes_unnoticed() {
+fn misuse_is_not_detected() {
     with::<BIG_PAGE>(1, |subject| {
-        // A block that is freed twice is its own successor.
+        // A block that is freed twice becomes its own successor.
         assert_eq!(subject.alloc(100, 1), Some(0));
         subject.free(0, 100, 1);
         subject.free(0, 100, 1);
         assert_eq!([(); 3].map(|()| subject.alloc(100, 1)), [Some(0); 3]);
-        // One that is freed with another length is in that length's class.
+        // A block that is freed with another length goes to that length's class.
         subject.free(0, 1000, 1);
         assert_eq!(subject.alloc(1000, 1), Some(0));
     });
 }
 
-/// SB-03, SB-04, SB-07: a source that fails once: that call is null, and when it is repeated, all goes on as if
-/// nothing had been.
+/// SB-03, SB-04, SB-07: when the source fails once, that call gives null, and repeating it continues as if nothing
+/// had happened.
 #[test]
-fn nothing_is_lost_by_a_failure() {
+fn failed_growth_loses_nothing() {
     const LENS: [usize; 12] =
         [10, 30_000, 40_000, 30_000, 30_000, 100_000, 10, 70_000, 3000, 50_000, 3000, 200_000];
     fn offsets<const SLAB_LEN: usize>(fails_at: usize) -> (Vec<usize>, usize) {
@@ -517,19 +515,19 @@ fn nothing_is_lost_by_a_failure() {
     check::<4096>(11);
 }
 
-/// SB-08: the lock is held while the source grows: no thread is in the source while another one is.
+/// SB-08: the lock is held while the source grows: only one thread at a time is in the source.
 #[test]
 fn one_thread_at_a_time_is_in_the_source() {
     struct Counts<'b> {
         buffer: FixedBufferAllocator<'b>,
         inside: Arc<AtomicUsize>,
     }
-    // SAFETY: it does what the fixed buffer does.
+    // SAFETY: forwards to the fixed buffer.
     unsafe impl Sbrk for Counts<'_> {
         const SLAB_LEN: usize = BIG_PAGE;
 
         fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
-            // A panic here would end the process, and the others' results with it.
+            // A panic here would abort the process and lose the other tests' results.
             let alone = self.inside.fetch_add(1, Ordering::Relaxed) == 0;
             for _ in 0..10 {
                 thread::yield_now();
@@ -539,7 +537,7 @@ fn one_thread_at_a_time_is_in_the_source() {
         }
 
         unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
-            // SAFETY: the caller's promise.
+            // SAFETY: as required of our caller.
             unsafe { self.buffer.whole(memory) }
         }
     }
@@ -558,39 +556,39 @@ fn one_thread_at_a_time_is_in_the_source() {
     assert_eq!(blocks.len(), threads * rounds);
 }
 
-/// SB-07: the allocator can be moved, its blocks stay, and the source comes back.
+/// SB-07: the allocator can be moved while it has blocks, and returns the source.
 #[test]
-fn the_source_comes_back() {
+fn into_source_returns_the_source() {
     let mut buffer = buffer(2);
     let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
     let memory = sbrk.allocator().create_with(5u32).unwrap();
     let moved = Box::new(sbrk);
     // SAFETY: the block is live.
     assert_eq!(unsafe { memory.read() }, 5);
-    // SAFETY: it is not used again.
+    // SAFETY: not used afterwards.
     unsafe { moved.allocator().destroy(memory) };
     assert_eq!(moved.allocator().create::<u32>().unwrap().addr(), memory.addr());
     let source = moved.into_source();
     assert!(source.end_index() >= BIG_PAGE && source.end_index() < 2 * BIG_PAGE);
 }
 
-/// SB-08: it can be a `static`, since it is made at compile time and any thread may call it.
+/// SB-08: it can be a `static`: its constructor is `const`, and it is thread-safe.
 #[test]
-fn a_static() {
-    /// A source whose buffer is made when it is needed.
+fn allocator_can_be_a_static() {
+    /// A source that creates its buffer on first use.
     struct Late(Option<FixedBufferAllocator<'static>>);
-    // SAFETY: as for the fixed buffer, which is replaced by no other.
+    // SAFETY: as for the fixed buffer, which is never replaced.
     unsafe impl Sbrk for Late {
         const SLAB_LEN: usize = BIG_PAGE;
 
         fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
-            // As long as one big page and a bit, wherever it is.
+            // Slightly more than one big page, so that it contains one wherever it starts.
             let buffer = || FixedBufferAllocator::init(&mut Box::leak(buffer(1))[1..]);
             self.0.get_or_insert_with(buffer).sbrk(bytes)
         }
 
         unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
-            // SAFETY: the caller's promise. There is a buffer if there is a block.
+            // SAFETY: as required of our caller. If a block exists, there is a buffer.
             unsafe { self.0.as_ref().unwrap().whole(memory) }
         }
     }
@@ -604,7 +602,7 @@ fn a_static() {
     assert!(SBRK.allocator().alloc::<u8>(100).is_err());
 }
 
-/// SB-07: the program break, in a process of its own: glibc's `malloc` moves it too, and neither notices.
+/// SB-07: the program break, in a separate process: glibc's `malloc` moves it too, and neither disturbs the other.
 #[cfg(all(feature = "std", target_os = "linux", target_env = "gnu", not(miri)))]
 #[test]
 fn process_break() {
@@ -631,7 +629,7 @@ fn process_break() {
             // SAFETY: as above.
             let moved = unsafe { libc_sbrk(1000) };
             assert_ne!(moved.addr(), usize::MAX);
-            // SAFETY: these bytes are this test's.
+            // SAFETY: these bytes belong to this test.
             unsafe { moved.write_bytes(0xFF, 1000) };
         }
     }
@@ -640,7 +638,7 @@ fn process_break() {
     }
     for block in &blocks {
         block.check();
-        // SAFETY: a live block, which is not used again.
+        // SAFETY: a live block, not used afterwards.
         unsafe { allocator.raw_free(block.memory(), block.alignment(), 0) };
     }
     run_random_program(allocator.as_allocator(), &mut Random::new(1), 1000);
@@ -652,8 +650,7 @@ unsafe extern "C" {
     fn libc_sbrk(increment: isize) -> *mut u8;
 }
 
-/// SB-07: the memory of a WebAssembly program, in which Rust's own allocator grows too. Two allocators have
-/// nothing in common.
+/// SB-07: the memory of a WebAssembly program, which Rust's own allocator also grows. Two allocators share nothing.
 #[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
 #[test]
 fn memory_grow() {
@@ -674,23 +671,23 @@ fn memory_grow() {
     }
     for (sbrk, block) in &blocks {
         block.check();
-        // SAFETY: a live block, which is not used again.
+        // SAFETY: a live block, not used afterwards.
         unsafe { sbrk.allocator().raw_free(block.memory(), block.alignment(), 0) };
     }
     assert!(FIRST.allocator().alloc::<u8>(isize::MAX as usize).is_err());
     run_random_program(FIRST.allocator().as_allocator(), &mut Random::new(1), 1000);
 }
 
-/// What it has taken so far is what the source was asked for; in the middle of a call nobody waits for it.
+/// `taken` is what was requested from the source; during a call, `Debug` does not wait.
 #[test]
-fn debug_shows_the_source_and_what_it_gave() {
-    /// Prints its own allocator when it is asked, as a logging source may do by mistake.
+fn debug_shows_the_source_and_bytes_taken() {
+    /// Prints its own allocator when it is called, as a logging source may do by mistake.
     struct Prints<'b> {
         buffer: FixedBufferAllocator<'b>,
         print: fn() -> String,
         printed: Arc<Mutex<String>>,
     }
-    // SAFETY: it does what the fixed buffer does.
+    // SAFETY: forwards to the fixed buffer.
     unsafe impl Sbrk for Prints<'_> {
         const SLAB_LEN: usize = BIG_PAGE;
 
@@ -699,7 +696,7 @@ fn debug_shows_the_source_and_what_it_gave() {
             self.buffer.sbrk(n)
         }
         unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
-            // SAFETY: the caller's promise.
+            // SAFETY: as required of our caller.
             unsafe { self.buffer.whole(memory) }
         }
     }
@@ -709,9 +706,9 @@ fn debug_shows_the_source_and_what_it_gave() {
     let memory = Box::into_raw(buffer(3));
     let printed = Arc::default();
     let source = Prints {
-        // SAFETY: nothing else uses it before the end.
+        // SAFETY: nothing else uses it until it is freed.
         buffer: FixedBufferAllocator::init(unsafe { &mut *memory }),
-        // SAFETY: set below, for a value that is still there.
+        // SAFETY: set below, for a value that still exists.
         print: || format!("{:?}", unsafe { &*SBRK.get() }),
         printed: Arc::clone(&printed),
     };

@@ -1,5 +1,5 @@
-//! `heap::SMP_ALLOCATOR`, from outside: its addresses and slabs are foretold in
-//! `src/heap/smp_allocator/tests.rs`, with depots that no other test uses.
+//! `heap::SMP_ALLOCATOR` from outside. `src/heap/smp_allocator/tests.rs` tests its exact addresses and slabs, with
+//! depots that no other test uses.
 #![cfg(feature = "std")]
 
 use std::cell::RefCell;
@@ -30,16 +30,16 @@ fn alloc(len: usize, alignment: Alignment) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(ptr, len)
 }
 
-/// A block of `len` bytes, filled.
+/// Allocates a block of `len` bytes and fills it.
 fn filled(len: usize, alignment: Alignment, tag: u8) -> Filled {
     // SAFETY: a new block, which `free` frees.
     unsafe { Filled::new(alloc(len, alignment), alignment, tag) }
 }
 
-/// Frees a block, after a look at its bytes.
+/// Frees a block, after checking its bytes.
 fn free(block: Filled) {
     block.check();
-    // SAFETY: a live block with matching length and alignment, which is not used again.
+    // SAFETY: a live block with matching length and alignment, not used afterwards.
     unsafe { SMP_ALLOCATOR.raw_free(block.memory(), block.alignment(), 0) };
 }
 
@@ -75,14 +75,14 @@ fn lengths_of_a_program_keep_the_contract(seed: u64) {
 
 #[rstest]
 fn contents_are_kept_with_every_alignment(#[values(0, 3, 4, 6, 12, 15, 16, 17)] log2: u8) {
-    // One is enough for Miri.
+    // One alignment is enough under Miri.
     if !cfg!(miri) || log2 == 6 {
         keeps_contents(*SMP_ALLOCATOR, Alignment::from_log2(log2).unwrap());
     }
 }
 
 #[test]
-fn it_is_a_good_child() {
+fn smp_works_as_a_child() {
     let ledger = LedgerAllocator::init(SMP_ALLOCATOR);
     let mut arena = ArenaAllocator::init(ledger.allocator());
     if !cfg!(miri) {
@@ -106,9 +106,9 @@ fn it_is_a_good_child() {
     run_random_program(thread_safe.allocator().as_allocator(), &mut Random::new(8), 200);
 }
 
-// Classes, as seen from outside.
+// Classes, as observed from outside.
 
-/// SM-06: a small block changes its length in place exactly within its class.
+/// SM-06: a small block can be resized in place exactly within its class.
 #[rstest]
 #[case(3, 1, 8, true)]
 #[case(3, 1, 9, false)]
@@ -127,7 +127,7 @@ fn it_is_a_good_child() {
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn a_small_block_is_resized_within_its_class(
+fn small_block_resizes_within_its_class(
     #[case] len: usize,
     #[case] alignment: usize,
     #[case] new_len: usize,
@@ -135,8 +135,7 @@ fn a_small_block_is_resized_within_its_class(
 ) {
     let alignment = Alignment::from_byte_units(alignment);
     let memory = alloc(len, alignment);
-    // SAFETY: a live block with matching length and alignment; the next call gets the length that the
-    // last one has given it.
+    // SAFETY: a live block with matching length and alignment; each call passes the length that the previous one set.
     unsafe {
         assert_eq!(SMP_ALLOCATOR.raw_resize(memory, alignment, new_len, 0), fits);
         let memory = if fits { memory.with_len(new_len) } else { memory };
@@ -153,13 +152,13 @@ fn a_small_block_is_resized_within_its_class(
     }
 }
 
-/// SM-02, SM-06: a large block is one of pages: it changes its length as they do, and never becomes small.
+/// SM-02, SM-06: a large block consists of pages: it is resized as they are, and never becomes small.
 #[test]
-fn a_large_block_is_the_page_allocators() {
+fn large_block_resizes_as_pages() {
     let len = 32769;
     let memory = alloc(len, Alignment::_1);
     assert!(memory.addr().get() % page_size() == 0);
-    // SAFETY: a live block with matching length and alignment, followed when it changes.
+    // SAFETY: a live block with matching length and alignment, tracked as it changes.
     unsafe {
         memory.cast::<u8>().write(5);
         memory.cast::<u8>().add(len - 1).write(6);
@@ -179,9 +178,9 @@ fn a_large_block_is_the_page_allocators() {
     }
 }
 
-/// SM-02: a block that is aligned to a slab is a large one however short it is, and keeps its alignment.
+/// SM-02: a block that is aligned to a slab is large, however short it is, and keeps its alignment.
 #[test]
-fn a_strict_alignment_makes_a_block_large() {
+fn slab_alignment_makes_a_block_large() {
     let alignment = Alignment::from_byte_units(2 * SLAB_LEN);
     let memory = alloc(8, alignment);
     // SAFETY: a live block with matching length and alignment.
@@ -197,7 +196,7 @@ fn a_strict_alignment_makes_a_block_large() {
     }
 }
 
-/// SM-08: what cannot be served is null.
+/// SM-08: requests that cannot be satisfied give null.
 #[rstest]
 #[case::longest(usize::MAX, Alignment::_1)]
 #[case::longest_object(isize::MAX as usize, Alignment::_8)]
@@ -213,9 +212,9 @@ fn impossible_requests_are_null(#[case] len: usize, #[case] alignment: Alignment
     assert_eq!(unsafe { SMP_ALLOCATOR.raw_alloc(len, alignment, 0) }, None);
 }
 
-/// SM-05: the next block of the class is the one that was freed last.
+/// SM-05: the block freed last is the next one of its class.
 #[rstest]
-fn the_block_freed_last_is_the_next(#[values(1, 8, 24, 100, 5000, 32768)] len: usize) {
+fn last_freed_block_is_reused_first(#[values(1, 8, 24, 100, 5000, 32768)] len: usize) {
     let (a, b) = (alloc(len, Alignment::_1), alloc(len, Alignment::_1));
     // SAFETY: live blocks with matching length and alignment.
     unsafe {
@@ -231,30 +230,29 @@ fn the_block_freed_last_is_the_next(#[values(1, 8, 24, 100, 5000, 32768)] len: u
     }
 }
 
-/// SM-08: misuse is not detected, except that with `debug_assertions` a block that cannot be one of the
-/// class is.
+/// SM-08: misuse is not detected, except that with `debug_assertions` an address at which the class has no block is.
 #[cfg_attr(
     any(miri, not(debug_assertions)),
     ignore = "it starts a process, which Miri cannot do, and waits for a debug assertion, which release builds lack"
 )]
 #[test]
-fn a_wrong_length_is_found_in_debug_builds() {
+fn wrong_length_aborts_in_debug_builds() {
     if alone().is_some() {
         let blocks = [(); 2].map(|()| alloc(24, Alignment::_1));
         let odd = blocks.into_iter().find(|memory| memory.addr().get() % 64 != 0).unwrap();
-        // SAFETY: none, and the process ends.
+        // SAFETY: none; the process aborts.
         unsafe { SMP_ALLOCATOR.free(odd.with_len(64)) };
         unreachable!("a block of 64 bytes was freed at {odd:?}");
     }
-    let output = run_alone("heap::smp_allocator::a_wrong_length_is_found_in_debug_builds", "alone");
+    let output = run_alone("heap::smp_allocator::wrong_length_aborts_in_debug_builds", "alone");
     assert_aborted(&output, "64 bytes, aligned to 1: blocks of that length are at multiples of 64 bytes");
 }
 
 // Threads.
 
-/// Many threads run random programs at once, more than Zig's allocator has slots for.
+/// More threads than Zig's allocator has slots run random programs at once.
 #[test]
-fn two_hundred_threads() {
+fn two_hundred_threads_run_random_programs() {
     let threads = if cfg!(miri) { 3 } else { 200 };
     let start = Barrier::new(threads);
     thread::scope(|scope| {
@@ -263,18 +261,18 @@ fn two_hundred_threads() {
             scope.spawn(move || {
                 start.wait();
                 let steps = if cfg!(miri) { 30 } else { 500 };
-                // What is live at its end is not freed.
+                // What a thread has live at its end is not freed.
                 let arena = LedgerAllocator::init(SMP_ALLOCATOR);
                 let blocks = run_random_program(arena.allocator(), &mut Random::new(seed), steps);
                 assert!(blocks > steps / 10);
-                // No thread ends before each has begun.
+                // No thread ends before all have started.
                 start.wait();
             });
         }
     });
 }
 
-/// SM-05: a block belongs to no thread: each thread frees what another has filled.
+/// SM-05: blocks are not tied to a thread: each thread frees blocks that another has filled.
 #[test]
 fn any_thread_may_free() {
     let threads = if cfg!(miri) { 2 } else { 8 };
@@ -302,7 +300,7 @@ fn any_thread_may_free() {
     });
 }
 
-/// A block is allocated by one thread, freed by a second, which ends, and its memory is used by others.
+/// One thread allocates a block, a second frees it and exits, and others use its memory.
 #[test]
 fn many_seeds_blocks_cross_threads() {
     let (sender, receiver) = mpsc::channel::<Filled>();
@@ -318,7 +316,7 @@ fn many_seeds_blocks_cross_threads() {
     free(filled(24, Alignment::_8, 10));
 }
 
-/// Runs `case` in a process of its own, where nobody else maps slabs.
+/// Runs `case` in a process of its own, where no other test maps slabs.
 fn in_a_process_of_its_own(test: &str, case: impl FnOnce()) {
     if cfg!(miri) {
         println!("{test}: skipped: Miri starts no processes");
@@ -332,10 +330,10 @@ fn in_a_process_of_its_own(test: &str, case: impl FnOnce()) {
     }
 }
 
-/// SM-05: a thousand threads that come and go use the memory of one.
+/// SM-05: a thousand short-lived threads use the memory of one.
 #[test]
-fn threads_that_end_leave_their_memory_to_others() {
-    in_a_process_of_its_own("threads_that_end_leave_their_memory_to_others", || {
+fn exited_threads_leave_their_memory_to_others() {
+    in_a_process_of_its_own("exited_threads_leave_their_memory_to_others", || {
         let run = || {
             thread::spawn(|| {
                 let lengths = (1..=700).step_by(17).chain([5000, 9000, 17000]);
@@ -353,11 +351,11 @@ fn threads_that_end_leave_their_memory_to_others() {
     });
 }
 
-/// SM-05: what one thread allocates and another frees comes back: memory is bounded by what is live.
+/// SM-05: memory that one thread allocates and another frees is reused, so memory is bounded by what is live.
 #[rstest]
-fn producers_and_consumers_need_no_more_than_what_is_live(#[values(1, 3)] producers: usize) {
+fn producers_and_consumers_use_bounded_memory(#[values(1, 3)] producers: usize) {
     let test = format!(
-        "producers_and_consumers_need_no_more_than_what_is_live::producers_{}_{producers}",
+        "producers_and_consumers_use_bounded_memory::producers_{}_{producers}",
         if producers == 1 { 1 } else { 2 }
     );
     in_a_process_of_its_own(&test, || {
@@ -376,15 +374,15 @@ fn producers_and_consumers_need_no_more_than_what_is_live(#[values(1, 3)] produc
             drop(sender);
             receiver.iter().for_each(free);
         });
-        // Two batches for each thread, what is in flight, and a slab for each thread to cut from. Twice
-        // that, since a thread that cannot get at the depot maps a slab.
+        // Two batches per thread, the blocks in flight, and a slab per thread to cut from. Twice that, since a thread
+        // that cannot access the depot maps a slab.
         let most = 2 * ((producers + 1) * 3 * SLAB_LEN + IN_FLIGHT * 1024);
         let mapped = SmpAllocator::slab_bytes();
         assert!(mapped <= most, "{mapped} bytes are mapped, and {most} would do");
     });
 }
 
-/// Blocks that destructors of thread-locals hold, allocate and free, before and after our own.
+/// Destructors of thread-locals hold, allocate and free blocks, before and after this allocator's own destructor.
 #[test]
 fn destructors_of_thread_locals_may_allocate() {
     struct AtEnd(RefCell<Option<Filled>>);
@@ -407,7 +405,7 @@ fn destructors_of_thread_locals_may_allocate() {
     for early in [false, true] {
         for _ in 0..if cfg!(miri) { 1 } else { 20 } {
             thread::spawn(move || {
-                // Destructors run last in, first out, on Linux; ours is registered by the first `filled`.
+                // On Linux, destructors run last in, first out; the first `filled` registers this allocator's.
                 if early {
                     EARLY.with(|_| ());
                 }
@@ -424,9 +422,9 @@ fn destructors_of_thread_locals_may_allocate() {
     }
 }
 
-/// A thread whose first call is made by a destructor, and one that only frees.
+/// A thread whose first call is made by a destructor, and a thread that only frees.
 #[test]
-fn the_first_call_may_be_a_free_or_in_a_destructor() {
+fn first_call_may_be_a_free_or_in_a_destructor() {
     struct AtEnd;
     impl Drop for AtEnd {
         fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! `StackFallbackAllocator`: as `BufferFirstAllocator`, which is compared with Zig, over a buffer of its own.
+//! `StackFallbackAllocator`: like `BufferFirstAllocator`, which is compared with Zig, over a buffer inside itself.
 
 use std::ptr::NonNull;
 
@@ -13,7 +13,7 @@ use zigalloc_support::{Bump, Call, Random, Recorder, run_random_program};
 
 use crate::heap::buffer_first::{Aligned, buffer_first_program, program};
 
-/// The address of an empty buffer, which has to stay where it is.
+/// Returns the address of an empty buffer. The allocator must not move afterwards.
 fn begin<const N: usize>(state: &StackFallbackAllocator<N, Allocator<'_>>) -> usize {
     let first = state.get().alloc::<u8>(1).unwrap();
     // SAFETY: a live block.
@@ -22,11 +22,11 @@ fn begin<const N: usize>(state: &StackFallbackAllocator<N, Allocator<'_>>) -> us
     first.addr().get()
 }
 
-/// SF-02, SF-03: the same program, over a buffer that is aligned alike, has the same results as with a
-/// `BufferFirstAllocator`; and those are compared with Zig's.
+/// SF-02, SF-03: the same program over a buffer with the same alignment has the results of a `BufferFirstAllocator`,
+/// which are compared with Zig's.
 #[test]
 #[cfg_attr(miri, ignore = "to save time: other tests make the same calls in shorter programs")]
-fn it_does_as_a_buffer_first_allocator() {
+fn results_match_buffer_first() {
     let mut memory = Aligned::<{ 1 << 17 }>::new();
     let fallback_begin = memory.0.as_ptr().addr();
     let fallback = FixedBufferAllocator::init(&mut memory.0);
@@ -51,10 +51,10 @@ fn stack_fallback_allocator() {
     }
 }
 
-/// SF-01: a new one is empty. A handle can be had again, and what it hands out is nobody else's: ziglang/zig
-/// has two live blocks in one place then.
+/// SF-01: a new allocator is empty. Another handle resets nothing, so its blocks do not overlap earlier ones (in Zig
+/// they do).
 #[test]
-fn a_second_handle_resets_nothing() {
+fn second_handle_resets_nothing() {
     let state = stack_fallback::<10, _>(FAILING_ALLOCATOR);
     assert_eq!(state.end_index(), 0);
     let first = state.get().dupe(b"12345").unwrap();
@@ -65,14 +65,14 @@ fn a_second_handle_resets_nothing() {
     assert_eq!(state.end_index(), 10);
 
     let a = state.allocator();
-    // SAFETY: `get` and `allocator` are one allocator, and the block is live.
+    // SAFETY: `get` and `allocator` return handles of one allocator, and the block is live.
     unsafe { a.free(second) };
     assert_eq!(state.end_index(), 5);
 }
 
-/// SF-01: `reset` makes the buffer empty; it takes an exclusive borrow, so there is no handle then.
+/// SF-01: `reset` empties the buffer; it borrows exclusively, so no handle exists.
 #[test]
-fn reset() {
+fn reset_empties_the_buffer() {
     let bump = Bump::new(0, 4096);
     let mut state = stack_fallback::<10, _>(bump.allocator());
     let inside = state.get().alloc::<u8>(8).unwrap();
@@ -89,9 +89,9 @@ fn reset() {
     assert_eq!(bump.live(), 0);
 }
 
-/// SF-02, SF-03: what does not fit reaches the fallback as it came, in each of the functions.
+/// SF-02, SF-03: each function forwards what does not fit to the fallback unchanged.
 #[test]
-fn the_fallback_is_asked() {
+fn requests_that_do_not_fit_go_to_the_fallback() {
     let bump = Bump::new(0, 4096);
     bump.grants_growth.set(true);
     let recorder = Recorder::new(bump.allocator());
@@ -126,9 +126,9 @@ fn the_fallback_is_asked() {
     }
 }
 
-/// Without bytes of its own, everything is the fallback's.
+/// Without a buffer, all blocks are the fallback's.
 #[test]
-fn no_bytes() {
+fn empty_buffer_uses_the_fallback() {
     let bump = Bump::new(0, 4096);
     let state = stack_fallback::<0, _>(bump.allocator());
     let block = state.get().alloc::<u8>(1).unwrap();
@@ -139,9 +139,9 @@ fn no_bytes() {
     assert_eq!(bump.live(), 0);
 }
 
-/// SF-04: an allocator without live blocks may move: the buffer is where it is now.
+/// SF-04: an allocator without live blocks may move, and its buffer moves with it.
 #[test]
-fn it_may_move_when_nobody_has_blocks() {
+fn allocator_without_blocks_may_move() {
     let bump = Bump::new(0, 4096);
     let state = stack_fallback::<64, _>(bump.allocator());
     let first = state.get().alloc::<u8>(10).unwrap();
@@ -154,7 +154,7 @@ fn it_may_move_when_nobody_has_blocks() {
     unsafe { assert_eq!(second.as_ref(), b"elsewhere") };
 }
 
-/// A lock around it, although that borrows it exclusively, leaves the blocks in the buffer alive.
+/// Blocks in the buffer survive a lock around the allocator, although the lock borrows it exclusively.
 #[cfg(feature = "std")]
 #[test]
 fn blocks_survive_a_lock() {
@@ -197,18 +197,18 @@ fn some_blocks(allocator: Allocator<'_>) -> Result<(), Error> {
     result
 }
 
-/// Whichever allocation of the fallback fails, the error is returned and nothing is leaked.
+/// Any failing allocation of the fallback is returned as an error, and nothing leaks.
 #[test]
-fn every_allocation_may_fail() {
+fn every_failing_allocation_is_returned() {
     let bump = Bump::new(0, 1 << 16);
     let result: Result<(), CheckError<Error>> = check_all_allocation_failures(bump.allocator(), some_blocks);
     result.unwrap();
     assert_eq!(bump.live(), 0);
 }
 
-/// Blocks keep their bytes, wherever they are.
+/// Blocks keep their bytes, whether in the buffer or outside.
 #[rstest]
-fn random_programs(#[values(1, 2)] seed: u64) {
+fn random_programs_keep_their_bytes(#[values(1, 2)] seed: u64) {
     fn run<const N: usize>(seed: u64) {
         let bump = Bump::new(0, 1 << 20);
         bump.grants_growth.set(seed == 1);
@@ -223,7 +223,7 @@ fn random_programs(#[values(1, 2)] seed: u64) {
 }
 
 #[test]
-fn debug() {
+fn debug_text() {
     let state = stack_fallback::<10, _>(FAILING_ALLOCATOR);
     let text = format!("{state:?}");
     assert!(

@@ -1,5 +1,4 @@
-//! What allocators do where memory is short: a second, smaller attempt instead of a failure, and no attempt at what
-//! no machine has.
+//! Allocators when memory is short: they make a second, smaller attempt, and do not request what no machine has.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -11,7 +10,7 @@ use zigalloc::heap::{
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Alignment, Allocator, Error};
 
-/// A buffer on the heap; the alignment is that of a page.
+/// A buffer on the heap, aligned to a page.
 #[repr(align(4096))]
 struct Buffer<const N: usize>([MaybeUninit<u8>; N]);
 
@@ -52,29 +51,29 @@ fn shared_arena(child: Allocator<'_>, body: &mut dyn FnMut(Allocator<'_>)) {
     body(*SharedArenaAllocator::init(child).allocator());
 }
 
-/// AR-03: one and a half times what is needed is refused, and so what is needed is asked for.
+/// AR-03: if one and a half times the need is refused, exactly the need is requested.
 #[rstest]
 #[case::arena(arena)]
 #[case::arena_over_arena(arena_over_arena)]
 #[case::shared_arena(shared_arena)]
-fn a_block_that_fits_alone_is_served(#[case] with: With) {
+fn block_that_fits_exactly_is_served(#[case] with: With) {
     let mut buffer = Buffer::<300_000>::new();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
     with(fixed_buffer.allocator(), &mut |allocator| {
         assert!(alloc(allocator, 250_000, 1).is_some());
-        // The next one is found beside it.
+        // The next one is placed beside it.
         assert!(alloc(allocator, 40_000, 8).is_some());
         assert!(alloc(allocator, 40_000, 8).is_none());
         assert!(alloc(allocator, 1000, 64).is_some());
     });
 }
 
-/// AR-03: the second attempt asks for no byte that the alignment cannot need: in a buffer that is as long, every
-/// place of it will do, and in one that is a byte shorter, the place where most padding is needed will not.
+/// AR-03: the second attempt requests no more than the alignment can need: in a buffer of that length it succeeds at
+/// every position; in one a byte shorter, it fails at the position that needs most padding.
 #[rstest]
 #[case::arena(arena, 2 * size_of::<usize>())]
 #[case::shared_arena(shared_arena, 3 * size_of::<usize>())]
-fn the_second_attempt_asks_for_what_is_needed(
+fn second_attempt_requests_exactly_the_need(
     #[case] with: With,
     #[case] header: usize,
     #[values(1, 8, 16, 64, 1024)] alignment: usize,
@@ -94,15 +93,15 @@ fn the_second_attempt_asks_for_what_is_needed(
     };
     let starts = (0..2 * alignment).step_by(WORD);
     assert!(starts.clone().all(|start| served(start, least)));
-    // Both arenas have even sizes here, and the shared one only those.
+    // Both arenas have even sizes here; the shared one always does.
     assert!(starts.clone().all(|start| !served(start, least - 2)));
 }
 
-/// AR-05: both attempts are refused, and nothing has changed.
+/// AR-05: if both attempts are refused, nothing changes.
 #[rstest]
 #[case::arena(arena)]
 #[case::arena_over_arena(arena_over_arena)]
-fn a_second_refusal_changes_nothing(#[case] with: With) {
+fn refused_second_attempt_changes_nothing(#[case] with: With) {
     let mut buffer = Buffer::<10_000>::new();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
     with(fixed_buffer.allocator(), &mut |allocator| {
@@ -113,9 +112,9 @@ fn a_second_refusal_changes_nothing(#[case] with: With) {
     });
 }
 
-/// Lengths for which one and a half times as much overflows are asked for as they are, up to what a block can have.
+/// If one and a half times the length overflows, the length itself is requested, up to the longest block.
 #[test]
-fn a_second_attempt_is_no_longer_than_any_block() {
+fn second_attempt_never_exceeds_the_longest_block() {
     let asked = |len: usize, alignment: usize| {
         let logging = LoggingAllocator::init(Allocator::FAILING, Requests(Vec::new()));
         let arena = ArenaAllocator::init(logging.allocator());
@@ -133,9 +132,9 @@ fn a_second_attempt_is_no_longer_than_any_block() {
     assert!(asked(usize::MAX, 1).is_empty());
 }
 
-/// A pool may grow by a single item.
+/// A pool can grow by a single item.
 #[test]
-fn a_pool_makes_the_item_that_fits() {
+fn pool_creates_a_single_item_that_fits() {
     type Item = [u8; 250_000];
     let mut buffer = Buffer::<300_000>::new();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
@@ -147,9 +146,9 @@ fn a_pool_makes_the_item_that_fits() {
     assert!(preheated.expect("memory for one").create().is_ok());
 }
 
-/// The text's buffer grows to what is needed if there is no memory for more.
+/// The text's buffer grows to exactly what is needed if there is no memory for more.
 #[test]
-fn text_that_fits_is_printed() {
+fn print_succeeds_if_the_text_fits() {
     let mut buffer = Buffer::<200>::new();
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
     let allocator = fixed_buffer.allocator();
@@ -158,13 +157,13 @@ fn text_that_fits_is_printed() {
     // SAFETY: a text that has been written.
     assert_eq!(unsafe { printed.as_ref() }[179..], *b"x7");
     assert_eq!(fixed_buffer.end_index(), 181);
-    // SAFETY: a live block.
+    // SAFETY: a live block, not used afterwards.
     unsafe { allocator.free(printed) };
     assert!(allocator.print(format_args!("{text}{text}")).is_err());
     assert_eq!(fixed_buffer.end_index(), 0);
 }
 
-/// The lengths that are asked for, whatever comes of it.
+/// Records the requested lengths, whatever the result.
 struct Requests(Vec<usize>);
 
 impl Sink for Requests {
@@ -176,8 +175,8 @@ impl Sink for Requests {
     }
 }
 
-/// MP-05: more items than addresses are refused by arithmetic; from 1 GiB on, a third of what is lacking is asked for
-/// in one piece.
+/// MP-05: more items than addresses are refused by arithmetic; from 1 GiB on, a third of the missing bytes is
+/// requested in one piece.
 #[rstest]
 #[case::all(usize::MAX, &[])]
 #[case::twice_as_many_bytes_as_addresses(usize::MAX / 64 + 1, &[])]
@@ -188,7 +187,7 @@ impl Sink for Requests {
     not(target_pointer_width = "64"),
     ignore = "the expected lengths are those of a system of 64 bits"
 )]
-fn preheating_is_refused_before_the_first_item(#[case] count: usize, #[case] asked: &[usize]) {
+fn impossible_preheat_is_refused_before_the_first_item(#[case] count: usize, #[case] asked: &[usize]) {
     let logging = LoggingAllocator::init(Allocator::FAILING, Requests(Vec::new()));
     let pool = MemoryPool::<[u64; 8], _>::init(logging.allocator());
     assert_eq!(pool.preheat(count), Err(Error::OutOfMemory));
@@ -209,13 +208,13 @@ mod with_std {
 
     use super::*;
 
-    /// MP-05: where the system gives out more memory than it has, too. No item is made.
+    /// MP-05: this also holds where the system hands out more memory than it has. No item is made.
     #[rstest]
     #[case::page(PAGE_ALLOCATOR)]
     #[cfg_attr(not(miri), case::smp(SMP_ALLOCATOR))]
     #[cfg_attr(all(any(unix, windows), not(miri)), case::c(C_ALLOCATOR))]
     #[cfg_attr(all(any(unix, windows), not(miri)), case::rust(RUST_ALLOCATOR))]
-    fn preheating_with_more_than_any_machine_has_fails(#[case] child: SyncAllocator<'static>) {
+    fn preheat_beyond_all_memory_fails(#[case] child: SyncAllocator<'static>) {
         fn check<C: Handle, const GROWABLE: bool>(child: C, count: usize) {
             type Item = [u64; 4];
             let pool = MemoryPoolExtra::<Item, 0, GROWABLE, C>::init(child);
@@ -237,22 +236,22 @@ mod with_std {
         }
     }
 
-    /// MP-05: what is asked for in advance changes no address: neither in a new arena, nor where the newest node is
-    /// made longer, nor where there is room.
+    /// MP-05: the advance request changes no address: in a new arena, in an enlarged newest node, or where there is
+    /// room.
     #[test]
     #[cfg_attr(miri, ignore = "it needs too much memory for Miri")]
     #[cfg_attr(
         not(target_os = "linux"),
         ignore = "it maps 5 GiB, which this system may not give before they are touched"
     )]
-    fn a_large_preheating_has_the_items_of_a_small_one() {
+    fn large_preheat_makes_the_items_of_small_ones() {
         const LEN: usize = 5 << 30;
         const MIB: usize = 1 << 20;
         type Item = [u8; 32 * MIB];
         // SAFETY: the length is not zero. A typed request would fill the memory.
         let memory = unsafe { PAGE_ALLOCATOR.raw_alloc(LEN, Alignment::_8, 0) };
         let Some(memory) = memory else { panic!("this system has no {LEN} bytes of addresses") };
-        // Offsets of the items: some one by one, then `count` in one call or each in one of its own.
+        // Offsets of the items: some created singly, then `count` preheated in one call or in one call each.
         let offsets = |before: usize, count: usize, at_once: bool| {
             // SAFETY: the memory is used by nothing else; a buffer may be uninitialised.
             let buffer = unsafe { std::slice::from_raw_parts_mut(memory.cast().as_ptr(), LEN) };

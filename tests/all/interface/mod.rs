@@ -132,7 +132,7 @@ macro_rules! for_types {
 
 /// M-20, M-23: they pass the type's size and natural alignment.
 #[test]
-fn create_and_destroy() {
+fn create_and_destroy_pass_size_and_alignment() {
     fn of<T>() {
         // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
         watched(|a, watch| unsafe {
@@ -148,7 +148,7 @@ fn create_and_destroy() {
 
 /// M-21, M-22, M-23: the alignment of the pointer type is passed, above or below the natural one (0.17.1).
 #[test]
-fn aligned_create() {
+fn aligned_create_passes_the_given_alignment() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         a.destroy(a.aligned_create::<u32, 16>().unwrap());
@@ -167,7 +167,7 @@ fn aligned_create() {
 /// M-20, M-21, M-23: a zero-sized type gets the highest aligned address without a call of the vtable. With a given
 /// alignment, the stricter of both applies.
 #[test]
-fn create_without_size() {
+fn create_of_zero_sized_type_does_not_call_the_vtable() {
     #[repr(align(4096))]
     struct Page;
     let a = Allocator::FAILING;
@@ -186,7 +186,7 @@ fn create_without_size() {
 
 /// M-20: the value is written; if there is no memory, it is dropped.
 #[test]
-fn create_with() {
+fn create_with_writes_the_value() {
     struct Counted<'d>(&'d Cell<usize>, u64);
     impl Drop for Counted<'_> {
         fn drop(&mut self) {
@@ -209,7 +209,7 @@ fn create_with() {
 
 /// M-24, M-28, M-30, M-40: size times count, with the type's alignment or the given one.
 #[test]
-fn alloc_and_free() {
+fn alloc_and_free_pass_byte_length_and_alignment() {
     fn of<T>() {
         // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
         watched(|a, watch| unsafe {
@@ -234,7 +234,7 @@ fn alloc_and_free() {
 /// M-29, M-30: no elements, or zero-sized ones, give a slice of that length at the highest aligned address without a
 /// call of the vtable.
 #[test]
-fn alloc_of_no_bytes() {
+fn alloc_of_zero_bytes_does_not_call_the_vtable() {
     let a = Allocator::FAILING;
     assert_eq!(a.alloc::<u8>(0).map(|s| (s.len(), s.addr().get())), Ok((0, MAX)));
     assert_eq!(a.alloc::<u16>(0).map(|s| (s.len(), s.addr().get())), Ok((0, MAX - 1)));
@@ -256,13 +256,13 @@ fn alloc_of_no_bytes() {
 
 /// M-29: a byte count that overflows `usize` is out of memory, without a call of the vtable.
 #[test]
-fn alloc_overflows() {
+fn alloc_overflow_is_out_of_memory() {
     watched(|a, watch| {
         assert_eq!(a.alloc::<u16>(MAX / 2 + 1), Err(Error::OutOfMemory));
         assert_eq!(a.alloc::<[u32; 3]>(MAX), Err(Error::OutOfMemory));
         assert!(a.aligned_alloc::<u64, 1>(MAX / 8 + 1).is_err());
         assert_eq!(watch.trace(), "");
-        assert_eq!(a.alloc::<u16>(MAX / 2), Err(Error::OutOfMemory), "this one is asked for");
+        assert_eq!(a.alloc::<u16>(MAX / 2), Err(Error::OutOfMemory), "this one reaches the allocator");
         assert_eq!(watch.trace(), format!("alloc {}:{} null", MAX - 1, align_of::<u16>()));
     });
 }
@@ -270,7 +270,7 @@ fn alloc_overflows() {
 /// M-30: the alignment is known only at run time; one out of range is out of memory, even for zero bytes, without a
 /// call of the vtable.
 #[test]
-fn alloc_bytes_aligned() {
+fn alloc_bytes_aligned_takes_a_runtime_alignment() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         for alignment in [Alignment::_1, Alignment::_8, Alignment::_64] {
@@ -288,7 +288,7 @@ fn alloc_bytes_aligned() {
 
 /// M-25, M-26, M-27, M-40: the block has one more element than the slice: the sentinel.
 #[test]
-fn alloc_sentinel() {
+fn alloc_sentinel_adds_one_element() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let memory = a.alloc_sentinel(4, 7u16).unwrap();
@@ -318,7 +318,7 @@ fn alloc_sentinel() {
 
 /// M-26, M-42, M-43: a count that overflows because of the sentinel is out of memory; Zig panics.
 #[test]
-fn sentinel_overflows() {
+fn sentinel_overflow_is_out_of_memory() {
     watched(|a, watch| {
         assert!(a.alloc_sentinel(MAX, 0u8).is_err());
         assert!(a.alloc_sentinel(MAX, ()).is_err());
@@ -330,7 +330,7 @@ fn sentinel_overflows() {
 
 /// M-31: it resizes in place or returns false; a length of 0 frees.
 #[test]
-fn resize() {
+fn resize_is_in_place_or_false() {
     fn of<T>() {
         // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
         watched(|a, watch| unsafe {
@@ -344,7 +344,7 @@ fn resize() {
             watch.refuse_resize(true);
             assert!(!a.resize(memory, 5));
             trace("resize 10 to 20 true, resize 20 to 5 true, resize 5 to 5 false");
-            assert!(a.resize(memory, 0), "to free is never refused");
+            assert!(a.resize(memory, 0), "freeing is never refused");
             trace("free 5");
         });
     }
@@ -353,7 +353,7 @@ fn resize() {
 
 /// M-31, M-35: an empty slice cannot grow but can be freed, both without a call of the vtable.
 #[test]
-fn resize_and_remap_of_nothing() {
+fn resize_and_remap_of_empty_slices_do_not_call_the_vtable() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let empty = a.alloc::<u32>(0).unwrap();
@@ -368,7 +368,7 @@ fn resize_and_remap_of_nothing() {
 /// M-31, M-35, M-37: a byte count that overflows `usize` is refused without a call of the vtable, and changes
 /// nothing.
 #[test]
-fn resize_remap_and_realloc_overflow() {
+fn overflowing_resize_remap_and_realloc_change_nothing() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let memory = a.dupe(&[1u32, 2]).unwrap();
@@ -386,7 +386,7 @@ fn resize_remap_and_realloc_overflow() {
 /// M-32, M-35, M-39, M-40: the passed length counts the sentinel, the requested one does not (0.17.1; 0.15.2 passes a
 /// length that the block does not have).
 #[test]
-fn sentinel_slices_change_their_length() {
+fn resizing_sentinel_slices_counts_the_sentinel() {
     let align = align_of::<u16>();
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
@@ -438,7 +438,7 @@ fn empty_sentinel_slices_own_an_element() {
 
 /// M-33, M-35, M-38: zero-sized elements change their count without a call of the vtable.
 #[test]
-fn lengths_of_elements_without_size() {
+fn zero_sized_elements_resize_without_a_call() {
     let a = Allocator::FAILING;
     let units = a.alloc::<()>(10).unwrap();
     // SAFETY: the slices are from `a`.
@@ -456,7 +456,7 @@ fn lengths_of_elements_without_size() {
 
 /// M-34: a pointer to an array acts as a slice of its elements (0.17.1).
 #[test]
-fn arrays_are_slices() {
+fn array_pointers_act_as_slices() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let array: NonNull<[u8; 8]> = a.dupe(b"12345678").unwrap().cast();
@@ -504,7 +504,7 @@ fn free_single_pointer_to_array() {
 
 /// M-35: like `resize`, but the address may change; a length of 0 gives an empty slice at the old address.
 #[test]
-fn remap() {
+fn remap_may_change_the_address() {
     fn of<T>() {
         // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
         watched(|a, watch| unsafe {
@@ -527,7 +527,7 @@ fn remap() {
 
 /// M-36, M-37: first `remap`, then allocate, copy and free, also for the same length; from and to empty slices.
 #[test]
-fn realloc() {
+fn realloc_remaps_or_copies() {
     fn of<T>() {
         // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
         watched(|a, watch| unsafe {
@@ -580,7 +580,7 @@ fn realloc_keeps_the_alignment() {
 
 /// M-37: the common prefix is copied; nothing else is written.
 #[rstest]
-fn realloc_copies(#[values(true, false)] refuse: bool) {
+fn realloc_copies_the_common_prefix(#[values(true, false)] refuse: bool) {
     for old in [1, 3, 8, 100] {
         for new in [1, 3, 8, 100] {
             realloc_copies_from(old, new, refuse);
@@ -604,7 +604,7 @@ fn realloc_copies_from(old: usize, new: usize, refuse: bool) {
 
 /// M-37: on out of memory the block is intact, even when shrinking.
 #[rstest]
-fn realloc_out_of_memory(#[values(1, 4, 5, MAX / 4)] new: usize) {
+fn realloc_out_of_memory_keeps_the_block(#[values(1, 4, 5, MAX / 4)] new: usize) {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let memory = a.dupe(&[1u32, 2, 3, 4]).unwrap();
@@ -621,7 +621,7 @@ fn realloc_out_of_memory(#[values(1, 4, 5, MAX / 4)] new: usize) {
 
 /// M-41: allocates the same length; an empty slice gives an empty slice.
 #[test]
-fn dupe() {
+fn dupe_copies_to_a_new_block() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let copy = a.dupe(&[1u16, 2]).unwrap();
@@ -644,7 +644,7 @@ fn dupe() {
 
 /// M-42, M-43: the block has one more element, the sentinel.
 #[test]
-fn dupe_sentinel() {
+fn dupe_sentinel_adds_the_sentinel() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let copy = a.dupe_sentinel(&[1i16, 2], -1).unwrap();
@@ -724,7 +724,7 @@ fn allocator_alloc_and_remap_with_zero_bit_type() {
 
 /// M-29: every byte is 0, whatever the memory held before.
 #[test]
-fn alloc_zeroed() {
+fn alloc_zeroed_writes_zeros() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let dirty = a.dupe(&[0xFFu8; 12]).unwrap();
@@ -744,7 +744,7 @@ fn alloc_zeroed() {
 /// M-22, M-26, M-29, M-30, M-37: a given return address arrives unchanged, also at the `free` of a `realloc` to 0
 /// (where Zig passes its own).
 #[test]
-fn given_return_addresses_arrive() {
+fn given_return_addresses_are_passed_on() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let memory = a.alloc_advanced_with_ret_addr::<u32, 0>(3, 0x11).unwrap();

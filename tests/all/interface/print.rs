@@ -58,7 +58,7 @@ fn print_sentinel() {
 
 /// M-44: text without arguments gets a buffer of exactly its length; empty text gets none (0.17.1).
 #[test]
-fn print_of_a_constant() {
+fn print_of_literal_allocates_its_length() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let text = a.print(format_args!("hello")).unwrap();
@@ -81,7 +81,7 @@ fn print_of_a_constant() {
 
 /// M-45: room for the sentinel is made after the text is complete (0.17.1).
 #[test]
-fn print_sentinel_of_a_constant() {
+fn print_sentinel_of_literal_grows_once() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
     watched(|a, watch| unsafe {
         let text = a.print_sentinel(format_args!("abc"), b'!').unwrap();
@@ -99,7 +99,7 @@ fn print_sentinel_of_a_constant() {
 
 /// M-44: the buffer grows to what is needed, plus half of that and a cache line; finally it is cut to length.
 #[rstest]
-fn print_grows(#[values(false, true)] refuse: bool) {
+fn print_buffer_grows_by_half(#[values(false, true)] refuse: bool) {
     let long = "x".repeat(300);
     let pieces = ["abc", &long];
     let pieces = Pieces(&pieces);
@@ -199,7 +199,7 @@ fn print_out_of_memory_leaks_nothing() {
 
 /// M-44: a `Display` that ignores write errors cannot produce text with a gap.
 #[test]
-fn print_out_of_memory_cannot_be_ignored() {
+fn print_reports_ignored_out_of_memory() {
     struct Careless;
     impl fmt::Display for Careless {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

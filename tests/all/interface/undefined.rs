@@ -132,7 +132,7 @@ unsafe fn bytes<A: SlicePtr>(memory: A) -> Vec<u8> {
 
 /// M-20, M-21, M-30: new memory is filled entirely; M-05: by the typed functions, not by the raw ones.
 #[test]
-fn fills_new_memory() {
+fn new_memory_is_filled() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, _| unsafe {
         let item = a.create::<u32>().unwrap();
@@ -152,7 +152,7 @@ fn fills_new_memory() {
 
 /// M-26, M-27, M-40: filled before the sentinel is written, and with the sentinel when freed.
 #[test]
-fn fills_around_sentinels() {
+fn sentinel_blocks_are_filled_whole() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, snapshots| unsafe {
         let memory = a.alloc_sentinel(3, 7u8).unwrap();
@@ -164,7 +164,7 @@ fn fills_around_sentinels() {
 
 /// M-41, M-20: values written afterwards remain.
 #[test]
-fn fills_before_copying() {
+fn copied_bytes_overwrite_the_fill() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, _| unsafe {
         assert_eq!(bytes(a.dupe(&[1u8, 2]).unwrap()), [1, 2]);
@@ -177,7 +177,7 @@ fn fills_before_copying() {
 
 /// M-40, M-31, M-35, M-37: memory is filled before it is freed, also by a resize to 0.
 #[test]
-fn fills_freed_memory() {
+fn freed_memory_is_filled() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, snapshots| unsafe {
         a.free(a.dupe(&[1u8, 2, 3]).unwrap());
@@ -193,7 +193,7 @@ fn fills_freed_memory() {
 
 /// M-23, M-12: `destroy` and `raw_free` fill nothing.
 #[test]
-fn does_not_fill_what_is_destroyed() {
+fn destroy_and_raw_free_fill_nothing() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, snapshots| unsafe {
         a.destroy(a.create_with(0x0102_0304_u32).unwrap());
@@ -205,7 +205,7 @@ fn does_not_fill_what_is_destroyed() {
 
 /// M-31, M-35: neither a tail that is cut off nor a new one is filled.
 #[test]
-fn does_not_fill_tails() {
+fn resized_tails_are_not_filled() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, _| unsafe {
         let memory = a.dupe(&[1u8, 2, 3]).unwrap();
@@ -223,7 +223,7 @@ fn does_not_fill_tails() {
 /// M-37: when a block moves by copying, the old one is filled and the new one's tail is not. A block allocated from
 /// an empty slice is.
 #[test]
-fn fills_what_realloc_leaves_behind() {
+fn realloc_fills_the_old_block() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, snapshots| unsafe {
         snapshots.refuse_remap.set(true);
@@ -236,7 +236,7 @@ fn fills_what_realloc_leaves_behind() {
 
 /// M-44, M-45: text uses the raw functions, so nothing is filled (0.17.1).
 #[test]
-fn does_not_fill_text() {
+fn print_fills_nothing() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
     with_snapshots(|a, snapshots| unsafe {
         snapshots.refuse_remap.set(true);

@@ -23,14 +23,14 @@ fn with_buffer(test: impl FnOnce(Allocator<'_>)) {
 
 /// Row 1.
 #[test]
-fn create_without_size_returns_highest_aligned_address() {
+fn create_of_zero_sized_type_returns_highest_aligned_address() {
     assert_eq!(REFUSES.create::<()>().unwrap().addr().get(), usize::MAX);
     assert_eq!(REFUSES.create::<[u64; 0]>().unwrap().addr().get(), usize::MAX - (align_of::<u64>() - 1));
 }
 
 /// Row 2.
 #[test]
-fn alloc_of_no_bytes_returns_highest_aligned_address() {
+fn alloc_of_zero_bytes_returns_highest_aligned_address() {
     let none = REFUSES.alloc::<u32>(0).unwrap();
     assert_eq!((none.addr().get(), none.len()), (usize::MAX - 3, 0));
     assert_eq!(REFUSES.alloc::<()>(usize::MAX).unwrap().len(), usize::MAX);
@@ -45,7 +45,7 @@ fn dupe_of_empty_slice_returns_highest_aligned_address() {
 
 /// Row 4. A call of this allocator would abort.
 #[test]
-fn free_of_no_bytes_calls_nothing() {
+fn free_of_zero_bytes_does_not_call_the_vtable() {
     let (slice, item) = (REFUSES.alloc::<u32>(0).unwrap(), REFUSES.create::<()>().unwrap());
     // SAFETY: neither block has bytes.
     unsafe { REFUSES.free(slice) };
@@ -126,7 +126,7 @@ fn empty_slices_stay_empty() {
 
 /// Row 12.
 #[test]
-fn elements_without_size_have_any_length() {
+fn zero_sized_elements_have_any_length() {
     let units = REFUSES.alloc::<()>(10).unwrap();
     // SAFETY: the slice has no bytes, here and below.
     assert!(unsafe { REFUSES.resize(units, 200) });
@@ -138,7 +138,7 @@ fn elements_without_size_have_any_length() {
 
 /// Row 13.
 #[test]
-fn empty_slice_with_sentinel_is_a_block_of_one() {
+fn empty_sentinel_slice_owns_one_element() {
     let mut buffer = [MaybeUninit::uninit(); 8];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let empty = fixed_buffer.allocator().alloc_sentinel(0, b'!').unwrap();
@@ -150,7 +150,7 @@ fn empty_slice_with_sentinel_is_a_block_of_one() {
 
 /// Row 14.
 #[test]
-fn byte_count_that_overflows_is_refused() {
+fn overflowing_byte_count_is_refused() {
     with_buffer(|allocator| {
         assert_eq!(allocator.alloc::<u32>(usize::MAX).unwrap_err(), Error::OutOfMemory);
         let memory = allocator.alloc::<u32>(1).unwrap();

@@ -10,7 +10,7 @@ use rstest::rstest;
 /// Returns the first program after `heading`, without the comment markers of Rust's documentation.
 fn program<'t>(text: &'t str, heading: &str, begin: &str) -> Vec<&'t str> {
     let behind = text.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}")).1;
-    let program = behind.split_once(begin).unwrap_or_else(|| panic!("no program behind {heading:?}")).1;
+    let program = behind.split_once(begin).unwrap_or_else(|| panic!("no program after {heading:?}")).1;
     let lines = program.lines().skip(1).map(|line| line.strip_prefix("//!").unwrap_or(line).trim());
     lines.take_while(|line| *line != "```").collect()
 }
@@ -22,7 +22,7 @@ fn program<'t>(text: &'t str, heading: &str, begin: &str) -> Vec<&'t str> {
     any(miri, target_family = "wasm"),
     ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
 )]
-fn what_adapters_md_shows_is_run(#[case] heading: &str, #[case] module: &str) {
+fn adapters_md_programs_are_run(#[case] heading: &str, #[case] module: &str) {
     let read =
         |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let (document, module) = (read("docs/adapters.md"), read(module));
@@ -36,7 +36,7 @@ fn what_adapters_md_shows_is_run(#[case] heading: &str, #[case] module: &str) {
     any(miri, target_family = "wasm"),
     ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
 )]
-fn what_the_readme_shows_is_an_example() {
+fn readme_program_is_an_example() {
     let read =
         |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let (readme, example) = (read("README.md"), read("examples/thread_safe_arena.rs"));
@@ -59,7 +59,7 @@ fn what_the_readme_shows_is_an_example() {
     any(miri, target_family = "wasm"),
     ignore = "it reads files of the repository, which a program in Miri or WebAssembly cannot"
 )]
-fn the_trip_of_a_call_has_the_figures_of_its_program() {
+fn call_path_figures_match_the_program() {
     use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     use zigalloc::{Alignment, ThreadSafeAllocator};
 

@@ -36,7 +36,7 @@ fn here(f: impl FnOnce()) {
 
 #[test]
 #[rustfmt::skip] // The place is compared by its line.
-fn panics_name_the_callers_line() {
+fn panics_point_to_the_callers_line() {
     here(|| _ = Alignment::from_byte_units_optional(Some(0)));
     here(|| _ = Alignment::_2.forward(usize::MAX));
     here(|| _ = Alignment::_2.forward_ptr(std::ptr::without_provenance_mut::<u8>(usize::MAX)));
@@ -67,7 +67,7 @@ fn panics_name_the_callers_line() {
 /// MP-07: the panic points to the caller that freed the item, not to the pool.
 #[test]
 #[cfg(debug_assertions)]
-fn a_second_destroy_panics_at_its_own_line() {
+fn second_destroy_panics_at_its_own_line() {
     let pool = zigalloc::heap::MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     let item = pool.create().unwrap();
     // SAFETY: a live item.

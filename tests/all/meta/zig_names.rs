@@ -87,7 +87,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
 
 /// Names without a counterpart, and the reason.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("malloc_size", "how long a block of malloc's is, nobody needs to know"),
+    ("malloc_size", "no caller needs the size of a `malloc` block"),
     ("next_mmap_addr_hint", "it is private since 0.16"),
 ];
 

@@ -93,7 +93,7 @@ fn each_allocation_fails_once() {
 
 /// TE-05: a function that allocates nothing runs once.
 #[test]
-fn nothing_to_fail() {
+fn function_without_allocations_runs_once() {
     let mut runs = 0;
     let result: Result<(), CheckError<Error>> = check_all_allocation_failures(Allocator::FAILING, |_| {
         runs += 1;
@@ -104,7 +104,7 @@ fn nothing_to_fail() {
 
 /// TE-05: an error of the first run is returned unchanged, out of memory or not.
 #[test]
-fn the_first_run_must_succeed() {
+fn error_of_the_first_run_is_returned() {
     let result = check_all_allocation_failures(Allocator::FAILING, two_lists);
     assert_eq!(result, Err(CheckError::Test(Error::OutOfMemory)));
     let result = check_all_allocation_failures(*PAGE_ALLOCATOR, |_| Err::<(), Boxed>("other".into()));
@@ -124,7 +124,7 @@ fn swallows(allocator: Allocator<'_>) -> Result<(), Error> {
 
 /// TE-05: success despite a failed allocation is detected and identified.
 #[test]
-fn swallowed_out_of_memory() {
+fn swallowed_out_of_memory_is_detected() {
     let error = check_all_allocation_failures(*PAGE_ALLOCATOR, swallows).unwrap_err();
     let CheckError::SwallowedOutOfMemory(point) = &error else { panic!("{error}") };
     assert_eq!((point.fail_index, point.needed_alloc_count), (1, 2));
@@ -135,7 +135,7 @@ fn swallowed_out_of_memory() {
 
 /// TE-05: success without a failed allocation is detected: the function behaved differently in this run.
 #[test]
-fn nondeterministic_memory_usage() {
+fn nondeterministic_memory_usage_is_detected() {
     let mut first = true;
     let result: Result<(), CheckError<Error>> = check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| {
         if std::mem::take(&mut first) {
@@ -163,7 +163,7 @@ fn leaks(allocator: Allocator<'_>) -> Result<(), Error> {
 
 /// TE-05: a leak is detected, with the counters of that run.
 #[test]
-fn memory_leak_detected() {
+fn memory_leak_is_detected() {
     // The arena frees what is leaked.
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let ledger = LedgerAllocator::init(arena.allocator());
@@ -183,7 +183,7 @@ fn memory_leak_detected() {
 
 /// TE-05: the failed allocation is reported by function, file and line.
 #[test]
-fn the_call_site_is_named() {
+fn failed_call_site_is_reported() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let error = check_all_allocation_failures(arena.allocator(), leaks).unwrap_err();
     let CheckError::MemoryLeakDetected { point, .. } = &error else { panic!("{error}") };
@@ -215,7 +215,7 @@ fn other_errors_are_returned() {
 /// TE-05: out of memory counts as handled if as many bytes were freed as allocated; then the next allocation is made
 /// to fail.
 #[test]
-fn a_backing_allocator_that_runs_out_by_itself() {
+fn backing_allocator_may_run_out_itself() {
     let mut buffer = [const { MaybeUninit::uninit() }; 8];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let mut runs = 0;
@@ -235,7 +235,7 @@ struct Outer(#[source] Error);
 
 /// TE-05: which errors count as out of memory, among errors of any type.
 #[test]
-fn errors_that_are_out_of_memory() {
+fn out_of_memory_is_recognised_in_any_error() {
     fn out_of_memory(error: impl Into<Boxed>) -> bool {
         error.into().is_out_of_memory()
     }
@@ -251,7 +251,7 @@ fn errors_that_are_out_of_memory() {
 
 /// The check takes and returns boxed errors, so it works with `?`.
 #[test]
-fn the_error_is_an_error() {
+fn check_works_with_question_mark() {
     fn check() -> Result<(), Boxed> {
         check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| -> Result<(), Boxed> {
             Ok(two_lists(allocator)?)

@@ -81,7 +81,7 @@ fn every_later_allocation_fails_too() {
 
 /// FA-01: an allocation that the child refuses changes no counter and is not an induced failure.
 #[test]
-fn what_the_child_refuses_does_not_count() {
+fn refusals_of_the_child_are_not_counted() {
     let mut buffer = [const { MaybeUninit::uninit() }; 10];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let state = FailingAllocator::init(fixed_buffer.allocator(), FailingConfig::default());
@@ -92,7 +92,7 @@ fn what_the_child_refuses_does_not_count() {
 
 /// FA-02: growth counts as allocated, shrinking as freed, the same length as neither; a refusal as nothing.
 #[test]
-fn resizes_count() -> Result<(), Error> {
+fn resizes_are_counted() -> Result<(), Error> {
     let mut buffer = [const { MaybeUninit::uninit() }; 100];
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let state = FailingAllocator::init(fixed_buffer.allocator(), fail_resize_at(5));
@@ -126,7 +126,7 @@ fn resizes_count() -> Result<(), Error> {
 
 /// FA-03: `free` never fails, and is counted.
 #[test]
-fn free_counts_and_never_fails() -> Result<(), Error> {
+fn free_is_counted_and_never_fails() -> Result<(), Error> {
     let state = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     let a = state.allocator().alloc::<u8>(10)?;
     let b = state.allocator().alloc::<u32>(10)?;
@@ -192,7 +192,7 @@ fn arguments_are_passed_on() {
 
 /// FA-01: the stack of the first induced failure is kept.
 #[test]
-fn the_first_failure_is_remembered() {
+fn first_failure_keeps_its_stack() {
     let state = FailingAllocator::init(PAGE_ALLOCATOR, fail_at(0));
     assert_eq!((state.return_address(), state.stack_addresses()), (None, [0; 16]));
     // SAFETY: the lengths are not zero.
@@ -216,7 +216,7 @@ fn the_first_failure_is_remembered() {
     ignore = "calls have no return address in Miri and on some processors"
 )]
 #[test]
-fn the_stack_begins_at_the_caller() {
+fn stack_starts_at_the_caller() {
     fn name(address: usize) -> String {
         let mut names = Vec::new();
         backtrace::resolve(std::ptr::without_provenance_mut(address), |symbol| {
@@ -242,7 +242,7 @@ fn the_stack_begins_at_the_caller() {
 
 /// TE-03: only zero bytes can be allocated.
 #[test]
-fn the_failing_allocator_gives_zero_bytes_only() -> Result<(), Error> {
+fn failing_allocator_serves_zero_bytes_only() -> Result<(), Error> {
     assert_eq!(FAILING_ALLOCATOR.alloc::<u8>(1).unwrap_err(), Error::OutOfMemory);
     assert_eq!(FAILING_ALLOCATOR.create::<u64>().unwrap_err(), Error::OutOfMemory);
     let empty = FAILING_ALLOCATOR.alloc::<u8>(0)?;
@@ -252,7 +252,7 @@ fn the_failing_allocator_gives_zero_bytes_only() -> Result<(), Error> {
 }
 
 #[test]
-fn it_is_send_by_its_child() {
+fn is_send_if_its_child_is() {
     static_assertions::assert_impl_all!(FailingAllocator<zigalloc::SyncAllocator<'static>>: Send);
     static_assertions::assert_not_impl_any!(FailingAllocator<zigalloc::Allocator<'static>>: Send, Sync);
     static_assertions::assert_not_impl_any!(FailingAllocator<zigalloc::SyncAllocator<'static>>: Sync);
@@ -260,7 +260,7 @@ fn it_is_send_by_its_child() {
 
 /// `usize::MAX` is never reached, and shown as `never`.
 #[test]
-fn debug_says_never() {
+fn debug_shows_never_for_the_maximum() {
     assert_eq!(format!("{:?}", fail_at(3)), "FailingConfig { fail_index: 3, resize_fail_index: never }");
     let failing = FailingAllocator::init(PAGE_ALLOCATOR, fail_resize_at(2));
     let text = format!("{failing:?}");

@@ -149,7 +149,7 @@ fn commit(misuse: Misuse, allocator: Allocator<'_>) {
 #[case::remap(Misuse::RemapNothing, "remap of a block of 0 bytes")]
 #[case::free(Misuse::FreeNothing, "free of a block of 0 bytes")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
+fn validation_aborts_on_zero_length(#[case] misuse: Misuse, #[case] message: &str) {
     let text = aborts(message, || commit(misuse, validation_wrap(PAGE_ALLOCATOR).allocator()));
     assert!(text.contains(&format!("ValidationAllocator: {message}")), "{text}");
 }
@@ -157,7 +157,7 @@ fn validation_aborts_at_nothing(#[case] misuse: Misuse, #[case] message: &str) {
 /// VA-01, VA-03: a misaligned result aborts; Zig panics in its safe modes.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn validation_aborts_at_a_misaligned_result() {
+fn validation_aborts_on_a_misaligned_result() {
     let text = aborts("misaligned", || {
         // SAFETY: the length is not zero; the memory is not touched.
         let _ = unsafe { validation_wrap(odd_allocator()).allocator().raw_alloc(7, Alignment::_4, 0) };
@@ -168,7 +168,7 @@ fn validation_aborts_at_a_misaligned_result() {
 
 /// VA-01: only the requested alignment is checked, not the stricter one that the address happens to have.
 #[test]
-fn validation_checks_the_alignment_that_was_asked_for() {
+fn validation_checks_the_requested_alignment() {
     let validation = validation_wrap(odd_allocator());
     // SAFETY: the length is not zero; the memory is not touched.
     let memory = unsafe { validation.allocator().raw_alloc(7, Alignment::_1, 0) };
@@ -203,7 +203,7 @@ fn validation_wraps_handles_and_allocators() -> Result<(), Error> {
 
 /// Both work under a lock if the allocator below allows it.
 #[test]
-fn both_go_under_a_lock() -> Result<(), Error> {
+fn wrappers_under_a_lock_are_shared_by_threads() -> Result<(), Error> {
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     {
         let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -232,7 +232,7 @@ fn both_go_under_a_lock() -> Result<(), Error> {
 
 /// The ledger counts live blocks through every kind of change.
 #[test]
-fn the_ledger_counts() -> Result<(), Error> {
+fn ledger_counts_live_blocks() -> Result<(), Error> {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let ledger = LedgerAllocator::init(arena.allocator());
     let allocator = ledger.allocator();
@@ -257,7 +257,7 @@ fn the_ledger_counts() -> Result<(), Error> {
 
 #[test]
 #[should_panic(expected = "2 blocks are live; the first has ")]
-fn the_ledger_finds_leaks() {
+fn ledger_detects_leaks() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let ledger = LedgerAllocator::init(arena.allocator());
     ledger.allocator().create::<u64>().unwrap();
@@ -267,7 +267,7 @@ fn the_ledger_finds_leaks() {
 
 #[test]
 #[should_panic(expected = "1 block is live; the first has ")]
-fn the_ledger_finds_one_leak() {
+fn ledger_detects_a_single_leak() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let ledger = LedgerAllocator::init(arena.allocator());
     ledger.allocator().create::<u64>().unwrap();
@@ -291,7 +291,7 @@ fn the_ledger_finds_one_leak() {
 #[case::twice(Misuse::FreeTwice, "has already been freed")]
 #[case::freed(Misuse::ResizeFreed, "resize of a block of 16 bytes: clause dead-pointer")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
+fn ledger_aborts_on_a_breach(#[case] misuse: Misuse, #[case] message: &str) {
     let text = aborts(message, || {
         // The arena can shrink in place, which one of the cases needs.
         let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -311,7 +311,11 @@ fn the_ledger_aborts(#[case] misuse: Misuse, #[case] message: &str) {
 )]
 #[case::too_long(isize::MAX as usize + 1, Alignment::_1, "clause no-overflow: a block of ")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignment, #[case] message: &str) {
+fn ledger_aborts_on_a_breach_by_its_child(
+    #[case] len: usize,
+    #[case] alignment: Alignment,
+    #[case] message: &str,
+) {
     let text = aborts(message, || {
         let ledger = LedgerAllocator::init(odd_allocator());
         // SAFETY: the length is not zero; the memory is not touched.
@@ -330,7 +334,7 @@ fn the_ledger_aborts_for_its_child(#[case] len: usize, #[case] alignment: Alignm
     any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))),
     ignore = "calls have no return address in Miri and on some processors"
 )]
-fn the_ledger_names_the_caller() {
+fn ledger_names_the_caller() {
     #[inline(never)]
     fn frees_too_little(allocator: Allocator<'_>, memory: NonNull<[u8]>) {
         // SAFETY: violated on purpose: the ledger detects it first.

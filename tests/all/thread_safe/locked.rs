@@ -1,7 +1,7 @@
-//! `LockedAllocator`: what holds for `ThreadSafeAllocator`, with other locks.
+//! `LockedAllocator`: the properties of `ThreadSafeAllocator`, with other locks.
 //!
-//! Under Miri's strict provenance, which parking_lot's table of sleepers does not keep, it is not made to
-//! wait.
+//! Under Miri's strict provenance, which parking_lot's table of waiting threads does not keep, no test waits for that
+//! lock.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -23,12 +23,12 @@ use zigalloc_support::{Bump, Call, Random, Recorder, alone, assert_aborted, run_
 use super::{Doorkeeper, Racy, STEPS, call, hammer};
 
 type Spin = spin::Mutex<()>;
-/// It goes from thread to thread in turn. One that only spins until it is the turn of a thread without a processor waits
-/// for all others to use up theirs: minutes for what takes this one milliseconds.
+/// A ticket lock is passed on in order. Waiting threads yield: if they spun while the next one in line has no processor,
+/// each would use up its time slice first, and the tests would take minutes instead of milliseconds.
 type Ticket = spin::mutex::TicketMutex<(), spin::relax::Yield>;
 type ParkingLot = parking_lot::RawMutex;
 
-/// A lock for one thread: it implements `RawMutex`, and it is not `Sync`.
+/// A lock for one thread: it implements `RawMutex` but is not `Sync`.
 #[derive(Debug)]
 struct CellLock(Cell<bool>);
 
@@ -51,13 +51,13 @@ unsafe impl RawMutex for CellLock {
     }
 }
 
-/// A lock for any thread that counts how often it is taken, and that knows whether it is.
+/// A lock for any thread that counts how often it is taken, and records whether it is.
 struct Counted(Spin);
 
 static LOCKED: AtomicUsize = AtomicUsize::new(0);
 thread_local! { static HOLDS: Cell<bool> = const { Cell::new(false) } }
 
-// SAFETY: it is the lock that it contains.
+// SAFETY: forwards to the lock inside it.
 unsafe impl RawMutex for Counted {
     #[allow(clippy::declare_interior_mutable_const, reason = "the trait wants it")]
     const INIT: Counted = Counted(<Spin as RawMutex>::INIT);
@@ -80,8 +80,8 @@ unsafe impl RawMutex for Counted {
     }
 }
 
-/// Only a lock that any thread may lock makes an allocator that any thread may call. `RawMutex` does not
-/// promise it, and whether a guard may be sent has no part in it.
+/// Only a lock that any thread may lock makes a thread-safe allocator. `RawMutex` does not guarantee that, and
+/// whether a guard is `Send` is irrelevant.
 #[test]
 fn auto_traits() {
     assert_impl_all!(LockedAllocator<'static, Spin>: Send, Sync, AsAllocator);
@@ -91,7 +91,7 @@ fn auto_traits() {
     assert_not_impl_any!(LockedAllocator<'static, CellLock>: Sync, AsAllocator);
 }
 
-/// A child that is only ever called by a holder of the lock.
+/// A child that must only be called by a holder of the lock.
 const WATCHFUL: zigalloc::VTable = {
     fn look() {
         assert!(HOLDS.get(), "the child is called without the lock");
@@ -121,10 +121,10 @@ const WATCHFUL: zigalloc::VTable = {
     zigalloc::VTable { alloc, resize, remap, free }
 };
 
-/// TS-01: the lock is held while the child is called, taken once for each call, and free afterwards.
+/// TS-01: the lock is held while the child is called, taken once per call, and free afterwards.
 #[test]
-fn the_lock_is_held_for_exactly_the_call() {
-    // SAFETY: the functions have no state and make no block; nothing unwinds out of them.
+fn lock_is_held_during_each_call_only() {
+    // SAFETY: the functions have no state and return no block; nothing unwinds out of them.
     let child = unsafe { zigalloc::Allocator::from_raw_parts(std::ptr::null_mut(), &WATCHFUL) };
     // SAFETY: there is no state.
     let locked: LockedAllocator<'_, Counted> = unsafe { LockedAllocator::from_child(child) };
@@ -136,8 +136,7 @@ fn the_lock_is_held_for_exactly_the_call() {
     }
 }
 
-/// TS-01: each of the four calls reaches the child once, with the arguments that it came with and with the
-/// result that the child gave.
+/// TS-01: each of the four calls reaches the child once, with unchanged arguments and result.
 #[rstest]
 fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
     let bump = Bump::new(0, 1 << 14);
@@ -194,7 +193,7 @@ fn conforms(#[case] test: fn()) {
 
 fn conforms_with<R: RawMutex + Sync>() {
     if !cfg!(miri) {
-        // Its own books take Miri most of a minute.
+        // Its own records take Miri most of a minute.
         let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
         kit(LockedAllocator::<R>::new(&mut ledger));
         ledger.assert_no_leaks();
@@ -218,8 +217,8 @@ fn kit<R: RawMutex + Sync>(locked: LockedAllocator<'_, R>) {
 
 // ---- threads ----
 
-/// TS-01: no two threads are in the child at once, whichever functions they call. (That the child would see
-/// a crowd, the test of this name in thread_safe.rs shows.)
+/// TS-01: no two threads are in the child at once, whichever functions they call. (The test of this name in
+/// `thread_safe/mod.rs` shows that the child would detect it.)
 #[rstest]
 #[case::spin(one_at_a_time::<Spin>)]
 #[case::ticket(one_at_a_time::<Ticket>)]
@@ -242,12 +241,12 @@ fn one_at_a_time<R: RawMutex + Sync>() {
     assert_eq!(child.calls.into_inner(), 4 * CALLS);
 }
 
-/// TS-01: a child without any order, called by many threads: no race, and no slot has two owners.
+/// TS-01: an unsynchronised child called by many threads: no race, and no slot has two owners.
 #[rstest]
 #[case::spin(racy::<Spin>)]
 #[case::ticket(racy::<Ticket>)]
 #[cfg_attr(not(miri), case::parking_lot(racy::<ParkingLot>))]
-fn a_racy_child(#[case] test: fn(usize), #[values(2, 8)] threads: usize) {
+fn racy_child_is_serialised(#[case] test: fn(usize), #[values(2, 8)] threads: usize) {
     test(threads);
 }
 
@@ -257,8 +256,7 @@ fn racy<R: RawMutex + Sync>(threads: usize) {
     assert!(child.live.get() > 0);
 }
 
-/// A static, for the whole program: made when the program is compiled, of a buffer, an arena in it and a
-/// lock around that.
+/// A static for the whole program, constructed at compile time from a buffer, an arena in it and a lock around that.
 #[test]
 #[allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
 fn everything_can_be_a_constant() {
@@ -266,7 +264,7 @@ fn everything_can_be_a_constant() {
     // SAFETY: nothing else uses the buffer.
     static mut FIXED_BUFFER: FixedBufferAllocator<'static> =
         FixedBufferAllocator::init(unsafe { &mut *(&raw mut BUFFER) });
-    // SAFETY: nothing else uses the fixed buffer. The arena is behind a lock, and with it its child.
+    // SAFETY: nothing else uses the fixed buffer. The arena is under a lock, and so is its child.
     static LOCKED: LockedAllocator<'static, Spin> =
         unsafe { LockedAllocator::from_child((*(&raw const FIXED_BUFFER)).allocator()) };
     let steps = STEPS / 8;
@@ -281,9 +279,9 @@ fn everything_can_be_a_constant() {
     assert!(memory.addr().get().wrapping_sub((&raw const BUFFER).addr()) < 1 << 16);
 }
 
-/// The child is as it was when the wrapper is gone, and a handle of the wrapper can be a child.
+/// The child can be used after the wrapper, and a handle of the wrapper can be a child.
 #[test]
-fn it_stacks() {
+fn wrappers_stack() {
     fn child<C: Handle + Send>(_: &ArenaAllocator<C>) {}
     let mut buffer = [MaybeUninit::uninit(); 4096];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
@@ -301,14 +299,14 @@ fn it_stacks() {
         assert_eq!(before.as_ref(), b"before");
         fixed_buffer.allocator().free(before);
     }
-    // Nothing is left but what the arena's nodes were aligned with.
+    // Nothing is left but the padding of the arena's nodes.
     assert!(fixed_buffer.end_index() < 6 + align_of::<usize>());
 }
 
-/// TS-02: nothing is recovered from: a child that panics ends the program.
+/// TS-02: no recovery: a child that panics aborts.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn a_child_that_panics_aborts() {
+fn child_that_panics_aborts() {
     unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
         panic!("the child panics")
     }
@@ -319,20 +317,20 @@ fn a_child_that_panics_aborts() {
         free: zigalloc::no_free,
     };
     if alone().is_some() {
-        // SAFETY: there is no state, and no function makes a block.
+        // SAFETY: there is no state, and no function returns a block.
         let child = unsafe { zigalloc::Allocator::from_raw_parts(std::ptr::null_mut(), &VTABLE) };
         // SAFETY: as above.
         let locked = unsafe { LockedAllocator::<ParkingLot>::from_child(child) };
         let _ = std::panic::catch_unwind(|| call(locked.allocator().as_allocator(), 0));
         unreachable!("the panic was caught");
     }
-    let output = run_alone("thread_safe::locked::a_child_that_panics_aborts", "0");
+    let output = run_alone("thread_safe::locked::child_that_panics_aborts", "0");
     assert_aborted(&output, "the child panics");
 }
 
-/// TS-02: a lock and nothing more: the wrapper asks for no memory of its own and has no state but the lock.
+/// TS-02: the wrapper allocates no memory and has no state but the lock.
 #[test]
-fn it_is_a_handle_and_a_lock() {
+fn wrapper_is_a_handle_and_a_lock() {
     let bump = Bump::new(0, 1 << 12);
     // SAFETY: one thread, one handle.
     let locked = unsafe { LockedAllocator::<Spin>::from_child(bump.allocator()) };

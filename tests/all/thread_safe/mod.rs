@@ -1,4 +1,4 @@
-//! `ThreadSafeAllocator`: the lock is taken, the call is passed on as it is, and nothing else happens.
+//! `ThreadSafeAllocator`: it takes the lock, passes the call on unchanged, and does nothing else.
 #![cfg(feature = "std")]
 #![allow(unreachable_pub)]
 
@@ -23,8 +23,7 @@ use zigalloc_support::{
     Bump, Call, Filled, Random, Recorder, alone, assert_aborted, run_alone, run_random_program, seeds,
 };
 
-/// TS-01: each of the four calls reaches the child once, with the arguments that it came with and with the
-/// result that the child gave.
+/// TS-01: each of the four calls reaches the child once, with unchanged arguments and result.
 #[rstest]
 fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
     let bump = Bump::new(0, 1 << 14);
@@ -74,12 +73,12 @@ fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
 
 /// TS-01: over an arena and over a fixed buffer, every offset is the child's own.
 #[test]
-fn offsets_are_those_of_the_child() {
+fn offsets_match_the_childs() {
     (1..=seeds(3)).for_each(offsets_of_a_program_are_those_of_the_child);
 }
 
 fn offsets_of_a_program_are_those_of_the_child(seed: u64) {
-    /// The offsets that a random program gets.
+    /// Returns the offsets that a random program gets.
     fn offsets(allocator: Allocator<'_>, base: usize, seed: u64) -> Vec<Option<usize>> {
         let mut random = Random::new(seed);
         let mut last: Option<(NonNull<[u8]>, Alignment)> = None;
@@ -130,9 +129,9 @@ fn offsets_of_a_program_are_those_of_the_child(seed: u64) {
     assert_eq!(program(true), program(false));
 }
 
-/// TS-02: a lock and nothing more: the wrapper asks for no memory of its own and has no state but the lock.
+/// TS-02: the wrapper allocates no memory and has no state but the lock.
 #[test]
-fn it_is_a_handle_and_a_lock() {
+fn wrapper_is_a_handle_and_a_lock() {
     let bump = Bump::new(0, 1 << 12);
     // SAFETY: one thread, one handle.
     let thread_safe = unsafe { ThreadSafeAllocator::from_child(bump.allocator()) };
@@ -145,7 +144,7 @@ fn it_is_a_handle_and_a_lock() {
     );
 }
 
-/// The wrapper is for any thread, and so is its handle; the handle of a wrapper can be a child again.
+/// The wrapper and its handle are thread-safe; the handle can be a child again.
 #[test]
 fn auto_traits() {
     assert_impl_all!(ThreadSafeAllocator<'static>: Send, Sync, AsAllocator);
@@ -164,9 +163,9 @@ fn auto_traits() {
     });
 }
 
-/// The child is as it was when the wrapper is gone, and blocks from before may be freed through it.
+/// The child can be used after the wrapper, and blocks from before may be freed through it.
 #[test]
-fn the_child_can_be_used_before_and_after() {
+fn child_can_be_used_before_and_after() {
     let mut buffer = [MaybeUninit::uninit(); 64];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let before = fixed_buffer.allocator().dupe(b"before").unwrap();
@@ -182,10 +181,10 @@ fn the_child_can_be_used_before_and_after() {
 
 // ---- the lock ----
 
-/// A child that notices how many threads are in it at once.
+/// A child that records how many threads are in it at once.
 #[derive(Default)]
 pub struct Doorkeeper {
-    /// Where threads wait for each other; without it, each stays a moment.
+    /// A barrier at which threads wait for each other; without it, each waits briefly.
     meeting: Option<Barrier>,
     inside: AtomicUsize,
     pub most_inside: AtomicUsize,
@@ -253,10 +252,10 @@ unsafe impl AsAllocator for Doorkeeper {
     }
 }
 
-/// Calls one of the four functions through a handle. The block never existed; the child does not look.
+/// Calls one of the four functions through a handle. The block never existed; the child does not access it.
 pub fn call(allocator: Allocator<'_>, function: usize) {
     let memory = NonNull::slice_from_raw_parts(NonNull::<u8>::dangling(), 1);
-    // SAFETY: the children that this is used with ignore what they get.
+    // SAFETY: the children used with this ignore their arguments.
     unsafe {
         match function {
             0 => _ = allocator.raw_alloc(1, Alignment::_1, 0),
@@ -285,7 +284,7 @@ fn one_thread_at_a_time(#[values(false, true)] locked: bool) {
         go(ThreadSafeAllocator::new(&mut child).allocator());
         assert_eq!(child.most_inside.into_inner(), 1);
     } else {
-        // The same without the lock, so that the test is known to see a crowd: all four meet inside.
+        // Without the lock, all four threads meet inside, so the test can detect a failure.
         child.meeting = Some(Barrier::new(4));
         // SAFETY: the child's state is atomic.
         go(unsafe { SyncAllocator::new_unchecked(child.allocator()) });
@@ -294,7 +293,7 @@ fn one_thread_at_a_time(#[values(false, true)] locked: bool) {
     assert_eq!(child.calls.into_inner(), 4 * CALLS);
 }
 
-/// A child that lets its caller in and does not let it out before it is told.
+/// A child that blocks its caller until it is told to return.
 struct Gate {
     entered: mpsc::Sender<()>,
     leave: mpsc::Receiver<()>,
@@ -327,8 +326,8 @@ unsafe impl AsAllocator for Gate {
     }
 }
 
-/// TS-01: a second caller waits until the first has come back from the child, also one that calls a
-/// function which the child does not wait in.
+/// TS-01: a second caller waits until the first has returned from the child, even if it calls a function in which the
+/// child does not wait.
 #[rstest]
 fn others_wait(#[values(0, 1, 2, 3)] function: usize) {
     let (entered, has_entered) = mpsc::channel();
@@ -353,10 +352,10 @@ fn others_wait(#[values(0, 1, 2, 3)] function: usize) {
     assert_eq!(gate.calls.get(), 1 + usize::from(function == 0));
 }
 
-/// TS-02: nothing is recovered from: a child that panics ends the program, in each of the four functions.
+/// TS-02: no recovery: a child that panics aborts, in each of the four functions.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn a_child_that_panics_aborts() {
+fn child_that_panics_aborts() {
     const VTABLE: VTable = {
         unsafe extern "C" fn alloc(_: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
             panic!("the child panics in function 0")
@@ -391,21 +390,20 @@ fn a_child_that_panics_aborts() {
         let child = unsafe { Allocator::from_raw_parts(ptr::null_mut(), &VTABLE) };
         // SAFETY: as above.
         let thread_safe = unsafe { ThreadSafeAllocator::from_child(child) };
-        // Nobody can catch it, so nobody sees the lock after it.
+        // The panic cannot be caught, so the lock is never seen after it.
         let _ =
             std::panic::catch_unwind(|| call(thread_safe.allocator().as_allocator(), case.parse().unwrap()));
         unreachable!("the panic was caught");
     }
     for function in 0..4 {
-        let output = run_alone("thread_safe::a_child_that_panics_aborts", &function.to_string());
+        let output = run_alone("thread_safe::child_that_panics_aborts", &function.to_string());
         assert_aborted(&output, &format!("the child panics in function {function}"));
     }
 }
 
-/// TS-02: a thread that panics by itself, before or after a call, leaves nothing locked; neither does one
-/// that allocates while it is unwinding.
+/// TS-02: a thread that panics outside a call leaves the lock free, and so does one that allocates while unwinding.
 #[test]
-fn a_panic_outside_of_a_call_leaves_the_lock_free() {
+fn lock_is_free_after_a_panic_outside_of_calls() {
     struct FreesWhenDropped<'a>(SyncAllocator<'a>);
     impl Drop for FreesWhenDropped<'_> {
         fn drop(&mut self) {
@@ -432,14 +430,13 @@ fn a_panic_outside_of_a_call_leaves_the_lock_free() {
 
 // ---- many threads ----
 
-/// What a slot of [`Racy`] is while nobody has it.
+/// The value of a free slot of [`Racy`].
 #[repr(C, align(16))]
 struct Slot([MaybeUninit<u8>; 64]);
 
-/// A child that is as far from thread-safe as one can be: counters and a free list without any order.
+/// A child that is as far from thread-safe as possible: counters and a free list without any ordering.
 ///
-/// Two threads in it at once are a data race, which Miri reports; what it would look like otherwise is a slot
-/// that two threads have.
+/// Two threads in it at once are a data race, which Miri reports; otherwise, two threads may get the same slot.
 pub struct Racy {
     slots: Box<[UnsafeCell<MaybeUninit<Slot>>]>,
     fresh: Cell<usize>,
@@ -469,7 +466,7 @@ impl Racy {
         }
         let slot = match this.free.get() {
             Some(slot) => {
-                // SAFETY: a free slot starts with the next one.
+                // SAFETY: a free slot starts with the link to the next.
                 this.free.set(unsafe { slot.cast().read() });
                 slot
             }
@@ -521,7 +518,7 @@ impl Racy {
 // SAFETY: the list points to slots of its own.
 unsafe impl Send for Racy {}
 
-// SAFETY: 1. blocks are slots, each of which has one owner. 2. The state is its own.
+// SAFETY: 1. Blocks are slots, each of which has one owner. 2. It owns its state.
 unsafe impl AsAllocator for Racy {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
@@ -529,7 +526,7 @@ unsafe impl AsAllocator for Racy {
     }
 }
 
-/// Runs a random program in each of many threads.
+/// Runs a random program on each of many threads.
 pub fn hammer(allocator: SyncAllocator<'_>, threads: usize, steps: usize) {
     thread::scope(|scope| {
         for thread in 0..threads {
@@ -543,10 +540,10 @@ pub fn hammer(allocator: SyncAllocator<'_>, threads: usize, steps: usize) {
 
 pub const STEPS: usize = if cfg!(miri) { 8 } else { 2000 };
 
-/// TS-01: a child without any order, called by many threads: no race, and no slot has two owners.
+/// TS-01: an unsynchronised child called by many threads: no race, and no slot has two owners.
 /// `tests/race_is_seen.rs` shows that Miri reports a race where the lock is missing.
 #[rstest]
-fn a_racy_child_many_seeds(#[values(2, 8)] threads: usize) {
+fn racy_child_is_serialised_many_seeds(#[values(2, 8)] threads: usize) {
     let mut child = Racy::new(threads * STEPS);
     hammer(ThreadSafeAllocator::new(&mut child).allocator(), threads, STEPS);
     assert!(child.live.get() > 0);
@@ -554,7 +551,7 @@ fn a_racy_child_many_seeds(#[values(2, 8)] threads: usize) {
 
 /// TS-01: the same over an arena and over the plain flavour of a fixed buffer.
 #[rstest]
-fn an_arena_and_a_fixed_buffer_many_seeds(#[values(2, 8)] threads: usize) {
+fn arena_and_fixed_buffer_are_serialised_many_seeds(#[values(2, 8)] threads: usize) {
     let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     hammer(ThreadSafeAllocator::new(&mut arena).allocator(), threads, STEPS);
     assert!(arena.query_capacity() > 0);
@@ -565,9 +562,9 @@ fn an_arena_and_a_fixed_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     assert!(fixed_buffer.end_index() > 0);
 }
 
-/// TS-01: a block that one thread has made is read, grown and freed by another, through a copy of the handle.
+/// TS-01: a block that one thread has allocated is read, grown and freed by another, through a copy of the handle.
 #[test]
-fn blocks_change_their_thread_many_seeds() {
+fn blocks_change_threads_many_seeds() {
     let mut child = Racy::new(STEPS);
     let thread_safe = ThreadSafeAllocator::new(&mut child);
     let allocator = thread_safe.allocator();

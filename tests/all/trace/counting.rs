@@ -59,7 +59,7 @@ fn calls_are_passed_on_unchanged(#[values(false, true)] grants_growth: bool) {
 
 /// Every count after every kind of call: granted and refused, longer, shorter and equal.
 #[test]
-fn each_number() {
+fn every_call_updates_its_counts() {
     let bump = Bump::new(0, 1000);
     let counting = CountingAllocator::init(bump.allocator());
     let allocator = counting.allocator();
@@ -119,7 +119,7 @@ fn each_number() {
 
 /// A class ends at its power of two and includes refused requests.
 #[test]
-fn sizes_are_classed_by_powers_of_two() {
+fn allocation_sizes_are_counted_by_power_of_two() {
     let counting = CountingAllocator::init(Allocator::FAILING);
     let lengths = [1, 2, 3, 4, 5, 8, 9, 1023, 1024, 1025, isize::MAX as usize + 1, usize::MAX];
     for len in lengths {
@@ -138,7 +138,7 @@ fn sizes_are_classed_by_powers_of_two() {
 
 /// The counts after a random program match its calls.
 #[rstest]
-fn numbers_add_up(#[values(false, true)] grants_growth: bool) {
+fn counts_of_random_programs_add_up(#[values(false, true)] grants_growth: bool) {
     (1..=seeds(4)).for_each(|seed| numbers_of_a_program_add_up(seed, grants_growth));
 }
 
@@ -180,7 +180,7 @@ fn numbers_of_a_program_add_up(seed: u64, grants_growth: bool) {
 /// The `Display` text, character by character.
 #[cfg(target_pointer_width = "64")]
 #[test]
-fn display() {
+fn display_text() {
     let bump = Bump::new(0, 1 << 22);
     let counting = CountingAllocator::init(bump.allocator());
     assert_eq!(
@@ -323,7 +323,7 @@ mod with_threads {
 
     /// Every failure of the child is passed on, and the counts balance afterwards.
     #[test]
-    fn every_allocation_can_fail() {
+    fn every_child_failure_is_passed_on() {
         let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
         check_all_allocation_failures(ledger.allocator(), |child| {
             let counting = CountingAllocator::init(child);
@@ -346,7 +346,7 @@ mod with_threads {
 
     /// Above and below a lock, by value and by handle.
     #[test]
-    fn above_and_below_a_lock() {
+    fn counting_composes_with_a_lock() {
         let mut counting = CountingAllocator::init(PAGE_ALLOCATOR);
         let lock = ThreadSafeAllocator::new(&mut counting);
         let memory = alloc(*lock.allocator(), 10).unwrap();
@@ -366,7 +366,7 @@ mod with_threads {
 
 /// Shows only the non-empty ones of the 65 classes; the index is that of the field.
 #[test]
-fn debug_shows_the_classes_that_are_not_empty() {
+fn debug_shows_non_empty_classes_only() {
     let bump = Bump::new(0, 1000);
     let counting = CountingAllocator::init(bump.allocator());
     for len in [1, 16, 12, 2000] {

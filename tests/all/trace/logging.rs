@@ -74,7 +74,7 @@ fn calls_are_passed_on_and_logged(#[values(false, true)] grants_growth: bool) {
 
 /// The text of each line. The callers are made up and have no debug information, so they appear as numbers.
 #[rstest]
-fn lines(#[values(false, true)] grants_growth: bool) {
+fn lines_describe_calls(#[values(false, true)] grants_growth: bool) {
     let bump = Bump::new(0, 1000);
     bump.grants_growth.set(grants_growth);
     let mut logging = LoggingAllocator::init(bump.allocator(), FmtSink(String::new()));
@@ -111,7 +111,7 @@ fn lines(#[values(false, true)] grants_growth: bool) {
 /// The line names the calling line of the program.
 #[cfg(feature = "std")]
 #[test]
-fn the_caller_is_named() {
+fn line_names_the_caller() {
     let bump = Bump::new(0, 1000);
     let logging = LoggingAllocator::init(bump.allocator(), FmtSink(String::new()));
     logging.allocator().alloc::<u64>(3).unwrap(); // ASKS
@@ -121,7 +121,7 @@ fn the_caller_is_named() {
     if zigalloc::return_address() == 0 {
         assert_eq!(caller, "an unknown place");
     } else if cfg!(feature = "backtrace") {
-        assert!(caller.contains("the_caller_is_named at "), "{text}");
+        assert!(caller.contains("line_names_the_caller at "), "{text}");
         assert!(caller.ends_with(&format!("logging.rs:{line}")), "{text}");
     } else {
         assert!(caller.starts_with("0x"), "{text}");
@@ -157,7 +157,7 @@ fn the_caller_is_named() {
     },
     false
 )]
-fn refusals(#[case] call: LoggedCall, #[case] refused: bool) {
+fn null_and_false_are_refusals(#[case] call: LoggedCall, #[case] refused: bool) {
     assert_eq!(call.is_refused(), refused);
 }
 
@@ -175,7 +175,7 @@ impl Sink for Unreliable {
 
 /// A lost line is counted and has no other effect.
 #[test]
-fn a_sink_that_fails() {
+fn failed_lines_are_counted() {
     let bump = Bump::new(0, 1000);
     let logging = LoggingAllocator::init(bump.allocator(), Unreliable(0));
     for round in 1..=3 {
@@ -188,7 +188,7 @@ fn a_sink_that_fails() {
 
 /// A text of limited capacity fills up; the part of the line that fits remains.
 #[test]
-fn a_text_that_is_full() {
+fn full_text_truncates_and_counts_the_line() {
     struct Short(String);
     impl fmt::Write for Short {
         fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -232,7 +232,7 @@ impl Sink for Reentrant<'_> {
 
 /// Such calls are served, counted, and not logged; the surrounding lines are complete.
 #[test]
-fn a_sink_that_calls_its_allocator() {
+fn reentrant_calls_are_served_but_not_logged() {
     let bump = Bump::new(0, 5000);
     let handle = Rc::new(Cell::new(None));
     let lines = Rc::new(Cell::new(0));
@@ -270,8 +270,8 @@ mod with_std {
     /// A panic of the sink aborts the process, and its message is printed.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-    fn a_sink_that_panics() {
-        const TEST: &str = "trace::logging::with_std::a_sink_that_panics";
+    fn sink_that_panics_aborts() {
+        const TEST: &str = "trace::logging::with_std::sink_that_panics_aborts";
         struct Panics;
         impl Sink for Panics {
             fn write(&mut self, _: &LoggedCall) -> fmt::Result {
@@ -297,13 +297,13 @@ mod with_std {
         }
 
         fn flush(&mut self) -> io::Result<()> {
-            panic!("nobody flushes")
+            panic!("flush is never called")
         }
     }
 
     /// A line is written in one piece, including the line break.
     #[test]
-    fn io_lines_are_one_piece() {
+    fn io_lines_are_written_in_one_piece() {
         let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(Pieces::default()));
         call_all(*logging.allocator());
         let pieces = logging.into_sink().0.0;
@@ -327,7 +327,7 @@ mod with_std {
     /// Lines of many threads: each is complete, none is lost, and they are in the order of the calls: no address is
     /// handed out before the line that says it was freed.
     #[test]
-    fn lines_of_threads_are_in_order() {
+    fn lines_of_threads_are_whole_and_in_order() {
         const THREADS: usize = 4;
         const ROUNDS: usize = if cfg!(miri) { 3 } else { 300 };
         struct Shared(Arc<Mutex<Vec<LoggedCall>>>);
@@ -381,7 +381,7 @@ mod with_std {
 
     /// A thread whose line calls the allocator does not deadlock on itself; other threads wait.
     #[test]
-    fn a_sink_that_calls_its_allocator_in_threads() {
+    fn reentrant_calls_do_not_deadlock_across_threads() {
         struct Calls<'a>(Arc<Mutex<Option<SyncAllocator<'a>>>>);
         impl Sink for Calls<'_> {
             fn write(&mut self, _: &LoggedCall) -> fmt::Result {
@@ -417,7 +417,7 @@ mod with_std {
 
     /// Every failure of the child is passed on.
     #[test]
-    fn every_allocation_can_fail() {
+    fn every_child_failure_is_passed_on() {
         let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
         check_all_allocation_failures(ledger.allocator(), |child| {
             let kept = Kept::default();
@@ -440,7 +440,7 @@ mod with_std {
 
     /// Logging allocators over each other, inside a lock.
     #[test]
-    fn stacked() {
+    fn logging_allocators_stack() {
         let inner = Kept::default();
         let outer = Kept::default();
         let lower = LoggingAllocator::init(*PAGE_ALLOCATOR, inner.clone());
@@ -483,7 +483,7 @@ mod with_log {
 
     /// Target, levels and text. A process has one logger, so this is one test.
     #[test]
-    fn lines_go_to_the_logger() {
+    fn log_crate_receives_target_level_and_text() {
         log::set_logger(&Logger).unwrap();
         log::set_max_level(LevelFilter::Debug);
         let bump = Bump::new(0, 1000);

@@ -1,4 +1,4 @@
-//! A child that keeps the contract, and is as difficult as that allows.
+//! A child that keeps the contract and is as difficult as the contract allows.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -17,8 +17,7 @@ pub(crate) struct Chaos {
     pub(crate) source: Handle,
     pub(crate) log: Rc<Log>,
     pub(crate) random: RefCell<Random>,
-    /// The probe of the arena on top, which is asked for memory in the middle of its calls of this child. It must
-    /// not have any to give then.
+    /// The probe of the arena on top, which is asked for memory during its calls of this child. It must refuse then.
     pub(crate) caller: Cell<Option<NonNull<Probe>>>,
 }
 
@@ -28,13 +27,13 @@ impl Chaos {
     }
 
     fn call_back(&self) {
-        // SAFETY: whoever ends the level of the arena makes this `None` first.
+        // SAFETY: this is set to `None` before the level of the arena ends.
         let Some(caller) = self.caller.get().map(|probe| unsafe { probe.as_ref() }) else { return };
         if !self.plan.calls_back || !caller.is_busy() {
             return;
         }
         self.log.reach("a call back");
-        // SAFETY: the length is not zero. (It breaks clause no-reentry, for which the arena provides.)
+        // SAFETY: the length is not zero. (It breaks clause no-reentry, which the arena tolerates.)
         if unsafe { caller.real.get().raw_alloc(1, Alignment::_1, 0) }.is_some() {
             self.log.fail("an arena that is calling its child has handed out a block");
         }
@@ -72,7 +71,7 @@ impl Functions for Chaos {
             // SAFETY: as above.
             return unsafe { self.source.raw_remap(memory, alignment, new_len, ret_addr) };
         }
-        // SAFETY: as above; a new block and one that the probe on top of this child has found to be live.
+        // SAFETY: as above; a new block, and one that the probe on top of this child has found to be live.
         unsafe {
             let new = self.source.raw_alloc(new_len, alignment, ret_addr)?;
             new.copy_from_nonoverlapping(memory.cast(), memory.len().min(new_len));

@@ -1,8 +1,8 @@
-//! Random programs for the allocators of `zigalloc`, and a model that knows what must come of them.
+//! Random programs for the allocators of `zigalloc`, and a model that checks their results.
 //!
-//! A [`Program`] is a source of memory, a child that refuses and moves at random, up to four allocators on top of
-//! each other, and steps: blocks are allocated, changed and freed on any level, arenas are reset, rewound and
-//! promoted, pools are used by their own interface, and mistakes are made with debug allocators. [`run`] runs it:
+//! A [`Program`] has a source of memory, a child that refuses and moves at random, up to four allocators on top of
+//! each other, and steps: blocks are allocated, resized and freed on any level, arenas are reset, rewound and
+//! promoted, pools are used through their own interface, and debug allocators are misused. [`run`] runs it:
 //!
 //! ```text
 //!   the program ── blocks, and what must be in them            shadow
@@ -18,11 +18,11 @@
 //!    the source ─ guards, poison, quarantine; or a real one    own_heap
 //! ```
 //!
-//! What is wrong is the result, an `Err` with a text, so that a program can be shrunk. A program can also end the
-//! process, by a panic in a function of a table or by a segmentation fault: run it in a process of its own.
+//! A failure is an `Err` with a description, so that a program can be shrunk. A program can also end the process, by
+//! a panic in a function of a vtable or by a segmentation fault: run it in a separate process.
 //!
-//! The same programs are made by `proptest` ([`strategy`]) for `tests/programs.rs`, and from bytes
-//! ([`Program::from_bytes`]) for the fuzz targets in `fuzz/`.
+//! `proptest` generates programs ([`strategy`]) for `tests/programs.rs`; the fuzz targets in `fuzz/` decode them from
+//! bytes ([`Program::from_bytes`]).
 
 mod chaos;
 mod log;
@@ -43,10 +43,10 @@ mod world;
 pub use log::Reached;
 pub use program::Program;
 
-/// Runs a program. The result is what it came to.
+/// Runs a program, and returns the states that it reached.
 ///
 /// # Errors
-/// What is wrong, in words.
+/// A description of what is wrong.
 pub fn run(program: &Program) -> Result<Reached, String> {
     let mut world = world::World::new(program);
     world.rebuild(0, program);

@@ -1,10 +1,10 @@
-//! What has gone wrong in a run, and who is calling.
+//! The failures of a run, and the current caller.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Whose block it is that a level hands out.
+/// The owner of the blocks that a level hands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// The allocator on top of the level.
@@ -17,17 +17,17 @@ pub(crate) enum Owner {
 
 /// Shared by everything in one run.
 ///
-/// The functions of a table must not unwind. So what is found in one is written down here, and the program ends
-/// when the call is over: it can be shrunk then.
+/// The functions of a vtable must not unwind. So a failure in one is recorded here, and the program ends when the
+/// call returns: then it can be shrunk.
 pub(crate) struct Log {
     failure: RefCell<Option<String>>,
     owner: Cell<Owner>,
-    /// The next free of a block of the program is by a typed function, which fills the memory.
+    /// The program's next free of a block is by a typed function, which fills the memory.
     pub(crate) filled: Cell<bool>,
     reached: RefCell<Reached>,
 }
 
-/// How often a run came to something that programs are there to come to.
+/// How often a run reached each state that programs should reach.
 pub type Reached = BTreeMap<&'static str, u64>;
 
 impl Log {
@@ -40,7 +40,7 @@ impl Log {
         }
     }
 
-    /// Writes a failure down, unless there is an earlier one, of which this may be a consequence.
+    /// Records a failure, unless there is an earlier one that may have caused it.
     pub(crate) fn fail(&self, text: impl fmt::Display) {
         self.failure.borrow_mut().get_or_insert_with(|| text.to_string());
     }
@@ -57,7 +57,7 @@ impl Log {
         self.failure.borrow().clone().map_or_else(|| Ok(self.reached.borrow().clone()), Err)
     }
 
-    /// Blocks that are asked for in `call` are the owner's; those asked for in calls that these make are not.
+    /// Blocks requested in `call` belong to `owner`; blocks requested by calls that these make do not.
     pub(crate) fn on_behalf<R>(&self, owner: Owner, call: impl FnOnce() -> R) -> R {
         let before = self.owner.replace(owner);
         let result = call();

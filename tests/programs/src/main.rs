@@ -1,7 +1,7 @@
-//! `programs [--seed N] [--count N] [--seconds N] [--steps N]`: runs random programs, one after the other, until one
-//! fails, and says which. `cargo xtask mutations` runs this for each mutation.
+//! `programs [--seed N] [--count N] [--seconds N] [--steps N]`: runs random programs, one after another, until one
+//! fails, and reports it. `cargo xtask mutations` runs this for each mutation.
 //!
-//! A program may end the process; so this process runs them in another one, of which it knows how far it came.
+//! A program may end the process, so they run in a second process, which reports its progress.
 
 use std::io::{Read, Write};
 use std::process::{Command, ExitCode, Stdio};
@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use zigalloc_programs::{Program, run, strategy};
 use zigalloc_support::Random;
 
-/// After so many seconds, a program hangs.
+/// A program hangs after this many seconds.
 const HANGS: Duration = Duration::from_secs(10);
 /// Set in the process that runs the programs.
 const INSIDE: &str = "ZIGALLOC_PROGRAMS_INSIDE";
@@ -23,7 +23,7 @@ struct Options {
     count: u64,
     seconds: u64,
     steps: usize,
-    /// Runs this program alone, and prints it.
+    /// Runs only this program, and prints it.
     only: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ fn options() -> Result<Options, String> {
     Ok(options)
 }
 
-/// The program of a number: always the same for the same seed and length.
+/// Returns the program with this number: always the same for the same seed and length.
 fn program(seed: u64, number: u64, steps: usize) -> Program {
     let mut random = Random::new(seed.wrapping_mul(0x1000_0000_01b3) ^ number);
     let mut bytes = [0; 32];
@@ -72,7 +72,7 @@ fn inside() -> bool {
 /// The program that is running.
 static RUNNING: AtomicU64 = AtomicU64::new(0);
 
-/// Runs the programs, and writes a byte to the standard output stream before each.
+/// Runs the programs, and writes a byte to standard output before each.
 fn work(options: &Options) -> Result<(), String> {
     std::thread::spawn(|| {
         let mut last = (u64::MAX, Instant::now());
@@ -105,7 +105,7 @@ fn work(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs this program again, and says after how many programs it ended, and how.
+/// Runs this binary again, and reports after how many programs it ended, and how.
 fn watch(options: &Options) -> Result<(), String> {
     let start = Instant::now();
     let this = std::env::current_exe().map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Mistakes with a debug allocator: each is reported as what it is, and nothing else is.
+//! Misuse of a debug allocator: each error is reported correctly, and nothing else is.
 
 use std::ptr::NonNull;
 
@@ -16,7 +16,7 @@ use crate::world::{World, real};
 /// The byte that fills the rest of a small block's slot.
 const SLACK: u8 = 0xFD;
 
-/// What is never a block.
+/// Memory that is never a block.
 static FOREIGN: [u64; 64] = [0; 64];
 
 impl World {
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    /// Makes a mistake with the debug allocator of a level.
+    /// Misuses the debug allocator of a level.
     pub(crate) fn misuse(&mut self, level: usize, block: u8, kind: Misuse, via: Via, n: u8) {
         let Some(debug) = self.debug(level) else { return };
         let config = *debug.config();
@@ -57,7 +57,7 @@ impl World {
             }
             Misuse::Inside if block.len > 1 => {
                 let skip = 1 + n % (block.len - 1);
-                // SAFETY: inside of the block.
+                // SAFETY: inside the block.
                 let memory = unsafe { block.memory.add(skip) };
                 let memory = NonNull::slice_from_raw_parts(memory, block.len - skip);
                 pass(allocator, via, memory, block.alignment);
@@ -70,7 +70,7 @@ impl World {
                     return;
                 }
                 self.forget(index);
-                // Without a change, the block is freed, and not with this length.
+                // This frees the block, with its recorded length.
                 pass(
                     allocator,
                     Via::Free,
@@ -92,12 +92,12 @@ impl World {
             }
             Misuse::Overrun if config.safety => {
                 let slot = block.len.max(block.alignment.to_byte_units()).next_power_of_two();
-                // Blocks up to a quarter of a page are small if two fit, with what is known of them.
+                // Blocks up to a quarter of a page are small if two fit, with their metadata.
                 if slot > config.page_size / 8 || slot == block.len {
                     return;
                 }
                 let offset = block.len + n % (slot - block.len);
-                // SAFETY: in the block's slot, which nothing else uses. (It is a mistake all the same.)
+                // SAFETY: in the block's slot, which nothing else uses. (It is an error all the same.)
                 unsafe { block.memory.add(offset).write(!SLACK) };
                 self.check_block(&block, block.len);
                 self.forget(index);
@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    /// A block that was freed at some time. If its address is in use again, that is no mistake.
+    /// Frees or resizes a block that was freed earlier. If its address is in use again, this is not an error.
     fn stale(&mut self, level: usize, block: u8, via: Via) {
         let Some(config) = self.debug(level).map(|debug| *debug.config()) else { return };
         let freed = &self.levels[level].freed;
@@ -121,12 +121,12 @@ impl World {
         }
         pass(real(&self.levels[level]), via, block.slice(), block.alignment);
         let both = [ReportKind::DoubleFree, ReportKind::InvalidFree];
-        // Where nothing is forgotten it is known what it is.
+        // Where nothing is forgotten, the kind of error is known.
         let kinds = if is_known && config.never_unmap && config.retain_metadata { &both[..1] } else { &both };
         self.expect(Misuse::Stale, address, kinds, |_| true);
     }
 
-    /// The block is no longer one of the program's.
+    /// Removes the block from the program's.
     fn forget(&mut self, index: usize) {
         let block = self.blocks.swap_remove(index);
         self.check_block(&block, block.len);
@@ -155,10 +155,10 @@ impl World {
     }
 }
 
-/// A call with what is no live block. It must change nothing.
+/// Makes a call with an invalid block. It must change nothing.
 fn pass(allocator: Allocator<'_>, via: Via, memory: NonNull<[u8]>, alignment: Alignment) {
     let new_len = memory.len() + 1;
-    // SAFETY: it is a mistake, but the debug allocator finds it.
+    // SAFETY: an error, but the debug allocator detects it.
     unsafe {
         match via {
             Via::Free => allocator.raw_free(memory, alignment, 0),

@@ -16,7 +16,7 @@ use zigalloc::{Alignment, AsAllocator, LockedAllocator, SyncAllocator, ThreadSaf
 use crate::program::{DebugOptions, Layer};
 use crate::table::Handle;
 
-/// Something with an address of its own. Unlike a `Box`, it does not claim to be the only way to it.
+/// A value with a fixed address. Unlike a `Box`, it does not require that all access is through it.
 pub(crate) struct Own<T>(NonNull<T>);
 
 impl<T> Own<T> {
@@ -29,21 +29,21 @@ impl<T> Own<T> {
         unsafe { self.0.as_ref() }
     }
 
-    /// Exclusively: the model uses no other reference, nor a handle, at the same time.
+    /// Borrows it exclusively: the model uses no other reference and no handle at the same time.
     pub(crate) fn get_mut(&mut self) -> &'static mut T {
         // SAFETY: as above.
         unsafe { self.0.as_mut() }
     }
 
     pub(crate) fn end(self) -> T {
-        // SAFETY: from a box, and used no more.
+        // SAFETY: from a box, and not used afterwards.
         *unsafe { Box::from_raw(self.0.as_ptr()) }
     }
 }
 
 type Scope = zigalloc::heap::arena::Scope<'static, Handle>;
 
-/// What a rewind goes back to: a checkpoint, or the end of a scope.
+/// What a rewind restores: a checkpoint, or the end of a scope.
 pub(crate) enum Mark {
     Checkpoint(Checkpoint),
     Scope(Own<Scope>),
@@ -80,7 +80,8 @@ impl std::fmt::Write for Lines {
     }
 }
 
-/// The length and alignment of the block that a layer has as its buffer, and how much of it is left out.
+/// Returns the length and alignment of the block that a layer uses as its buffer, and how many bytes of it are left
+/// out.
 pub(crate) fn buffer_of(layer: Layer) -> Option<(usize, Alignment, usize)> {
     match layer {
         Layer::FixedBuffer { len, skip, .. } | Layer::BufferFirst { len, skip } => {
@@ -112,11 +113,11 @@ fn debug_config(options: DebugOptions) -> DebugConfig {
 }
 
 impl Node {
-    /// An allocator over a child, and for some over a block of it.
+    /// Makes an allocator over a child, and for some kinds over a block of it.
     pub(crate) fn new(layer: Layer, child: Handle, buffer: Option<NonNull<[u8]>>) -> Node {
         let buffer = || -> &'static mut [MaybeUninit<u8>] {
             let Some(memory) = buffer else { return &mut [] };
-            // SAFETY: a block of the level below, which lives as long as the node, and is used by it alone.
+            // SAFETY: a block of the level below, which lives as long as the node and is used only by it.
             unsafe { std::slice::from_raw_parts_mut(memory.cast().as_ptr(), memory.len()) }
         };
         match layer {
@@ -161,7 +162,7 @@ impl Node {
         }
     }
 
-    /// A new handle; `marks` are those of an arena, whose scopes have handles of their own.
+    /// Returns a new handle; `marks` are those of an arena, whose scopes have their own handles.
     pub(crate) fn handle(&mut self, marks: &[Mark]) -> Handle {
         let plain = match self {
             Node::Arena(arena) => match marks.last() {
@@ -189,22 +190,22 @@ impl Node {
         unsafe { SyncAllocator::new_unchecked(plain) }
     }
 
-    /// The memory that is part of the allocator itself.
+    /// Returns the memory inside the allocator itself.
     pub(crate) fn own_memory(&self) -> Option<(usize, usize)> {
         let Node::StackFallback(fallback) = self else { return None };
         let address = std::ptr::from_ref(fallback.get()).addr();
         Some((address, size_of::<StackFallbackAllocator<STACK, Handle>>()))
     }
 
-    /// How many calls of the child one call needs at most.
+    /// Returns how many calls of the child one call needs at most.
     pub(crate) fn most_calls(&self) -> usize {
         match self {
             Node::FixedBuffer(..) | Node::Sbrk(_) => 0,
-            // To make the newest node longer, else a new node, else a smaller one.
+            // Enlarge the newest node; otherwise a new node; otherwise a smaller one.
             Node::Arena(_) => 3,
-            // The same, and to make a free node longer in between.
+            // The same, and enlarge a free node in between.
             Node::SharedArena(_) => 4,
-            // To remap, and else a new block and the end of the old one.
+            // Remap; otherwise allocate a new block and free the old one.
             Node::Adapter(_) => 3,
             // Tables grow, and quarantines are emptied.
             Node::Debug(_) => 64,
@@ -212,12 +213,12 @@ impl Node {
         }
     }
 
-    /// Whether blocks end with the allocator, or with its reset, if they are not freed.
+    /// Returns whether unfreed blocks end with the allocator or its reset.
     pub(crate) fn ends_blocks(&self) -> bool {
         matches!(self, Node::Arena(_) | Node::SharedArena(_) | Node::FixedBuffer(..) | Node::Sbrk(_))
     }
 
-    /// Whether the block is in a buffer, and not passed on from below.
+    /// Returns whether the block is in a buffer, not forwarded from below.
     pub(crate) fn is_in_buffer(&self, memory: NonNull<u8>) -> bool {
         match self {
             Node::BufferFirst(first) => first.get().fixed_buffer_allocator().owns_ptr(memory.as_ptr()),

@@ -1,9 +1,9 @@
-//! A heap that makes mistakes visible without a sanitizer.
+//! A heap that makes errors visible without a sanitizer.
 //!
-//! A block has guard bytes on both sides, begins at an address that is aligned as asked and no better, and is
-//! filled with rubbish. When it is freed it is poisoned and kept, and looked at in the end: who has written to it?
-//! The guarded flavour ends each block at a page without access, and takes the access to a freed block away.
-//! Under Miri and AddressSanitizer, which see all this by themselves, blocks are those of the system.
+//! A block has guard bytes on both sides, starts at an address with exactly the requested alignment, and is filled
+//! with arbitrary bytes. When it is freed it is poisoned and kept, and finally checked for writes. The guarded
+//! flavour places the end of each block at an inaccessible page, and makes freed blocks inaccessible. Under Miri and
+//! AddressSanitizer, which detect all this themselves, blocks are the system's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
@@ -17,15 +17,15 @@ use zigalloc_support::Random;
 use crate::log::Log;
 use crate::table::Functions;
 
-/// Whether blocks are the system's as they are.
+/// Whether blocks are plain blocks of the system.
 const PLAIN: bool = cfg!(any(miri, fuzzing));
-/// How many bytes of guard there are on each side, and the byte.
+/// The number of guard bytes on each side, and their value.
 const ZONE: usize = 64;
 const GUARD: u8 = 0xB7;
 const POISON: u8 = 0xDD;
-/// What new memory may be full of.
+/// The bytes that may fill new memory.
 const RUBBISH: [u8; 4] = [0xC3, 0x00, 0xFF, 0x01];
-/// How much of a long block is poisoned at each end.
+/// How many bytes of a long block are poisoned at each end.
 const POISONED: usize = 32 << 10;
 /// How many freed bytes are kept.
 const KEPT: usize = 64 << 20;
@@ -45,7 +45,7 @@ struct Block {
     region: Region,
     memory: NonNull<u8>,
     len: usize,
-    /// How long it can become.
+    /// The maximum length that it can have.
     capacity: usize,
 }
 
@@ -70,7 +70,7 @@ impl OwnHeap {
         }
     }
 
-    /// Looks at everything that was freed, and gives all memory back. Live blocks are leaks.
+    /// Checks everything that was freed, and frees all memory. Live blocks are leaks.
     pub(crate) fn end(&self) {
         let live = std::mem::take(&mut *self.live.borrow_mut());
         if let Some((address, block)) = live.first_key_value() {
@@ -80,7 +80,7 @@ impl OwnHeap {
         self.forget(0);
     }
 
-    /// Gives the oldest freed blocks back until there are at most `limit` bytes.
+    /// Frees the oldest kept blocks until at most `limit` bytes are kept.
     fn forget(&self, limit: usize) {
         let mut freed = self.freed.borrow_mut();
         let mut count = 0;
@@ -94,10 +94,10 @@ impl OwnHeap {
                 self.check_guards(block);
             }
             match block.region {
-                // SAFETY: memory of the system with this layout, which nothing uses.
+                // SAFETY: memory of the system with this layout, not used afterwards.
                 Region::Heap(start, layout) => unsafe { System.dealloc(start.as_ptr(), layout) },
                 #[cfg(unix)]
-                // SAFETY: a mapping of this heap, which nothing uses.
+                // SAFETY: a mapping of this heap, not used afterwards.
                 Region::Pages(start, len) => unsafe {
                     libc::munmap(start.as_ptr().cast(), len);
                 },
@@ -107,9 +107,9 @@ impl OwnHeap {
     }
 
     fn check_filled(&self, block: &Block, offset: usize, len: usize, byte: u8, what: &str) {
-        // SAFETY: the region has these bytes, all of which were written to.
+        // SAFETY: the region has these bytes, all of which were written.
         let bytes = unsafe { std::slice::from_raw_parts(block.memory.add(offset).as_ptr(), len) };
-        // Nearly always nothing is wrong, and to compare slices is fast.
+        // Usually nothing is wrong, and comparing slices is fast.
         let expected = [byte; 1024];
         if bytes.chunks(expected.len()).all(|chunk| *chunk == expected[..chunk.len()]) {
             return;
@@ -136,7 +136,7 @@ impl OwnHeap {
 
     fn set_guard(block: &Block) {
         let len = (block.capacity - block.len + ZONE).min(4 * ZONE);
-        // SAFETY: the region has these bytes, and nobody has asked for them.
+        // SAFETY: the region has these bytes, which no block uses.
         unsafe { block.memory.add(block.len).write_bytes(GUARD, len) };
     }
 
@@ -160,10 +160,10 @@ impl OwnHeap {
         let start = NonNull::new(unsafe { System.alloc(layout) })?;
         let first = (start.addr().get() + ZONE).next_multiple_of(align);
         let address = if first % (2 * align) == 0 { first + align } else { first };
-        // SAFETY: there is room for an address that is aligned no better than asked.
+        // SAFETY: there is room for an address with exactly the requested alignment.
         let memory = unsafe { start.add(address - start.addr().get()) };
         let block = Block { region: Region::Heap(start, layout), memory, len, capacity };
-        // SAFETY: there are at least so many bytes before the block.
+        // SAFETY: there are at least that many bytes before the block.
         unsafe { memory.sub(ZONE).write_bytes(GUARD, ZONE) };
         OwnHeap::set_guard(&block);
         // SAFETY: the block has these bytes.
@@ -172,25 +172,25 @@ impl OwnHeap {
     }
 }
 
-/// Pages with the block at their end, and one without access after it.
+/// Maps pages with the block at their end, and an inaccessible page after it.
 #[cfg(unix)]
 fn map_guarded(len: usize, align: usize) -> Option<Block> {
     const PAGE: usize = 64 << 10;
     let size = (len + align).next_multiple_of(PAGE) + PAGE;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: a new mapping, wherever the system wants it.
+    // SAFETY: a new mapping, at an address that the system chooses.
     let start = unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, -1, 0) };
     if start == libc::MAP_FAILED {
         return None;
     }
     let start = NonNull::new(start.cast::<u8>())?;
-    // The mapping begins at a multiple of the system's page size, and so does its end, less 64 KiB.
+    // The mapping starts at a multiple of the system's page size, and so does its end minus 64 KiB.
     // SAFETY: the last 64 KiB of the mapping.
     unsafe { libc::mprotect(start.add(size - PAGE).as_ptr().cast(), PAGE, libc::PROT_NONE) };
     let end = start.addr().get() + size - PAGE;
     let address = (end - len) & !(align - 1);
-    // SAFETY: inside of the mapping, which is longer than the length and the alignment.
+    // SAFETY: inside the mapping, which is longer than the length and the alignment.
     let memory = unsafe { start.add(address - start.addr().get()) };
     // SAFETY: the block has these bytes.
     unsafe { memory.write_bytes(RUBBISH[0], len.min(1 << 20)) };
@@ -236,12 +236,12 @@ impl Functions for OwnHeap {
         let Some(block) = self.live.borrow_mut().remove(&memory.addr().get()) else { return };
         self.check_guards(&block);
         match block.region {
-            // SAFETY: the block's mapping; nothing may use it any more.
+            // SAFETY: the block's mapping, which nothing may use any more.
             #[cfg(unix)]
             Region::Pages(start, len) => unsafe {
                 libc::mprotect(start.as_ptr().cast(), len, libc::PROT_NONE);
             },
-            // SAFETY: memory of the system with this layout, which nothing uses.
+            // SAFETY: memory of the system with this layout, not used afterwards.
             Region::Heap(start, layout) if PLAIN => unsafe {
                 return System.dealloc(start.as_ptr(), layout);
             },

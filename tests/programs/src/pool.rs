@@ -1,4 +1,4 @@
-//! Pools, by their own interface, and what is known of their items.
+//! Pools, through their own interface, and the expected state of their items.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,7 +15,7 @@ thread_local! {
     static ARMED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// `N` bytes whose destructor panics when it is told to.
+/// `N` bytes whose destructor panics on request.
 pub(crate) struct Item<const N: usize>([u8; N]);
 
 impl<const N: usize> Drop for Item<N> {
@@ -30,11 +30,11 @@ impl<const N: usize> Drop for Item<N> {
 trait Items {
     fn create(&self) -> Option<NonNull<u8>>;
     /// # Safety
-    /// As [`MemoryPoolExtra::destroy`].
+    /// As for [`MemoryPoolExtra::destroy`].
     unsafe fn destroy(&self, item: NonNull<u8>);
     fn preheat(&self, count: usize) -> bool;
     fn reset(&mut self, mode: ResetMode) -> bool;
-    /// The place of a value in a box; and whether its destructor, which panics, was heard.
+    /// The address of a value in a box, and whether its destructor, which panics, ran.
     fn panicking_box(&self) -> Option<(NonNull<u8>, bool)>;
     fn len(&self) -> usize;
     fn alignment(&self) -> zigalloc::Alignment;
@@ -49,7 +49,7 @@ impl<const N: usize, const ALIGN: usize, const GROWABLE: bool> Items
     }
 
     unsafe fn destroy(&self, item: NonNull<u8>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: as required of our caller.
         unsafe { MemoryPoolExtra::destroy(self, item.cast()) };
     }
 
@@ -88,11 +88,11 @@ pub(crate) struct Pool {
     items: Box<dyn Items>,
     pub(crate) level: usize,
     pub(crate) number: usize,
-    /// The live items and the byte that each is full of.
+    /// The live items and the byte that fills each.
     live: Vec<(NonNull<u8>, u8)>,
-    /// Those that were given back, the last one last.
+    /// The freed items, in the order in which they were freed.
     given_back: Vec<NonNull<u8>>,
-    /// How many items can be had without asking the child, at least.
+    /// The minimum number of items that need no call of the child.
     ready: usize,
 }
 
@@ -116,7 +116,7 @@ impl Pool {
         Owner::Pool(self.number)
     }
 
-    /// A new item has to be one that was given back last, or else new memory.
+    /// Creates an item, which must be the last one freed, or else new memory.
     pub(crate) fn create(&mut self, log: &Log, probe: &Probe, byte: u8) {
         let item = log.on_behalf(self.owner(), || self.items.create());
         let expected = self.given_back.pop();
@@ -147,7 +147,7 @@ impl Pool {
     }
 
     fn check_item(&self, log: &Log, (item, byte): (NonNull<u8>, u8)) {
-        // SAFETY: a live item, which `create` has written to.
+        // SAFETY: a live item, which `create` has written.
         let bytes = unsafe { std::slice::from_raw_parts(item.as_ptr(), self.items.len()) };
         if bytes.iter().any(|&found| found != byte) {
             self.fail(log, "a live item was written to");
@@ -168,11 +168,11 @@ impl Pool {
 
     pub(crate) fn preheat(&mut self, log: &Log, count: usize) {
         if log.on_behalf(self.owner(), || self.items.preheat(count)) {
-            // The new ones come first, in an order that nobody knows here.
+            // The new ones come first, in an order that is unknown here.
             self.ready += count;
             self.given_back.clear();
         } else {
-            // It keeps what there was of it.
+            // It keeps the items that it could make.
             self.ready = 0;
             self.given_back.clear();
             self.end_items(log);
@@ -196,7 +196,7 @@ impl Pool {
         let _ = log.on_behalf(self.owner(), || self.items.reset(mode));
     }
 
-    /// A box whose value's destructor panics gives its item back all the same.
+    /// Drops a box whose value's destructor panics: its item is still freed.
     pub(crate) fn panicking_box(&mut self, log: &Log) {
         let Some((place, heard)) = log.on_behalf(self.owner(), || self.items.panicking_box()) else { return };
         log.reach("a box whose value panics");
@@ -211,7 +211,7 @@ impl Pool {
         self.ready = self.ready.max(1);
     }
 
-    /// Ends the pool; everything that it had of its child goes back.
+    /// Ends the pool; it returns all memory to its child.
     pub(crate) fn end(mut self, log: &Log, probe: &Probe) {
         self.end_items(log);
         let owner = self.owner();

@@ -1,8 +1,8 @@
-//! What stands on top of every level: a ledger that knows the level below and the one above.
+//! The probe on top of every level: a ledger that knows the level below and the one above.
 //!
 //! It checks each call against the [contract](zigalloc::VTable#the-contract-of-an-allocator), and what neither side
-//! can see alone: that a block lies inside of live memory of the level below, and that no memory is given back
-//! of which a block of the level above is a part.
+//! can check alone: that a block lies inside live memory of the level below, and that no memory is freed that
+//! contains a block of the level above.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -25,16 +25,16 @@ pub(crate) struct Entry {
 pub(crate) struct Probe {
     log: Rc<Log>,
     pub(crate) name: String,
-    /// The allocator that is looked at. It is taken again before each step: copies of a handle, and handles taken
-    /// at different times, are the same allocator (clause copies).
+    /// The allocator under test. Its handle is taken again before each step: copies of a handle, and handles taken at
+    /// different times, are the same allocator (clause copies).
     pub(crate) real: Cell<Handle>,
-    /// The probe of the level below, which all memory comes from.
+    /// The probe of the level below, the source of all memory.
     below: Option<NonNull<Probe>>,
     pub(crate) above: Cell<Option<NonNull<Probe>>>,
-    /// Memory that is the allocator's own: address and length.
+    /// Memory inside the allocator itself: address and length.
     pub(crate) own: Cell<Option<(usize, usize)>>,
-    /// How many calls of the level below one call may make. An allocator that looks for room at a place and
-    /// then does not find it there makes more.
+    /// The maximum number of calls of the level below in one call. An allocator that looks for room at an address and
+    /// does not use it makes more.
     pub(crate) most_calls: Cell<usize>,
     calls: Cell<usize>,
     live: RefCell<BTreeMap<usize, Entry>>,
@@ -58,11 +58,11 @@ impl Probe {
     }
 
     fn below(&self) -> Option<&Probe> {
-        // SAFETY: levels end from the highest to the lowest, so the one below is there; it is only ever shared.
+        // SAFETY: levels end from highest to lowest, so the one below exists; it is only borrowed shared.
         self.below.map(|probe| unsafe { probe.as_ref() })
     }
 
-    /// Whether the allocator is in the middle of a call.
+    /// Returns whether a call of the allocator is in progress.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.get()
     }
@@ -79,19 +79,19 @@ impl Probe {
         self.live.borrow().values().map(|entry| entry.len).sum()
     }
 
-    /// The block has ended by something else than `free`.
+    /// Removes a block that ended otherwise than by `free`.
     pub(crate) fn forget(&self, address: usize) -> Option<Entry> {
         self.live.borrow_mut().remove(&address)
     }
 
-    /// A block's length is set by something else than a call: a rewind.
+    /// Sets the length of a block that changed otherwise than by a call: by a rewind.
     pub(crate) fn set_len(&self, address: usize, len: usize) {
         if let Some(entry) = self.live.borrow_mut().get_mut(&address) {
             entry.len = len;
         }
     }
 
-    /// Whether all these bytes are part of one live block, or of the allocator's own memory.
+    /// Returns whether all these bytes are part of one live block, or of the allocator's own memory.
     pub(crate) fn contains(&self, address: usize, len: usize) -> bool {
         let is_in = |start: usize, size: usize| {
             address >= start && address - start <= size && len <= size - (address - start)
@@ -101,7 +101,7 @@ impl Probe {
         block.is_some_and(|(&start, entry)| is_in(start, entry.len))
     }
 
-    /// The live block that has one of these bytes.
+    /// Returns the live block that contains one of these bytes.
     fn overlap(&self, address: usize, len: usize) -> Option<(usize, usize)> {
         let live = self.live.borrow();
         let (&start, entry) = live.range(..address.saturating_add(len)).next_back()?;
@@ -112,7 +112,7 @@ impl Probe {
         self.log.fail(format_args!("{}: {call}: {what}", self.name));
     }
 
-    /// A block that the allocator has handed out.
+    /// Records a block that the allocator has handed out.
     fn insert(&self, call: &str, entry: Entry) {
         let Entry { memory, len, alignment, .. } = entry;
         let address = memory.addr().get();
@@ -136,7 +136,8 @@ impl Probe {
         self.live.borrow_mut().insert(address, entry);
     }
 
-    /// The live block that a caller names, which is not live during the call; `None` if there is no such block.
+    /// Takes the live block that a caller passes, which is not live during the call; `None` if there is no such
+    /// block.
     fn take(&self, call: &str, memory: NonNull<[u8]>, alignment: Alignment) -> Option<Entry> {
         let address = memory.addr().get();
         let entry = self.live.borrow().get(&address).copied();
@@ -156,9 +157,9 @@ impl Probe {
         self.live.borrow_mut().remove(&address)
     }
 
-    /// Memory goes back to the allocator. None of it may be in use above.
+    /// Checks memory that is freed: none of it may be in use above.
     fn ends(&self, call: &str, address: usize, len: usize) {
-        // SAFETY: as in `below`: whoever ends the level above makes this `None` first.
+        // SAFETY: as in `below`: this is set to `None` before the level above ends.
         let Some(above) = self.above.get().map(|probe| unsafe { probe.as_ref() }) else { return };
         if let Some((start, size)) = above.overlap(address, len) {
             let what = format_args!(
@@ -169,7 +170,7 @@ impl Probe {
         }
     }
 
-    /// Calls the allocator: not while it is being called, and on behalf of itself.
+    /// Calls the allocator, on its own behalf, unless a call is in progress.
     fn call<R>(&self, name: &str, refused: R, call: impl FnOnce(Handle) -> R) -> R {
         self.calls.set(self.calls.get() + 1);
         if self.busy.replace(true) {
@@ -257,7 +258,7 @@ impl Functions for Probe {
     fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
         let Some(entry) = self.take("free", memory, alignment) else { return };
         if entry.owner == Owner::User && self.log.filled.replace(false) {
-            // SAFETY: a live block, all of which the typed function has written to.
+            // SAFETY: a live block, all of which the typed function has written.
             let ends =
                 unsafe { [memory.cast::<u8>().read(), memory.cast::<u8>().add(memory.len() - 1).read()] };
             if ends != [UNDEFINED; 2] {
@@ -266,7 +267,7 @@ impl Functions for Probe {
         }
         self.ends("free", memory.addr().get(), memory.len());
         if self.log.has_failed() {
-            // What follows could only be undefined.
+            // Continuing would be undefined behaviour.
             return;
         }
         // SAFETY: a live block with matching length and alignment.

@@ -1,7 +1,7 @@
-//! What a random program is: a child, up to four allocators on top of each other, and steps.
+//! A random program: a child, up to four allocators on top of each other, and steps.
 //!
-//! A program is data. Numbers in it are taken modulo what there is when the step is run, so that every program
-//! can be run, and so can every program with some of its steps left out: that is what shrinking needs.
+//! A program is data. Its numbers are taken modulo what exists when a step runs, so every program can run, and so can
+//! every program with some of its steps removed: shrinking needs that.
 
 use arbitrary::{Arbitrary, Unstructured};
 use zigalloc::heap::ResetMode;
@@ -9,23 +9,23 @@ use zigalloc::heap::ResetMode;
 /// A random program.
 #[derive(Arbitrary, Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Where all memory comes from in the end.
+    /// The source of all memory.
     pub source: Source,
-    /// What is on top of the source: a child that refuses, moves, and so on.
+    /// The child over the source, which refuses, moves, and so on.
     pub child: Child,
-    /// The allocators on top of that, the lowest first. Those beyond the fourth are left out.
+    /// The allocators over the child, lowest first. Those beyond the fourth are ignored.
     pub layers: Vec<Layer>,
-    /// What is done with them. Those beyond [`MAX_STEPS`] are left out.
+    /// The steps. Those beyond [`MAX_STEPS`] are ignored.
     pub steps: Vec<Step>,
 }
 
-/// The most allocators on top of the child.
+/// The maximum number of allocators over the child.
 pub const MAX_LAYERS: usize = 4;
-/// The most steps of a program.
+/// The maximum number of steps of a program.
 pub const MAX_STEPS: usize = 200;
 
 impl Program {
-    /// The program that a fuzz target makes of these bytes, if they are enough for one.
+    /// Decodes a program from a fuzz target's bytes, if there are enough.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Program> {
         Program::arbitrary_take_rest(Unstructured::new(bytes)).ok()
@@ -35,10 +35,10 @@ impl Program {
 /// The lowest allocator.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A heap of the model's own: blocks have guard bytes around them, begin at an address that is no better
-    /// aligned than asked, and are poisoned and kept when they are freed.
+    /// The model's own heap: blocks have guard bytes around them, start at an address with exactly the requested
+    /// alignment, and are poisoned and kept when freed.
     Own,
-    /// The same with a page without access after each block; freed blocks lose theirs.
+    /// The same with an inaccessible page after each block; freed blocks become inaccessible.
     Guarded,
     Page,
     C,
@@ -47,19 +47,19 @@ pub enum Source {
     Rust,
 }
 
-/// A child that keeps the contract and is as difficult as the contract allows. Chances are of 256.
+/// A child that keeps the contract and is as difficult as the contract allows. Chances are out of 256.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Child {
     pub seed: u64,
-    /// To refuse an `alloc`.
+    /// Chance of refusing an `alloc`.
     pub refuse: u8,
-    /// To refuse a `resize` without asking the source.
+    /// Chance of refusing a `resize` without calling the source.
     pub refuse_resize: u8,
-    /// To refuse a `remap` without asking the source.
+    /// Chance of refusing a `remap` without calling the source.
     pub refuse_remap: u8,
-    /// To move a block in `remap`, where that is not refused.
+    /// Chance of moving a block in a `remap` that is not refused.
     pub moves: u8,
-    /// Whether it asks the arena on top of it for memory while that is calling it.
+    /// Whether it requests memory from the arena on top of it during that arena's calls.
     pub calls_back: bool,
 }
 
@@ -68,7 +68,7 @@ pub struct Child {
 pub enum Layer {
     Arena,
     SharedArena,
-    /// Over a block of what is below; `skip` bytes of it are left out, so that it begins anywhere.
+    /// Over a block of the level below; `skip` bytes of it are left out, so that it starts at any address.
     FixedBuffer {
         len: u16,
         skip: u8,
@@ -86,12 +86,12 @@ pub enum Layer {
     Logging,
     Validation,
     Ledger,
-    /// 0 stands for never.
+    /// 0 means never.
     Failing {
         fail_index: u8,
         resize_fail_index: u8,
     },
-    /// Over a fixed buffer of so many times 64 KiB.
+    /// Over a fixed buffer of this many times 64 KiB.
     Sbrk {
         pages: u8,
         skip: u8,
@@ -116,7 +116,7 @@ pub struct DebugOptions {
     pub page_size: u8,
 }
 
-/// A length in bytes, and how to write it in two: most are small.
+/// A length in bytes, encoded in two bytes: most are small.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Len(pub u16);
 
@@ -137,10 +137,10 @@ impl Len {
     }
 }
 
-/// How a block was asked for, and is then resized and freed.
+/// How a block is allocated, and then resized and freed.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// By the functions of the table.
+    /// By the functions of the vtable.
     Raw,
     /// As a slice of `u8`.
     Bytes,
@@ -161,7 +161,7 @@ pub enum Change {
     Realloc,
 }
 
-/// What a reset does, with fewer bits than [`ResetMode`].
+/// The mode of a reset, with fewer bits than [`ResetMode`].
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     FreeAll,
@@ -179,24 +179,24 @@ impl From<Mode> for ResetMode {
     }
 }
 
-/// A mistake that a debug allocator must report.
+/// A misuse that a debug allocator must report.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
     /// A block is freed twice, with nothing in between.
     FreeTwice,
-    /// A block is freed or resized that was freed before, at some time.
+    /// A block that was freed earlier is freed or resized.
     Stale,
     WrongLength,
     WrongAlignment,
-    /// The address is inside of a block.
+    /// The address is inside a block.
     Inside,
     /// The address was never one of the allocator's.
     Foreign,
-    /// A byte after a small block is written to.
+    /// A byte after a small block is overwritten.
     Overrun,
 }
 
-/// The call in which a mistake is made.
+/// The call that is misused.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     Free,
@@ -204,9 +204,9 @@ pub enum Via {
     Remap,
 }
 
-/// One step. `at` is the level: 0 is the child, 1 the lowest layer; most values stand for the highest one. Where a
-/// step is of a kind of allocator, the levels with another one are not counted.
-/// `block`, `pool` and `item` are numbers, modulo how many there are; the highest stand for the last.
+/// One step. `at` is the level: 0 is the child, 1 the lowest layer; most values mean the highest one. If a step is
+/// for one kind of allocator, only levels of that kind count. `block`, `pool` and `item` are numbers, modulo how many
+/// there are; the highest mean the last.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Alloc {
@@ -220,7 +220,7 @@ pub enum Step {
         how: Change,
         len: Len,
     },
-    /// To the length 0, by the typed functions: the block is freed.
+    /// To length 0, by the typed functions: frees the block.
     Empty {
         block: u8,
         how: Change,
@@ -228,7 +228,7 @@ pub enum Step {
     Free {
         block: u8,
     },
-    /// A length or an alignment that cannot be served, for a new block or for one that is there.
+    /// An impossible length or alignment, for a new block or an existing one.
     Huge {
         at: u8,
         block: u8,
@@ -236,12 +236,12 @@ pub enum Step {
         subtract: u16,
         alignment_log2: u8,
     },
-    /// Everything of the typed interface that must not reach the table.
+    /// Everything in the typed interface that must not reach the vtable.
     Zero {
         at: u8,
         len: Len,
     },
-    /// Ends all blocks of an arena or a buffer.
+    /// Frees all blocks of an arena or a buffer.
     Reset {
         at: u8,
         mode: Mode,
@@ -265,7 +265,7 @@ pub enum Step {
     Flush {
         at: u8,
     },
-    /// Sets the limit to what is in use and so many bytes more.
+    /// Sets the limit to what is in use plus this many bytes.
     Limit {
         at: u8,
         more: Option<u16>,

@@ -1,10 +1,10 @@
-//! What debug allocators report in this thread.
+//! The reports of debug allocators on this thread.
 
 use std::cell::{Cell, RefCell};
 
 use zigalloc::heap::debug::{Report, ReportKind};
 
-/// What is looked at of a report.
+/// The checked part of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) kind: ReportKind,
@@ -14,7 +14,7 @@ pub(crate) struct Told {
     pub(crate) overrun: Option<usize>,
 }
 
-/// What a destructor or a callback panics with; no message is printed.
+/// The payload of a panic in a destructor or a callback; no message is printed.
 pub(crate) struct Bang;
 
 thread_local! {
@@ -31,12 +31,12 @@ pub(crate) fn tell(report: &Report) {
     }
 }
 
-/// What was reported since this was asked last.
+/// Takes the reports since the last call.
 pub(crate) fn take() -> Vec<Told> {
     TOLD.take()
 }
 
-/// The next report of a leak panics, if `panics`.
+/// Sets whether the next report of a leak panics.
 pub(crate) fn panic_at_leak(panics: bool) {
     PANIC.set(panics);
 }

@@ -1,4 +1,4 @@
-//! The blocks of the program, and what must be in them.
+//! The blocks of the program, and their expected contents.
 
 use std::ptr::NonNull;
 
@@ -9,28 +9,28 @@ use crate::program::{Change, Shape};
 /// A live block of the program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Block {
-    /// What its bytes are made of.
+    /// Determines its bytes.
     pub(crate) id: u64,
     /// When its memory was allocated: later ones have a higher number.
     pub(crate) born: u64,
     /// The level that it is from.
     pub(crate) level: usize,
     pub(crate) memory: NonNull<u8>,
-    /// All its bytes: those of a sentinel too.
+    /// All its bytes, including a sentinel's.
     pub(crate) len: usize,
     pub(crate) alignment: Alignment,
     pub(crate) shape: Shape,
 }
 
-/// The sentinel, whose bytes are no filling.
+/// The sentinel, whose bytes are not filled.
 const SENTINEL: u16 = 0xFEFE;
 const WORD: usize = size_of::<u64>();
-/// How many bytes are looked at at each end of a block, and one of how many in between.
+/// How many bytes are checked at each end of a block, and the distance of those in between.
 const ENDS: usize = if cfg!(miri) { 12 } else { 200 };
 const STEP: usize = 509;
 
-/// The indexes that are looked at: of a short block all, of a long one the first, some, and the last. But for the
-/// last ones they are the same whatever the length, which may change.
+/// The indexes that are checked: all of a short block; the first, some, and the last of a long one. Except for the
+/// last ones they do not depend on the length, which may change.
 fn places(len: usize) -> impl Iterator<Item = usize> {
     (0..len.min(ENDS)).chain((0..len).step_by(STEP)).chain(len.saturating_sub(ENDS).max(ENDS.min(len))..len)
 }
@@ -49,18 +49,18 @@ impl Block {
 
     pub(crate) fn fill(&self) {
         for index in places(self.len) {
-            // SAFETY: inside of the block.
+            // SAFETY: inside the block.
             unsafe { self.memory.add(index).write(self.byte(index)) };
         }
     }
 
-    /// Whether the block, filled when it was `old_len` bytes long, has the same content still.
+    /// Checks that the block, filled when it was `old_len` bytes long, still has the same contents.
     pub(crate) fn check(&self, old_len: usize) -> Result<(), String> {
-        // Where it was made shorter, what is last now was not looked at before.
+        // If the block has shrunk, its new last bytes have not been checked before.
         let first = if old_len > self.len { ENDS } else { usize::MAX };
         let filled = |index: &usize| *index < first || index % STEP == 0;
         for index in places(self.len.min(old_len)).filter(filled) {
-            // SAFETY: inside of the block, and written by `fill`.
+            // SAFETY: inside the block, and written by `fill`.
             let found = unsafe { self.memory.add(index).read() };
             if found != self.byte(index) {
                 return Err(format!(
@@ -85,7 +85,7 @@ impl Block {
     /// # Safety
     /// The block is live, and not used afterwards.
     pub(crate) unsafe fn free(&self, allocator: Allocator<'_>) {
-        // SAFETY: the caller's promise; the types have the block's length and alignment.
+        // SAFETY: live and not used afterwards, by our caller; the types have the block's length and alignment.
         unsafe {
             match self.shape {
                 Shape::Raw => allocator.raw_free(self.slice(), self.alignment, 0),
@@ -100,7 +100,7 @@ impl Block {
         }
     }
 
-    /// Changes the length. The new address and length, if that could be.
+    /// Changes the length. Returns the new address and length on success.
     ///
     /// # Safety
     /// The block is live.
@@ -112,7 +112,7 @@ impl Block {
     ) -> Option<(NonNull<u8>, usize)> {
         let same = |resized: bool| resized.then_some(self.memory);
         let n = new_len.div_ceil(WORD);
-        // SAFETY: the caller's promise, as in `free`.
+        // SAFETY: live, by our caller; the rest as in `free`.
         unsafe {
             match (self.shape, how) {
                 (Shape::Raw | Shape::Sentinel, Change::Resize) => {
@@ -150,7 +150,7 @@ impl Block {
     }
 }
 
-/// A new block of a typed function or of the table: its address, its bytes and their alignment.
+/// Allocates by a typed function or the vtable; returns the address, the bytes and their alignment.
 pub(crate) fn alloc(
     allocator: Allocator<'_>,
     shape: Shape,
@@ -177,13 +177,13 @@ pub(crate) fn alloc(
     }
 }
 
-/// Whether a typed function has made a new block undefined, as builds with debug assertions do.
+/// Returns whether a typed function has made a new block undefined, as builds with debug assertions do.
 pub(crate) fn is_undefined(memory: NonNull<u8>, len: usize, shape: Shape) -> bool {
     if cfg!(miri) || !cfg!(debug_assertions) || shape == Shape::Raw {
         return true;
     }
     let (len, end) = if shape == Shape::Sentinel { (len - 2, Some(SENTINEL)) } else { (len, None) };
-    // SAFETY: the typed function has written to all of it.
+    // SAFETY: the typed function has written all of it.
     unsafe {
         places(len).all(|index| memory.add(index).read() == 0xAA)
             && end.is_none_or(|end| memory.add(len).cast::<u16>().read() == end)

@@ -1,4 +1,4 @@
-//! What the steps of a program do, and those with blocks.
+//! The steps of a program, and the steps on blocks.
 
 use std::ptr::NonNull;
 
@@ -14,12 +14,12 @@ use crate::wholes::is_resettable;
 use crate::world::{Level, World};
 
 impl World {
-    /// The level that a number stands for; most stand for the highest.
+    /// Returns the level for a number; most numbers mean the highest.
     fn level(&self, at: u8) -> usize {
         if at < 160 { self.levels.len() - 1 } else { usize::from(at) % self.levels.len() }
     }
 
-    /// The level of that number among those whose allocator is of a kind, if there is one.
+    /// Returns the level for a number among those with a kind of allocator, if there is one.
     fn level_with(&self, at: u8, is_one: impl Fn(&Level) -> bool) -> Option<usize> {
         let levels: Vec<usize> =
             (1..self.levels.len()).filter(|&level| is_one(&self.levels[level])).collect();
@@ -34,7 +34,7 @@ impl World {
         self.level_with(at, |level| matches!(level.node, Some(Node::Arena(_))))
     }
 
-    /// The last of `count` things is the interesting one.
+    /// Picks one of `count` things; the last is the most interesting.
     fn pick(number: u8, count: usize) -> Option<usize> {
         if count == 0 {
             return None;
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// Nothing is reported that is no mistake, and the bytes are counted.
+    /// Checks that no false report was made, and that the counted bytes are right.
     fn check_debug(&self) {
         let told = reports::take();
         if !told.is_empty() {
@@ -197,7 +197,7 @@ impl World {
         self.blocks[index] = new;
     }
 
-    /// A typed block is resized to nothing, which frees it.
+    /// Resizes a typed block to zero, which frees it.
     fn empty(&mut self, block: u8, how: Change) {
         let Some(index) = Self::pick(block, self.blocks.len()) else { return };
         let block = self.blocks[index];
@@ -207,7 +207,7 @@ impl World {
         self.blocks.swap_remove(index);
         let handle = self.handle(block.level);
         let log = self.log.clone();
-        // SAFETY: a live block, which is out of the list now.
+        // SAFETY: a live block, which is no longer in the list.
         let changed = log.on_behalf(Owner::User, || unsafe { block.change(handle.as_allocator(), how, 0) });
         if changed.map(|(_, len)| len) != Some(0) {
             log.fail(format_args!("{how:?} of {:?} to 0: {changed:?}", block.shape));
@@ -215,14 +215,14 @@ impl World {
         self.levels[block.level].freed.push((block, true));
     }
 
-    /// What nothing can serve.
+    /// Makes an impossible request.
     fn huge(&mut self, level: usize, block: u8, how: Option<Change>, subtract: u16, log2: u8) {
         let top = if log2 & 1 == 0 { usize::MAX } else { isize::MAX as usize + (1 << 20) };
         let len = top - usize::from(subtract);
         let log = self.log.clone();
         let handle = self.handle(level);
         let Some(how) = how else {
-            // SAFETY: the length is not zero. `Alignment` is a transparent byte for which every value is allowed.
+            // SAFETY: the length is not zero. `Alignment` is a transparent byte that may have any value.
             let memory = unsafe {
                 let alignment = if log2 & 2 == 0 {
                     Alignment::from_log2(log2 % 64).unwrap()
@@ -245,7 +245,7 @@ impl World {
         // SAFETY: a live block.
         let changed = log.on_behalf(Owner::User, || unsafe {
             if raw.shape == Shape::Words && how == Change::Realloc {
-                // So many that the bytes cannot be counted.
+                // So many that the byte count overflows.
                 let words = NonNull::slice_from_raw_parts(raw.memory.cast::<u64>(), raw.len / 8);
                 return handle.realloc(words, len).ok().map(|memory| (memory.cast::<u8>(), len));
             }
@@ -258,9 +258,9 @@ impl World {
     }
 }
 
-/// What asks an allocator for nothing: none of it reaches the table, where the probe would say so.
+/// Makes requests of zero bytes: none may reach the vtable, where the probe would report it.
 fn zero(log: &Log, allocator: Allocator<'_>, n: usize) {
-    // SAFETY: what has no bytes is no block.
+    // SAFETY: the blocks have no bytes.
     unsafe {
         let (Ok(empty), Ok(units), Ok(unit)) =
             (allocator.alloc::<u32>(0), allocator.alloc::<()>(n), allocator.create::<[u64; 0]>())

@@ -1,4 +1,4 @@
-//! How `proptest` makes programs, and shrinks them.
+//! How `proptest` generates and shrinks programs.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -26,7 +26,7 @@ fn source() -> impl Strategy<Value = Source> {
     ]
 }
 
-/// Never, now and then, or often.
+/// Never, sometimes, or often.
 fn chances() -> impl Strategy<Value = u8> {
     prop_oneof![3 => Just(0), 2 => 0_u8..40, 1 => any::<u8>()]
 }
@@ -146,7 +146,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is done with blocks.
+/// Steps on blocks.
 fn blocks() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (n(), shape(), len(), n()).prop_map(|(at, shape, len, alignment_log2)| Step::Alloc {
@@ -183,7 +183,7 @@ fn pools() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is done with a whole allocator.
+/// Steps on a whole allocator.
 fn wholes() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (n(), mode()).prop_map(|(at, mode)| Step::Reset { at, mode }),

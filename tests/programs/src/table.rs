@@ -1,15 +1,14 @@
-//! Allocators of the model: the only place here that knows the signatures of the table.
+//! Allocators of the model: the only place here that knows the signatures of the vtable.
 
 use std::ptr::NonNull;
 
 use zigalloc::{Alignment, SyncAllocator, VTable, state};
 
-/// Every handle here. All programs run in one thread, and the model sees to it that what a handle points to
-/// lives.
+/// The type of every handle here. All programs run on one thread, and the model ensures that what a handle points to
+/// is alive.
 pub(crate) type Handle = SyncAllocator<'static>;
 
-/// An allocator that is written in Rust's types. The caller is not trusted with anything: the functions check
-/// what they are given.
+/// An allocator with safe signatures. Callers are not trusted: the functions check their arguments.
 pub(crate) trait Functions {
     fn alloc(&self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>>;
     fn resize(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize, ret_addr: usize) -> bool;
@@ -30,16 +29,16 @@ impl<F: Functions> Table<F> {
         VTable { alloc: alloc::<F>, resize: resize::<F>, remap: remap::<F>, free: free::<F> };
 }
 
-/// A handle to an allocator of the model.
+/// Returns a handle to an allocator of the model.
 ///
 /// # Safety
-/// The allocator stays where it is as long as the handle is used, and its functions keep the contract.
+/// The allocator does not move while the handle is used, and its functions keep the contract.
 pub(crate) unsafe fn handle<F: Functions>(state: &F) -> Handle {
-    // SAFETY: the state stays where it is and the functions keep the contract, by our caller; there is one thread.
+    // SAFETY: the state does not move and the functions keep the contract, by our caller; there is one thread.
     unsafe { SyncAllocator::from_raw_parts((&raw const *state).cast_mut().cast(), &Table::<F>::VTABLE) }
 }
 
-/// A block as a caller names it. Null becomes a dangling address, which no ledger knows.
+/// Converts a caller's block. Null becomes a dangling address, which no ledger knows.
 fn block(memory: *mut u8, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::new(memory).unwrap_or(NonNull::dangling()), len)
 }

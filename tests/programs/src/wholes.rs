@@ -1,4 +1,4 @@
-//! What is done with a whole allocator: resets, checkpoints and scopes, `into_state`, a debug allocator's questions.
+//! Steps on a whole allocator: resets, checkpoints and scopes, `into_state`, and queries of a debug allocator.
 
 use zigalloc::Alignment;
 use zigalloc::heap::ResetMode;
@@ -30,7 +30,7 @@ impl World {
                 ResetMode::RetainCapacity => old,
                 ResetMode::RetainWithLimit(limit) => limit.min(old),
             };
-            // The shared arena's nodes have an even length, and there are two lists.
+            // The shared arena's nodes have an even length, and it has two lists.
             log.reach(if reset { "a reset" } else { "a reset that is refused" });
             if reset && (new > kept || kept - new > 2) {
                 fail(format!("a capacity of {new} bytes, and of {old} bytes {kept} should be kept"));
@@ -107,7 +107,7 @@ impl World {
         }
         let scope = scope || matches!(self.levels[level].marks.last(), Some(Mark::Scope(_)));
         if scope {
-            // A scope borrows the arena, and what is on top of it has a handle from before.
+            // A scope borrows the arena, and the level on top has an older handle.
             self.end_above(level);
             self.end_pools(level);
             if self.log.has_failed() {
@@ -152,7 +152,7 @@ impl World {
         });
         match (state.marks.pop(), state.node.as_ref()) {
             (Some(Mark::Scope(scope)), _) => drop(scope.end()),
-            // SAFETY: the last checkpoint, and what is younger has ended.
+            // SAFETY: the last checkpoint, and everything newer has ended.
             (Some(Mark::Checkpoint(checkpoint)), Some(Node::Arena(arena))) => unsafe {
                 arena.get().rewind(checkpoint);
             },
@@ -200,7 +200,7 @@ impl World {
     }
 }
 
-/// A reset ends checkpoints and scopes, so there may be none.
+/// Returns whether a level has no checkpoints and scopes, which a reset would end.
 pub(crate) fn is_resettable(level: &Level) -> bool {
     use Node::{Arena, BufferFirst, FixedBuffer, SharedArena, StackFallback};
     let is_kind = matches!(

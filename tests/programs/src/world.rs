@@ -1,4 +1,4 @@
-//! A program while it runs: the levels, the blocks, and how they end.
+//! A running program: the levels, the blocks, and how they end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -22,9 +22,9 @@ use crate::reports;
 use crate::shadow::Block;
 use crate::table::{self, Handle};
 
-/// A checkpoint, and what the blocks of its level were then.
+/// A checkpoint, and the state of its level's blocks at that time.
 pub(crate) struct Checkpointed {
-    /// Blocks from this one on are younger.
+    /// Blocks from this one on are newer.
     pub(crate) next_id: u64,
     pub(crate) lengths: HashMap<u64, usize>,
 }
@@ -35,10 +35,10 @@ pub(crate) struct Level {
     pub(crate) node: Option<Node>,
     layer: Option<Layer>,
     buffer: Option<(NonNull<[u8]>, Alignment)>,
-    /// As many as there are in `checkpoints`.
+    /// As many as in `checkpoints`.
     pub(crate) marks: Vec<Mark>,
     pub(crate) checkpoints: Vec<Checkpointed>,
-    /// Blocks that were freed, of a debug allocator; and whether a second free must be known as such.
+    /// Freed blocks of a debug allocator, and whether a double free must be recognised as such.
     pub(crate) freed: Vec<(Block, bool)>,
 }
 
@@ -63,7 +63,7 @@ impl World {
         let guarded = program.source == Source::Guarded;
         let own_heap = Own::new(OwnHeap::new(log.clone(), guarded, seed));
         let source = match program.source {
-            // SAFETY: it ends with the world, and keeps the contract.
+            // SAFETY: it ends with the world and keeps the contract.
             Source::Own | Source::Guarded => unsafe { table::handle(own_heap.get()) },
             Source::Page => PAGE_ALLOCATOR,
             Source::C => C_ALLOCATOR,
@@ -74,7 +74,7 @@ impl World {
         let source = Own::new(Probe::new(log.clone(), format!("{:?}", program.source), source, None));
         let chaos = Own::new(Chaos {
             plan: program.child,
-            // SAFETY: a probe keeps the contract, and ends with the world.
+            // SAFETY: a probe keeps the contract and ends with the world.
             source: unsafe { table::handle(source.get()) },
             log: log.clone(),
             random: RefCell::new(Random::new(seed)),
@@ -109,13 +109,13 @@ impl World {
         }
     }
 
-    /// The handle that the program and the level above have: the probe's.
+    /// Returns the handle for the program and the level above: the probe's.
     pub(crate) fn handle(&self, level: usize) -> Handle {
-        // SAFETY: a probe keeps the contract, and ends after the levels above.
+        // SAFETY: a probe keeps the contract and ends after the levels above.
         unsafe { table::handle(self.levels[level].probe.get()) }
     }
 
-    /// Puts an allocator on top.
+    /// Adds an allocator on top.
     pub(crate) fn push(&mut self, layer: Layer) {
         let below = self.levels.len() - 1;
         let child = self.handle(below);
@@ -125,7 +125,7 @@ impl World {
             // SAFETY: the length is not zero.
             if let Some(memory) = unsafe { child.raw_alloc(len, alignment, 0) } {
                 buffer = Some((NonNull::slice_from_raw_parts(memory, len), alignment));
-                // SAFETY: less is left out than there is.
+                // SAFETY: at most the length is left out.
                 usable = Some(NonNull::slice_from_raw_parts(unsafe { memory.add(skip) }, len - skip));
             }
         }
@@ -174,7 +174,7 @@ impl World {
             .filled
             .set(cfg!(debug_assertions) && !cfg!(miri) && block.shape != crate::program::Shape::Raw);
         let handle = self.handle(block.level);
-        // SAFETY: a live block, which is out of the list now.
+        // SAFETY: a live block, which is no longer in the list.
         unsafe { block.free(handle.as_allocator()) };
         self.log.filled.set(false);
         self.levels[block.level].freed.push((block, true));
@@ -186,7 +186,7 @@ impl World {
         }
     }
 
-    /// The program's blocks of a level end without being freed.
+    /// Drops the program's blocks of a level without freeing them.
     pub(crate) fn drop_blocks(&mut self, level: usize, which: impl Fn(&Level, &Block) -> bool) {
         let ended: Vec<Block> = self
             .blocks
@@ -221,7 +221,7 @@ impl World {
         }
     }
 
-    /// The same, and makes them again.
+    /// Ends them and makes them again.
     pub(crate) fn rebuild(&mut self, level: usize, program: &Program) {
         self.end_above(level);
         let layers: Vec<Layer> = program.layers.iter().take(crate::program::MAX_LAYERS).copied().collect();
@@ -267,7 +267,7 @@ impl World {
             end_node(node, left, &self.log, &mut self.random);
         }
         if let Some((memory, alignment)) = level.buffer {
-            // SAFETY: the block that `push` has allocated, and nothing uses any more.
+            // SAFETY: the block that `push` allocated, not used afterwards.
             unsafe { self.handle(highest - 1).raw_free(memory, alignment, 0) };
         }
         let below = self.levels[highest - 1].probe.get();
@@ -281,7 +281,7 @@ impl World {
                 left[0].0
             ));
         }
-        // What a debug allocator that never unmaps has kept: blocks that nothing uses.
+        // Blocks that a debug allocator with `never_unmap` has kept, which nothing uses.
         if keeps && !left.is_empty() {
             self.log.reach("memory that is never unmapped");
         }
@@ -294,7 +294,7 @@ impl World {
         drop(level.probe.end());
     }
 
-    /// Ends everything, and looks for leaks.
+    /// Ends everything, and checks for leaks.
     pub(crate) fn end(mut self) -> Result<Reached, String> {
         self.end_above(0);
         if !self.log.has_failed() {
@@ -305,7 +305,7 @@ impl World {
                 self.log.fail(format_args!("{left} blocks of the child leak"));
             }
         }
-        // If something is wrong, nothing is certain any more, and all is left as it is.
+        // After a failure nothing is certain any more, so everything is left as it is.
         self.log.result()?;
         let World { log, own_heap, source, chaos, levels, .. } = self;
         levels.into_iter().for_each(|level| drop(level.probe.end()));
@@ -357,8 +357,8 @@ fn end_node(node: Node, live: usize, log: &Log, random: &mut Random) {
     }
 }
 
-/// Ends a debug allocator: each live block is a leak, and with safety it is reported. Then all memory goes back,
-/// even if who is told panics.
+/// Ends a debug allocator: each live block is a leak, and with safety it is reported. All memory is then freed, even
+/// if the report function panics.
 fn end_debug(debug: zigalloc::heap::DebugAllocator<Handle>, live: usize, log: &Log, random: &mut Random) {
     let safety = debug.config().safety;
     let expected = if live > 0 && safety { Check::Leak } else { Check::Ok };
@@ -386,7 +386,7 @@ fn end_debug(debug: zigalloc::heap::DebugAllocator<Handle>, live: usize, log: &L
     }
 }
 
-/// The allocator itself, for calls that the probe would not let pass.
+/// Returns the allocator itself, for calls that the probe would reject.
 pub(crate) fn real(level: &Level) -> Allocator<'static> {
     level.probe.get().real.get().as_allocator()
 }

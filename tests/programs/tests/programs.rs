@@ -1,11 +1,11 @@
-//! Random programs, for as long as is wanted.
+//! Random programs, for a configurable time.
 //!
-//! - `ZIGALLOC_PROGRAMS_SECONDS`: how long (5).
-//! - `ZIGALLOC_PROGRAMS_SEED`: of the first batch; otherwise it is random, and printed.
+//! - `ZIGALLOC_PROGRAMS_SECONDS`: the time (5).
+//! - `ZIGALLOC_PROGRAMS_SEED`: the seed of the first batch; by default random, and printed.
 //!
-//! A program that fails is shrunk and printed, and its seed is kept in `proptest-regressions/programs.txt`, from
-//! which it is run first the next time. Each batch runs in a process of its own, so that a program which ends
-//! the process or hangs is shrunk too.
+//! A failing program is shrunk and printed, and its seed is kept in `proptest-regressions/programs.txt`, from which
+//! it runs first the next time. Each batch runs in a separate process, so that a program that ends the process or
+//! hangs is shrunk too.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,9 +15,9 @@ use proptest::test_runner::{
 use zigalloc_programs::{Program, Reached, run, strategy};
 use zigalloc_support::Random;
 
-/// The most steps of a program.
+/// The maximum number of steps of a program.
 const STEPS: usize = 60;
-/// The programs of a batch.
+/// The number of programs in a batch.
 const BATCH: u32 = 1000;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/programs.txt");
 
@@ -46,7 +46,7 @@ fn random_programs_keep_the_contract() {
     let seconds = number("ZIGALLOC_PROGRAMS_SECONDS").unwrap_or(5);
     let config = Config {
         cases: BATCH,
-        // A process of its own, in which a program may take so many milliseconds.
+        // A separate process, with a time limit per program in milliseconds.
         fork: true,
         timeout: 30_000,
         test_name: Some("random_programs_keep_the_contract"),
@@ -58,7 +58,7 @@ fn random_programs_keep_the_contract() {
     };
     let start = Instant::now();
     let mut batches = 0;
-    // In the process of a batch, the first turn is that batch.
+    // In the process of a batch, the first iteration is that batch.
     while batches == 0 || start.elapsed() < Duration::from_secs(seconds) {
         let mut runner = TestRunner::new_with_rng(config.clone(), rng(first.wrapping_add(batches)));
         match runner.run(&strategy::programs(STEPS), run_case) {
@@ -73,8 +73,8 @@ fn random_programs_keep_the_contract() {
     println!("{} programs from seed {first} on, in {:.1?}", batches * u64::from(BATCH), start.elapsed());
 }
 
-/// What the fuzz targets have found worth keeping. Miri needs a file system (`-Zmiri-disable-isolation`), and takes
-/// the shortest programs.
+/// The corpus of the fuzz targets. Miri needs a file system (`-Zmiri-disable-isolation`), and runs the shortest
+/// programs.
 #[test]
 fn the_corpus_keeps_the_contract() {
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/programs");
@@ -90,10 +90,10 @@ fn the_corpus_keeps_the_contract() {
     assert!(count >= 6, "{count} programs");
 }
 
-/// Programs come to everything that they are there to come to: a model that never grows a block finds nothing.
+/// Programs reach every state that they should reach: a model that never grows a block finds nothing.
 #[test]
 #[cfg_attr(miri, ignore = "to save time: it runs thousands of programs")]
-fn programs_come_to_everything() {
+fn programs_reach_every_state() {
     const EXPECTED: [&str; 33] = [
         "a block freed twice",
         "a block that grows and moves",

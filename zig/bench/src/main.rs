@@ -1,8 +1,8 @@
-//! Zig's allocators and ours in one program, measured in turn.
+//! Measures Zig's allocators and ours alternately in one program.
 //!
 //! Both sides are called through the same struct, a context and a table, which the compiler does not
-//! know. A sample runs one side and then the other on the same work, and the next sample begins with the
-//! other side; the ratio of a pair does not drift as the machine's speed does.
+//! know. Each sample runs both sides on the same work, and successive samples alternate which side goes
+//! first, so that the ratio does not drift with the machine's speed.
 
 #[cfg(zig)]
 mod rows;
@@ -16,7 +16,7 @@ fn main() -> std::process::ExitCode {
     return rows::main();
     #[cfg(not(zig))]
     {
-        eprintln!("bench-zig: built without Zig; set ZIG to a compiler of 0.15.2, and build it again");
+        eprintln!("bench-zig: built without Zig; set ZIG to a Zig 0.15.2 compiler and rebuild");
         std::process::ExitCode::FAILURE
     }
 }

@@ -1,4 +1,4 @@
-//! The rows: an allocator of Zig's, ours, and what is done with both.
+//! The rows: one of Zig's allocators, ours, and the work that both do.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -21,15 +21,15 @@ unsafe extern "C" {
     safe fn zig_arena() -> Allocator<'static>;
     safe fn zig_arena_reset();
     safe fn zig_debug() -> Allocator<'static>;
-    /// Of the following there is one each: the buffer is the last one given.
+    /// Of each of the following there is only one allocator; it uses the last buffer passed.
     fn zig_fixed_buffer(buffer: *mut u8, len: usize) -> Allocator<'static>;
     fn zig_thread_safe(buffer: *mut u8, len: usize) -> Allocator<'static>;
 }
 
-/// At most 5 % slower than Zig counts as equal.
+/// Up to 5 % slower than Zig counts as equal.
 const EQUAL: f64 = 1.05;
-/// A fixed buffer takes back only its last block, so with several threads it fills up during a sample.
-/// Nobody writes to the blocks, so the memory is never really there.
+/// A fixed buffer can reuse only its last block, so with several threads it fills up during a sample.
+/// The blocks are never written to, so the memory never becomes resident.
 const SHARED_BUFFER: usize = 8 << 30;
 
 struct Table {
@@ -54,7 +54,7 @@ impl Table {
         }
     }
 
-    /// A row for two handles.
+    /// Measures a row for two handles.
     fn handles(
         &mut self,
         name: impl Into<String>,
@@ -92,19 +92,19 @@ pub(crate) fn main() -> ExitCode {
     if table.good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A handle without its borrow.
+/// Extends the lifetime of a handle.
 ///
 /// # Safety
-/// The allocator lives, and stays where it is, for as long as the handle is used.
+/// The allocator must live, and must not move, for as long as the handle is used.
 unsafe fn unbound(allocator: Allocator<'_>) -> Handle {
-    // SAFETY: the lifetime is all that changes, and the caller answers for it.
+    // SAFETY: only the lifetime changes, and the allocator outlives the use of the handle, by our caller.
     black_box(Handle(unsafe { std::mem::transmute::<Allocator<'_>, Allocator<'static>>(allocator) }))
 }
 
 fn buffers(table: &mut Table) {
     let (mut a, mut b) = (vec![MaybeUninit::<u8>::uninit(); 4096], vec![MaybeUninit::<u8>::uninit(); 4096]);
     let fixed_buffer = FixedBufferAllocator::init(&mut a);
-    // SAFETY: it lives until the end of the function, as do the handle and the second buffer.
+    // SAFETY: the allocator and both buffers live until the end of the function, as long as the handles.
     let (ours, theirs) = unsafe {
         (unbound(fixed_buffer.allocator()), Handle(zig_fixed_buffer(b.as_mut_ptr().cast(), b.len())))
     };
@@ -119,8 +119,8 @@ fn arenas(table: &mut Table) {
     let ours = |work: &Work, n| {
         let mut arena = Box::new(ArenaAllocator::init(PAGE_ALLOCATOR));
         let arena: *mut ArenaAllocator<_> = &mut *arena;
-        // SAFETY: the arena lives until the end of this function. Its handle is made anew from the
-        // same pointer that resets it, and both are used by turns.
+        // SAFETY: the arena lives until the end of this function. The handle and the reset use the
+        // same pointer, alternately.
         unsafe {
             let handle = unbound((*arena).allocator());
             work(handle, &mut || _ = (*arena).reset(ResetMode::RetainCapacity), n)
@@ -140,11 +140,11 @@ fn threads(table: &mut Table) {
         let ours = |n| {
             let mut fixed_buffer = FixedBufferAllocator::init(buffer.spare_capacity_mut());
             let lock = ThreadSafeAllocator::new(&mut fixed_buffer);
-            // SAFETY: it lives until the end of the closure.
+            // SAFETY: the lock lives until the end of the closure.
             one_block(unsafe { unbound(*lock.allocator()) }, 16, threads, n)
         };
         let theirs = |n| {
-            // SAFETY: the buffer lives longer than the handle is used, and nobody else uses it meanwhile.
+            // SAFETY: the buffer outlives the handle, and nothing else uses it at the same time.
             one_block(black_box(Handle(unsafe { zig_thread_safe(start, SHARED_BUFFER) })), 16, threads, n)
         };
         table.row(format!("thread-safe: 16 B, {threads} threads"), limit, ours, theirs);
@@ -152,9 +152,9 @@ fn threads(table: &mut Table) {
 }
 
 fn debug(table: &mut Table) {
-    // In fast builds the defaults are Zig's in fast builds: no traces, no safety.
+    // In release builds, the defaults are those of Zig's fast builds: no stack traces, no safety.
     let debug = DebugAllocator::init(PAGE_ALLOCATOR);
-    // SAFETY: it lives until the end of the function.
+    // SAFETY: the allocator lives until the end of the function.
     let (ours, theirs) = (unsafe { unbound(*debug.allocator()) }, black_box(Handle(zig_debug())));
     table.row("debug: 64 B", EQUAL, |n| one_block(ours, 64, 1, n), |n| one_block(theirs, 64, 1, n));
     let random = |a, n| random_blocks(a, 1000, 1, n);

@@ -1,20 +1,20 @@
-//! Pairs of times, and what they say.
+//! Measures pairs of times, and evaluates them.
 
 use std::time::Duration;
 
-/// How long one side of a pair takes, about.
+/// The approximate time that one side of a pair takes.
 const SAMPLE: Duration = Duration::from_millis(10);
 
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// The highest ratio that is good enough.
+    /// The highest acceptable ratio.
     pub(crate) limit: f64,
     ours: Vec<f64>,
     theirs: Vec<f64>,
     ratios: Vec<f64>,
 }
 
-/// Measures `ours` and `theirs`, which do the row's work so many times and say how long that took.
+/// Measures `ours` and `theirs`, which do the row's work a given number of times and return the time.
 pub(crate) fn row(
     name: String,
     limit: f64,
@@ -23,7 +23,7 @@ pub(crate) fn row(
     mut theirs: impl FnMut(u64) -> Duration,
 ) -> Row {
     let mut n = 1;
-    // Also warms up both.
+    // This also warms up both sides.
     while ours(n).min(theirs(n)) < SAMPLE && n < 1 << 40 {
         n *= 2;
     }

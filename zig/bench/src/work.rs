@@ -1,4 +1,4 @@
-//! What is done with an allocator, whoever's it is.
+//! The work that both sides do.
 
 use std::hint::black_box;
 use std::ptr::NonNull;
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use zigalloc::{Alignment, Allocator};
 use zigalloc_support::{Random, Sent};
 
-/// How many blocks each thread of the random rows has at any time.
+/// The number of live blocks per thread in the random rows.
 const LIVE: usize = 1000;
-/// How many blocks the channel holds.
+/// The capacity of the channel, in blocks.
 const IN_FLIGHT: usize = 256;
 
-/// An allocator that any thread may call, although the type of its handle does not say so.
+/// A handle to an allocator that any thread may call, which the type of the handle does not express.
 #[derive(Clone, Copy)]
 pub(crate) struct Handle(pub(crate) Allocator<'static>);
 
-// SAFETY: it is made of allocators only that any thread may call, or is used by one thread.
+// SAFETY: the allocator is thread-safe, or only one thread uses it.
 unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
@@ -28,10 +28,10 @@ impl Handle {
     fn alloc(self, len: usize) -> NonNull<[u8]> {
         // SAFETY: the length is not zero.
         let memory = unsafe { self.0.raw_alloc(black_box(len), Alignment::_8, 0) };
-        NonNull::slice_from_raw_parts(black_box(memory.expect("memory")), len)
+        NonNull::slice_from_raw_parts(black_box(memory.expect("enough memory")), len)
     }
 
-    /// Allocates and writes to a block, so that its memory is really there.
+    /// Allocates a block and writes to it, so that its memory is resident.
     #[inline(always)]
     fn alloc_used(self, len: usize) -> NonNull<[u8]> {
         let memory = self.alloc(len);
@@ -41,10 +41,10 @@ impl Handle {
     }
 
     /// # Safety
-    /// A live block of [`alloc`](Self::alloc).
+    /// `memory` must be a live block from [`alloc`](Self::alloc).
     #[inline(always)]
     unsafe fn free(self, memory: NonNull<[u8]>) {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live block, not used afterwards, by our caller.
         unsafe { self.0.raw_free(memory, Alignment::_8, 0) };
     }
 }
@@ -56,7 +56,7 @@ fn time(n: u64, mut work: impl FnMut()) -> Duration {
     start.elapsed()
 }
 
-/// Allocates and frees a block, by itself or in each of several threads.
+/// Allocates and frees a block, in one thread or in each of several.
 pub(crate) fn one_block(allocator: Handle, len: usize, threads: usize, n: u64) -> Duration {
     let turn = move || {
         let memory = allocator.alloc(len);
@@ -83,10 +83,10 @@ fn in_threads<W: FnMut()>(threads: usize, n: u64, worker: impl Fn() -> W + Sync)
     })
 }
 
-/// Does one thread's work when all threads are ready, and says when that was.
+/// Does one thread's work when all threads are ready, and returns when it started and ended.
 ///
-/// Each thread looks at the clock itself: one that only waits for the others would begin to measure when
-/// it gets a processor, which may be when they are done.
+/// Each thread reads the clock itself: a thread that only waits for the others starts measuring when it
+/// is scheduled, which may be after they have finished.
 fn clocked(barrier: &Barrier, work: impl FnOnce()) -> (Instant, Instant) {
     barrier.wait();
     let begin = Instant::now();
@@ -94,19 +94,19 @@ fn clocked(barrier: &Barrier, work: impl FnOnce()) -> (Instant, Instant) {
     (begin, Instant::now())
 }
 
-/// From the first begin to the last end.
+/// The time from the first start to the last end.
 fn span(times: impl IntoIterator<Item = (Instant, Instant)>) -> Duration {
     let all = times.into_iter().reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
     let (begin, end) = all.expect("a thread");
     end - begin
 }
 
-/// Binds this thread to one of the processors that the program may use, the next one for each `thread`.
-/// Where the system puts two threads of a short sample on one processor, they never meet; and whether it
-/// does changes from sample to sample.
+/// Binds this thread to one of the processors that the program may use, a different one for each `thread`.
+/// If the system schedules two threads of a short sample on one processor, they never contend, and
+/// whether it does so varies between samples.
 #[cfg(target_os = "linux")]
 fn stay_on_processor(thread: usize) {
-    // SAFETY: a set is plain bits; both calls get its true size, and are about this thread.
+    // SAFETY: a set is plain bits; both calls get its correct size, and affect only this thread.
     unsafe {
         let mut allowed: libc::cpu_set_t = std::mem::zeroed();
         if libc::sched_getaffinity(0, size_of_val(&allowed), &mut allowed) != 0 {
@@ -116,7 +116,7 @@ fn stay_on_processor(thread: usize) {
             (0..libc::CPU_SETSIZE as usize).filter(|&cpu| libc::CPU_ISSET(cpu, &allowed)).collect();
         let mut one: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(processors[thread % processors.len()], &mut one);
-        // If it is refused, the sample is as good as without it.
+        // If this fails, the sample is taken without binding.
         libc::sched_setaffinity(0, size_of_val(&one), &one);
     }
 }
@@ -171,7 +171,7 @@ impl Drop for Live {
     }
 }
 
-/// Blocks of 16 to `16 + lengths` bytes come and go at random, many of them live.
+/// Allocates and frees blocks of 16 to `16 + lengths` bytes at random, with many blocks live.
 pub(crate) fn random_blocks(allocator: Handle, lengths: usize, threads: usize, n: u64) -> Duration {
     if threads == 1 {
         let mut live = Live::new(allocator, LIVE, lengths);
@@ -194,9 +194,9 @@ pub(crate) fn producer_and_consumer(allocator: Handle, n: u64) -> Duration {
             clocked(barrier, || {
                 for i in 0..n as usize {
                     let memory = allocator.alloc_used(16 + i * 37 % 500);
-                    sender.send(Sent(memory)).expect("the receiver is there");
+                    sender.send(Sent(memory)).expect("the receiver exists");
                 }
-                // The consumer waits for more until the sender is gone.
+                // The consumer waits for more until the sender is dropped.
                 drop(sender);
             })
         });
@@ -213,14 +213,14 @@ pub(crate) fn producer_and_consumer(allocator: Handle, n: u64) -> Duration {
     })
 }
 
-/// A list of bytes grows from 64 B to `end` bytes by halves, as Zig's `ArrayList` does: by `remap`, or else
-/// into a new block.
+/// Grows a list of bytes from 64 to `end` bytes by half each time, like Zig's `ArrayList`: with `remap`, or
+/// else into a new block.
 pub(crate) fn growth(allocator: Handle, end: usize, mut reset: impl FnMut(), n: u64) -> Duration {
     time(n, || {
         let mut memory = allocator.alloc_used(64);
         while memory.len() < end {
             let new_len = memory.len() + memory.len() / 2;
-            // SAFETY: a live block, followed as it moves.
+            // SAFETY: a live block; `memory` is updated when it moves.
             memory = unsafe {
                 match allocator.0.raw_remap(memory, Alignment::_8, new_len, 0) {
                     Some(moved) => NonNull::slice_from_raw_parts(moved, new_len),

@@ -1,6 +1,6 @@
 //! This crate's side of `cargo xtask differential`: reads programs, runs them on this crate's allocators, and
-//! prints what each step did. `../differential.zig` is the other side; driver/src/program.rs tells what
-//! the words mean.
+//! prints the result of each step. `../differential.zig` is the other side; driver/src/program.rs defines
+//! the format of programs.
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::cell::{Cell, RefCell};
@@ -15,19 +15,19 @@ use zigalloc::heap::{
 use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable, state};
 use zigalloc_support::Random;
 
-/// All memory is in here, and addresses are printed as offsets from its begin. As large and as aligned as on the
+/// Contains all memory; addresses are printed as offsets from its start. It has the same size and alignment as on the
 /// other side.
 const AREA_SIZE: usize = 1 << 26;
 const AREA_ALIGNMENT: usize = 1 << 20;
 
 thread_local! {
     static OUTPUT: RefCell<String> = const { RefCell::new(String::new()) };
-    /// Whether memory has been refused in this step. Then it is until the step ends, in place too: this crate's arenas
-    /// make a second attempt at a new node, where Zig's fail.
+    /// Whether memory has been refused in this step. All further requests are then refused until the step ends, in
+    /// place too: this crate's arenas retry for a smaller node, where Zig's fail.
     static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// As `print!`, but the text is written when its program has ended.
+/// Like `print!`, but the text is written after the program has ended.
 macro_rules! say {
     ($($argument:tt)*) => {
         $crate::OUTPUT.with_borrow_mut(|output| {
@@ -42,11 +42,11 @@ mod subject;
 use once::Once;
 use subject::{Arena, BufferFirst, Fixed, Locked, Pool, SharedArena, Subject};
 
-/// What an arena gets its nodes from: a bump allocator that says what it is asked, and fails now and then.
+/// The child of an arena: a bump allocator that prints its calls and sometimes refuses them.
 struct Child {
     area: NonNull<u8>,
     end: Cell<usize>,
-    /// Of a hundred allocations, how many fail; of a hundred resizes, how many are granted.
+    /// The percentage of allocations that fail, and of resizes that succeed.
     fails: usize,
     grants: usize,
     /// The same generator as on the other side, which has it from its standard library.
@@ -57,9 +57,9 @@ impl Child {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// There is one thread, so it may be called what an arena for many asks for.
+    /// The process has one thread, so the handle may have the type that a shared arena requires.
     fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: the functions keep the contract: blocks are disjoint parts of the area. One thread calls them.
+        // SAFETY: the functions keep the contract: blocks are disjoint parts of the area. Only one thread calls them.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -94,7 +94,7 @@ impl Child {
     ) -> Option<NonNull<u8>> {
         // SAFETY: `ctx` is the `&Self` that `allocator` passed.
         let this = unsafe { state::<Self>(ctx) };
-        // Not a word about it, and no random number taken: Zig does not ask. If it did, it would say so.
+        // Print nothing and use no random number: Zig does not make this call. If it did, it would print it.
         if REFUSED.get() {
             return None;
         }
@@ -108,7 +108,7 @@ impl Child {
         }
         this.end.set(start + len);
         say!(" A {len}:{log2}={start}");
-        // SAFETY: the block ends within the area.
+        // SAFETY: the block is inside the area.
         Some(unsafe { this.area.add(start) })
     }
 
@@ -174,7 +174,7 @@ impl<'l> Words<'l> {
     }
 }
 
-/// Where the programs come from.
+/// The source of the programs.
 type Lines<'i> = io::Lines<io::StdinLock<'i>>;
 
 fn main() {
@@ -184,16 +184,16 @@ fn main() {
         NonNull::new(unsafe { std::alloc::alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
     let mut lines = io::stdin().lock().lines();
     while let Some(line) = lines.next() {
-        let line = line.expect("standard input is read");
+        let line = line.expect("standard input can be read");
         let mut words = Words::of(&line);
         assert_eq!(words.word(), "program", "a program begins with its header");
         run_program(area, &mut words, &mut lines);
         let output = OUTPUT.take();
-        io::stdout().write_all(output.as_bytes()).expect("standard output is written");
+        io::stdout().write_all(output.as_bytes()).expect("standard output can be written");
     }
 }
 
-/// Makes the subject that the header names, and runs the steps on it.
+/// Creates the subject that the header names, and runs the steps on it.
 fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>) {
     let name = header.word();
     let (start, len) = (header.number(), header.number());
@@ -202,9 +202,9 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
     // Only one subject has both a child and a buffer.
     let child_start = if name == "buffer_first" { start + len } else { start };
     let child = Child { area, end: Cell::new(child_start), fails, grants, random };
-    assert!(start <= AREA_SIZE && len <= AREA_SIZE - start, "{start} + {len} is not in the area");
-    // SAFETY: it is in the area, which is ours. A subject uses either the child or the buffer, or the child
-    // begins behind the buffer.
+    assert!(start <= AREA_SIZE && len <= AREA_SIZE - start, "{start} + {len} is outside the area");
+    // SAFETY: the buffer is inside the area. A subject uses either the child or the buffer, or the child starts
+    // after the buffer.
     let buffer =
         unsafe { std::slice::from_raw_parts_mut(area.add(start).cast::<MaybeUninit<u8>>().as_ptr(), len) };
     let inner = ArenaAllocator::init(child.allocator());
@@ -226,7 +226,7 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
         }
         "arena_over_locked_fixed" => {
             let once = Once(fixed.allocator());
-            // SAFETY: the buffer's only other use is to read its index, in this thread.
+            // SAFETY: the buffer is otherwise used only to read its index, in this thread.
             let locked = unsafe { ThreadSafeAllocator::from_child(once.allocator().as_allocator()) };
             steps.run(Arena::over(locked.allocator(), Some(&fixed)));
         }
@@ -244,7 +244,7 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
         "preheated_pool" => {
             steps.run(Pool(MemoryPoolExtra::<[u8; 24], 0, false, _>::init(child.allocator())));
         }
-        _ => panic!("there is no subject {name:?}"),
+        _ => panic!("unknown subject {name:?}"),
     }
     inner.deinit();
     say!("\n");
@@ -265,7 +265,7 @@ impl Steps<'_, '_> {
     fn run(self, mut subject: impl Subject) {
         let mut slots: [Option<Slot>; 16] = [const { None }; 16];
         for line in self.lines.by_ref() {
-            let line = line.expect("standard input is read");
+            let line = line.expect("standard input can be read");
             let mut words = Words::of(&line);
             let step = words.word();
             REFUSED.set(false);
@@ -310,7 +310,7 @@ impl Steps<'_, '_> {
                 }
                 "free" => {
                     if let Some(Slot { memory, alignment }) = slots[words.number()].take() {
-                        // SAFETY: as above, and it is not in the slot any more.
+                        // SAFETY: as above, and the slot no longer contains it.
                         subject.with(|allocator| unsafe { allocator.raw_free(memory, alignment, 0) });
                     }
                 }
@@ -338,7 +338,7 @@ impl Steps<'_, '_> {
                     }
                 }
                 "end" => break,
-                _ => panic!("there is no step {step:?}"),
+                _ => panic!("unknown step {step:?}"),
             }
             subject.say_state();
             say!("\n");

@@ -1,4 +1,4 @@
-//! A child that makes second attempts fail.
+//! A child that refuses retries.
 
 use std::ptr::NonNull;
 
@@ -6,16 +6,16 @@ use zigalloc::{Alignment, Allocator, SyncAllocator, VTable, block, state};
 
 use crate::REFUSED;
 
-/// Passes everything on to an allocator, but after a refusal, no request for memory in the same step.
+/// Forwards all calls to an allocator, but after a refusal refuses all requests for memory in the same step.
 pub(crate) struct Once<'c>(pub(crate) Allocator<'c>);
 
 impl Once<'_> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// There is one thread, so it may be called what an arena for many asks for.
+    /// The process has one thread, so the handle may have the type that a shared arena requires.
     pub(crate) fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: the functions keep the contract, because the child does. One thread calls them.
+        // SAFETY: the functions keep the contract, because the child does. Only one thread calls them.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 

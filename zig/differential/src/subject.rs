@@ -14,28 +14,28 @@ pub(crate) trait Subject {
     /// Uses a handle.
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R;
 
-    /// What the reset returned, if it returns anything.
+    /// Resets the allocator, and returns the result if there is one.
     fn reset(&mut self, mode: ResetMode) -> Option<bool>;
 
-    /// Says what no call returns: the capacity of an arena, the end of a buffer.
+    /// Prints state that no call returns: the capacity of an arena, the end of a buffer.
     fn say_state(&mut self);
 
-    /// Takes an arena apart and puts it together.
+    /// Takes an arena apart and reassembles it.
     fn promote(&mut self) {}
 
-    /// Gets memory for as many items; whether there was as much.
+    /// Allocates memory for `count` items, and returns whether that succeeded.
     fn preheat(&mut self, _count: usize) -> Option<bool> {
         None
     }
 
-    /// Asks a fixed buffer about a block: the address `reach` bytes behind its begin, its first `reach` bytes, and
-    /// whether it is the last.
+    /// Prints whether a fixed buffer owns the address `reach` bytes after the start of a block, whether it owns the
+    /// first `reach` bytes, and whether the block is the last.
     fn owns(&mut self, _memory: NonNull<[u8]>, _reach: usize) {}
 }
 
 pub(crate) struct Fixed<'b> {
     pub(crate) fixed: FixedBufferAllocator<'b>,
-    /// Whether it is used by the handle for many threads.
+    /// Whether to use the thread-safe handle.
     pub(crate) shared: bool,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Locked<S>(pub(crate) S);
 impl<S: Subject> Subject for Locked<S> {
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
         self.0.with(|allocator| {
-            // SAFETY: `f` gets nothing but the wrapper's handle.
+            // SAFETY: `f` gets only the wrapper's handle.
             let locked = unsafe { ThreadSafeAllocator::from_child(allocator) };
             f(locked.allocator().as_allocator())
         })
@@ -95,10 +95,10 @@ impl<S: Subject> Subject for Locked<S> {
 }
 
 pub(crate) struct Arena<'f, 'b, C: Handle> {
-    /// Always there between two calls.
+    /// Always `Some` between two calls.
     arena: Option<ArenaAllocator<C>>,
     child: C,
-    /// The buffer that the child is over, if it is.
+    /// The buffer that the child allocates from, if any.
     fixed: Option<&'f FixedBufferAllocator<'b>>,
 }
 
@@ -108,7 +108,7 @@ impl<'f, 'b, C: Handle> Arena<'f, 'b, C> {
     }
 
     fn arena(&mut self) -> &mut ArenaAllocator<C> {
-        self.arena.as_mut().expect("it is always there")
+        self.arena.as_mut().expect("always `Some` between two calls")
     }
 }
 
@@ -129,14 +129,14 @@ impl<C: Handle> Subject for Arena<'_, '_, C> {
     }
 
     fn promote(&mut self) {
-        let state = self.arena.take().expect("it is always there").into_state();
+        let state = self.arena.take().expect("always `Some` between two calls").into_state();
         // SAFETY: the same child.
         self.arena = Some(unsafe { state.promote(self.child) });
     }
 }
 
 pub(crate) struct SharedArena<'c> {
-    /// Always there between two calls.
+    /// Always `Some` between two calls.
     arena: Option<SharedArenaAllocator<'c>>,
     child: SyncAllocator<'c>,
 }
@@ -147,7 +147,7 @@ impl<'c> SharedArena<'c> {
     }
 
     fn arena(&mut self) -> &mut SharedArenaAllocator<'c> {
-        self.arena.as_mut().expect("it is always there")
+        self.arena.as_mut().expect("always `Some` between two calls")
     }
 }
 
@@ -165,7 +165,7 @@ impl Subject for SharedArena<'_> {
     }
 
     fn promote(&mut self) {
-        let state = self.arena.take().expect("it is always there").into_state();
+        let state = self.arena.take().expect("always `Some` between two calls").into_state();
         // SAFETY: the same child.
         self.arena = Some(unsafe { state.promote(self.child) });
     }
@@ -188,7 +188,7 @@ impl<C: Handle> Subject for BufferFirst<'_, C> {
     }
 }
 
-/// A pool as an allocator whose blocks are items, whatever length and alignment is asked for.
+/// A pool as an allocator whose blocks are items, whatever length and alignment is requested.
 pub(crate) struct Pool<T, const ALIGN: usize, const GROWABLE: bool, C: Handle>(
     pub(crate) MemoryPoolExtra<T, ALIGN, GROWABLE, C>,
 );
@@ -226,8 +226,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> Pool<T, ALIGN, GROW
 
 impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> Subject for Pool<T, ALIGN, GROWABLE, C> {
     fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
-        // SAFETY: the steps do with a block what one may do with an item, which is shorter: nothing but to resize it,
-        // in vain, and to free it.
+        // SAFETY: an item may be shorter than the block, but the steps never access blocks; they only resize them,
+        // which fails, and free them.
         f(unsafe { Allocator::from_state(self, &Self::VTABLE) })
     }
 

@@ -1,11 +1,11 @@
-//! Part of `cargo xtask interop`: this crate's conformance functions over Zig's allocators.
+//! Part of `cargo xtask interop`: runs this crate's conformance functions over Zig's allocators.
 //!
 //! ```text
 //! zigalloc-interop LIBRARY FUNCTION ALLOCATOR
 //! ```
 //!
-//! LIBRARY is `../allocators.zig`, built. One process is one case. It ends with 0 if it passes, and with `ABSENT` if
-//! the library has no such allocator.
+//! LIBRARY is the library built from `../allocators.zig`. One process runs one case. The exit code is 0 if it passes,
+//! and `ABSENT` if the library has no such allocator.
 
 use std::ffi::{CString, c_char, c_int};
 use std::mem::MaybeUninit;
@@ -26,24 +26,24 @@ fn main() -> ExitCode {
         eprintln!("usage: zigalloc-interop LIBRARY FUNCTION ALLOCATOR");
         return ExitCode::FAILURE;
     };
-    // SAFETY: the library runs no code when it is loaded, and stays loaded.
+    // SAFETY: the library has no initialisers, and stays loaded.
     let library = unsafe { Library::new(library) }.unwrap_or_else(|error| panic!("{library}: {error}"));
-    // SAFETY: these are their types, see the Zig source.
+    // SAFETY: the functions have these types, according to the Zig source.
     let (open, close): (Symbol<'_, Open>, Symbol<'_, Close>) = unsafe {
         (
-            library.get(b"zig_open").expect("it is exported"),
-            library.get(b"zig_close").expect("it is exported"),
+            library.get(b"zig_open").expect("an exported function"),
+            library.get(b"zig_close").expect("an exported function"),
         )
     };
 
-    let name = CString::new(allocator.as_str()).expect("a name has no zeros");
+    let name = CString::new(allocator.as_str()).expect("a name without zero bytes");
     let mut handle = MaybeUninit::uninit();
-    // SAFETY: a C string, and room for a handle.
+    // SAFETY: `name` is a C string, and `handle` has room for a handle.
     if unsafe { open(name.as_ptr(), &raw mut handle) } != 0 {
         return ExitCode::from(ABSENT);
     }
-    // SAFETY: it has been stored. It is an allocator that keeps the contract, unless this program shows that it does
-    // not; and it is valid until `zig_close`.
+    // SAFETY: `zig_open` has stored a handle, which is valid until `zig_close`. The allocator keeps the contract, which
+    // is what this program tests.
     let handle = unsafe { handle.assume_init() };
     match function.as_str() {
         "test_allocator" => testing::test_allocator(handle),
@@ -55,11 +55,11 @@ fn main() -> ExitCode {
             let config = StrictConfig { huge_lengths: false, ..StrictConfig::default() };
             testing::test_allocator_strict_with(handle, &config);
         }
-        _ => panic!("there is no function {function:?}"),
+        _ => panic!("unknown function {function:?}"),
     }
-    // SAFETY: the handle is not used any more.
+    // SAFETY: the handle is no longer used.
     if unsafe { close() } != 0 {
-        eprintln!("{function} left blocks in {allocator}");
+        eprintln!("{function} leaked blocks of {allocator}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

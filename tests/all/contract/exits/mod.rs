@@ -98,7 +98,7 @@ fn no_freed_memory_is_used(#[case] kind: &str, #[case] words: &str) {
             let calls = (1..)
                 .take_while(|call| {
                     let row = format!("{kind}/{operation}/{moment}/{call}");
-                    !completed(&row, &run_alone("contract::exits::row", &row))
+                    !completed(&row, &run_alone("contract::exits::row_process", &row))
                 })
                 .count();
             assert!(calls > 0, "{kind}: {operation} has not called the child");
@@ -119,7 +119,7 @@ fn completed(row: &str, output: &Output) -> bool {
 
 /// The process of a row. Does nothing when run as an ordinary test.
 #[test]
-fn row() {
+fn row_process() {
     let Some(row) = alone() else { return };
     let mut words = row.split('/');
     let mut word = || words.next().expect("four words");
@@ -155,9 +155,9 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
 /// Checks that AddressSanitizer is active and finds what the table looks for. `.ci/asan` runs it too.
 #[test]
 #[ignore = "it needs AddressSanitizer: run .ci/asan"]
-fn a_planted_use_after_free_is_found() {
+fn planted_use_after_free_is_detected() {
     if alone().is_none() {
-        let output = run_alone("contract::exits::planted", "planted");
+        let output = run_alone("contract::exits::planted_process", "planted");
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{}\n{err}", output.status);
         assert!(err.contains("AddressSanitizer: heap-use-after-free"), "{err}");
@@ -166,7 +166,7 @@ fn a_planted_use_after_free_is_found() {
 
 /// The process of the test above: a destructor that reads freed memory.
 #[test]
-fn planted() {
+fn planted_process() {
     struct Reads(std::ptr::NonNull<[u8]>);
     impl Drop for Reads {
         fn drop(&mut self) {

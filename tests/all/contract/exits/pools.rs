@@ -133,7 +133,7 @@ impl Kind for Boxes {
         self.boxes.truncate(10);
         self.push(30);
         assert!(self.boxes.iter().take(10).enumerate().all(|(n, text)| **text == n.to_string()));
-        assert!(self.boxes.len() >= 25, "what was dropped is there again");
+        assert!(self.boxes.len() >= 25, "dropped items can be reused");
         // The pool is leaked, and so are its nodes.
         self.child.forget_leaks();
     }

@@ -1,5 +1,4 @@
-//! The conformance kit over debug allocators with unusual options, and memory that runs out at every
-//! single call.
+//! The conformance kit over debug allocators with unusual options, and over a child that fails at every single call.
 
 use std::mem::MaybeUninit;
 
@@ -35,7 +34,7 @@ fn keeping_everything_over_ledger(test: Test) {
     ledger.assert_no_leaks();
 }
 
-/// Debug allocators on top of each other: what the upper one does is as the lower one wants it.
+/// Debug allocators on top of each other: the upper one must keep the contract with the lower one.
 fn over_another(test: Test) {
     let config = DebugConfig { quarantine: 1 << 20, ..CONFIG };
     let below = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
@@ -44,8 +43,8 @@ fn over_another(test: Test) {
     assert_eq!((above.deinit(), below.deinit()), (Check::Ok, Check::Ok));
 }
 
-/// T1, T2, T3, T4, and the strict kit of this crate, with other options than those of the kit's own
-/// tests; nothing is reported or leaked.
+/// T1, T2, T3, T4, and this crate's strict kit, with other options than in the kit's own tests; nothing is reported
+/// or leaked.
 #[rstest]
 #[cfg_attr(miri, ignore = "to save time: `contract::conformance` runs the same on other debug allocators")]
 fn conforms(
@@ -64,14 +63,14 @@ fn conforms(
     assert_eq!(reports(), []);
 }
 
-/// The kit's own defaults; less of it under Miri, where it also runs over debug allocators elsewhere.
+/// The kit's own defaults; less under Miri, where it also runs over debug allocators elsewhere.
 fn strict() -> StrictConfig {
     let config = StrictConfig::default();
     if cfg!(miri) { StrictConfig { must_serve: 2 << 10, steps: 20, ..config } } else { config }
 }
 
 fn strictly(allocator: Allocator<'_>) {
-    // Miri ends a program that asks the system for nearly all memory there is.
+    // Miri aborts a program that requests nearly all memory of the system.
     let config = StrictConfig { huge_lengths: !cfg!(any(miri, target_arch = "wasm32")), ..strict() };
     test_allocator_strict_with(allocator, &config);
 }
@@ -81,9 +80,9 @@ fn random_program(allocator: Allocator<'_>) {
     run_random_program(arena.allocator(), &mut Random::new(1), if cfg!(miri) { 50 } else { 3000 });
 }
 
-/// Lengths near the end of the address space, over a child that can be asked for them under Miri, too.
+/// Lengths near the end of the address space, over a child that can be asked for them under Miri too.
 #[test]
-fn refuses_the_impossible() {
+fn impossible_requests_are_refused() {
     let mut buffer: Box<[MaybeUninit<u8>]> = Box::new_uninit_slice(8 << 20);
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let config = DebugConfig { enable_memory_limit: true, ..SMALL_PAGES };
@@ -92,7 +91,7 @@ fn refuses_the_impossible() {
     assert_eq!((debug.total_requested_bytes(), debug.deinit()), (0, Check::Ok));
 }
 
-/// Every kind of call; blocks of three classes and two large ones.
+/// Makes every kind of call; with blocks of three classes and two large ones.
 fn exercise(a: Allocator<'_>) -> Result<(), Error> {
     struct Blocks<'a>(Allocator<'a>, Vec<NonNull<[u8]>>);
     impl Drop for Blocks<'_> {
@@ -102,7 +101,7 @@ fn exercise(a: Allocator<'_>) -> Result<(), Error> {
         }
     }
     let mut blocks = Blocks(a, Vec::new());
-    // Under Miri, less of each.
+    // Less of each under Miri.
     let (blocks_wanted, changes_wanted) = if cfg!(miri) { (6, 4..6) } else { (8, 0..8) };
     for len in &[8, 1000, 5000, 8, 30, 9000, 1000, 1000][..blocks_wanted] {
         blocks.1.push(a.alloc(*len)?);
@@ -115,14 +114,13 @@ fn exercise(a: Allocator<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The child fails at every single call, one after the other: the program gets the error, nothing is
-/// lost. The child never uses an address again, or else the table of what was freed may or may not have
-/// to grow.
+/// Each call of the child fails in turn: the program gets the error, and nothing is lost. The child never reuses an
+/// address; otherwise the table of freed blocks might or might not have to grow.
 #[rstest]
 #[case(false, false)]
 #[case(true, false)]
 #[case(true, true)]
-fn out_of_memory_everywhere(#[case] retain_metadata: bool, #[case] never_unmap: bool) {
+fn every_failing_child_call_is_returned(#[case] retain_metadata: bool, #[case] never_unmap: bool) {
     let bump = Bump::new(0, 4 << 20);
     let config = DebugConfig { enable_memory_limit: true, retain_metadata, never_unmap, ..SMALL_PAGES };
     check_all_allocation_failures(bump.allocator(), |child| {
@@ -137,9 +135,9 @@ fn out_of_memory_everywhere(#[case] retain_metadata: bool, #[case] never_unmap: 
     assert_eq!(reports(), []);
 }
 
-/// Only one call of the child fails, resizes included, and the allocator is as good as before.
+/// Only one call of the child fails, resizes included, and the allocator is fully usable afterwards.
 #[test]
-fn one_refusal() {
+fn single_refusal_leaves_the_allocator_usable() {
     let run = |refused| {
         let bump = Bump::new(0, 1 << 20);
         bump.grants_growth.set(true);
@@ -162,7 +160,7 @@ fn one_refusal() {
 }
 
 #[test]
-fn it_is_send_by_its_child() {
+fn is_send_if_its_child_is() {
     static_assertions::assert_impl_all!(DebugAllocator<SyncAllocator<'static>>: Send, Sync);
     static_assertions::assert_not_impl_any!(DebugAllocator<Allocator<'static>>: Send, Sync);
 }

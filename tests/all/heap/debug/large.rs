@@ -1,4 +1,4 @@
-//! Blocks that the child is asked for one by one, and the memory limit.
+//! Blocks that are allocated from the child one by one, and the memory limit.
 
 use rstest::rstest;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
@@ -10,10 +10,10 @@ use super::*;
 const LARGE: usize = 5000;
 const MIB: usize = 1 << 20;
 
-/// DA-09, DA-11: the table is the child's memory too. It has room before the block is asked for, and
-/// doubles when it would be more than 80 percent full.
+/// DA-09, DA-11: the table is the child's memory too. It has room before the block is requested, and doubles when it
+/// would be more than 80 percent full.
 #[test]
-fn the_table_comes_from_the_child() {
+fn table_is_allocated_from_the_child() {
     let bump = Bump::new(0, MIB);
     let recorder = Recorder::new(bump.allocator());
     let debug = DebugAllocator::with_config(recorder.allocator(), SMALL_PAGES);
@@ -46,9 +46,9 @@ fn the_table_comes_from_the_child() {
     assert_eq!((bump.live(), reports().len()), (0, 0));
 }
 
-/// DA-11, DA-10: whatever the child refuses, nothing has happened. (Zig counts the bytes then.)
+/// DA-11, DA-10: whatever the child refuses, nothing has changed. (Zig counts the bytes in this case.)
 #[rstest]
-fn a_refusal_changes_nothing(#[values(100, LARGE)] len: usize, #[values(0, 1)] refused: usize) {
+fn refusal_changes_nothing(#[values(100, LARGE)] len: usize, #[values(0, 1)] refused: usize) {
     let bump = Bump::new(0, MIB);
     let config = DebugConfig { enable_memory_limit: true, ..SMALL_PAGES };
     let debug = DebugAllocator::with_config(bump.allocator(), config);
@@ -63,10 +63,10 @@ fn a_refusal_changes_nothing(#[values(100, LARGE)] len: usize, #[values(0, 1)] r
     assert_eq!(bump.live(), 0);
 }
 
-/// DA-10, DA-17, DA-18: growth is counted and limited, what shrinks is not refused, and a total beyond
-/// any number is refused, too.
+/// DA-10, DA-17, DA-18: growth is counted and limited, shrinking is never refused, and a total that overflows is
+/// refused too.
 #[rstest]
-fn the_limit(#[values(true, false)] safety: bool) {
+fn memory_limit_is_enforced(#[values(true, false)] safety: bool) {
     let config = DebugConfig { enable_memory_limit: true, safety, ..SMALL_PAGES };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     let a = *debug.allocator();
@@ -94,9 +94,9 @@ fn the_limit(#[values(true, false)] safety: bool) {
     assert_eq!(reports(), []);
 }
 
-/// DA-18: the child's answer is the answer, and what it refuses is not counted.
+/// DA-18: the child's result is returned, and refusals are not counted.
 #[test]
-fn large_resizes_are_the_childs() {
+fn large_resizes_are_forwarded_to_the_child() {
     let bump = Bump::new(0, MIB);
     let recorder = Recorder::new(bump.allocator());
     let config = DebugConfig { enable_memory_limit: true, ..SMALL_PAGES };
@@ -116,16 +116,16 @@ fn large_resizes_are_the_childs() {
         |result| Call::Resize { address, len: LARGE, alignment, new_len, ret_addr: 0x4E512E, result };
     let remapped = Call::Remap { address, len: LARGE, alignment, new_len, ret_addr: 0x4E3A9, result: None };
     assert_eq!(recorder.take(), [resized(false), remapped, resized(true)]);
-    // A large block does not become small; the child is not asked.
+    // A large block does not become small; the child is not called.
     assert!(!resize(a, block(memory.cast(), LARGE + 1), 4, 1024));
     assert_eq!((remap(a, block(memory.cast(), LARGE + 1), 4, 1), recorder.take()), (None, vec![]));
     free(a, block(memory.cast(), LARGE + 1), 4);
     assert_eq!(reports(), []);
 }
 
-/// DA-18: a block that moves is known by its new address, and its old one is freed.
+/// DA-18: a moved block is known by its new address, and its old one counts as freed.
 #[rstest]
-fn large_blocks_move(#[values(false, true)] retain_metadata: bool) {
+fn moved_large_block_is_tracked(#[values(false, true)] retain_metadata: bool) {
     let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     let moves = Moves(ledger.allocator());
     let config = DebugConfig { retain_metadata, enable_memory_limit: true, ..CONFIG };
@@ -133,11 +133,11 @@ fn large_blocks_move(#[values(false, true)] retain_metadata: bool) {
     let debug = DebugAllocator::with_config(moves.allocator(), config);
     let a = debug.allocator();
     let old = alloc(a, LARGE, 8);
-    // SAFETY: the block has so many bytes.
+    // SAFETY: the block has that many bytes.
     unsafe { old.cast::<u8>().write_bytes(7, LARGE) };
     let new = block(remap(a, old, 8, 2 * LARGE).unwrap(), 2 * LARGE);
     assert_ne!(address(old), address(new));
-    // SAFETY: as many bytes as were copied.
+    // SAFETY: that many bytes were copied.
     assert!(unsafe { block(new.cast(), LARGE).as_ref() }.iter().all(|&byte| byte == 7));
     assert_eq!(debug.total_requested_bytes(), 2 * LARGE);
     assert_eq!(debug.detect_leaks(), 1);
@@ -154,10 +154,10 @@ fn large_blocks_move(#[values(false, true)] retain_metadata: bool) {
     ledger.assert_no_leaks();
 }
 
-/// DA-09, DA-16, DA-21, DC-07: freed large blocks are remembered until they are to be forgotten. With
-/// `never_unmap` (DC-06), the child has them back only then.
+/// DA-09, DA-16, DA-21, DC-07: freed large blocks are remembered until they are flushed. With `never_unmap` (DC-06),
+/// only then does the child get them back.
 #[rstest]
-fn retained_metadata(#[values(false, true)] never_unmap: bool) {
+fn retained_blocks_are_recognised_until_flushed(#[values(false, true)] never_unmap: bool) {
     const COUNT: usize = if cfg!(miri) { 14 } else { 40 };
     let bump = Bump::new(0, MIB);
     let config = DebugConfig { retain_metadata: true, never_unmap, ..SMALL_PAGES };
@@ -168,9 +168,9 @@ fn retained_metadata(#[values(false, true)] never_unmap: bool) {
     let live = alloc(a, 2 * LARGE, 1);
     free(a, small, 1);
     blocks.iter().for_each(|memory| free(a, *memory, 1));
-    // The tables, the live block, and everything that is kept.
+    // The tables, the live block, and everything that is retained.
     assert_eq!(bump.live(), if never_unmap { 3 + COUNT + 1 } else { 3 });
-    // None is reported as a leak, and all are known.
+    // None is reported as a leak, and all are recognised.
     assert_eq!((debug.detect_leaks(), reports().len()), (1, 1));
     blocks.iter().for_each(|memory| free(a, *memory, 1));
     assert_eq!(kinds(), [ReportKind::DoubleFree; COUNT]);
@@ -185,9 +185,9 @@ fn retained_metadata(#[values(false, true)] never_unmap: bool) {
     assert_eq!((bump.live(), reports().len()), (0, 0));
 }
 
-/// DC-07: a child that uses addresses again, whose former blocks are remembered.
+/// DC-07: a child that reuses addresses of blocks that are remembered.
 #[test]
-fn retained_addresses_come_again() {
+fn reused_address_is_live_although_retained() {
     let mut buffer = Box::new_uninit_slice(64 << 10);
     let fixed_buffer = zigalloc::heap::FixedBufferAllocator::init(&mut buffer);
     let config = DebugConfig { retain_metadata: true, ..SMALL_PAGES };
@@ -200,20 +200,24 @@ fn retained_addresses_come_again() {
     free(a, second, 1);
     free(a, second, 1);
     assert_eq!(kinds(), [ReportKind::DoubleFree]);
-    // The same place as a page of small blocks: what is live counts.
+    // The same address as a page of small blocks: what is live counts.
     let small = alloc(a, 1024, 1);
     free(a, small, 1);
     assert_eq!(reports(), []);
 }
 
-/// DA-20: leaks are reported, and the memory goes back to the child all the same (Zig keeps it), unless
-/// `never_unmap` says that nothing does.
+/// DA-20: leaks are reported, and the memory still goes back to the child (Zig keeps it), unless `never_unmap` is
+/// set.
 #[rstest]
 #[case(false, false, 0)]
 #[case(false, true, 0)]
 #[case(true, true, 0)]
 #[case(true, false, 4)]
-fn what_leaks_goes_back(#[case] never_unmap: bool, #[case] retain_metadata: bool, #[case] kept: usize) {
+fn leaked_memory_is_freed_by_deinit(
+    #[case] never_unmap: bool,
+    #[case] retain_metadata: bool,
+    #[case] kept: usize,
+) {
     let bump = Bump::new(0, MIB);
     let config = DebugConfig { never_unmap, retain_metadata, ..SMALL_PAGES };
     let debug = DebugAllocator::with_config(bump.allocator(), config);

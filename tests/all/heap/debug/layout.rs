@@ -1,4 +1,4 @@
-//! Where small blocks are, and what the child is asked for.
+//! The addresses of small blocks, and the requests to the child.
 
 use std::ptr::NonNull;
 
@@ -10,7 +10,7 @@ use super::*;
 
 const MIB: usize = 1 << 20;
 
-/// The pages among the calls, by address.
+/// Returns the pages among the calls, by address.
 fn pages(calls: &[Call], page_size: usize) -> Vec<usize> {
     let page = |call: &Call| match *call {
         Call::Alloc { len, alignment, result, .. } if (len, alignment) == (page_size, align(page_size)) => {
@@ -23,7 +23,7 @@ fn pages(calls: &[Call], page_size: usize) -> Vec<usize> {
 
 /// DA-01, DA-02, DA-12, DA-13: the recorded addresses, as page and offset.
 #[test]
-fn the_recorded_vectors() {
+fn addresses_match_zig() {
     let bump = Bump::new(0, MIB);
     let recorder = Recorder::new(bump.allocator());
     let debug = DebugAllocator::with_config(recorder.allocator(), SMALL_PAGES);
@@ -46,7 +46,7 @@ fn the_recorded_vectors() {
         assert_eq!(address(memory) - base, offset, "{len} bytes, aligned to {alignment}");
         assert_eq!(pages.len(), 1 + page as usize - 'A' as usize);
     }
-    // 1025 bytes, and 8 bytes that are aligned to 2048, are large.
+    // 1025 bytes, and 8 bytes aligned to 2048, are large.
     for (len, alignment) in [(1025, 1), (8, 2048)] {
         let memory = alloc(debug.allocator(), len, alignment);
         let calls = recorder.take();
@@ -63,10 +63,10 @@ fn the_recorded_vectors() {
     assert_eq!(bump.live(), 0);
 }
 
-/// DA-12, DA-15: slots are taken in order and not again, until the last live one is freed. Then the page
-/// goes back, whether it has slots left or not, and the next block is the first of a new page.
+/// DA-12, DA-15: slots are used in order and never reused, until the last live one is freed. Then the page is freed,
+/// whether it has unused slots or not, and the next block is the first of a new page.
 #[test]
-fn slots_are_never_used_again() {
+fn slots_are_never_reused() {
     let bump = Bump::new(0, MIB);
     let recorder = Recorder::new(bump.allocator());
     let debug = DebugAllocator::with_config(recorder.allocator(), SMALL_PAGES);
@@ -96,12 +96,12 @@ fn slots_are_never_used_again() {
 
 /// DA-15: pages leave the list of their class in any order, and no block is lost from it.
 #[test]
-fn pages_leave_in_any_order() {
+fn pages_can_be_freed_in_any_order() {
     let orders = [[1, 0, 2], [0, 2, 1], [0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     for order in &orders[..if cfg!(miri) { 2 } else { 6 }] {
         let bump = Bump::new(0, MIB);
         let debug = DebugAllocator::with_config(bump.allocator(), SMALL_PAGES);
-        // Two slots in a page.
+        // Two slots per page.
         let blocks: Vec<_> = (0..6).map(|_| alloc(debug.allocator(), 1024, 1)).collect();
         let mut live = 6;
         for page in order {
@@ -120,10 +120,9 @@ fn pages_leave_in_any_order() {
     }
 }
 
-/// DA-13, DA-11: a page is asked for with an address of the allocator's own, a large block with the
-/// caller's.
+/// DA-13, DA-11: a page is requested with an address of the allocator's own, a large block with the caller's.
 #[test]
-fn return_addresses_for_the_child() {
+fn child_gets_own_or_callers_return_address() {
     let recorder = Recorder::new(PAGE_ALLOCATOR);
     let debug = DebugAllocator::with_config(recorder.allocator(), CONFIG);
     let small = alloc(debug.allocator(), 1, 1);
@@ -144,13 +143,13 @@ fn return_addresses_for_the_child() {
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
 #[test]
-fn the_header_is_where_zigs_is() {
+fn header_offset_matches_zig() {
     let config = DebugConfig { stack_trace_frames: 6, page_size: 128 << 10, canary: 0xC0FFEE, ..CONFIG };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     for (len, header) in [(8, 9896), (1000, 119_536), (20_000, 130_832)] {
         let memory = alloc(*debug.allocator(), len, 8).cast::<u8>();
-        // SAFETY: the block is the first of its page, and the pointer's provenance is the page: a look
-        // at the counts, the links and the canary.
+        // SAFETY: the block is the first of its page, and the pointer's provenance covers the page: this reads the
+        // counts, the links and the canary.
         let (counts, words) = unsafe {
             let header = memory.byte_add(header);
             (header.cast::<[u32; 2]>().read(), header.byte_add(8).cast::<[u64; 3]>().read())
@@ -163,7 +162,7 @@ fn the_header_is_where_zigs_is() {
 
 /// DC-09, DA-13: a child's memory may contain anything. Under Miri it is uninitialised.
 #[test]
-fn memory_need_not_be_zero() {
+fn memory_of_the_child_need_not_be_zero() {
     let bump = Bump::new(0, MIB);
     if !cfg!(miri) {
         let all = alloc(bump.allocator(), MIB / 2, 1);
@@ -171,9 +170,9 @@ fn memory_need_not_be_zero() {
         unsafe { all.cast::<u8>().write_bytes(0xFF, MIB / 2) };
         free(bump.allocator(), all, 1);
     }
-    // A child that gives out the same bytes again, as they are.
+    // A child that hands out the same bytes again, without clearing them.
     let mut buffer = Box::new_uninit_slice(64 << 10);
-    // SAFETY: the buffer has so many bytes.
+    // SAFETY: the buffer has that many bytes.
     unsafe { buffer.as_mut_ptr().write_bytes(0xFF, 64 << 10) };
     let fixed_buffer = zigalloc::heap::FixedBufferAllocator::init(&mut buffer);
     let debug = DebugAllocator::with_config(fixed_buffer.allocator(), SMALL_PAGES);
@@ -189,16 +188,16 @@ fn memory_need_not_be_zero() {
     assert_eq!(reports().len(), 5);
 }
 
-/// DA-01: every length and alignment has its class, whose slots are aligned.
+/// DA-01: every length and alignment has a class whose slots are aligned.
 #[test]
-fn every_small_length() {
+fn every_small_length_is_aligned() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     let step = if cfg!(miri) { 311 } else { 1 };
     for len in (1..=1024).step_by(step) {
         for log2 in 0..=10 {
             let memory = alloc(*debug.allocator(), len, 1 << log2);
             assert_eq!(address(memory) % len.next_power_of_two().max(1 << log2), 0);
-            // SAFETY: the block has so many bytes.
+            // SAFETY: the block has that many bytes.
             unsafe { memory.cast::<u8>().write_bytes(0x5A, len) };
             free(*debug.allocator(), memory, 1 << log2);
         }
@@ -206,9 +205,9 @@ fn every_small_length() {
     assert_eq!(reports(), []);
 }
 
-/// DA-17: a small block changes its length within its class, at the same address, and nowhere else.
+/// DA-17: a small block can be resized within its class, at the same address, and not beyond.
 #[test]
-fn small_resizes() {
+fn small_block_resizes_within_its_class() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     let a = *debug.allocator();
     let mut memory = alloc(a, 20, 1);

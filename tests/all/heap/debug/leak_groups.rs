@@ -1,4 +1,4 @@
-//! Leaks of one place are one report; how many reports there are at most; and what a search costs.
+//! Grouping of leaks by call site, the limit of reports, and the cost of a search.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use super::*;
 const GROUPED: DebugConfig =
     DebugConfig { stack_trace_frames: 2, group_leaks: true, leak_limit: 100, ..CONFIG };
 
-/// An allocation from one of many places.
+/// Allocates from one of many call sites.
 fn alloc_at(a: Allocator<'_>, len: usize, place: usize) -> NonNull<[u8]> {
     // SAFETY: the length is not zero.
     block(unsafe { a.raw_alloc(len, align(1), place) }.unwrap(), len)
 }
 
-/// Leaks of one place, small and large, of several classes and pages, are one report: with their number, all their
-/// bytes, and the first of them.
+/// Leaks from one call site, small and large, of several classes and pages, are one report, with their number, their
+/// total bytes, and the first of them.
 #[test]
-fn leaks_of_a_place_are_one_report() {
+fn leaks_from_one_call_site_are_one_report() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, GROUPED);
     let a = *debug.allocator();
     let lengths: Vec<usize> = (0..65).map(|n| [64, 50_000, 64, 3000, 64][n % 5]).collect();
@@ -35,9 +35,9 @@ fn leaks_of_a_place_are_one_report() {
     debug.deinit_without_leak_checks();
 }
 
-/// As a report says it.
+/// The text of a report.
 #[test]
-fn a_group_as_text() {
+fn group_report_text() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, GROUPED);
     for _ in 0..1024 {
         alloc_at(*debug.allocator(), 64, 0x111);
@@ -55,9 +55,9 @@ fn a_group_as_text() {
     reports();
 }
 
-/// Without a trace there is no place: they are one report, which says which option stores one.
+/// Without traces there is no call site: all leaks are one report, which names the option that stores traces.
 #[test]
-fn leaks_without_a_place() {
+fn leaks_without_traces_are_one_report() {
     let config = DebugConfig { stack_trace_frames: 0, ..GROUPED };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     let first = alloc_at(*debug.allocator(), 10, 0x111);
@@ -75,7 +75,7 @@ fn leaks_without_a_place() {
 
 /// Without safety the length of a small block is not known, and so neither is the total.
 #[test]
-fn a_total_that_is_not_known() {
+fn unknown_lengths_have_no_total() {
     let config = DebugConfig { safety: false, ..GROUPED };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     for len in [10, 10, 50_000] {
@@ -89,12 +89,15 @@ fn a_total_that_is_not_known() {
     debug.deinit_without_leak_checks();
 }
 
-/// Beyond the limit the leaks with the fewest bytes are left out, and the last report says how many those are.
+/// Beyond the limit, the leaks with the fewest bytes are omitted, and the last report says how many these are.
 #[rstest]
-fn the_limit_of_reports(#[values(true, false)] group_leaks: bool, #[values(0, 1, 5)] leak_limit: usize) {
+fn leak_limit_keeps_the_largest_groups(
+    #[values(true, false)] group_leaks: bool,
+    #[values(0, 1, 5)] leak_limit: usize,
+) {
     let config = DebugConfig { group_leaks, leak_limit, ..GROUPED };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
-    // Five places, of which the last ones have the most bytes; the order is that of the blocks.
+    // Five call sites, the last of which have the most bytes; the order is that of the blocks.
     let blocks = [1, 2, 3, 4, 5000].map(|len| alloc_at(*debug.allocator(), len, 0x1000 * len));
     assert_eq!(debug.detect_leaks(), 5);
     let mut found = reports();
@@ -119,9 +122,9 @@ fn the_limit_of_reports(#[values(true, false)] group_leaks: bool, #[values(0, 1,
     debug.deinit_without_leak_checks();
 }
 
-/// More places than the list has room for at first, over a child that has no memory left: the list is none of its blocks.
+/// More call sites than the list initially has room for, over a child without memory: the list is not from the child.
 #[test]
-fn more_places_than_there_is_room_for() {
+fn group_list_grows_without_the_child() {
     const PLACES: usize = if cfg!(miri) { 70 } else { 3000 };
     let mut buffer = Box::new_uninit_slice(1 << 20);
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
@@ -145,20 +148,20 @@ fn more_places_than_there_is_room_for() {
     assert_eq!(debug.deinit(), Check::Ok);
 }
 
-/// The time that some searches take.
+/// Returns the time that the given number of searches takes.
 fn time_of_searches(searches: usize, debug: &DebugAllocator<SyncAllocator<'_>>, leaks: usize) -> Duration {
     let begin = Instant::now();
     (0..searches).for_each(|_| assert_eq!(debug.detect_leaks(), leaks));
     begin.elapsed()
 }
 
-/// Eight times as many leaks take about eight times as long, be they large blocks or in many pages. (It was 90 and 190
-/// times, as the search began again for every 16 leaks.)
+/// Eight times as many leaks take about eight times as long, whether large blocks or in many pages. (It was 90 and
+/// 190 times when the search started over for every 16 leaks.)
 #[rstest]
 #[case(33_000, 128 << 10)]
 #[case(1000, 4096)]
 #[cfg_attr(miri, ignore = "it needs too much memory for Miri")]
-fn a_search_is_linear(
+fn leak_search_is_linear(
     #[case] len: usize,
     #[case] page_size: usize,
     #[values(true, false)] group_leaks: bool,
@@ -171,7 +174,7 @@ fn a_search_is_linear(
         (0..count).for_each(|_| _ = alloc(*debug.allocator(), len, 1));
         debug
     });
-    // Both take as long, so that what else the machine does comes between both.
+    // Interleaved and equally long, so that other load on the machine affects both.
     let ratios = (0..3).map(|_| {
         let [few, many] = [time_of_searches(8, &few, counts[0]), time_of_searches(1, &many, counts[1])];
         many.as_secs_f64() / few.as_secs_f64()

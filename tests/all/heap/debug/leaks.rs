@@ -1,4 +1,4 @@
-//! The search for leaks, between whose reports anything may happen.
+//! The leak search, during whose reports anything may happen.
 
 use std::sync::Mutex;
 
@@ -10,17 +10,17 @@ use super::*;
 
 const LARGE: usize = 5000;
 
-/// DA-19, DA-38: more leaks than are told at once, in several pages and classes and among large blocks:
-/// each once, classes in order, the oldest large block first.
+/// DA-19, DA-38: more leaks than one batch of reports, in several pages and classes and among large blocks: each is
+/// reported once, classes in order, the oldest large block first.
 #[test]
-fn many() {
+fn each_leak_is_reported_once() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     let a = *debug.allocator();
-    // 30 slots of 128 bytes in a page.
+    // 30 slots of 128 bytes per page.
     let small: Vec<_> = (0..100).map(|_| alloc(a, 100, 1)).collect();
     let tiny = alloc(a, 1, 1);
     let large: Vec<_> = (0..40).map(|n| alloc(a, LARGE + n, 1)).collect();
-    // Freed ones among them.
+    // Some freed ones among them.
     small.iter().step_by(3).for_each(|memory| free(a, *memory, 1));
     large.iter().step_by(4).for_each(|memory| free(a, *memory, 1));
     let mut expected = vec![address(tiny)];
@@ -38,19 +38,19 @@ fn many() {
 type Debug = DebugAllocator<SyncAllocator<'static>>;
 
 struct Block(NonNull<[u8]>);
-// SAFETY: the block is one of an allocator for many threads, and is sent on, not shared.
+// SAFETY: the allocator is thread-safe, and the block is sent, not shared.
 unsafe impl Send for Block {}
 
-/// What is allocated while the search reports is not part of it, whether in a page that it has yet to
-/// look at, in a new one, or on its own.
+/// A block allocated while the search reports is not part of it, whether in a page not yet searched, in a new page,
+/// or a large block.
 #[test]
-fn blocks_that_come_meanwhile() {
+fn blocks_allocated_during_the_search_are_not_reported() {
     static DEBUG: Debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { report, ..SMALL_PAGES });
     static ADDED: Mutex<Vec<Block>> = Mutex::new(Vec::new());
     fn report(leak: &Report) {
         assert_eq!(leak.recorded_alignment, Some(align(1)), "an old block");
         remember(leak);
-        // Two slots in a page, so that each second block is the first of a new one.
+        // Two slots per page, so that every second block is the first of a new one.
         for len in [10, 1000, LARGE] {
             ADDED.lock().unwrap().push(Block(alloc(*DEBUG.allocator(), len, 2)));
         }
@@ -63,9 +63,10 @@ fn blocks_that_come_meanwhile() {
     assert_eq!(DEBUG.detect_leaks(), 0);
 }
 
-/// What is freed meanwhile, pages and all, was live when the search was made: it is told, and none of it is read.
+/// A block freed during the search, even with its page, was live when the search started: it is reported, and its
+/// memory is not read.
 #[test]
-fn blocks_that_go_meanwhile() {
+fn blocks_freed_during_the_search_are_reported() {
     static DEBUG: Debug = DebugAllocator::with_config(PAGE_ALLOCATOR, DebugConfig { report, ..SMALL_PAGES });
     static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
     fn report(leak: &Report) {
@@ -88,9 +89,9 @@ fn blocks_that_go_meanwhile() {
     assert_eq!((DEBUG.detect_leaks(), reports().len()), (0, 0));
 }
 
-/// A function that panics when it is told of a leak does not cost the child its memory.
+/// If the report function panics, the child still gets its memory back.
 #[test]
-fn a_panic_of_the_one_who_is_told() {
+fn report_that_panics_loses_no_memory() {
     let config = DebugConfig { report: |_| std::panic::resume_unwind(Box::new("told")), ..SMALL_PAGES };
     let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     let ends: [fn(DebugAllocator<Allocator<'_>>); 3] = [

@@ -1,4 +1,4 @@
-//! Every mistake is reported as what it is, and does no harm.
+//! Every error is reported correctly and is harmless.
 
 use rstest::rstest;
 use zigalloc::heap::debug::Operation;
@@ -12,8 +12,8 @@ use super::*;
 const SMALL: usize = 24;
 const LARGE: usize = 50_000;
 
-/// Runs a test over a child that aborts if it is told anything wrong, with a block of `len` bytes aligned
-/// to 8, and another one that keeps its page alive. Nothing may be leaked in the end.
+/// Runs a test over a child that aborts on any misuse, with a block of `len` bytes aligned to 8, and another one that
+/// keeps its page alive. Nothing may leak.
 fn with_block(config: DebugConfig, len: usize, test: impl FnOnce(Allocator<'_>, NonNull<[u8]>)) {
     let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     let debug = DebugAllocator::with_config(ledger.allocator(), config);
@@ -32,16 +32,16 @@ fn one_report() -> Report {
     report
 }
 
-/// DA-30, DA-32: a second free is told with its three traces, and ignored. (For large blocks Zig needs
+/// DA-30, DA-32: a double free is reported with its three traces and ignored. (For large blocks Zig needs
 /// `retain_metadata`.)
 #[rstest]
-fn double_free(
+fn double_free_is_reported_and_ignored(
     #[values(SMALL, LARGE)] len: usize,
     #[values(true, false)] safety: bool,
     #[values(true, false)] retain_metadata: bool,
 ) {
     with_block(DebugConfig { safety, retain_metadata, ..CONFIG }, len, |a, memory| {
-        // SAFETY: a live block, then one that the allocator knows to be freed.
+        // SAFETY: a live block at first, then one that the allocator knows to be freed.
         unsafe {
             a.raw_free(memory, align(8), 0x111);
             a.raw_free(memory, align(8), 0x222);
@@ -54,16 +54,16 @@ fn double_free(
         assert_eq!(report.site.addresses(), [0x222]);
         let text = report.to_string();
         assert!(text.contains("double free") && text.contains("second free:"), "{text}");
-        // Twice more, and once with nonsense beside the address.
+        // Twice more, and once with a wrong length and alignment.
         free(a, memory, 8);
         free(a, block(memory.cast(), 3), 1);
         assert_eq!(kinds(), [ReportKind::DoubleFree; 2]);
     });
 }
 
-/// DA-31: the page is gone, but not forgotten. (Zig's metadata would be gone with it.)
+/// DA-31: the page has been freed, but is remembered. (Zig's metadata would be gone with it.)
 #[rstest]
-fn double_free_after_the_page_went_back(#[values(true, false)] never_unmap: bool) {
+fn double_free_after_the_page_was_freed_is_reported(#[values(true, false)] never_unmap: bool) {
     let config = DebugConfig { never_unmap, ..CONFIG };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     let a = *debug.allocator();
@@ -77,12 +77,12 @@ fn double_free_after_the_page_went_back(#[values(true, false)] never_unmap: bool
     assert_eq!((report.recorded_len, report.recorded_alignment), (Some(SMALL), Some(align(8))));
 }
 
-/// DA-31: what is too long ago is no block, as far as one can tell.
+/// DA-31: a block freed too long ago is not recognised as such.
 #[test]
-fn double_free_long_after_the_page_went_back() {
+fn old_double_free_is_an_invalid_free() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
     let a = *debug.allocator();
-    // All are live at once, so that no address comes again.
+    // All are live at once, so that no address is reused.
     let blocks: Vec<_> = (0..20).map(|n| alloc(a, LARGE + n, 8)).collect();
     blocks.iter().for_each(|memory| free(a, *memory, 8));
     free(a, blocks[0], 8);
@@ -91,9 +91,12 @@ fn double_free_long_after_the_page_went_back() {
     assert_eq!(kinds(), [ReportKind::InvalidFree, ReportKind::DoubleFree, ReportKind::DoubleFree]);
 }
 
-/// DA-17, DA-18, DA-32: nor is a freed block resized.
+/// DA-17, DA-18, DA-32: a freed block is not resized.
 #[rstest]
-fn resize_after_free(#[values(SMALL, LARGE)] len: usize, #[values(true, false)] retain_metadata: bool) {
+fn resize_after_free_is_reported(
+    #[values(SMALL, LARGE)] len: usize,
+    #[values(true, false)] retain_metadata: bool,
+) {
     with_block(DebugConfig { retain_metadata, ..CONFIG }, len, |a, memory| {
         free(a, memory, 8);
         assert!(!resize(a, memory, 8, len - 1));
@@ -109,10 +112,10 @@ fn resize_after_free(#[values(SMALL, LARGE)] len: usize, #[values(true, false)] 
     });
 }
 
-/// DA-33, DA-34, DA-16: a wrong length is told, and the block's own is what counts: for the child, for
-/// the limit, and for the class. (Zig takes the caller's, and panics in another class.)
+/// DA-33, DA-34, DA-16: a wrong length is reported, and the block's recorded length is used: for the child, for the
+/// limit, and for the class. (Zig uses the caller's, and panics in another class.)
 #[rstest]
-fn wrong_length_on_free(
+fn wrong_length_on_free_is_reported(
     #[values(SMALL, LARGE)] len: usize,
     #[values(1, SMALL + 1, LARGE - 1, 1 << 20)] wrong: usize,
 ) {
@@ -128,9 +131,12 @@ fn wrong_length_on_free(
     });
 }
 
-/// DA-17, DA-18, DA-33: as does a resize.
+/// DA-17, DA-18, DA-33: the same for a resize.
 #[rstest]
-fn wrong_length_on_resize(#[values(SMALL, LARGE)] len: usize, #[values(SMALL - 2, LARGE - 2)] wrong: usize) {
+fn wrong_length_on_resize_is_reported(
+    #[values(SMALL, LARGE)] len: usize,
+    #[values(SMALL - 2, LARGE - 2)] wrong: usize,
+) {
     with_block(CONFIG, len, |a, memory| {
         let resized = resize(a, block(memory.cast(), wrong), 8, len - 1);
         assert_eq!(one_report().kind, ReportKind::WrongLength);
@@ -142,10 +148,9 @@ fn wrong_length_on_resize(#[values(SMALL, LARGE)] len: usize, #[values(SMALL - 2
     });
 }
 
-/// DA-35: a wrong alignment, in the same class and in others. For large blocks, too, which Zig does
-/// not check.
+/// DA-35: a wrong alignment, in the same class and in others. Also for large blocks, which Zig does not check.
 #[rstest]
-fn wrong_alignment(#[values(SMALL, LARGE)] len: usize, #[values(4, 16, 1 << 20)] wrong: usize) {
+fn wrong_alignment_is_reported(#[values(SMALL, LARGE)] len: usize, #[values(4, 16, 1 << 20)] wrong: usize) {
     with_block(CONFIG, len, |a, memory| {
         let resized = resize(a, memory, wrong, len - 1);
         assert_eq!(one_report().kind, ReportKind::WrongAlignment);
@@ -156,19 +161,18 @@ fn wrong_alignment(#[values(SMALL, LARGE)] len: usize, #[values(4, 16, 1 << 20)]
     });
 }
 
-/// DA-14: two mistakes in one call are two reports.
+/// DA-14: two errors in one call are two reports.
 #[rstest]
-fn wrong_length_and_wrong_alignment(#[values(SMALL, LARGE)] len: usize) {
+fn wrong_length_and_alignment_are_two_reports(#[values(SMALL, LARGE)] len: usize) {
     with_block(CONFIG, len, |a, memory| {
         free(a, block(memory.cast(), len - 1), 4);
         assert_eq!(kinds(), [ReportKind::WrongLength, ReportKind::WrongAlignment]);
     });
 }
 
-/// DA-36: pointers that never were blocks are not looked at. (Zig reads at the end of what would be
-/// their page.)
+/// DA-36: pointers that never were blocks are not dereferenced. (Zig reads at the end of what would be their page.)
 #[rstest]
-fn foreign_pointers(#[values(true, false)] safety: bool) {
+fn foreign_pointers_are_invalid_frees(#[values(true, false)] safety: bool) {
     with_block(DebugConfig { safety, ..CONFIG }, SMALL, |a, memory| {
         let mut on_the_stack = [0_u64; 3];
         let stack = NonNull::from(&mut on_the_stack).cast();
@@ -190,12 +194,12 @@ fn foreign_pointers(#[values(true, false)] safety: bool) {
     });
 }
 
-/// DA-36: null, which only C can pass, is no block either.
+/// DA-36: null, which only C can pass, is not a block either.
 #[test]
-fn null() {
+fn null_is_an_invalid_free() {
     with_block(CONFIG, SMALL, |a, memory| {
         let (ctx, table, nothing) = (a.ptr(), a.vtable(), std::ptr::null_mut());
-        // SAFETY: it is a mistake, but this allocator looks an address up before it uses it.
+        // SAFETY: an error, but this allocator looks an address up before it uses it.
         unsafe {
             (table.free)(ctx, nothing, 10, align(1), 1);
             (table.free)(ctx, nothing, 0, align(1), 1);
@@ -209,14 +213,14 @@ fn null() {
     });
 }
 
-/// DA-31: as long as a page is in quarantine, every block that it had is known, with all its traces.
+/// DA-31: while a page is in quarantine, all its blocks are known, with all their traces.
 #[test]
-fn double_free_in_a_page_in_quarantine() {
+fn double_free_in_quarantine_has_all_traces() {
     let bump = Bump::new(0, 1 << 20);
     let config = DebugConfig { quarantine: 2 * 4096, page_size: 4096, ..CONFIG };
     let debug = DebugAllocator::with_config(bump.allocator(), config);
     let a = debug.allocator();
-    // Three pages of a class, the middle one of which goes first.
+    // Three pages of a class, the middle one of which is freed first.
     let blocks: Vec<_> = (0..6).map(|_| alloc(a, 1000, 8)).collect();
     for n in [2, 3, 0, 1] {
         free(a, blocks[n], 8);
@@ -233,7 +237,7 @@ fn double_free_in_a_page_in_quarantine() {
     }
     assert_eq!(debug.detect_leaks(), 2);
     assert_eq!(reports().len(), 2);
-    // The third page drives the first one out, of which the last block is remembered.
+    // The third page drives out the first, whose last block is remembered.
     free(a, blocks[4], 8);
     free(a, blocks[5], 8);
     free(a, blocks[2], 8);
@@ -247,9 +251,9 @@ fn double_free_in_a_page_in_quarantine() {
     assert_eq!((bump.live(), reports().len()), (0, 0));
 }
 
-/// DA-18: a mistake is told even if there is no memory for what the call would have needed.
+/// DA-18: an error is reported even if there is no memory for what the call would have needed.
 #[test]
-fn remap_after_free_without_memory() {
+fn remap_after_free_is_reported_without_memory() {
     let bump = Bump::new(0, 1 << 20);
     let config = DebugConfig { retain_metadata: true, page_size: 4096, ..CONFIG };
     let debug = DebugAllocator::with_config(bump.allocator(), config);
@@ -265,9 +269,9 @@ fn remap_after_free_without_memory() {
     assert_eq!((debug.deinit(), bump.live(), reports().len()), (Check::Ok, 0, 0));
 }
 
-/// DA-14: an address inside of a block, in the rest of its page, or in the metadata.
+/// DA-14: an address inside a block, in the rest of its page, or in the metadata.
 #[rstest]
-fn addresses_inside(#[values(SMALL, LARGE)] len: usize) {
+fn addresses_inside_blocks_are_invalid(#[values(SMALL, LARGE)] len: usize) {
     with_block(CONFIG, len, |a, memory| {
         let ptr = memory.cast::<u8>();
         // SAFETY: still in the page, or in the block.
@@ -288,10 +292,9 @@ fn addresses_inside(#[values(SMALL, LARGE)] len: usize) {
     });
 }
 
-/// DA-37: another instance's block, with the same canary and the same configuration, which Zig cannot
-/// tell.
+/// DA-37: a block of another instance with the same canary and the same configuration, which Zig cannot distinguish.
 #[rstest]
-fn the_block_of_another(#[values(SMALL, LARGE)] len: usize) {
+fn block_of_another_instance_is_invalid(#[values(SMALL, LARGE)] len: usize) {
     with_block(CONFIG, len, |a, memory| {
         with_block(CONFIG, len, |other, others| {
             free(a, others, 8);
@@ -304,15 +307,15 @@ fn the_block_of_another(#[values(SMALL, LARGE)] len: usize) {
     });
 }
 
-/// Not in Zig: bytes behind a block that someone has written to, up to the end of its slot.
+/// Not in Zig: overwritten bytes after a block, up to the end of its slot.
 #[rstest]
 #[case(17, 17)]
 #[case(17, 31)]
 #[case(31, 31)]
-fn overruns(#[case] len: usize, #[case] index: usize) {
+fn overruns_are_reported(#[case] len: usize, #[case] index: usize) {
     with_block(CONFIG, 24, |a, memory| {
         let short = alloc(a, len, 1);
-        // SAFETY: it is a mistake, but the slot has 32 bytes, and the pointer may access the page.
+        // SAFETY: an error, but the slot has 32 bytes, and the pointer may access the page.
         unsafe { short.cast::<u8>().add(index).write(0) };
         assert!(resize(a, short, 1, len), "it goes on");
         let report = one_report();
@@ -320,7 +323,7 @@ fn overruns(#[case] len: usize, #[case] index: usize) {
         assert_eq!(report.allocation.addresses(), [0xA110C]);
         free(a, short, 1);
         assert_eq!(reports(), [], "the resize has made it good");
-        // Within its length a block may be anything, and what it loses is watched from then on.
+        // Within its length a block may contain anything, and bytes that it gives up are checked from then on.
         // SAFETY: the block has 24 bytes.
         unsafe { memory.cast::<u8>().write_bytes(0, 24) };
         assert!(resize(a, memory, 8, 20));
@@ -331,9 +334,9 @@ fn overruns(#[case] len: usize, #[case] index: usize) {
     });
 }
 
-/// DA-19, DA-38: leaks are told one by one, with length and place, and counted; live blocks only.
+/// DA-19, DA-38: leaks are reported one by one, with length and trace, and counted; live blocks only.
 #[test]
-fn leaks() {
+fn leaks_are_reported_and_counted() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
     let a = *debug.allocator();
     let lengths = [1, 1, 1, 30, 20_000, 20_000, 20_000, LARGE, LARGE];
@@ -360,7 +363,7 @@ fn leaks() {
 
 /// DA-19: classes in order, in each the newest page first, and in a page the oldest block.
 #[test]
-fn the_order_of_leaks() {
+fn leaks_are_reported_in_class_order() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     let [large, b0, b1, b2, tiny] =
         [LARGE, 1024, 1024, 1024, 1].map(|len| address(alloc(*debug.allocator(), len, 1)));
@@ -371,13 +374,13 @@ fn the_order_of_leaks() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     alloc(*debug.allocator(), 1, 1);
     debug.deinit_without_leak_checks();
-    assert_eq!(reports(), [], "nobody looked");
+    assert_eq!(reports(), [], "no leak search");
 }
 
-/// DA-20, DC-03: without safety nobody looks for leaks in the end, unless asked; lengths and alignments
-/// are not compared.
+/// DA-20, DC-03: without safety, `deinit` does not search for leaks unless asked; lengths and alignments are not
+/// compared.
 #[test]
-fn without_safety() {
+fn without_safety_leaks_are_not_searched() {
     let config = DebugConfig { safety: false, ..CONFIG };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     let a = *debug.allocator();
@@ -392,16 +395,16 @@ fn without_safety() {
     assert_eq!(reports(), []);
 }
 
-/// DA-14, DC-11: a page without its canary is the end, whatever is done in it.
+/// DA-14, DC-11: a page without its canary aborts every operation on it.
 #[rstest]
 #[case("alloc")]
 #[case("resize")]
 #[case("free")]
 #[case("detect_leaks")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn overwritten_metadata(#[case] operation: &str) {
+fn overwritten_metadata_aborts(#[case] operation: &str) {
     let test = format!(
-        "heap::debug::misuse::overwritten_metadata::{}",
+        "heap::debug::misuse::overwritten_metadata_aborts::{}",
         match operation {
             "alloc" => "case_1",
             "resize" => "case_2",
@@ -416,7 +419,7 @@ fn overwritten_metadata(#[case] operation: &str) {
             let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
             let a = *debug.allocator();
             let memory = alloc(a, SMALL, 8);
-            // SAFETY: it is a mistake, but the pointer may access the page.
+            // SAFETY: an error, but the pointer may access the page.
             unsafe { memory.cast::<u8>().write_bytes(0, 4096) };
             match operation.as_str() {
                 "alloc" => drop(alloc(a, SMALL, 8)),
@@ -428,8 +431,8 @@ fn overwritten_metadata(#[case] operation: &str) {
     }
 }
 
-/// DA-14: a link to what is no page is not followed, and a length that no block of the class can have is
-/// not believed, even if the counts and the canary are as they were.
+/// DA-14: a link to an address that is not a page is not followed, and a length that no block of the class can have
+/// is not used, even if the counts and the canary are intact.
 #[rstest]
 #[case("prev", "free")]
 #[case("prev", "detect_leaks")]
@@ -441,14 +444,14 @@ fn overwritten_metadata(#[case] operation: &str) {
     not(target_pointer_width = "64"),
     ignore = "it overwrites links at the offsets that they have with 64 bits"
 )]
-fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
+fn overwritten_links_and_lengths_are_detected(#[case] what: &str, #[case] operation: &str) {
     let cases = [("prev", "free"), ("prev", "detect_leaks"), ("next", "free"), ("length", "free")];
     let case = cases.iter().position(|case| *case == (what, operation)).unwrap_or(cases.len()) + 1;
-    let test = format!("heap::debug::misuse::overwritten_links_and_lengths::case_{case}");
+    let test = format!("heap::debug::misuse::overwritten_links_and_lengths_are_detected::case_{case}");
     if alone().is_none() {
         return assert_aborted(&run_alone(&test, what), "someone has written over the metadata");
     }
-    // The header's place and the slots of this class are recorded; behind it are 20 words of bits.
+    // The header's position and the slots of this class are recorded; after it are 20 words of bits.
     let (header, lengths) = (9896, 32 + 20 * 8);
     let config =
         DebugConfig { safety: true, stack_trace_frames: 6, page_size: 128 << 10, ..DebugConfig::DEFAULT };
@@ -456,7 +459,7 @@ fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
     let a = *debug.allocator();
     let memory = alloc(a, 6, 8);
     let page = memory.cast::<u8>();
-    // SAFETY: it is a mistake, but the pointer may access the page.
+    // SAFETY: an error, but the pointer may access the page.
     unsafe {
         match what {
             "prev" => page.add(header + 8).cast::<usize>().write(0xBAD_0000),
@@ -471,10 +474,10 @@ fn overwritten_links_and_lengths(#[case] what: &str, #[case] operation: &str) {
     }
 }
 
-/// Two pages of the same place: what was freed in the former is known in the latter, until the slot is
-/// handed out again.
+/// Two pages at the same address: a block freed in the former is recognised in the latter, until the slot is handed
+/// out again.
 #[test]
-fn a_page_that_comes_again() {
+fn reused_page_remembers_freed_blocks() {
     let mut buffer = Box::new_uninit_slice(32 << 10);
     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let debug = DebugAllocator::with_config(fixed_buffer.allocator(), SMALL_PAGES);
@@ -483,7 +486,7 @@ fn a_page_that_comes_again() {
     free(a, first, 1);
     free(a, second, 1);
     let again = alloc(a, 16, 1);
-    assert_eq!(address(again), address(first), "the child gives the page out again");
+    assert_eq!(address(again), address(first), "the child reuses the page");
     free(a, second, 1);
     assert_eq!(kinds(), [ReportKind::DoubleFree]);
     free(a, again, 1);

@@ -30,7 +30,7 @@ fn remember(report: &Report) {
     REPORTS.with_borrow_mut(|reports| reports.push(*report));
 }
 
-/// What this thread's allocators have reported since the last call.
+/// Takes what this thread's allocators have reported since the last call.
 fn reports() -> Vec<Report> {
     REPORTS.take()
 }
@@ -39,7 +39,7 @@ fn kinds() -> Vec<ReportKind> {
     reports().iter().map(|report| report.kind).collect()
 }
 
-/// Everything on, each leak has a report of its own, and reports go to [`reports`].
+/// Every check on, one report per leak, and reports go to [`reports`].
 const CONFIG: DebugConfig = DebugConfig {
     stack_trace_frames: 1,
     safety: true,
@@ -50,10 +50,10 @@ const CONFIG: DebugConfig = DebugConfig {
     ..DebugConfig::DEFAULT
 };
 
-/// The default, or, as Miri is slow with long blocks, the least that the lengths in the tests allow.
+/// The default; or, since Miri is slow with long blocks, the least that the lengths in the tests allow.
 const PAGE: usize = if cfg!(miri) { 16 << 10 } else { DebugConfig::DEFAULT.page_size };
 
-/// The pages of the recorded vectors.
+/// The page size of the recorded vectors.
 const SMALL_PAGES: DebugConfig = DebugConfig { stack_trace_frames: 0, page_size: 4096, ..CONFIG };
 
 const fn align(bytes: usize) -> Alignment {
@@ -64,7 +64,7 @@ fn block(memory: NonNull<u8>, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(memory, len)
 }
 
-/// A raw allocation that must succeed.
+/// Makes a raw allocation that must succeed.
 #[track_caller]
 fn alloc(allocator: Allocator<'_>, len: usize, alignment: usize) -> NonNull<[u8]> {
     // SAFETY: the length is not zero.
@@ -72,14 +72,14 @@ fn alloc(allocator: Allocator<'_>, len: usize, alignment: usize) -> NonNull<[u8]
     block(memory.expect("there is memory"), len)
 }
 
-/// A raw free.
+/// Makes a raw free.
 fn free(allocator: Allocator<'_>, memory: NonNull<[u8]>, alignment: usize) {
-    // SAFETY: a block of the allocator, or a mistake that it finds.
+    // SAFETY: a block of the allocator, or an error that it detects.
     unsafe { allocator.raw_free(memory, align(alignment), 0xF4EE) };
 }
 
 fn resize(allocator: Allocator<'_>, memory: NonNull<[u8]>, alignment: usize, new_len: usize) -> bool {
-    // SAFETY: a block of the allocator, or a mistake that it finds.
+    // SAFETY: a block of the allocator, or an error that it detects.
     unsafe { allocator.raw_resize(memory, align(alignment), new_len, 0x4E512E) }
 }
 
@@ -89,7 +89,7 @@ fn remap(
     alignment: usize,
     new_len: usize,
 ) -> Option<NonNull<u8>> {
-    // SAFETY: a block of the allocator, or a mistake that it finds.
+    // SAFETY: a block of the allocator, or an error that it detects.
     unsafe { allocator.raw_remap(memory, align(alignment), new_len, 0x4E3A9) }
 }
 
@@ -97,7 +97,7 @@ fn address<T: ?Sized>(memory: NonNull<T>) -> usize {
     memory.addr().get()
 }
 
-/// A child that moves a block at every remap, and refuses every resize.
+/// A child that moves a block at every remap and refuses every resize.
 struct Moves<'c>(Allocator<'c>);
 
 impl Moves<'_> {

@@ -6,10 +6,10 @@ use zigalloc_support::{Bump, Call, Recorder, alone, assert_aborted, run_alone, t
 
 use super::*;
 
-/// DC-01, DC-02, DC-03, DC-04, DC-06, DC-07, DC-08, DC-09, DC-10, DC-11, DC-12: the defaults are Zig's.
-/// (Without the feature `backtrace` there is one address to store, where Zig has six.)
+/// DC-01, DC-02, DC-03, DC-04, DC-06, DC-07, DC-08, DC-09, DC-10, DC-11, DC-12: the defaults are Zig's. (Without the
+/// feature `backtrace`, one address is stored where Zig stores six.)
 #[test]
-fn defaults() {
+fn defaults_are_zigs() {
     let config = DebugConfig::default();
     let frames = match (cfg!(debug_assertions), cfg!(feature = "backtrace")) {
         (true, true) => 6,
@@ -28,17 +28,17 @@ fn defaults() {
     assert_eq!(config.page_size, page_size);
 }
 
-/// A constant can hold one, and the compiler checks it.
+/// A constant can hold an allocator, and the compiler checks its options.
 #[test]
-fn in_a_static() {
+fn allocator_can_be_a_static() {
     static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(PAGE_ALLOCATOR);
     let memory = DEBUG.allocator().create_with(1).unwrap();
-    // SAFETY: it is freed once.
+    // SAFETY: freed once.
     unsafe { DEBUG.allocator().destroy(memory) };
     assert_eq!(DEBUG.detect_leaks(), 0);
 }
 
-/// DC-10: a resize is the allocation from then on, if it is wanted.
+/// DC-10: with the option, a resize replaces the allocation's trace.
 #[rstest::rstest]
 fn resize_stack_traces(#[values(true, false)] wanted: bool) {
     let config = DebugConfig { resize_stack_traces: wanted, page_size: 4096, ..CONFIG };
@@ -56,10 +56,9 @@ fn resize_stack_traces(#[values(true, false)] wanted: bool) {
     assert_eq!(debug.deinit(), Check::Ok);
 }
 
-/// What is in quarantine goes back when there is too much of it, the oldest first; when it was the 16th
-/// last; and in the end.
+/// Blocks leave the quarantine, oldest first, when it has too many bytes or 16 newer blocks, and at the end.
 #[test]
-fn quarantine() {
+fn quarantine_frees_the_oldest_first() {
     let bump = Bump::new(0, 4 << 20);
     let recorder = Recorder::new(bump.allocator());
     let config = DebugConfig { quarantine: 20_000, ..SMALL_PAGES };
@@ -80,7 +79,7 @@ fn quarantine() {
         given_back.push(freed(recorder.take()));
     }
     assert_eq!(given_back, [vec![], vec![], vec![], vec![20_001], vec![4096, 8000]]);
-    // SAFETY: it is a mistake, but the memory is not yet the child's.
+    // SAFETY: an error, but the memory does not yet belong to the child.
     unsafe { blocks[2].cast::<u8>().write(1) };
     free(a, blocks[2], 1);
     free(a, blocks[0], 1);
@@ -95,7 +94,7 @@ fn quarantine() {
     assert_eq!((bump.live(), reports().len()), (0, 0));
 }
 
-/// DC-08, DA-22: a line for every call.
+/// DC-08, DA-22: one line per call.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn verbose_log() {
@@ -123,15 +122,15 @@ fn verbose_log() {
     free(a, memory, 8);
 }
 
-/// Where nobody reads what is printed, it is lost, and the program goes on: a misuse, a leak, and every
-/// line of the log.
+/// If standard error is closed, output is lost and the program continues: for a misuse, a leak, and every line of the
+/// log.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn nobody_reads() {
+fn unread_output_is_ignored() {
     use std::process::Stdio;
     if alone().is_none() {
         let mut child = this_program()
-            .args(["--exact", "heap::debug::options::nobody_reads", "--nocapture"])
+            .args(["--exact", "heap::debug::options::unread_output_is_ignored", "--nocapture"])
             .env("ZIGALLOC_TEST_CASE", "yes")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -139,7 +138,7 @@ fn nobody_reads() {
             .spawn()
             .unwrap();
         drop(child.stderr.take());
-        // It begins when this is closed, too.
+        // It starts even when this end is already closed.
         drop(child.stdin.take());
         assert!(child.wait().unwrap().success());
         return;
@@ -156,9 +155,9 @@ fn nobody_reads() {
     assert_eq!(debug.deinit(), Check::Leak);
 }
 
-/// DC-04: without thread safety there is no handle for threads, and the plain one works.
+/// DC-04: without thread safety there is no thread-safe handle, and the plain one works.
 #[test]
-fn not_thread_safe() {
+fn not_thread_safe_has_no_sync_handle() {
     let config = DebugConfig { thread_safe: false, ..CONFIG };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| debug.allocator().ptr()));
@@ -172,12 +171,12 @@ fn not_thread_safe() {
     assert_eq!(reports(), []);
 }
 
-/// DC-04: a call that finds another one in progress has found a mistake.
+/// DC-04: a call during another call is detected as an error.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn two_threads_without_thread_safety() {
+fn two_threads_without_thread_safety_aborts() {
     if alone().is_none() {
-        let output = run_alone("heap::debug::options::two_threads_without_thread_safety", "yes");
+        let output = run_alone("heap::debug::options::two_threads_without_thread_safety_aborts", "yes");
         assert_aborted(&output, "called while another call is in progress");
         return;
     }
@@ -197,18 +196,18 @@ fn two_threads_without_thread_safety() {
 
 #[test]
 #[should_panic = "a limit of 10 bytes has no effect"]
-fn a_limit_that_nobody_would_keep() {
+fn limit_without_its_option_panics() {
     DebugAllocator::init(PAGE_ALLOCATOR).set_requested_memory_limit(10);
 }
 
-/// DA-01: 0 bytes, which typed calls never pass on, end the program. (So they do in Zig, as an overflow.)
+/// DA-01: 0 bytes, which typed calls never pass, abort. (In Zig too, as an overflow.)
 #[rstest::rstest]
 #[case("alloc")]
 #[case("resize")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
-fn zero_bytes(#[case] operation: &str) {
+fn zero_bytes_aborts(#[case] operation: &str) {
     let case = if operation == "alloc" { "case_1" } else { "case_2" };
-    let test = format!("heap::debug::options::zero_bytes::{case}");
+    let test = format!("heap::debug::options::zero_bytes_aborts::{case}");
     match alone() {
         None => assert_aborted(&run_alone(&test, operation), "0 bytes; the least is 1"),
         Some(_) => {
@@ -222,9 +221,9 @@ fn zero_bytes(#[case] operation: &str) {
     }
 }
 
-/// Leaks that a panic leaves behind are not reported, and their memory goes back.
+/// Leaks due to a panic are not reported, and their memory is freed.
 #[test]
-fn unwinding() {
+fn unwinding_does_not_report_leaks() {
     let ledger = zigalloc::testing::LedgerAllocator::init(PAGE_ALLOCATOR);
     let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let debug = DebugAllocator::with_config(ledger.allocator(), CONFIG);
@@ -236,11 +235,11 @@ fn unwinding() {
     assert_eq!(reports(), []);
 }
 
-/// With symbols, a trace is the functions of the program: the one that called, then its callers, none
-/// of this crate, and nothing below the test.
+/// With symbols, a trace shows the program's functions: the caller, then its callers, none of this crate, and nothing
+/// below the test.
 #[cfg(all(feature = "backtrace", not(miri), target_os = "linux"))]
 #[test]
-fn a_trace_as_text() {
+fn trace_text() {
     #[inline(never)]
     fn inner(a: Allocator<'_>) -> NonNull<[u8]> {
         std::hint::black_box(a).alloc::<u8>(10).unwrap()
@@ -260,7 +259,7 @@ fn a_trace_as_text() {
         let text = leak.allocation.to_string();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].contains("inner at ") && lines[0].contains("options.rs:"), "{text}");
-        assert!(lines[1].contains("outer at ") && lines[2].contains("a_trace_as_text at "), "{text}");
+        assert!(lines[1].contains("outer at ") && lines[2].contains("trace_text at "), "{text}");
         assert!(
             !lines.iter().any(|line| line.starts_with("zigalloc::") || line.contains("lang_start")),
             "{text}"
@@ -268,40 +267,40 @@ fn a_trace_as_text() {
     }
 }
 
-/// With symbols, the program's function is found even if nobody passes an address.
+/// With symbols, the program's function is found even without a return address.
 #[cfg(all(feature = "backtrace", not(miri), target_os = "linux"))]
 #[test]
-fn a_trace_without_a_return_address() {
+fn trace_without_a_return_address() {
     #[inline(never)]
     fn inner(a: Allocator<'_>) -> Option<NonNull<u8>> {
         // SAFETY: the length is not zero.
         let memory = unsafe { std::hint::black_box(a).raw_alloc(10, align(1), 0) };
         std::hint::black_box(memory)
     }
-    // In an optimised program, some are this crate's own, which are not shown.
+    // In an optimised program, some frames are this crate's own, which are not shown.
     let config = DebugConfig { stack_trace_frames: 8, ..CONFIG };
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     assert!(inner(*debug.allocator()).is_some());
     assert_eq!(debug.detect_leaks(), 1);
     let text = reports()[0].allocation.to_string();
-    assert!(text.contains("inner at ") && text.contains("a_trace_without_a_return_address"), "{text}");
+    assert!(text.contains("inner at ") && text.contains("trace_without_a_return_address"), "{text}");
     debug.deinit_without_leak_checks();
 }
 
-/// The canary is known by its digits, and it is in hexadecimal where memory is looked at.
+/// The canary is shown in hexadecimal, as in a memory dump.
 #[test]
 fn debug_shows_the_canary_in_hexadecimal() {
     let text = format!("{:?}", DebugConfig { canary: 0xDEAD_F00D, page_size: 4096, ..DebugConfig::DEFAULT });
     assert!(text.contains(", canary: 0xdeadf00d, page_size: 4096, report: 0x"), "{text}");
 }
 
-/// An address is in hexadecimal, in the report as in its traces.
+/// An address is shown in hexadecimal, in the report as in its traces.
 #[test]
 fn debug_shows_the_addresses_of_a_report_in_hexadecimal() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     let memory = debug.allocator().alloc::<u8>(8).unwrap();
     let inside = NonNull::slice_from_raw_parts(memory.cast::<u8>().map_addr(|address| address | 4), 4);
-    // SAFETY: it is a mistake, but this allocator finds it.
+    // SAFETY: an error, but this allocator detects it.
     unsafe { debug.allocator().raw_free(inside, Alignment::_1, 0) };
     let report = debug.first_report().unwrap();
     let text = format!("{report:?}");
@@ -310,6 +309,6 @@ fn debug_shows_the_addresses_of_a_report_in_hexadecimal() {
     assert!(text.contains(&format!("inside: Some({block:#x}),")), "{text}");
     // SAFETY: a live block.
     unsafe { debug.allocator().free(memory) };
-    // Where all tests run on one thread, the next one begins with none.
+    // If all tests run on one thread, the next one starts without reports.
     assert_eq!(kinds(), [ReportKind::InvalidFree]);
 }

@@ -1,4 +1,4 @@
-//! What a debug allocator owes its child: each block back once, however it ended here.
+//! A debug allocator frees each block of its child exactly once, however the block's life ended.
 
 use rstest::rstest;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR};
@@ -9,12 +9,12 @@ use super::*;
 
 const LARGE: usize = 5000;
 
-/// Sends a block of the child to another address, by a remap.
+/// Moves a block of the child to another address, by a remap.
 fn moved(a: Allocator<'_>, memory: NonNull<[u8]>, new_len: usize) -> NonNull<[u8]> {
     block(remap(a, memory, 1, new_len).expect("this child moves"), new_len)
 }
 
-/// How the blocks that are remembered are forgotten.
+/// How remembered blocks are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Deinit,
@@ -29,7 +29,7 @@ impl End {
             End::Drop => drop(debug),
             End::Flush => {
                 debug.flush_retained_metadata();
-                // What is left is nothing, and giving nothing back twice is harmless.
+                // Nothing is left, and freeing nothing twice is harmless.
                 debug.flush_retained_metadata();
                 debug.deinit_without_leak_checks();
             }
@@ -37,8 +37,8 @@ impl End {
     }
 }
 
-/// DA-18, DC-06, DC-07: the old address of a moved block is remembered, but the block has ended in the
-/// child's `remap`. The ledger aborts at a second free.
+/// DA-18, DC-06, DC-07: the old address of a moved block is remembered, but the child's `remap` has freed the block.
+/// The ledger aborts on a double free.
 #[rstest]
 fn moved_large_block_is_freed_once(
     #[values(false, true)] never_unmap: bool,
@@ -47,7 +47,7 @@ fn moved_large_block_is_freed_once(
     #[values(End::Deinit, End::Drop, End::Flush)] end: End,
 ) {
     let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
-    // The ledger sees what the child does in a remap as an alloc and a free.
+    // To the ledger, a moving remap of the child is an alloc and a free.
     let moves = Moves(ledger.allocator());
     let config = DebugConfig { never_unmap, retain_metadata, quarantine, ..SMALL_PAGES };
     let debug = DebugAllocator::with_config(moves.allocator(), config);
@@ -61,11 +61,11 @@ fn moved_large_block_is_freed_once(
     let kind = kinds();
     assert!(kind == [ReportKind::DoubleFree], "the second remap ended it: {kind:?}");
     end.run(debug);
-    // Two large blocks are kept for good, and nothing else is.
+    // Two large blocks are kept permanently, and nothing else.
     assert_eq!(ledger.live(), if never_unmap && !retain_metadata { 2 } else { 0 });
 }
 
-/// The same over an allocator that moves a block when it likes: with glibc, which aborts at a second free.
+/// The same over glibc, which moves blocks at its discretion and aborts on a double free.
 #[rstest]
 #[case(End::Deinit)]
 #[case(End::Drop)]
@@ -88,9 +88,9 @@ fn block_that_malloc_moved_is_freed_once(#[case] end: End) {
     ledger.assert_no_leaks();
 }
 
-/// A shortened or grown block is owed with the length that it has in the child.
+/// A resized block is freed with the length that it has in the child.
 #[rstest]
-fn resized_block_is_owed_with_its_new_length(
+fn resized_block_is_freed_with_its_new_length(
     #[values(false, true)] never_unmap: bool,
     #[values(0, 1 << 20)] quarantine: usize,
     #[values(End::Deinit, End::Drop, End::Flush)] end: End,
@@ -109,9 +109,9 @@ fn resized_block_is_owed_with_its_new_length(
     ledger.assert_no_leaks();
 }
 
-/// An address that the child gives out again, as a block or as a page, is owed once: as what it is now.
+/// An address that the child hands out again, as a block or as a page, is freed once, as what it currently is.
 #[rstest]
-fn address_that_comes_again_is_owed_once(
+fn reused_address_is_freed_once(
     #[values(false, true)] never_unmap: bool,
     #[values(End::Deinit, End::Drop, End::Flush)] end: End,
 ) {
@@ -122,7 +122,7 @@ fn address_that_comes_again_is_owed_once(
     let config = DebugConfig { never_unmap, retain_metadata: true, ..SMALL_PAGES };
     let debug = DebugAllocator::with_config(moves.allocator(), config);
     let a = debug.allocator();
-    // The last block of a fixed buffer moves behind itself, the former is not reused; freed at the end of the
+    // The last block of a fixed buffer moves past itself, and the old one is not reused; freed at the end of the
     // buffer, it is.
     let first = alloc(a, LARGE, 1);
     let second = moved(a, first, LARGE + 1);
@@ -139,11 +139,11 @@ fn address_that_comes_again_is_owed_once(
     ledger.assert_no_leaks();
 }
 
-/// Random programs of large and small blocks, over a child that moves each remapped block, with every
-/// combination of the options that decide when memory goes back. The ledger aborts at what is given back
-/// twice, or with another length; what is kept too long is live in the end.
+/// Random programs of large and small blocks, over a child that moves each remapped block, with every combination of
+/// the options that decide when memory is freed. The ledger aborts on a double free or a wrong length; a block kept
+/// too long is still live at the end.
 #[rstest]
-fn random_programs_owe_each_block_once(
+fn random_programs_free_each_block_once(
     #[values(false, true)] never_unmap: bool,
     #[values(0, 20_000)] quarantine: usize,
     #[values(false, true)] pages: bool,
@@ -189,7 +189,7 @@ fn random_programs_owe_each_block_once(
                     dead.push(memory);
                 }
             }
-            // A mistake in between changes nothing, as long as the address has not come again.
+            // An error in between changes nothing, as long as the address is not in use again.
             if next(10) == 0 && !dead.is_empty() {
                 let memory = dead[next(dead.len())];
                 if live.iter().all(|other| address(*other) != address(memory)) {

@@ -1,5 +1,5 @@
-//! The quick way of a call, which there is where nothing is stored of a block but that it is there: it says
-//! and does what the long way does.
+//! The fast path, used if nothing but its existence is stored of a block: it returns and does what the slow path
+//! does.
 
 use zigalloc::SyncAllocator;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
@@ -7,19 +7,19 @@ use zigalloc_support::{Bump, Random};
 
 use super::*;
 
-/// What fast builds have.
+/// The configuration of fast builds.
 const PLAIN: DebugConfig = DebugConfig { stack_trace_frames: 0, safety: false, ..SMALL_PAGES };
-/// As much, and the bytes are counted, for which a call goes the long way.
+/// The same with bytes counted, which takes the slow path.
 const COUNTED: DebugConfig = DebugConfig { enable_memory_limit: true, ..PLAIN };
 
-/// What there is to see of an address: where it is in its page.
+/// The observable part of an address: its offset in its page.
 fn offset(address: usize) -> usize {
     address % PLAIN.page_size
 }
 
-/// Allocates and frees at random, with a mistake now and then, and writes down what can be seen.
+/// Allocates and frees at random, with occasional errors, and records what can be observed.
 fn story(config: DebugConfig, seed: u64) -> Vec<String> {
-    // It gives no address out twice, or chance would have a part in the story.
+    // The child reuses no address, which would make the story depend on chance.
     let bump = Bump::new(0, 16 << 20);
     let debug = DebugAllocator::with_config(bump.allocator(), config);
     let allocator = debug.allocator();
@@ -45,7 +45,7 @@ fn story(config: DebugConfig, seed: u64) -> Vec<String> {
             7 if !live.is_empty() => {
                 let memory = live[random.below(live.len())];
                 if memory.len() > 1 {
-                    // SAFETY: inside of the block.
+                    // SAFETY: inside the block.
                     let inside = unsafe { memory.cast::<u8>().add(1) };
                     free(allocator, block(inside, 1), 1);
                 }
@@ -67,7 +67,7 @@ fn story(config: DebugConfig, seed: u64) -> Vec<String> {
 }
 
 #[test]
-fn both_ways_tell_the_same() {
+fn fast_and_slow_paths_agree() {
     for seed in 1..if cfg!(miri) { 2 } else { 20 } {
         let story_of_plain = story(PLAIN, seed);
         for mistake in ["DoubleFree", "InvalidFree Some", "InvalidFree None"] {
@@ -81,7 +81,7 @@ fn both_ways_tell_the_same() {
 }
 
 #[test]
-fn threads_at_once() {
+fn threads_get_disjoint_blocks() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, PLAIN);
     let allocator: SyncAllocator<'_> = debug.allocator();
     std::thread::scope(|scope| {
@@ -90,7 +90,7 @@ fn threads_at_once() {
                 let mut live = std::collections::VecDeque::new();
                 for n in 0..if cfg!(miri) { 20 } else { 20_000 } {
                     let memory = alloc(*allocator, 1 + n * 31 % 200, 1);
-                    // SAFETY: the block has so many bytes.
+                    // SAFETY: the block has that many bytes.
                     unsafe { memory.cast::<u8>().write_bytes(thread, memory.len()) };
                     live.push_back(memory);
                     if live.len() > 10 || n % 7 == 0 {

@@ -1,4 +1,4 @@
-//! Many threads.
+//! Several threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -11,9 +11,9 @@ use super::*;
 
 const THREADS: usize = if cfg!(miri) { 3 } else { 8 };
 
-/// DC-04: threads allocate, change and free at once, and nobody gets the block of another.
+/// DC-04: threads allocate, resize and free at the same time, and get disjoint blocks.
 #[test]
-fn at_once() {
+fn concurrent_threads_get_disjoint_blocks() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     let allocator = debug.allocator();
     std::thread::scope(|scope| {
@@ -24,7 +24,7 @@ fn at_once() {
                 run_random_program(arena.allocator(), &mut Random::new(seed as u64), steps);
                 for len in 1..if cfg!(miri) { 10 } else { 500 } {
                     let memory = alloc(*allocator, len * 7 % 1500 + 1, 1);
-                    // SAFETY: the block has so many bytes.
+                    // SAFETY: the block has that many bytes.
                     unsafe { memory.cast::<u8>().write_bytes(seed as u8, memory.len()) };
                     free(*allocator, memory, 1);
                 }
@@ -36,7 +36,7 @@ fn at_once() {
 
 /// DC-04: a block of one thread is freed by another.
 #[test]
-fn from_hand_to_hand() {
+fn another_thread_may_free_a_block() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, SMALL_PAGES);
     let allocator = debug.allocator();
     let (sender, receiver) = mpsc::channel::<(usize, Sent)>();
@@ -46,7 +46,7 @@ fn from_hand_to_hand() {
             scope.spawn(move || {
                 for n in 0..if cfg!(miri) { 5 } else { 300 } {
                     let memory = alloc(*allocator, 1 + (n * 31 + thread) % 2000, 1);
-                    // SAFETY: the block has so many bytes.
+                    // SAFETY: the block has that many bytes.
                     unsafe { memory.cast::<u8>().write_bytes(thread as u8, memory.len()) };
                     sender.send((thread, Sent(memory))).unwrap();
                 }
@@ -64,10 +64,10 @@ fn from_hand_to_hand() {
 
 static REPORTED: AtomicUsize = AtomicUsize::new(0);
 
-/// Reports come from whichever thread makes the mistake, and the lock is free then: this one uses the
-/// allocator that it is about.
+/// A report comes from the thread that makes the error, after the lock is released: this one uses the allocator that
+/// it is about.
 #[test]
-fn reports_without_the_lock() {
+fn reports_run_without_the_lock() {
     static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::with_config(
         PAGE_ALLOCATOR,
         DebugConfig {

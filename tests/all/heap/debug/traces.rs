@@ -1,12 +1,12 @@
-//! Traces that begin in the program's own code, whatever libraries stand between it and the allocator.
+//! Traces that start in the program's own code, whatever libraries are between it and the allocator.
 
 use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR};
 
 use super::*;
 
-/// A report without frames says which option stores them, and why there are none.
+/// A report without frames names the option that stores them, and the reason for their absence.
 #[test]
-fn a_report_without_frames_names_the_option() {
+fn report_without_frames_names_the_option() {
     for frames in [0, 1] {
         let config = DebugConfig { stack_trace_frames: frames, ..CONFIG };
         let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
@@ -75,9 +75,9 @@ mod with_symbols {
         trace.to_string().lines().map(str::to_owned).collect()
     }
 
-    /// A leaked map of hashbrown shows the program's lines, with as few frames as one.
+    /// A leaked map of hashbrown shows the program's lines, even with a single frame.
     #[rstest]
-    fn a_leak_of_a_container_shows_the_programs_line(#[values(1, 2, 6)] frames: usize) {
+    fn container_leak_shows_the_programs_line(#[values(1, 2, 6)] frames: usize) {
         let config = DebugConfig { stack_trace_frames: frames, ..CONFIG };
         let found = leaks(config, |a| {
             std::mem::forget(calls_what_makes_a_map(a));
@@ -97,10 +97,10 @@ mod with_symbols {
         }
     }
 
-    /// The list is an option: without hashbrown in it, its functions are shown; with a module of the program's
-    /// own, those are not.
+    /// The list of skipped crates is an option: without hashbrown in it, its functions are shown; with a module of
+    /// the program in it, that module's are not.
     #[test]
-    fn the_list_of_what_is_skipped() {
+    fn skipped_crates_are_configurable() {
         let config = DebugConfig { stack_trace_frames: 8, ..CONFIG };
         let of = |skip_frames: &'static [&'static str]| {
             let found = leaks(DebugConfig { skip_frames, ..config }, |a| {
@@ -109,13 +109,13 @@ mod with_symbols {
             lines(&found[0].allocation)
         };
         let all = of(&[]);
-        // Its file is named where its functions are inlined, and their names are short.
-        assert!(all[0].contains("hashbrown"), "the trace begins there: {all:#?}");
+        // Where its functions are inlined, the file is reported, and their names are short.
+        assert!(all[0].contains("hashbrown"), "the trace starts there: {all:#?}");
         assert!(!all.iter().any(|line| line.starts_with("zigalloc::")), "{all:#?}");
         let fewer = of(&["core", "alloc", "std", "hashbrown", "all::heap::debug::traces::with_symbols"]);
         assert!(!fewer.iter().any(|line| line.contains("makes_a_map")), "{fewer:#?}");
         assert!(!fewer.is_empty());
-        // If all are skipped, the trace is as it is.
+        // If all frames would be skipped, the trace is complete.
         let none = of(&["core", "alloc", "std", "hashbrown", "all", "test"]);
         assert!(none.iter().any(|line| line.contains("hashbrown")), "{none:#?}");
     }
@@ -143,9 +143,9 @@ mod with_symbols {
         }
     }
 
-    /// What one line leaks by way of a container in a loop is one report.
+    /// What one line through a container in a loop are one report.
     #[test]
-    fn leaks_of_a_line_by_way_of_a_container_are_one_report() {
+    fn container_leaks_of_one_line_are_one_report() {
         let config = DebugConfig { stack_trace_frames: 1, group_leaks: true, ..CONFIG };
         let found = leaks(config, |a| {
             for n in 0..20 {
@@ -161,9 +161,9 @@ mod with_symbols {
         assert!(leak.to_string().contains(&line("ONE PLACE")), "{leak}");
     }
 
-    /// A second free of a page that went back still has both stacks.
+    /// A double free in a page that was freed still has both stacks.
     #[test]
-    fn a_double_free_of_what_went_back_has_whole_traces() {
+    fn double_free_in_a_freed_page_has_full_traces() {
         #[inline(never)]
         fn frees(a: Allocator<'_>, memory: NonNull<[u8]>) {
             free(black_box(a), memory, 1);
@@ -184,9 +184,9 @@ mod with_symbols {
         }
     }
 
-    /// Stacks are not stored in memory of the child, which is asked for a table, a page, and nothing else.
+    /// Stacks are not stored in the child's memory: it provides a table and a page, and nothing else.
     #[test]
-    fn the_child_has_no_stacks() {
+    fn stacks_are_not_stored_in_the_child() {
         let bump = zigalloc_support::Bump::new(0, 1 << 20);
         let debug = DebugAllocator::with_config(bump.allocator(), DebugConfig { page_size: 4096, ..CONFIG });
         let memory = alloc(debug.allocator(), 10, 1);
@@ -198,9 +198,9 @@ mod with_symbols {
         assert_eq!((bump.requests.get(), bump.live()), (2, 0));
     }
 
-    /// What failed for want of memory is named by the program's line, not by hashbrown's, and with its frames.
+    /// A failed allocation is reported with the program's line, not with hashbrown's, and with its frames.
     #[test]
-    fn a_failure_in_a_container_names_the_programs_line() {
+    fn container_failure_names_the_programs_line() {
         fn checked(a: Allocator<'_>) -> Result<(), zigalloc::Error> {
             let mut map = hashbrown::HashMap::<u64, u64, hashbrown::DefaultHashBuilder, _>::new_in(a);
             let _ = map.try_reserve(10); // FAILS

@@ -8,19 +8,19 @@ use zigalloc::{Error, SyncAllocator};
 
 use super::*;
 
-/// What a test panics with.
+/// Returns the message of a failing test.
 fn failure<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> Option<String> {
     let failed = catch_unwind(AssertUnwindSafe(|| with_allocator(test))).err()?;
     Some(*failed.downcast::<String>().expect("the message has values in it"))
 }
 
-/// TE-01, TE-02: what the test returns is returned, with `?` inside and outside.
+/// TE-01, TE-02: the test's result is returned, with `?` inside and outside.
 #[test]
-fn a_good_test() -> Result<(), Error> {
+fn passing_test_returns_its_result() -> Result<(), Error> {
     let length = with_allocator(|allocator| {
         let text = allocator.dupe(b"hello")?;
         let length = text.len();
-        // SAFETY: it is freed once.
+        // SAFETY: freed once.
         unsafe { allocator.free(text) };
         Ok::<_, Error>(length)
     })?;
@@ -28,19 +28,19 @@ fn a_good_test() -> Result<(), Error> {
     Ok(())
 }
 
-/// TE-01, TE-02: a leak fails the test, and the message has the block.
+/// TE-01, TE-02: a leak fails the test, and the message identifies the block.
 #[test]
-fn a_leak() {
+fn leak_panics_with_its_trace() {
     let text = failure(|allocator| allocator.alloc::<u8>(123).map(address)).unwrap();
     assert!(text.starts_with("with_allocator: 1 mistake: DebugAllocator: leak: 123 bytes at 0x"), "{text}");
     #[cfg(all(feature = "backtrace", not(miri)))]
-    assert!(text.contains("a_leak") && text.contains("with_allocator.rs:"), "{text}");
+    assert!(text.contains("leak_panics_with_its_trace") && text.contains("with_allocator.rs:"), "{text}");
 }
 
-/// TE-01: and so does anything else, even if all is freed.
+/// TE-01: so does any other error, even if everything is freed.
 #[rstest]
 #[cfg_attr(miri, ignore = "to save time: Miri makes these mistakes in the tests in `heap::debug`")]
-fn a_mistake(
+fn each_mistake_panics(
     #[values("double free", "wrong length", "wrong alignment", "overrun", "invalid free")] mistake: &str,
 ) {
     let text = failure(|allocator| {
@@ -50,7 +50,7 @@ fn a_mistake(
             "double free" => free(a, memory, 8),
             "wrong length" => return free(a, block(memory.cast(), 9), 8),
             "wrong alignment" => return free(a, memory, 1),
-            // SAFETY: it is a mistake, but the slot has 16 bytes.
+            // SAFETY: an error, but the slot has 16 bytes.
             "overrun" => unsafe { memory.cast::<u8>().add(10).write(1) },
             _ => free(a, block(NonNull::dangling(), 10), 1),
         }
@@ -61,7 +61,7 @@ fn a_mistake(
 }
 
 #[test]
-fn several_mistakes() {
+fn several_mistakes_panic_once() {
     let text = failure(|allocator| {
         alloc(*allocator, 1, 1);
         alloc(*allocator, 2, 1);
@@ -70,19 +70,19 @@ fn several_mistakes() {
     assert!(text.unwrap().starts_with("with_allocator: 3 mistakes; the first: DebugAllocator: invalid free"));
 }
 
-/// The test's own panic is what comes out, not the leaks that it causes.
+/// The test's own panic is propagated, not the leaks that it causes.
 #[test]
 #[should_panic = "the test's own"]
-fn a_panic() {
+fn own_panic_is_propagated() {
     with_allocator(|allocator| {
         alloc(*allocator, 1, 1);
         panic!("the test's own");
     });
 }
 
-/// TE-02: each has its own, at the same time; the handle goes to threads.
+/// TE-02: concurrent tests have separate allocators; the handle can be sent to threads.
 #[rstest]
-fn many_at_once(#[values(1, 2, 3, 4)] n: usize) {
+fn many_at_once_do_not_interfere(#[values(1, 2, 3, 4)] n: usize) {
     with_allocator(|allocator| {
         std::thread::scope(|scope| {
             for len in 1..=n {

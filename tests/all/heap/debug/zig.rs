@@ -15,14 +15,14 @@ fn debug(config: DebugConfig) -> DebugAllocator<SyncAllocator<'static>> {
     DebugAllocator::with_config(PAGE_ALLOCATOR, config)
 }
 
-/// Bytes 0 and `i` of a block: what these tests write and read.
+/// Returns bytes 0 and `i` of a block, which these tests write and read.
 unsafe fn bytes<const ALIGN: usize>(slice: AlignedSlice<u8, ALIGN>, i: usize) -> (u8, u8) {
-    // SAFETY: the caller's slice is longer than `i`, and both are written.
+    // SAFETY: the slice is longer than `i`, and both bytes are written, by our caller.
     unsafe { (slice.as_ptr().read(), slice.as_ptr().add(i).read()) }
 }
 
 unsafe fn write<const ALIGN: usize>(slice: AlignedSlice<u8, ALIGN>, i: usize) {
-    // SAFETY: the caller's slice is longer than `i`.
+    // SAFETY: the slice is longer than `i`, by our caller.
     unsafe {
         slice.as_ptr().write(0x12);
         slice.as_ptr().add(i).write(0x34);
@@ -33,7 +33,7 @@ fn create_many(allocator: Allocator<'_>) -> Result<Vec<NonNull<u64>>, Error> {
     (0..if cfg!(miri) { 70 } else { 513 }).map(|_| allocator.create::<u64>()).collect()
 }
 
-/// DA-12, DA-14, DA-15: all slots of a page and more, the oldest freed first.
+/// DA-12, DA-14, DA-15: all slots of a page and more, freed oldest first.
 #[test]
 fn small_allocations_free_in_same_order() -> Result<(), Error> {
     let gpa = debug(TEST_CONFIG);
@@ -44,7 +44,7 @@ fn small_allocations_free_in_same_order() -> Result<(), Error> {
     Ok(())
 }
 
-/// DA-12, DA-14, DA-15: the newest freed first.
+/// DA-12, DA-14, DA-15: freed newest first.
 #[test]
 fn small_allocations_free_in_reverse_order() -> Result<(), Error> {
     let gpa = debug(TEST_CONFIG);
@@ -88,7 +88,7 @@ fn realloc() -> Result<(), Error> {
         let slice = allocator.aligned_alloc::<u8, 4>(1)?;
         slice.as_ptr().write(0x12);
 
-        // The same address: the class is that of the alignment.
+        // The same address: the alignment determines the class.
         let old = slice.as_ptr();
         let slice = allocator.realloc(slice, 2)?;
         assert_eq!(slice.as_ptr(), old);
@@ -122,7 +122,7 @@ fn shrink() -> Result<(), Error> {
     Ok(())
 }
 
-/// DA-18: what the child does in place, this does.
+/// DA-18: a resize succeeds in place if the child's does.
 #[test]
 fn large_object_grow() -> Result<(), Error> {
     let gpa = debug(TEST_CONFIG);
@@ -182,8 +182,8 @@ fn shrink_large_object_to_large_object() -> Result<(), Error> {
     Ok(())
 }
 
-/// A slice that is not aligned to `big_alignment` by chance. Zig keeps the others in a buffer of
-/// 1000 bytes.
+/// Returns a slice that does not happen to be aligned to `big_alignment`. Zig keeps the others in a buffer of 1000
+/// bytes.
 fn not_aligned(
     allocator: Allocator<'_>,
     len: usize,
@@ -279,7 +279,7 @@ fn realloc_large_object_to_larger_alignment() -> Result<(), Error> {
     Ok(())
 }
 
-/// DA-18: and the child need not have memory for more than the table and the block.
+/// DA-18: the child does not need memory for more than the table and the block.
 #[test]
 fn large_object_rejects_shrinking_to_small() -> Result<(), Error> {
     let config = FailingConfig { fail_index: 3, ..FailingConfig::default() };
@@ -313,7 +313,7 @@ fn objects_of_size_1024_and_2048() -> Result<(), Error> {
     Ok(())
 }
 
-/// DC-02, DA-10: the limit is on the bytes that were asked for.
+/// DC-02, DA-10: the limit applies to the requested bytes.
 #[test]
 fn setting_a_memory_cap() -> Result<(), Error> {
     let gpa = debug(DebugConfig { enable_memory_limit: true, ..TEST_CONFIG });
@@ -340,7 +340,7 @@ fn setting_a_memory_cap() -> Result<(), Error> {
     Ok(())
 }
 
-/// DC-02, DA-18: and so it is when a block changes its length.
+/// DC-02, DA-18: it also applies when a block is resized.
 #[test]
 fn large_allocations_count_requested_size_not_backing_size() -> Result<(), Error> {
     let gpa = debug(DebugConfig { enable_memory_limit: true, ..TEST_CONFIG });
@@ -358,7 +358,7 @@ fn large_allocations_count_requested_size_not_backing_size() -> Result<(), Error
     Ok(())
 }
 
-/// DC-06, DC-07: together, and nothing is leaked.
+/// DC-06, DC-07: both options together, and nothing leaks.
 #[test]
 fn retain_metadata_and_never_unmap() -> Result<(), Error> {
     let gpa = debug(DebugConfig { never_unmap: true, retain_metadata: true, ..TEST_CONFIG });

@@ -1,5 +1,5 @@
-//! `SharedArenaAllocator`: with one thread here; the vectors from Zig 0.17.1 are in `vectors`, what
-//! several threads do to each other in `threads`, and as a model in `tests/loom.rs`.
+//! `SharedArenaAllocator` with one thread. The vectors from Zig 0.17.1 are in `vectors`, tests with several threads
+//! in `threads`, and models in `tests/loom.rs`.
 #![cfg(feature = "std")]
 
 mod threads;
@@ -27,7 +27,7 @@ fn align(byte_units: usize) -> Alignment {
 }
 
 fn alloc(allocator: SyncAllocator<'_>, len: usize, alignment: usize) -> Option<NonNull<[u8]>> {
-    // SAFETY: any length will do for this allocator; the other clauses are about blocks.
+    // SAFETY: this allocator accepts any length; the other clauses are about blocks.
     let memory = unsafe { allocator.raw_alloc(len, align(alignment), 0) }?;
     Some(NonNull::slice_from_raw_parts(memory, len))
 }
@@ -40,20 +40,20 @@ fn assert_disjoint(blocks: &[NonNull<[u8]>]) {
     }
 }
 
-/// AL-13: the state is two words.
+/// AL-13: the state has two words.
 #[test]
-fn sizes() {
+fn state_is_two_words() {
     assert_eq_size!(State, [usize; 2]);
     assert_eq_size!(SharedArenaAllocator<'static>, [usize; 4]);
 }
 
-/// AL-10, AL-11, AL-12: without any node nothing is resized, and freeing does nothing.
+/// AL-10, AL-11, AL-12: without any node, `resize` returns false and `free` does nothing.
 #[test]
-fn resize_and_free_of_an_empty_arena() {
+fn resize_and_free_of_empty_arena_do_nothing() {
     let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     let memory = alloc(arena.allocator(), 10, 1).unwrap();
     assert!(arena.reset(ResetMode::FreeAll));
-    // SAFETY: the block is gone, so this breaks clause live-block; but the arena only compares addresses.
+    // SAFETY: the block no longer exists, so this breaks clause live-block; but the arena only compares addresses.
     unsafe {
         assert!(!arena.allocator().raw_resize(memory, Alignment::_1, 5, 0));
         assert_eq!(arena.allocator().raw_remap(memory, Alignment::_1, 5, 0), None);
@@ -62,7 +62,7 @@ fn resize_and_free_of_an_empty_arena() {
     assert_eq!(arena.query_capacity(), 0);
 }
 
-/// AL-01, AL-06: a length of 0, one that overflows, and an alignment that no word has, are null.
+/// AL-01, AL-06: a length of 0, one that overflows, and an alignment out of range give null.
 #[rstest]
 #[case(0, 0)]
 #[case(usize::MAX, 0)]
@@ -70,24 +70,24 @@ fn resize_and_free_of_an_empty_arena() {
 #[case(usize::MAX / 3 * 2, 0)]
 #[case(1, usize::BITS as u8 - 1)]
 #[case(usize::MAX, usize::BITS as u8 - 1)]
-fn requests_that_nothing_can_serve(#[case] len: usize, #[case] log2: u8) {
+fn impossible_requests_are_null(#[case] len: usize, #[case] log2: u8) {
     let child = ScriptedChild::new(true);
     let arena = SharedArenaAllocator::init(child.allocator());
     let alignment = Alignment::from_log2(log2).unwrap();
     for _ in 0..3 {
-        // SAFETY: for this allocator any length will do.
+        // SAFETY: this allocator accepts any length.
         assert_eq!(unsafe { arena.allocator().raw_alloc(len, alignment, 0) }, None);
         assert!(alloc(arena.allocator(), 30, 8).is_some());
     }
 }
 
-/// AL-01: an alignment from outside that is no power of two of a word is null.
+/// AL-01: an alignment from C that is out of range gives null.
 #[test]
-fn an_alignment_that_is_none() {
+fn invalid_alignment_returns_null() {
     let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     let handle = arena.allocator();
     let alloc_with_log2 = |log2: u8| {
-        // SAFETY: the same function, as C sees it; an alignment is one byte.
+        // SAFETY: the same function, as declared in C; an alignment is one byte.
         let alloc: unsafe extern "C" fn(*mut (), usize, u8, usize) -> *mut u8 =
             unsafe { std::mem::transmute(handle.vtable().alloc) };
         // SAFETY: clause no-overflow.
@@ -100,8 +100,7 @@ fn an_alignment_that_is_none() {
 
 /// TR-44: however many requests fail, the index does not wrap, and no block is handed out twice.
 ///
-/// In fast modes Zig 0.17.1 wraps: of such requests to an arena over a buffer of 4096 bytes, the
-/// twelfth succeeds.
+/// In fast modes Zig 0.17.1 wraps: over a buffer of 4096 bytes, the twelfth such request succeeds.
 #[test]
 fn failed_requests_do_not_wrap_the_index() {
     let mut buffer = [const { MaybeUninit::uninit() }; 4096];
@@ -119,9 +118,9 @@ fn failed_requests_do_not_wrap_the_index() {
     assert_disjoint(&blocks);
 }
 
-/// AL-10, AL-12: the last block grows into what is left, shrinks, and is freed; another one only shrinks.
+/// AL-10, AL-12: the last block grows into the rest of the node, shrinks, and is freed; others only shrink.
 #[test]
-fn resize_and_free() {
+fn resize_and_free_of_last_and_other_blocks() {
     let mut buffer = [const { MaybeUninit::uninit() }; 500];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let mut arena = SharedArenaAllocator::init(fixed_buffer.thread_safe_allocator());
@@ -156,9 +155,9 @@ fn resize_and_free() {
     assert_eq!(arena.query_capacity(), 100 + room);
 }
 
-/// AL-11: remap never moves.
+/// AL-11: `remap` never moves.
 #[test]
-fn remap() {
+fn remap_never_moves() {
     let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     let handle = arena.allocator();
     let memory = alloc(handle, 10, 1).unwrap();
@@ -173,10 +172,10 @@ fn remap() {
     }
 }
 
-/// TR-44: the index of the newest node can point, behind the node's end, exactly to the end of a
-/// block of another node. Freeing that block moves the index, but not into the node.
+/// TR-44: the index of the newest node can point past the node's end, exactly to the end of a block of another node.
+/// Freeing that block moves the index, but not into the node.
 #[test]
-fn a_block_of_another_node_at_the_index() {
+fn index_past_the_end_claims_no_block_of_another_node() {
     let mut buffer = [const { MaybeUninit::uninit() }; 4096];
     let (low, high) = buffer.split_at_mut(2048);
     let refuse = AtomicBool::new(false);
@@ -194,18 +193,18 @@ fn a_block_of_another_node_at_the_index() {
     let lower = alloc(handle, 1200, 1).unwrap();
     assert!(lower.addr() < upper.addr());
     two.refuse.store(true, Ordering::Relaxed);
-    // What is missing from the end of `lower` to the end of `upper`, in one request.
+    // The distance from the end of `lower` to the end of `upper`, in one request.
     let missing = upper.addr().get() + 10 - (lower.addr().get() + 1200);
     assert_eq!(alloc(handle, missing, 1), None);
     let bytes = lower.cast::<[u8; 1200]>();
-    // SAFETY: live blocks; `upper` is not used after it has been freed.
+    // SAFETY: live blocks; `upper` is not used after it is freed.
     unsafe {
         bytes.write([7; 1200]);
-        // It seems to be the last block, and there is no room to grow.
+        // It appears to be the last block, and there is no room to grow.
         assert!(!handle.raw_resize(upper, Alignment::_1, 11, 0));
         handle.raw_free(upper, Alignment::_1, 0);
     }
-    // The index is now at the begin of `upper`, still behind the node's end.
+    // The index is now at the start of `upper`, still past the node's end.
     assert_eq!(alloc(handle, 1, 1), None);
     // SAFETY: a live block.
     assert_eq!(unsafe { bytes.read() }, [7; 1200]);
@@ -227,7 +226,7 @@ impl TwoHalves<'_> {
     };
 
     fn allocator(&self) -> SyncAllocator<'_> {
-        // SAFETY: both halves keep the contract, and nothing is given back.
+        // SAFETY: both halves keep the contract, and nothing is freed.
         unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -248,10 +247,10 @@ impl TwoHalves<'_> {
     }
 }
 
-/// TR-71: with small requests between, each failed one makes the next node half as large again. The other
-/// arena loses nothing, and a reset recovers everything.
+/// TR-71: with small requests between them, each failed request makes the next node half as large again. The
+/// single-threaded arena loses nothing, and a reset recovers everything.
 #[test]
-fn failed_requests_between_small_ones() {
+fn failed_requests_enlarge_the_next_node() {
     const FAILURES: i32 = 10;
     let mut buffer = [const { MaybeUninit::uninit() }; 1 << 16];
     let mut buffer = FixedBufferAllocator::init(&mut buffer);
@@ -288,7 +287,7 @@ fn failed_requests_between_small_ones() {
 
 /// AL-13: a state can be taken out and put back; dropping the arena frees both lists.
 #[test]
-fn state_and_promote() {
+fn state_can_be_promoted() {
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     {
         let locked = ThreadSafeAllocator::new(&mut ledger);
@@ -308,7 +307,7 @@ fn state_and_promote() {
     ledger.assert_no_leaks();
 }
 
-/// The counterpart of Zig's test of that name.
+/// The counterpart of Zig's test of this name.
 #[test]
 fn reset_with_preheating() {
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
@@ -331,7 +330,7 @@ fn reset_with_preheating() {
     ledger.assert_no_leaks();
 }
 
-/// AL-14: the counterpart of Zig's test of that name.
+/// AL-14: the counterpart of Zig's test of this name.
 #[test]
 fn reset_while_retaining_a_buffer() {
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
@@ -353,7 +352,7 @@ fn reset_while_retaining_a_buffer() {
 
 /// T1, T2, T3, T4: Zig's four conformance functions, over the page allocator as in Zig.
 #[test]
-fn conformance() {
+fn passes_zigs_conformance_functions() {
     let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     let allocator = arena.allocator();
     testing::test_allocator(*allocator);
@@ -364,7 +363,7 @@ fn conformance() {
 
 /// AL-06: the whole contract, over a child that checks it too.
 #[test]
-fn strict() {
+fn keeps_the_contract_with_its_child() {
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     {
         let locked = ThreadSafeAllocator::new(&mut ledger);

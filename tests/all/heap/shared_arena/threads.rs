@@ -13,7 +13,7 @@ use zigalloc_support::Random;
 
 use super::{align, alloc, assert_disjoint};
 
-/// A fixed buffer that fails now and then, as its list says.
+/// A fixed buffer that fails at times given by a list.
 struct SpuriousFailures<'b> {
     child_allocator: SyncAllocator<'b>,
     failures: [bool; 256],
@@ -77,18 +77,18 @@ impl<'b> SpuriousFailures<'b> {
     }
 }
 
-/// A block, and what should be in it.
+/// A block and its expected contents.
 struct Sample {
     memory: NonNull<[u8]>,
     alignment: Alignment,
     control: Vec<u8>,
 }
 
-// SAFETY: a block of a `SyncAllocator` can be used by any thread.
+// SAFETY: any thread can use a block of a `SyncAllocator`.
 unsafe impl Send for Sample {}
 
 impl Sample {
-    /// Fills everything behind `from`.
+    /// Fills the bytes from `from` on.
     fn fill(&mut self, from: usize, value: u8) {
         self.control.resize(self.memory.len(), value);
         let start = self.memory.cast::<u8>();
@@ -97,12 +97,12 @@ impl Sample {
     }
 
     fn check(&self) {
-        // SAFETY: a live block, all of whose bytes have been filled.
+        // SAFETY: a live block, all of whose bytes have been written.
         assert_eq!(unsafe { self.memory.as_ref() }, self.control);
     }
 }
 
-/// Whoever exchanges this gets a block of another thread, which may have just been allocated.
+/// A slot through which threads exchange blocks, some of which were just allocated.
 #[derive(Default)]
 struct Exchange(AtomicPtr<Sample>);
 
@@ -115,8 +115,8 @@ impl Exchange {
     }
 }
 
-/// One thread's part: allocates, resizes, remaps and frees, its own blocks or the others'. Returns
-/// the blocks that it has left.
+/// One thread's part: allocates, resizes, remaps and frees blocks of its own and of others. Returns the remaining
+/// blocks.
 fn act(allocator: SyncAllocator<'_>, exchange: &Exchange, seed: u64, actions: usize) -> Vec<Sample> {
     let max_len = if cfg!(miri) { 200 } else { 16 << 10 };
     let mut random = Random::new(seed);
@@ -168,9 +168,9 @@ fn act(allocator: SyncAllocator<'_>, exchange: &Exchange, seed: u64, actions: us
     kept
 }
 
-/// AL-02, AL-04, AL-05, AL-06, AL-10, AL-12, AL-14: the counterpart of Zig's test of that name.
-/// Several threads allocate, resize and free over a child that fails now and then; the contents are
-/// compared with a control, and what a reset leaves with its mode.
+/// AL-02, AL-04, AL-05, AL-06, AL-10, AL-12, AL-14: the counterpart of Zig's test of this name. Several threads
+/// allocate, resize and free over a child that fails at times; the contents are compared with a control, and the
+/// capacity after a reset with its mode.
 #[test]
 fn fuzz_multi_threaded() {
     let (seeds, threads, actions, buffer) =
@@ -215,8 +215,8 @@ fn fuzz_multi_threaded() {
     }
 }
 
-/// AL-05, AL-06, AL-13: whatever the threads do, every node goes back to the child, whole. The child
-/// checks each call.
+/// AL-05, AL-06, AL-13: whatever the threads do, every node goes back to the child, whole. The child checks each
+/// call.
 #[test]
 fn all_nodes_go_back_to_the_child() {
     let (rounds, threads, actions) = if cfg!(miri) { (2, 3, 20) } else { (20, 4, 300) };
@@ -244,8 +244,8 @@ fn all_nodes_go_back_to_the_child() {
     ledger.assert_no_leaks();
 }
 
-/// AL-02, AL-10, AL-12: bytes that one thread has freed are another thread's, and nothing but the
-/// arena orders the two uses. (Miri reports a race if an order of memory is too weak.)
+/// AL-02, AL-10, AL-12: bytes that one thread frees are reused by another, and only the arena orders the two uses.
+/// (Miri reports a race if a memory ordering is too weak.)
 #[rstest]
 #[case(2)]
 #[case(3)]
@@ -261,7 +261,7 @@ fn bytes_go_from_thread_to_thread(#[case] threads: usize) {
                     let len = 1 + (round + n) % 24;
                     let mut memory = alloc(allocator, len, 1 << (round % 4)).unwrap();
                     let alignment = align(1 << (round % 4));
-                    // SAFETY: a live block, not used after it has been freed.
+                    // SAFETY: a live block, not used after it is freed.
                     unsafe {
                         memory.cast::<u8>().write_bytes(n as u8, len);
                         if allocator.raw_resize(memory, alignment, len + 3, 0) {
@@ -280,10 +280,10 @@ fn bytes_go_from_thread_to_thread(#[case] threads: usize) {
     });
 }
 
-/// AL-04: a child that writes to the bytes by which it grows a block, as a debugging one does, is
-/// ordered before the threads that are given these bytes.
+/// AL-04: if the child writes to the bytes by which it grows a block, as a debugging child does, this happens-before
+/// their use by the threads that get them.
 ///
-/// Zig reads the node's size without acquiring it, which does not promise that.
+/// Zig reads the node's size without acquiring it, which does not guarantee that.
 #[test]
 fn growth_is_ordered_before_use() {
     let rounds = if cfg!(miri) { 10 } else { 300 };
@@ -310,13 +310,13 @@ fn growth_is_ordered_before_use() {
     }
 }
 
-/// A bump allocator that grows its last block and writes to all bytes that it gives out.
+/// A bump allocator that grows its last block and writes to all bytes that it hands out.
 struct WritingChild {
     end: AtomicUsize,
     memory: UnsafeCell<[u64; 4096]>,
 }
 
-// SAFETY: the memory is only touched where a compare-and-swap has claimed it.
+// SAFETY: the memory is only accessed where a compare-and-swap has claimed it.
 unsafe impl Sync for WritingChild {}
 
 impl WritingChild {
@@ -337,7 +337,7 @@ impl WritingChild {
         let claimed = to <= size_of_val(&self.memory)
             && self.end.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if claimed {
-            // SAFETY: within the memory, and claimed for the block.
+            // SAFETY: inside the memory, and claimed for the block.
             unsafe { self.memory.get().cast::<u8>().add(from).write_bytes(0xAA, to - from) };
         }
         claimed
@@ -352,7 +352,7 @@ impl WritingChild {
                 return None;
             }
             if this.claim(end, end + len) {
-                // SAFETY: within the memory.
+                // SAFETY: inside the memory.
                 return NonNull::new(unsafe { this.memory.get().cast::<u8>().add(end) });
             }
         }

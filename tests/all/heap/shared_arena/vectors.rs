@@ -1,4 +1,4 @@
-//! What the arena asks its child for, line by line, as recorded from Zig 0.17.1 with the same child.
+//! The arena's calls of its child, line by line, as recorded from Zig 0.17.1 with the same child.
 
 use std::alloc::Layout;
 use std::fmt::Write as _;
@@ -12,18 +12,18 @@ use zigalloc::{Alignment, SyncAllocator, VTable, state};
 use super::alloc;
 
 const MEMORY: usize = 256 << 10;
-/// So that alignments up to this one are the same for addresses and offsets.
+/// So that alignments up to this one apply equally to addresses and offsets.
 const BASE: usize = 64 << 10;
 
 type Hook = Box<dyn FnOnce() -> String + Send>;
 
 struct Script {
-    /// Where the next block begins. Nothing is reused.
+    /// The start of the next block. Nothing is reused.
     end: usize,
     grant_resize: bool,
     refuse_alloc: bool,
     log: String,
-    /// Runs within the next call, before or after the answer has been found.
+    /// Runs during the next call, before or after its result is determined.
     before: Option<Hook>,
     after: Option<Hook>,
 }
@@ -34,7 +34,7 @@ pub(super) struct ScriptedChild {
     script: Mutex<Script>,
 }
 
-// SAFETY: the memory is this child's alone, and everything else is behind a lock.
+// SAFETY: the memory belongs to this child alone, and everything else is under a lock.
 unsafe impl Sync for ScriptedChild {}
 
 impl ScriptedChild {
@@ -74,7 +74,7 @@ impl ScriptedChild {
 
     fn run(&self, hook: Option<Hook>) {
         if let Some(hook) = hook {
-            // Another thread, because an allocator must not be called by one that it is calling.
+            // On another thread, because a child must not call the allocator that is calling it.
             let line = thread::spawn(hook).join().unwrap();
             self.write(&line);
         }
@@ -146,7 +146,7 @@ impl Drop for ScriptedChild {
     }
 }
 
-/// An arena over a scripted child, and what is done to it, which is written down too.
+/// An arena over a scripted child, with a log of the calls on both.
 struct Run<'c> {
     child: &'c ScriptedChild,
     arena: SharedArenaAllocator<'c>,
@@ -163,11 +163,11 @@ impl Run<'_> {
         memory
     }
 
-    /// A request of another thread.
+    /// A hook that makes a request from another thread.
     fn other(&self, len: usize) -> Hook {
         let handle = self.arena.allocator();
         let base = self.child.memory.addr().get();
-        // SAFETY: the same handle; the hook runs within a call of `self`'s methods.
+        // SAFETY: the same handle; the hook runs during a call of `self`'s methods.
         let handle: SyncAllocator<'static> =
             unsafe { SyncAllocator::from_raw_parts(handle.ptr(), handle.vtable()) };
         Box::new(move || {
@@ -176,7 +176,7 @@ impl Run<'_> {
         })
     }
 
-    /// Another thread is faster: 100 bytes from its node, and ours goes to the free list.
+    /// Another thread is faster: it gets 100 bytes from its node, and this thread's node goes to the free list.
     fn overtaken(&self) {
         self.script(|script| script.after = Some(self.other(100)));
         self.alloc(10, 1);
@@ -198,7 +198,7 @@ impl Run<'_> {
     }
 }
 
-/// What happens, line by line; calls of the child are indented.
+/// Returns the log, line by line; calls of the child are indented.
 fn written(grant_resize: bool, program: impl FnOnce(&mut Run<'_>)) -> String {
     let child = ScriptedChild::new(grant_resize);
     let mut run = Run { child: &child, arena: SharedArenaAllocator::init(child.allocator()) };
@@ -216,13 +216,13 @@ fn check(grant_resize: bool, program: impl FnOnce(&mut Run<'_>), expected: &[&st
 const REQUESTS: [(usize, usize); 10] =
     [(1, 1), (1, 1), (10, 8), (100, 1), (100, 64), (1000, 16), (1, 1), (5000, 4096), (3, 1), (20000, 1)];
 
-/// AL-02, AL-03, AL-04, AL-06, AL-13, AL-14: the lines were recorded from Zig 0.17.1.
+/// AL-02, AL-03, AL-04, AL-06, AL-13, AL-14: recorded from Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn vectors_of_a_child_that_refuses_to_grow() {
+fn calls_match_zig_over_a_child_that_refuses() {
     check(
         false,
         |run| {
@@ -305,7 +305,7 @@ fn vectors_of_a_child_that_refuses_to_grow() {
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn vectors_of_a_child_that_grows() {
+fn calls_match_zig_over_a_child_that_grows() {
     check(
         true,
         |run| {
@@ -339,14 +339,14 @@ fn vectors_of_a_child_that_grows() {
     );
 }
 
-/// AL-05, AL-06: a new node that is overtaken by another thread's is used if the other one is full,
-/// and otherwise goes to the free list. From Zig 0.17.1.
+/// AL-05, AL-06: a new node that is overtaken by another thread's is used if the other one is full, and otherwise
+/// goes to the free list. From Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn a_node_that_was_overtaken_is_not_lost() {
+fn overtaken_node_is_not_lost() {
     check(
         false,
         |run| {
@@ -393,13 +393,13 @@ fn a_node_that_was_overtaken_is_not_lost() {
     );
 }
 
-/// AL-05: a free node comes before a new one, with the right padding. From Zig 0.17.1.
+/// AL-05: a free node is used before a new one, with the right padding. From Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn a_free_node_is_taken() {
+fn free_node_is_reused() {
     check(
         false,
         |run| {
@@ -449,13 +449,13 @@ fn a_free_node_is_taken() {
     );
 }
 
-/// AL-05: a free node that is too small is grown. From Zig 0.17.1.
+/// AL-05: a free node that is too small grows. From Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn a_free_node_is_grown() {
+fn free_node_grows() {
     check(
         true,
         |run| {
@@ -480,14 +480,14 @@ fn a_free_node_is_grown() {
     );
 }
 
-/// AL-05: of two free nodes that fit, the first is taken and the other stays; of two that do not,
-/// the one that lacks less is to grow. From Zig 0.17.1.
+/// AL-05: of two free nodes that fit, the first is taken and the other stays; of two that do not fit, the one that
+/// lacks less grows. From Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn the_free_node_that_fits_best() {
+fn best_fitting_free_node_is_used() {
     check(
         false,
         |run| {
@@ -579,19 +579,19 @@ fn the_free_node_that_fits_best() {
     );
 }
 
-/// AL-04: a thread that grows a node does not take the room if another one has asked meanwhile, and
-/// the other one does not wait. From Zig 0.17.1.
+/// AL-04: a thread that grows a node does not take the room if another one has made a request in between, and the
+/// other one does not wait. From Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn overtaken_while_growing() {
+fn overtaken_growth_is_not_used() {
     check(
         true,
         |run| {
             run.alloc(1, 1);
-            // The other thread's request moves the index, so what the child has added is not used.
+            // The other thread's request moves the index, so the bytes that the child has added are not used.
             run.script(|script| script.after = Some(run.other(20)));
             run.alloc(100, 1);
             run.alloc(1, 1);
@@ -612,13 +612,13 @@ fn overtaken_while_growing() {
     );
 }
 
-/// AL-14: the two lists are kept apart, and a limit is the used list's first. From Zig 0.17.1.
+/// AL-14: the two lists are reset separately, and a limit applies to the used list first. From Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn reset_of_both_lists() {
+fn reset_treats_both_lists_separately() {
     check(
         false,
         |run| {
@@ -648,14 +648,13 @@ fn reset_of_both_lists() {
     );
 }
 
-/// AL-14: where the child refuses, the old node stays, and the other list is treated all the same.
-/// From Zig 0.17.1.
+/// AL-14: if the child refuses, the old node stays, and the other list is reset all the same. From Zig 0.17.1.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn reset_without_memory() {
+fn refused_reset_keeps_the_old_node() {
     check(
         false,
         |run| {
@@ -689,14 +688,14 @@ fn reset_without_memory() {
     );
 }
 
-/// AL-07, TR-71: a request that fails takes the rest of the node with it. From Zig 0.17.1, but for the second
-/// attempts, which Zig does not make: `alloc` twice in a row.
+/// AL-07, TR-71: a failed request loses the rest of the node. From Zig 0.17.1, except for the second attempts, which
+/// Zig does not make: two `alloc` lines in a row.
 #[test]
 #[cfg_attr(
     not(target_pointer_width = "64"),
     ignore = "the expected values were recorded on a system of 64 bits"
 )]
-fn a_failed_request_loses_the_rest_of_the_node() {
+fn failed_request_loses_the_rest_of_the_node() {
     check(
         false,
         |run| {
@@ -732,9 +731,9 @@ fn a_failed_request_loses_the_rest_of_the_node() {
     );
 }
 
-/// AL-13, AL-14: an empty arena has no capacity, and a reset asks the child for nothing.
+/// AL-13, AL-14: an empty arena has no capacity, and a reset does not call the child.
 #[test]
-fn an_empty_arena() {
+fn reset_of_empty_arena_does_not_call_the_child() {
     check(
         true,
         |run| {

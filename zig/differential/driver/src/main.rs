@@ -1,10 +1,10 @@
-//! `cargo xtask differential`: the same programs on Zig's allocators and on this crate's.
+//! `cargo xtask differential`: runs the same programs on Zig's allocators and on this crate's.
 //!
-//! Each side is a process that reads programs and prints, for each step, the offset, the flag or null that came of
-//! it, the arena's capacity or the buffer's end, and every call that an arena made to its child. All of it must be
-//! equal. A program that shows a difference is shrunk, and printed with its seed.
+//! Each side is a process that reads programs and prints, for each step, the resulting offset, flag or null, the
+//! arena's capacity or the buffer's end, and every call that an arena made to its child. The output of both sides must
+//! be equal. A program that shows a difference is shrunk, and printed with its seed.
 //!
-//! `--sabotage` shows that this can fail: copies of the crate with one number or comparison changed must be found out.
+//! `--sabotage` tests this program itself: it must detect copies of the crate with one planted bug each.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,15 +25,15 @@ const USAGE: &str = "\
 usage: cargo xtask differential [--seconds N] [--seed S] [--steps K] [--sabotage]
 Runs random programs on Zig's allocators and on this crate's, and compares every result: fixed buffers, arenas
 and locks with Zig 0.15.2's, the lock-free ones with Zig 0.17.1's. A difference is shrunk and printed.
-  --seconds   for how long; 60 by default
-  --seed      of the first program; the next has the next seed. By default from the clock
-  --steps     the most steps of a program; 60 by default
-  --sabotage  instead, shows that a change of the crate is found: in copies of it that are wrong in one place";
+  --seconds   how long to run (default: 60)
+  --seed      the seed of the first program; each further program uses the next (default: from the clock)
+  --steps     the maximum number of steps in a program (default: 60)
+  --sabotage  instead, checks that planted bugs are found, in copies of the crate with one bug each";
 
-/// How many programs are run at once.
+/// The number of programs that are run at once.
 const BATCH: u64 = 500;
 
-/// Of how many programs that show a difference the shortest is taken.
+/// The number of differing programs to shrink; the shortest is reported.
 const CANDIDATES: usize = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Options {
     fn first_seed(&self) -> u64 {
         self.seed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            now.as_secs() * 1_000_000 // so that programs of different runs are different
+            now.as_secs() * 1_000_000 // so that different runs have different programs
         })
     }
 }
@@ -97,8 +97,8 @@ fn compare(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Zig's program, of each release that has subjects. With Zig's own checks, so that a program that Zig finds illegal
-/// ends the process.
+/// Builds Zig's side with each release that has subjects. Zig's safety checks are on, so that a program with illegal
+/// behavior aborts the process.
 fn build_zig() -> Result<Vec<(&'static str, PathBuf)>> {
     let name = format!("differential{}", std::env::consts::EXE_SUFFIX);
     let args = ["build-exe", "-OReleaseSafe", "-lc", "zig/differential/differential.zig"];
@@ -106,15 +106,15 @@ fn build_zig() -> Result<Vec<(&'static str, PathBuf)>> {
     [PORTED, NEWEST].into_iter().map(build).collect()
 }
 
-/// This crate's side, of the workspace in `workspace`, with its checks too.
+/// Builds this crate's side from the workspace in `workspace`, with debug assertions.
 fn build_here(workspace: &Path, target: &Path) -> Result<PathBuf> {
     let checks = ["--release", "--config", "profile.release.debug-assertions=true"];
     cargo_build(workspace, target, "zigalloc-differential", &checks)
 }
 
-/// The program of a seed, and the shorter ones that it can be shrunk to.
+/// The program of a seed, and the shorter programs that it can be shrunk to.
 fn tree(seed: u64, steps: usize) -> impl ValueTree<Value = Program> {
-    // The quickest, which needs a seed whose bits are mixed.
+    // XorShift is the fastest generator, but needs a well-mixed seed.
     let mixed = u128::from(seed | 1 << 63).wrapping_mul(0xDA94_2042_E4DD_58B5_9E37_79B9_7F4A_7C15);
     let random = TestRng::from_seed(RngAlgorithm::XorShift, &mixed.to_le_bytes());
     programs(steps)
@@ -127,7 +127,7 @@ struct Sides {
     zig: Vec<(&'static str, Side)>,
 }
 
-/// What a search came to.
+/// The result of a search.
 struct Found {
     programs: u64,
     steps: usize,
@@ -137,20 +137,20 @@ struct Found {
 struct Difference {
     seed: u64,
     program: Program,
-    /// The step that did not do the same, and what it did; none where the process ended.
+    /// The step that differs, and its result on both sides; `None` if the process ended.
     step: usize,
     zig: Option<String>,
     here: Option<String>,
 }
 
 impl Difference {
-    /// For humans. `steps` is the option that the seed needs to make this program.
+    /// Describes the difference. `steps` is the option that is needed to generate this program from the seed.
     fn explain(&self, steps: usize) -> String {
         let line = |line: &Option<String>| line.clone().unwrap_or_else(|| " the process ended".to_owned());
         let (text, (name, release)) = (self.program.to_string(), self.program.subject);
         format!(
-            "differential: {name} is not what it is in Zig {release}: line {} of this program differs\n\n{text}\n\
-             Zig: {}\nhere:{}\n\nTo repeat it: cargo xtask differential --seed {} --steps {steps}",
+            "differential: {name} differs from Zig {release} in line {} of this program\n\n{text}\n\
+             Zig: {}\nhere:{}\n\nTo reproduce: cargo xtask differential --seed {} --steps {steps}",
             self.step + 2,
             line(&self.zig),
             line(&self.here),
@@ -165,7 +165,7 @@ impl Sides {
         Sides { here: Side::new(here), zig }
     }
 
-    /// Runs programs until the time is over, at least a batch, or until some show a difference.
+    /// Runs at least one batch of programs, until the time is over or a difference is found.
     fn search(&mut self, options: &Options, time: Duration) -> Result<Found> {
         let start = Instant::now();
         let mut seed = options.first_seed();
@@ -189,7 +189,7 @@ impl Sides {
         for release in [PORTED, NEWEST] {
             let of_release = || batch.iter().filter(|(_, program)| program.subject.1 == release);
             let text: String = of_release().map(|(_, program)| program.to_string()).collect();
-            // A process that has ended leaves the rest without answers; the first program without is the one.
+            // If a process ends early, the remaining programs have no answers; the first of these ended it.
             let mut answers = self.ask(release, &text)?.into_iter();
             for (seed, program) in of_release() {
                 let answers = answers.next();
@@ -202,14 +202,14 @@ impl Sides {
                 }
             }
         }
-        // What is wrong with a program may depend on those before it; then another one is better to look at.
+        // A difference may depend on earlier programs; such a program shows nothing when it runs alone.
         let mut shrunk = Vec::new();
         for &seed in differ.iter().take(CANDIDATES) {
             shrunk.extend(self.shrink(seed, steps)?);
         }
         match shrunk.into_iter().min_by_key(|difference| difference.program.steps.len()) {
             None if !differ.is_empty() => {
-                Err(format!("differential: the programs of seeds {differ:?} differ, but none does alone"))
+                Err(format!("differential: the programs of seeds {differ:?} differ, but none differs alone"))
             }
             shortest => Ok(shortest),
         }
@@ -231,7 +231,7 @@ impl Sides {
         Ok(std::iter::from_fn(pair).collect())
     }
 
-    /// Why the program differs, if it does.
+    /// Runs a program alone, and returns the difference if there is one.
     fn difference(&mut self, seed: u64, program: Program) -> Result<Option<Difference>> {
         let answers = self.ask(program.subject.1, &program.to_string())?.pop().unwrap_or_default();
         Ok(answers.difference(&program).map(|step| {
@@ -240,7 +240,7 @@ impl Sides {
         }))
     }
 
-    /// The shortest that the program of this seed can be shrunk to, if it differs.
+    /// Shrinks the program of this seed, if it differs.
     fn shrink(&mut self, seed: u64, steps: usize) -> Result<Option<Difference>> {
         let mut tree = tree(seed, steps);
         let mut shortest = self.difference(seed, tree.current())?;
@@ -261,7 +261,7 @@ impl Sides {
     }
 }
 
-/// What both sides said about a program: a line for each step, and one for the end.
+/// The output of both sides for a program: a line for each step, and one for the end.
 #[derive(Debug, Default)]
 struct Answers {
     zig: Vec<String>,
@@ -269,7 +269,7 @@ struct Answers {
 }
 
 impl Answers {
-    /// The first step that did not do the same; a step without an answer is one.
+    /// The first step whose answers differ or are missing.
     fn difference(&self, program: &Program) -> Option<usize> {
         (0..=program.steps.len()).find(|&index| match (self.zig.get(index), self.here.get(index)) {
             (Some(zig), Some(here)) => zig != here,

@@ -1,28 +1,28 @@
-//! The programs that both sides run: what they are, how they are written, and how they are made up.
+//! The programs that both sides run: their meaning, their text form, and how they are generated.
 //!
 //! A program is text. Its header names the subject and numbers its memory; each line after it is a step:
 //!
 //! ```text
-//!   program arena 8 5000 30 50 77     memory starts at offset 8, a buffer has 5000 bytes; of a hundred allocations
-//!                                     30 fail in the child, of a hundred resizes 50 are granted; 77 is the
-//!                                     seed that says which
-//!   alloc 3 100 4                     into slot 3, 100 bytes, aligned to 2^4; nothing if the slot is in use
-//!   resize 3 200                      the block of slot 3, to 200 bytes; nothing if the slot is empty
-//!   remap 3 50                        the same
-//!   free 3
+//!   program arena 8 5000 30 50 77     memory starts at offset 8, a buffer has 5000 bytes; in the child, 30 % of
+//!                                     allocations fail and 50 % of resizes succeed; 77 is the random seed
+//!                                     that selects them
+//!   alloc 3 100 4                     allocates 100 bytes, aligned to 2^4, into slot 3; nothing if it is in use
+//!   resize 3 200                      resizes the block in slot 3 to 200 bytes; nothing if the slot is empty
+//!   remap 3 50                        the same with remap
+//!   free 3                            frees the block in slot 3
 //!   reset 2 1000                      0 frees all, 1 retains the capacity, 2 at most 1000 bytes; empties all slots
-//!   owns 3 20                         what a fixed buffer says about the block: owns the address 20 bytes after
+//!   owns 3 20                         asks a fixed buffer about the block: owns the address 20 bytes after
 //!                                     its start, owns its first 20 bytes, is the last
-//!   promote                           an arena is taken apart and put together
-//!   preheat 10                        a pool gets memory for 10 items
+//!   promote                           takes an arena apart and reassembles it
+//!   preheat 10                        allocates 10 items of a pool in advance
 //!   end
 //! ```
 //!
-//! A pool is driven like an allocator whose blocks are items: lengths and alignments mean nothing to it, and it refuses
-//! to resize. What means nothing to a subject does nothing.
+//! A pool is used like an allocator whose blocks are items: it ignores lengths and alignments, and refuses to resize.
+//! Steps that do not apply to a subject do nothing.
 //!
-//! Every text of this form keeps the contract of allocators, whatever is left out of it and whatever numbers are in it,
-//! as long as lengths are not zero and alignments exist: that is what makes programs easy to shrink.
+//! Every text in this form keeps the contract of allocators, whatever lines are removed and whatever numbers it has, as
+//! long as lengths are not zero and alignments are valid. This makes programs easy to shrink.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use xtask_common::zig::{NEWEST, PORTED};
 
-/// The name of a subject, and Zig's release with an allocator that is the same.
+/// The name of a subject, and the Zig release with the same allocator.
 pub(crate) type Subject = (&'static str, &'static str);
 
 pub(crate) const SUBJECTS: &[Subject] = &[
@@ -51,7 +51,7 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     ("buffer_first", NEWEST),
 ];
 
-/// A step. `nth` is a block that is live, unless its allocation failed, counted from the newest.
+/// A step. `nth` is the index of a live block, counted from the newest; its allocation may have failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Alloc { len: usize, log2: usize },
@@ -67,7 +67,7 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) subject: Subject,
-    /// Start and length of the memory, what fails and what is granted in a hundred, and the seed of that.
+    /// Start and length of the memory, the percentages of failing allocations and successful resizes, and the seed.
     header: (usize, usize, usize, usize, usize),
     pub(crate) steps: Vec<Step>,
 }
@@ -81,7 +81,7 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((name, _), (start, len, fails, grants, seed)) = (self.subject, self.header);
         writeln!(f, "program {name} {start} {len} {fails} {grants} {seed}")?;
-        // The slots that are in use if nothing fails, the newest last.
+        // The slots that are in use if no allocation fails, the newest last.
         let mut live = Vec::new();
         for step in &self.steps {
             let index = |nth: usize| live.len().checked_sub(1 + nth % live.len().max(1));
@@ -111,7 +111,7 @@ impl fmt::Display for Program {
     }
 }
 
-/// Mostly short; sometimes longer than all memory.
+/// Mostly short lengths; sometimes one that exceeds all memory.
 fn len() -> impl Strategy<Value = usize> {
     prop_oneof![
         15 => 1..=200_usize,
@@ -122,9 +122,9 @@ fn len() -> impl Strategy<Value = usize> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Mostly that of some type. None above that of all memory: what comes of it depends on the address.
+    // Mostly alignments of types. None above that of the whole memory, where the result would depend on the address.
     let log2 = || prop_oneof![28 => 0..5_usize, 8 => 0..9_usize, 3 => 0..17_usize, 1 => 0..=AREA_LOG2];
-    // The last block is the one that most can be done with.
+    // Prefer the last block, on which most operations can succeed.
     let nth = || prop_oneof![Just(0), 0..SLOTS];
     prop_oneof![
         45 => (len(), log2()).prop_map(|(len, log2)| Step::Alloc { len, log2 }),

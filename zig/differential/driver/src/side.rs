@@ -1,4 +1,4 @@
-//! A side of the comparison: a process that reads programs and prints what their steps did.
+//! A side of the comparison: a process that reads programs and prints the results of their steps.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
@@ -22,20 +22,21 @@ impl Side {
         Side { program, running: None }
     }
 
-    /// Runs programs and returns the lines of each: one for each of its steps, and one for its end. If the process
-    /// ends early, returns what it said up to then, and starts it again the next time.
+    /// Runs programs and returns the lines of each: one for each of its steps, and one for its end. If the process ends
+    /// early, returns the lines up to then, and restarts the process on the next call.
     pub(crate) fn ask(&mut self, programs: &str) -> Result<Vec<Vec<String>>> {
         if self.running.is_none() {
             self.running = Some(self.start()?);
         }
-        let running = self.running.as_mut().expect("it has been started");
+        let running = self.running.as_mut().expect("the process was started");
         let (input, output) = (&mut running.input, &mut running.output);
         let mut whole = true;
         let answers = std::thread::scope(|scope| {
-            // At the same time, since both pipes are short. If the process has ended, reading tells.
+            // Write and read concurrently, since the pipes have limited capacity. If the process has ended, reading
+            // detects it.
             scope.spawn(|| input.write_all(programs.as_bytes()).and_then(|()| input.flush()));
             let mut answers = Vec::new();
-            // The number of lines is known, so nothing marks the ends.
+            // The number of lines is known, so no end marker is needed.
             for program in programs.split_inclusive("end\n") {
                 let count = program.lines().count() - 1;
                 let lines: Vec<String> =
@@ -56,11 +57,11 @@ impl Side {
 
     fn start(&self) -> Result<Running> {
         let mut command = Command::new(&self.program);
-        // What it says when it dies is for those who run the program that killed it.
+        // Discard its error messages. To see them, run the failing program directly.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().map_err(|error| format!("{}: {error}", self.program.display()))?;
-        let input = process.stdin.take().expect("a pipe was asked for");
-        let output = BufReader::new(process.stdout.take().expect("a pipe was asked for"));
+        let input = process.stdin.take().expect("a piped stream");
+        let output = BufReader::new(process.stdout.take().expect("a piped stream"));
         Ok(Running { process, input, output })
     }
 
@@ -89,7 +90,7 @@ mod tests {
         let mut side = Side::new("/bin/true".into());
         assert_eq!(side.ask("program a\nend\n").unwrap(), [Vec::<String>::new()]);
         assert_eq!(side.ask("program a\nend\n").unwrap(), [Vec::<String>::new()]);
-        // One that answers a line with a line.
+        // A process that answers each line with a line.
         let mut side = Side::new("/bin/cat".into());
         assert_eq!(side.ask("program a\nend\n").unwrap(), [["program a"]]);
         let mut side = Side::new("/no/such/program".into());

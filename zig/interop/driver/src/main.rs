@@ -1,7 +1,7 @@
-//! `cargo xtask interop`: Zig's tests of allocators on this crate's, and this crate's on Zig's.
+//! `cargo xtask interop`: runs Zig's allocator tests on this crate's allocators, and this crate's tests on Zig's.
 //!
-//! Each case is a process of its own, so that one that crashes hides no other. Every case is in the table that is
-//! printed, whatever came of it.
+//! Each case runs in a separate process, so that a crash does not hide other failures. The printed table contains every
+//! case, whatever its result.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use xtask_common::{Result, cargo_build, root, succeed};
 
 const USAGE: &str = "\
 usage: cargo xtask interop
-Runs the conformance functions of four releases of Zig over the allocators of the C library, and those of this
-crate over the allocators of these releases, each pair in a process of its own.";
+Runs the conformance functions of four Zig releases over the allocators of the C library, and the conformance
+functions of this crate over the allocators of these releases, each pair in a separate process.";
 
 /// Zig's conformance functions.
 const ZIG_FUNCTIONS: &[&str] =
     &["testAllocator", "testAllocatorAligned", "testAllocatorLargeAlignment", "testAllocatorAlignedShrink"];
 
-/// Allocators of the C library, alone and one over another, the outermost first; `zig_…` are Zig's.
+/// Allocators of the C library, alone and layered, the outermost first; `zig_…` are Zig's.
 const OURS: &[&str] = &[
     "page",
     "c",
@@ -45,7 +45,7 @@ const OURS: &[&str] = &[
     "debug shared_arena zig_smp",
 ];
 
-/// This crate's conformance functions, and the strict one without lengths that nothing has.
+/// This crate's conformance functions, and the strict one without impossible lengths.
 const OUR_FUNCTIONS: &[&str] = &[
     "test_allocator",
     "test_allocator_aligned",
@@ -59,29 +59,29 @@ const OUR_FUNCTIONS: &[&str] = &[
 const ZIGS: &[&str] =
     &["page", "c", "smp", "arena", "thread_safe arena", "fixed_buffer", "shared_fixed_buffer", "debug"];
 
-/// A failure that is right, and why: releases of Zig, functions, allocator.
+/// Expected failures: Zig releases, functions, allocator, and the reason.
 const KNOWN: &[(&[&str], &[&str], &str, &str)] = &[
     (
         &VERSIONS,
         &["testAllocatorAligned", "testAllocatorLargeAlignment"],
         "raw_c",
-        "it has malloc's alignment and no larger one; Zig does not run these over its own either",
+        "it has at most malloc's alignment; Zig does not run these over its own either",
     ),
     (
         &["0.16.0", "0.17.1"],
         &["test_allocator_strict"],
         "arena",
-        "an index of Zig's arena overflows after some requests that are too long",
+        "an index in Zig's arena overflows after several requests that are too long",
     ),
 ];
 
-/// An allocator that newer releases of Zig do not have.
+/// An allocator that newer Zig releases lack, and these releases.
 const GONE: (&str, [&str; 2]) = ("thread_safe arena", ["0.16.0", "0.17.1"]);
 
-/// How many seconds a case may take; then its exit code is 124.
+/// The time limit of a case in seconds. When it expires, the exit code is 124.
 const LIMIT: &str = "120";
 
-/// The exit code of a process whose allocator or function is not in its release of Zig.
+/// The exit code of a process whose Zig release lacks the allocator or function.
 const ABSENT: i32 = 77;
 
 struct Case {
@@ -98,16 +98,16 @@ enum End {
     NotRun,
     Passed,
     Absent,
-    /// How, and what it said.
+    /// The exit status and the error output.
     Failed(String),
 }
 
-/// How a case ended, and what is wrong with that.
+/// The evaluation of how a case ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Passed,
     Absent,
-    /// Failed, as it must, and why.
+    /// Failed as expected, for this reason.
     Known(&'static str),
     Wrong(String),
 }
@@ -125,8 +125,10 @@ impl Case {
             (End::Failed(_), Some(why)) => Verdict::Known(why),
             (End::Failed(text), None) => Verdict::Wrong(text.clone()),
             (End::NotRun, _) => Verdict::Wrong("not run".to_owned()),
-            (End::Absent, _) => Verdict::Wrong("not there, and it should be".to_owned()),
-            (End::Passed, why) => Verdict::Wrong(format!("passed, although {}", why.unwrap_or("it is gone"))),
+            (End::Absent, _) => Verdict::Wrong("absent, but should exist".to_owned()),
+            (End::Passed, why) => {
+                Verdict::Wrong(format!("passed, although {}", why.unwrap_or("this release lacks it")))
+            }
         }
     }
 }
@@ -167,7 +169,7 @@ fn run() -> Result<()> {
     sum_up(&cases)
 }
 
-/// Runs the cases, as many at once as there are processors.
+/// Runs the cases in parallel on all processors.
 fn run_all(cases: &mut [Case]) {
     let cases = Mutex::new(cases.iter_mut());
     let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -182,7 +184,7 @@ fn run_all(cases: &mut [Case]) {
     });
 }
 
-/// Runs a process.
+/// Runs the process of a case.
 fn run_case(command: &mut Command) -> End {
     match command.stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => End::Passed,
@@ -196,7 +198,7 @@ fn run_case(command: &mut Command) -> End {
     }
 }
 
-/// Prints a line for each allocator in each release, with how its functions ended, and the counts.
+/// Prints a line for each allocator and release with the results of its functions, and the totals.
 fn sum_up(cases: &[Case]) -> Result<()> {
     let (mut passed, mut absent, mut known, mut wrong) = (0, 0, Vec::new(), Vec::new());
     for row in cases.chunk_by(|a, b| (a.version, a.allocator) == (b.version, b.allocator)) {
@@ -222,15 +224,14 @@ fn sum_up(cases: &[Case]) -> Result<()> {
     }
     known.iter().for_each(|known| println!("known: {known}"));
     println!(
-        "interop: {passed} passed, {} failed, {} failed as they are known to, {absent} absent (not in that release \
-         of Zig)",
+        "interop: {passed} passed, {} failed, {} failed as expected, {absent} absent (not in that Zig release)",
         wrong.len(),
         known.len()
     );
     if wrong.is_empty() { Ok(()) } else { Err(format!("\n{}", wrong.join("\n\n"))) }
 }
 
-/// Builds the C library, and says in which directory it is.
+/// Builds the C library, and returns its directory.
 fn build_c_library(prefix: &Path) -> Result<PathBuf> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["run", "--quiet", "--package", "xtask", "--", "capi", "--prefix"]).arg(prefix);
@@ -238,7 +239,7 @@ fn build_c_library(prefix: &Path) -> Result<PathBuf> {
     Ok(prefix.join("lib"))
 }
 
-/// The program that runs Zig's functions over the C library.
+/// Builds the program that runs Zig's functions over the C library.
 fn build_conformance(zig: &Compiler, library: &Path) -> Result<PathBuf> {
     let (directory, shared) = (library, library.join(format!("{DLL_PREFIX}zigalloc{DLL_SUFFIX}")));
     let args = [
@@ -253,7 +254,7 @@ fn build_conformance(zig: &Compiler, library: &Path) -> Result<PathBuf> {
     zig.build(&args.concat(), &format!("conformance{EXE_SUFFIX}"))
 }
 
-/// The library with Zig's allocators.
+/// Builds the library with Zig's allocators.
 fn build_library(zig: &Compiler) -> Result<PathBuf> {
     let args = ["build-lib", "-dynamic", "-OReleaseSafe", "-lc", "--dep", "zigalloc"];
     let modules = ["-Mroot=zig/interop/allocators.zig", "-Mzigalloc=zig/src/zigalloc.zig"];
@@ -274,7 +275,7 @@ mod tests {
         let failed = || End::Failed("x".to_owned());
         assert!(matches!(raw_c(failed()), Verdict::Known(_)));
         assert!(
-            matches!(raw_c(End::Passed), Verdict::Wrong(text) if text.contains("although it has malloc's"))
+            matches!(raw_c(End::Passed), Verdict::Wrong(text) if text.contains("although it has at most malloc's"))
         );
         assert_eq!(case("0.15.2", "c", "testAllocator", failed()).judge(), Verdict::Wrong("x".to_owned()));
         assert!(matches!(case("0.15.2", "c", "testAllocator", End::NotRun).judge(), Verdict::Wrong(_)));
