@@ -129,6 +129,9 @@ mod return_address;
 pub mod slice;
 mod symbol;
 mod sync;
+#[cfg(all(test, feature = "std"))]
+#[allow(dead_code, unreachable_pub, unused_imports)]
+mod test_support;
 pub mod testing;
 #[cfg(any(feature = "std", feature = "lock_api"))]
 pub mod thread_safe;

@@ -132,7 +132,7 @@ use crate::vtable::{VTable, block};
 /// assert_eq!(unsafe { memory.as_ref() }, b"from one thread");
 /// // SAFETY: nothing uses the block afterwards.
 /// unsafe { SMP_ALLOCATOR.free(memory) };
-/// 15 and 16 bytes are in the same class, and the block freed last is allocated next.
+/// // 15 and 16 bytes are in the same class, and the block freed last is allocated next.
 /// assert_eq!(SMP_ALLOCATOR.alloc::<u8>(16)?.addr(), address);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```

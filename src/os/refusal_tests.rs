@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use core::ptr::{self, NonNull};
 
-use zigalloc_support::this_program;
+use crate::test_support::this_program;
 
 use super::page_size::{PAGE_SIZE_MIN, page_size};
 use super::system as os;

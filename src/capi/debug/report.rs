@@ -153,7 +153,7 @@ pub unsafe extern "C" fn zigalloc_debug_report_text(
         fatal(NAME, "report is NULL");
     }
     if buffer.is_null() && len > 0 {
-        fatal(NAME, format_args!("buffer is NULL and has {len} bytes"));
+        fatal(NAME, format_args!("buffer is NULL but len is {len} bytes"));
     }
     // SAFETY: the report is alive.
     let source = unsafe { (*report).source };

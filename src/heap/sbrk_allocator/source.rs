@@ -25,12 +25,12 @@ use crate::heap::FixedBufferAllocator;
 /// use std::ptr::NonNull;
 /// use zigalloc::heap::{FixedBufferAllocator, Sbrk, SbrkAllocator};
 ///
-/// A source that reports each growth.
+/// /// A source that reports each growth.
 /// struct Tells<'b>(FixedBufferAllocator<'b>);
 ///
-/// SAFETY: forwards to the fixed buffer.
+/// // SAFETY: forwards to the fixed buffer.
 /// unsafe impl Sbrk for Tells<'_> {
-/// Returns Zig's addresses: the rest of each 64 KiB is not used.
+///     // Returns Zig's addresses: the rest of each 64 KiB is not used.
 ///     const SLAB_LEN: usize = 4096;
 ///
 ///     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {

@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering;
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 
+use crate::test_support::Random;
 use rstest::rstest;
-use zigalloc_support::Random;
 
 use super::thread_cache::{Depots, ThreadCache};
 use super::{CLASS_COUNT, SLAB_LEN, block_len, class_of};

@@ -282,6 +282,9 @@ fn every_public_type_has_a_row() {
                 .fold(line, |line, module| line.trim_start_matches(module));
             line.strip_prefix(&name).is_some_and(|rest| rest.starts_with([':', '<']))
         };
-        assert!(rows.lines().any(row), "the public type {name} has no row in tests/all/auto_traits.rs");
+        assert!(
+            rows.lines().any(row),
+            "the public type {name} has no row in tests/all/contract/auto_traits.rs"
+        );
     }
 }

@@ -36,7 +36,9 @@ fn sources() -> Vec<(PathBuf, String)> {
             let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() {
                 folders.push(path);
-            } else if !name.ends_with("tests.rs") && !["lib.rs", "guide.rs"].contains(&name) {
+            } else if !name.ends_with("tests.rs")
+                && !["lib.rs", "guide.rs", "test_support.rs"].contains(&name)
+            {
                 let part = path.strip_prefix(&src).unwrap().iter().next().unwrap().to_str().unwrap();
                 files.push((path.clone(), part.trim_end_matches(".rs").to_owned()));
             }

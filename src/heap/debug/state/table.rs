@@ -260,8 +260,8 @@ mod tests {
 
     use super::*;
     use crate::heap::PAGE_ALLOCATOR;
+    use crate::test_support::Random;
     use crate::testing::LedgerAllocator;
-    use zigalloc_support::Random;
 
     /// Random insertions and removals, compared with a `HashMap`; few addresses, so that they collide.
     #[test]
