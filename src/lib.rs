@@ -36,7 +36,8 @@
 //! the allocator below it only as two words.
 //!
 //! ```text
-//!  allocator.alloc::<u8>(100)                     interface/slices.rs   100 elements of 1 byte: 100 bytes, alignment 2^0
+//!  allocator.alloc::<u8>(100)                     interface/slices.rs   100 elements of 1 byte: 100 bytes, alignment
+//!  2^0
 //!      │                                                                takes the caller's address; null becomes Error
 //!      ▼
 //!  raw_alloc(100, 2^0, ret_addr)                  allocator.rs          (vtable.alloc)(ptr, …): one indirect call

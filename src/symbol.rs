@@ -293,8 +293,8 @@ pub(crate) const SKIP_FRAMES: &[&str] = &[
     "thin_vec",
 ];
 
-/// Whether a function belongs to one of the crates or paths in `skip`, or is one of them, by its name or else by its file:
-/// in a build with line tables only, the names of inlined functions are short.
+/// Whether a function belongs to one of the crates or paths in `skip`, or is one of them, by its name or else by its
+/// file: in a build with line tables only, the names of inlined functions are short.
 #[cfg(feature = "backtrace")]
 fn is_skipped(name: &str, file: Option<&Path>, skip: &[&str]) -> bool {
     skip.iter().any(|prefix| is_of(name, file, prefix))
@@ -444,8 +444,8 @@ fn trace(each: impl FnMut(&backtrace::Frame) -> bool) {
 mod tests {
     use super::*;
 
-    /// By its crate, its module, its own name, or the directory of its file. A function of the program can have the name
-    /// of a library that is skipped by default.
+    /// By its crate, its module, its own name, or the directory of its file. A function of the program can have the
+    /// name of a library that is skipped by default.
     #[test]
     fn what_a_name_in_the_list_skips() {
         let lua = Some(Path::new("/build/lua-5.4.6/src/lapi.c"));

@@ -64,8 +64,8 @@ impl RawPool {
     }
 
     /// # Safety
-    /// `item` is a pointer that `alloc` of this pool has returned, not freed since, in a pool not reset since. Nothing uses
-    /// it afterwards.
+    /// `item` is a pointer that `alloc` of this pool has returned, not freed since, in a pool not reset since. Nothing
+    /// uses it afterwards.
     unsafe fn free(&self, item: NonNull<u8>) {
         let item = item.cast::<FreeItem>();
         // SAFETY: an item is at least as long as a link and aligned for it, and nothing uses it now, by our caller.

@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //!
-//! The arena is its child's handle and a [`State`] of two words: a list of nodes, newest first, and how much of the newest is
-//! in use. A node is the 16-byte header of a block from the child:
+//! The arena is its child's handle and a [`State`] of two words: a list of nodes, newest first, and how much of the
+//! newest is in use. A node is the 16-byte header of a block from the child:
 //!
 //! ```text
 //!   first ──▶ ┌──────┬──────┬───────────┬───┬──────────┬───────────────┐
@@ -16,9 +16,9 @@
 //!             └──────┴──────┴──────────────────────────────────────────┘
 //! ```
 //!
-//! `alloc` moves `end_index` past the padding and the block. When a request does not fit, the arena first asks the child to
-//! [`resize`](crate::VTable::resize) the newest node to exactly what is needed, and takes a new node only if that fails. A
-//! new node has room for the request, its alignment and the previous node, and half of that again:
+//! `alloc` moves `end_index` past the padding and the block. When a request does not fit, the arena first asks the
+//! child to [`resize`](crate::VTable::resize) the newest node to exactly what is needed, and takes a new node only if
+//! that fails. A new node has room for the request, its alignment and the previous node, and half of that again:
 //!
 //! ```text
 //!   wanted = previous capacity + request + alignment + 16 (header) + 16
@@ -33,18 +33,18 @@
 //!
 //! # What it assumes of its child
 //!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). All calls have an alignment of one word, and a return address
-//! in the arena's own code, since one node serves many callers.
+//! The [contract](crate::VTable#the-contract-of-an-allocator). All calls have an alignment of one word, and a return
+//! address in the arena's own code, since one node serves many callers.
 //!
 //! # A child that exits the process
 //!
-//! Destructors of thread-local values then run in the middle of a call, and may use this arena or drop it. So the list is
-//! right before each call of the child: it is empty, or a mark without room is at its head.
+//! Destructors of thread-local values then run in the middle of a call, and may use this arena or drop it. So the list
+//! is right before each call of the child: it is empty, or a mark without room is at its head.
 //!
 //! # Differences from Zig
 //!
-//! An arena that goes out of scope frees its memory; Zig's leaks without `deinit`. If a size would overflow, the request
-//! fails; Zig panics or wraps. Zig makes no second attempt at a new node: the request fails.
+//! An arena that goes out of scope frees its memory; Zig's leaks without `deinit`. If a size would overflow, the
+//! request fails; Zig panics or wraps. Zig makes no second attempt at a new node: the request fails.
 //!
 //! [`scope`](ArenaAllocator::scope) and [`checkpoint`](ArenaAllocator::checkpoint) have no counterpart.
 //!
@@ -69,20 +69,20 @@ use crate::vtable::{VTable, state};
 
 /// An allocator whose blocks are freed all at once.
 ///
-/// Allocating adds to an index and compares; memory comes from the child in blocks that grow by half. Freeing a block does
-/// nothing, unless it is the last one, which can also be resized in place. All memory returns to the child by
+/// Allocating adds to an index and compares; memory comes from the child in blocks that grow by half. Freeing a block
+/// does nothing, unless it is the last one, which can also be resized in place. All memory returns to the child by
 /// [`reset`](Self::reset), [`deinit`](Self::deinit) or drop, and the newest part of it at the end of a
 /// [`scope`](Self::scope). Destructors of what is in the blocks do not run.
 ///
-/// Take it for work whose allocations end together: a request, a frame, a pass of a compiler. For several threads, put a
-/// [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around it, or take a
+/// Take it for work whose allocations end together: a request, a frame, a pass of a compiler. For several threads, put
+/// a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around it, or take a
 /// [`SharedArenaAllocator`](super::SharedArenaAllocator).
 ///
-/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator). Handles are for one thread. An arena
-/// over a `SyncAllocator` is `Send`; over an `Allocator` it is not.
+/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator). Handles are for one thread. An
+/// arena over a `SyncAllocator` is `Send`; over an `Allocator` it is not.
 ///
-/// After a `fork` in the arena's thread, the child process has a working copy of it. If another thread was in the middle of
-/// a call, the copy is in whatever state that call had left it, and must not be used.
+/// After a `fork` in the arena's thread, the child process has a working copy of it. If another thread was in the
+/// middle of a call, the copy is in whatever state that call had left it, and must not be used.
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -125,8 +125,8 @@ pub struct ArenaAllocator<C: Handle> {
 #[doc(alias = "std.heap.ArenaAllocator.State")]
 #[derive(Debug, Default)]
 pub struct State {
-    /// The newest node. Each node is a live block of the child, as long as its header says; the head may be the mark of a
-    /// call.
+    /// The newest node. Each node is a live block of the child, as long as its header says; the head may be the mark of
+    /// a call.
     first: Cell<Option<NonNull<Node>>>,
     /// How many bytes after the newest node's header are in use: at most its size less 16.
     end_index: Cell<usize>,
@@ -211,8 +211,8 @@ impl<C: Handle> ArenaAllocator<C> {
     /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract: blocks are disjoint parts of nodes, which are live blocks of the child
-        // (new-block). What frees nodes needs `self` exclusively, which the handle borrows (validity).
+        // SAFETY: the functions keep the contract: blocks are disjoint parts of nodes, which are live blocks of the
+        // child (new-block). What frees nodes needs `self` exclusively, which the handle borrows (validity).
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -344,8 +344,8 @@ impl<C: Handle> ArenaAllocator<C> {
         let node = match self.state.first.get() {
             None => self.create_node(0, len, alignment)?,
             Some(node) => {
-                // SAFETY: the newest node is a live block that begins with its header, or the mark of a call, which lasts
-                // as long as the call.
+                // SAFETY: the newest node is a live block that begins with its header, or the mark of a call, which
+                // lasts as long as the call.
                 let size = unsafe { (*node.as_ptr()).size };
                 if size == NODE_SIZE {
                     return None;
@@ -380,8 +380,8 @@ impl<C: Handle> ArenaAllocator<C> {
         unsafe { Self::remap(ctx, memory, memory_len, alignment, new_len, ret_addr) }.is_some()
     }
 
-    /// Never moves a block. If it has grown, the result is a pointer that may access all of it: `memory` may not (a `Box`
-    /// narrows its pointer).
+    /// Never moves a block. If it has grown, the result is a pointer that may access all of it: `memory` may not (a
+    /// `Box` narrows its pointer).
     #[inline]
     unsafe extern "C" fn remap(
         ctx: *mut (),

@@ -361,8 +361,8 @@ impl<'c> SharedArenaAllocator<'c> {
     /// # Safety
     /// This thread owns the node (invariant 2), which has no live blocks. No copy of the pointer is used afterwards.
     unsafe fn free_node(&self, node: NodePtr) {
-        // SAFETY: a live block of the child with matching length and alignment, not used afterwards; any thread may call
-        // the child.
+        // SAFETY: a live block of the child with matching length and alignment, not used afterwards; any thread may
+        // call the child.
         unsafe { self.child_allocator.raw_free(node.block(node.size()), NODE_ALIGNMENT, return_address()) };
     }
 

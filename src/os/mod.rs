@@ -1,7 +1,7 @@
 //! Pages of the operating system, and how large they are.
 //!
-//! Each system has a module with three functions. Sizes are multiples of the page size, above zero and at most `isize::MAX`;
-//! alignments are [valid](crate::Alignment::is_valid).
+//! Each system has a module with three functions. Sizes are multiples of the page size, above zero and at most
+//! `isize::MAX`; alignments are [valid](crate::Alignment::is_valid).
 //!
 //! ```text
 //! fn map(size, alignment) -> Option<NonNull<u8>>

@@ -78,8 +78,8 @@ const CLASSES: usize = usize::BITS as usize + 1;
 /// # Handles
 ///
 /// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same kind. After a fork
-/// while other threads allocate, the numbers may be off by the calls that were in progress; otherwise the child allocator
-/// determines what works.
+/// while other threads allocate, the numbers may be off by the calls that were in progress; otherwise the child
+/// allocator determines what works.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;

@@ -51,10 +51,10 @@ use crate::vtable::{VTable, block, state};
 /// which uses Rust's global allocator.
 ///
 /// `S` is the sink for the lines. `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`]
-/// returns the same kind; a `SyncAllocator` needs the feature `std` and a sink that is `Send`. The sink is then under the
-/// standard library's mutex. So, as with [`ThreadSafeAllocator`](crate::thread_safe), this allocator cannot be the
-/// `#[global_allocator]`, and if a process forks while another thread holds the lock, the first call in the child process
-/// hangs.
+/// returns the same kind; a `SyncAllocator` needs the feature `std` and a sink that is `Send`. The sink is then under
+/// the standard library's mutex. So, as with [`ThreadSafeAllocator`](crate::thread_safe), this allocator cannot be the
+/// `#[global_allocator]`, and if a process forks while another thread holds the lock, the first call in the child
+/// process hangs.
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;

@@ -2,8 +2,8 @@
 //!
 //! The library is one `cargo rustc`. The rest is what C's own tools expect beside it: the names of a shared library,
 //! pkg-config's files and CMake's. cargo-c (0.10.24 was tried) gives the shared library the same names, but with its
-//! pkg-config file `--static` links the shared library and asks for `-lgcc_s`, it writes no files for CMake, and each of
-//! its releases contains one version of cargo and needs the compiler of that version or a later one.
+//! pkg-config file `--static` links the shared library and asks for `-lgcc_s`, it writes no files for CMake, and each
+//! of its releases contains one version of cargo and needs the compiler of that version or a later one.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;

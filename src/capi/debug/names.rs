@@ -9,10 +9,11 @@ use crate::capi::fatal;
 /// A count above this is no list's: the field was not set.
 const MAX_COUNT: usize = 1024;
 
-/// A copy of a list of C's, in memory of the debug allocator's child: C's own need not live on.
+/// A copy of the names that a C program passes, in memory of the debug allocator's child, so that the caller's list need not
+/// outlive the call.
 ///
-/// Nothing frees it by itself: a debug allocator has a reference to the list, and is moved into functions, which must not
-/// free what their arguments refer to.
+/// Nothing frees it by itself: a debug allocator has a reference to the list, and is moved into functions, which must
+/// not free what their arguments refer to.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
     owner: Allocator<'static>,
@@ -22,11 +23,11 @@ pub struct Names {
 }
 
 impl Names {
-    /// `None` if the owner has no memory. A list that cannot be one ends the program.
+    /// `None` if the owner is out of memory. Aborts if the list is invalid.
     ///
     /// # Safety
-    /// `names` is null, or points to `count` pointers, if these are at most [`MAX_COUNT`], each of which is null or points
-    /// to a string that ends with a zero.
+    /// `names` is null, or points to `count` pointers, if these are at most [`MAX_COUNT`], each of which is null or
+    /// points to a string that ends with a zero.
     pub(super) unsafe fn copy(
         names: *const *const c_char,
         count: usize,
@@ -86,8 +87,8 @@ impl Names {
     }
 
     /// # Safety
-    /// It is called once, and neither the list nor what contains a reference to it is used afterwards, or is an argument
-    /// of a function that has not returned.
+    /// It is called once, and neither the list nor what contains a reference to it is used afterwards, or is an
+    /// argument of a function that has not returned.
     pub(super) unsafe fn free(self) {
         // SAFETY: a live block of this owner, not used afterwards, by our caller.
         unsafe { self.owner.free(self.list) };

@@ -128,7 +128,8 @@ impl<C: Handle> ArenaAllocator<C> {
         // before nodes go back, since the child may call the arena then.
         let nodes = self.state.first.get();
         self.state.set(checkpoint.first, checkpoint.end_index);
-        // SAFETY: the nodes before the checkpoint's are no longer in the list, and their blocks are not used, by our caller.
+        // SAFETY: the nodes before the checkpoint's are no longer in the list, and their blocks are not used, by our
+        // caller.
         unsafe { self.free_nodes(nodes, checkpoint.first) };
     }
 

@@ -1,8 +1,8 @@
 //! How an arena takes nodes from its child and returns them.
 //!
-//! Each call of the child says why it keeps [one-thread](crate::VTable#one-thread): an arena goes to another thread only
-//! if its child's handle may (`Send`), and its own handles, which are not `Send`, borrow it. So the arena is used by a
-//! thread that may call the child.
+//! Each call of the child says why it keeps [one-thread](crate::VTable#one-thread): an arena goes to another thread
+//! only if its child's handle may (`Send`), and its own handles, which are not `Send`, borrow it. So the arena is used
+//! by a thread that may call the child.
 
 use core::ptr::NonNull;
 
@@ -18,9 +18,9 @@ const OVERCOMMITTED: usize = 1 << 30;
 impl<C: Handle> ArenaAllocator<C> {
     /// Calls the child with a mark at the head of the list.
     ///
-    /// A child may run arbitrary code, such as the sink of a [`LoggingAllocator`](crate::trace::LoggingAllocator). If that
-    /// code asks the same arena for memory, it must not find the node that the child is growing. It finds the mark, which
-    /// has no room, and gets none.
+    /// A child may run arbitrary code, such as the sink of a [`LoggingAllocator`](crate::trace::LoggingAllocator). If
+    /// that code asks the same arena for memory, it must not find the node that the child is growing. It finds the
+    /// mark, which has no room, and gets none.
     pub(super) fn call_child<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let (first, end_index) = (self.state.first.get(), self.state.end_index.get());
         let mark = Node { size: NODE_SIZE, next: first };
@@ -33,20 +33,22 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// Whether the arena is in the middle of a call of its child.
     pub(super) fn is_calling(&self) -> bool {
-        // SAFETY: the newest node is a live block that begins with its header, or the mark, which lasts as long as the call.
+        // SAFETY: the newest node is a live block that begins with its header, or the mark, which lasts as long as the
+        // call.
         self.state.first.get().is_some_and(|node| unsafe { (*node.as_ptr()).size } == NODE_SIZE)
     }
 
-    /// Empties the list if a call of the child is in progress. That call does not return: the child exits the process, and a
-    /// destructor of a thread-local value has borrowed the arena. The nodes leak, since it is not known which of them the
-    /// child still has.
+    /// Empties the list if a call of the child is in progress. That call does not return: the child exits the process,
+    /// and a destructor of a thread-local value has borrowed the arena. The nodes leak, since it is not known which of
+    /// them the child still has.
     pub(super) fn abandon_call(&mut self) {
         if self.is_calling() {
             self.state.set(None, 0);
         }
     }
 
-    /// A new node at the head of the list with room for the block, after a previous node with room for `previous` bytes.
+    /// A new node at the head of the list with room for the block, after a previous node with room for `previous`
+    /// bytes.
     pub(super) fn create_node(
         &self,
         previous: usize,
@@ -81,8 +83,8 @@ impl<C: Handle> ArenaAllocator<C> {
     pub(super) unsafe fn grow_node(&self, node: NonNull<Node>, size: usize) -> bool {
         // SAFETY: the newest node is a live block that begins with its header.
         let memory = node_block(node, unsafe { (*node.as_ptr()).size });
-        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; one-thread as at the
-        // head of this file.
+        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; one-thread as at
+        // the head of this file.
         let grown = self
             .call_child(|child| unsafe { child.raw_resize(memory, NODE_ALIGNMENT, size, return_address()) });
         if grown {
@@ -104,8 +106,8 @@ impl<C: Handle> ArenaAllocator<C> {
         }
         let memory = node_block(node, old_size);
         let child = self.child_allocator.as_allocator();
-        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; one-thread as at the
-        // head of this file.
+        // SAFETY: a live block of the child with matching length and alignment; `size` is not zero; one-thread as at
+        // the head of this file.
         if unsafe { child.raw_resize(memory, NODE_ALIGNMENT, size, return_address()) } {
             // SAFETY: the node is still live, and begins with its header.
             unsafe { (*node.as_ptr()).size = size };
@@ -115,8 +117,8 @@ impl<C: Handle> ArenaAllocator<C> {
         let Some(new) = (unsafe { child.raw_alloc(size, NODE_ALIGNMENT, return_address()) }) else {
             return (node, false);
         };
-        // SAFETY: a live block of the child with matching length and alignment, not used afterwards; one-thread as at the
-        // head of this file.
+        // SAFETY: a live block of the child with matching length and alignment, not used afterwards; one-thread as at
+        // the head of this file.
         unsafe { child.raw_free(memory, NODE_ALIGNMENT, return_address()) };
         let node = new.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
@@ -140,8 +142,8 @@ impl<C: Handle> ArenaAllocator<C> {
     /// Returns nodes to the child, newest first, up to `end` but not including it.
     ///
     /// # Safety
-    /// `next` and those after it up to `end` are nodes of this arena that are not in its list; they and their blocks are not
-    /// used afterwards.
+    /// `next` and those after it up to `end` are nodes of this arena that are not in its list; they and their blocks
+    /// are not used afterwards.
     pub(super) unsafe fn free_nodes(&self, mut next: Option<NonNull<Node>>, end: Option<NonNull<Node>>) {
         while let Some(node) = next.filter(|_| next != end) {
             // SAFETY: a live block that begins with its header, by our caller.
@@ -154,12 +156,12 @@ impl<C: Handle> ArenaAllocator<C> {
         }
     }
 
-    /// Whether there may be memory for `count` more blocks of `len` bytes, for a caller who allocates them one by one. If
-    /// not, it need not begin: a child whose system hands out more memory than it has would not refuse in time, and the
-    /// system would kill the process once the blocks are written to.
+    /// Whether there may be memory for `count` more blocks of `len` bytes, for a caller who allocates them one by one.
+    /// If not, it need not begin: a child whose system hands out more memory than it has would not refuse in time, and
+    /// the system would kill the process once the blocks are written to.
     ///
-    /// Since nodes grow by half, the last one has at least a third of all that is added. So from [`OVERCOMMITTED`] bytes on,
-    /// the child is asked for a third in one piece, which it gets back.
+    /// Since nodes grow by half, the last one has at least a third of all that is added. So from [`OVERCOMMITTED`]
+    /// bytes on, the child is asked for a third in one piece, which it gets back.
     pub(crate) fn may_serve(&self, count: usize, len: usize) -> bool {
         let Some(total) = count.checked_mul(len) else { return false };
         let newest = self.state.first.get().map(|node| {
@@ -182,8 +184,8 @@ impl<C: Handle> ArenaAllocator<C> {
         // SAFETY: `third` is not zero.
         let Some(memory) = (unsafe { self.alloc_of_child(third) }) else { return false };
         let memory = NonNull::slice_from_raw_parts(memory, third);
-        // SAFETY: a live block of the child with matching length and alignment, not used afterwards; one-thread as at the
-        // head of this file.
+        // SAFETY: a live block of the child with matching length and alignment, not used afterwards; one-thread as at
+        // the head of this file.
         self.call_child(|child| unsafe { child.raw_free(memory, NODE_ALIGNMENT, return_address()) });
         true
     }

@@ -27,8 +27,8 @@ pub(super) fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> O
     wanted.checked_add(wanted / 2)
 }
 
-/// The length, in bytes, that a node needs for one block, whatever address the child gives it. `None` if no block can be
-/// that long.
+/// The length, in bytes, that a node needs for one block, whatever address the child gives it. `None` if no block can
+/// be that long.
 pub(super) fn least_size(len: usize, alignment: Alignment) -> Option<usize> {
     // What follows the header is aligned as the header is.
     let padding = alignment.to_byte_units() - NODE_ALIGNMENT.min(alignment).to_byte_units();

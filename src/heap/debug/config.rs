@@ -33,19 +33,19 @@ pub struct DebugConfig {
     ///
     /// With the feature `backtrace`, the stack is walked in every call, and what is stored is the whole of it, up to 64
     /// frames: each stack once, in pages of the operating system that are freed with the allocator. That is slow. It is
-    /// left out if this is 0, or if it is 1, `skip_frames` is empty and the call brings its return address. A report leaves
-    /// out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the feature, the
-    /// caller's address is all that is known, so that more than one is a waste.
+    /// left out if this is 0, or if it is 1, `skip_frames` is empty and the call brings its return address. A report
+    /// leaves out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the feature,
+    /// the caller's address is all that is known, so that more than one is a waste.
     ///
     /// Default: 6 with the feature `backtrace` and 1 without, in builds with `debug_assertions`;
     /// otherwise 0.
     pub stack_trace_frames: usize,
 
     /// The libraries whose functions reports leave out, so that a trace starts in the program's own code: names of
-    /// crates (`"hashbrown"`), or paths of modules or functions in them (`"my_app::containers"`). A frame is left out if
-    /// all functions in it, those that are inlined included, are of these libraries, or of this crate. It does not count
-    /// as one of the [`stack_trace_frames`](Self::stack_trace_frames). If nothing is left of a stack, it is shown as
-    /// it is. With an empty list, only functions of this crate are left out.
+    /// crates (`"hashbrown"`), or paths of modules or functions in them (`"my_app::containers"`). A frame is left out
+    /// if all functions in it, those that are inlined included, are of these libraries, or of this crate. It does not
+    /// count as one of the [`stack_trace_frames`](Self::stack_trace_frames). If nothing is left of a stack, it is shown
+    /// as it is. With an empty list, only functions of this crate are left out.
     ///
     /// Names are looked up when a report is printed, or leaks are grouped. Without the feature `backtrace` it has
     /// no effect. Not in Zig.

@@ -125,7 +125,8 @@ impl NodePtr {
     /// Sets the length of the node in bytes and gives up the right to resize it.
     ///
     /// # Safety
-    /// This thread owns the node or has that right (invariant 4), and the child's block has `size` bytes, an even number.
+    /// This thread owns the node or has that right (invariant 4), and the child's block has `size` bytes, an even
+    /// number.
     pub(super) unsafe fn set_size(self, size: usize) {
         debug_assert!(size & RESIZING == 0, "SharedArenaAllocator: a node has {size} bytes");
         // A store would do. But loom does not know that another thread's update since `begin_resize` cannot come

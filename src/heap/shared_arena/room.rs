@@ -163,8 +163,8 @@ impl SharedArenaAllocator<'_> {
         let size = node.size();
         if end > size - NODE_SIZE {
             let new_size = size_for(end);
-            // SAFETY: a live block of the child with matching length and alignment, owned by this thread; any thread may
-            // call the child.
+            // SAFETY: a live block of the child with matching length and alignment, owned by this thread; any thread
+            // may call the child.
             let resized = unsafe {
                 self.child_allocator.raw_resize(node.block(size), NODE_ALIGNMENT, new_size, return_address())
             };

@@ -37,8 +37,8 @@ impl Model {
     }
 }
 
-/// Returns an open `ThreadCache` with leaked depots of its own. Miri reports slabs that cannot be reached from them at the
-/// end.
+/// Returns an open `ThreadCache` with leaked depots of its own. Miri reports slabs that cannot be reached from them at
+/// the end.
 fn open() -> (&'static Depots, ThreadCache) {
     static ALL: Mutex<Vec<&Depots>> = Mutex::new(Vec::new());
     let shared: &'static Depots = Box::leak(Box::new(Depots::new()));

@@ -23,8 +23,8 @@ use zigalloc_support::{Bump, Call, Random, Recorder, alone, assert_aborted, run_
 use super::{Doorkeeper, Racy, STEPS, call, hammer};
 
 type Spin = spin::Mutex<()>;
-/// A ticket lock is passed on in order. Waiting threads yield: if they spun while the next one in line has no processor,
-/// each would use up its time slice first, and the tests would take minutes instead of milliseconds.
+/// A ticket lock is passed on in order. Waiting threads yield: if they spun while the next one in line has no
+/// processor, each would use up its time slice first, and the tests would take minutes instead of milliseconds.
 type Ticket = spin::mutex::TicketMutex<(), spin::relax::Yield>;
 type ParkingLot = parking_lot::RawMutex;
 

@@ -80,7 +80,8 @@ impl Filled {
         for (index, bytes) in self.content(0, self.memory.len()) {
             // SAFETY: the index is one of the block.
             let piece = unsafe { self.memory.cast::<u8>().add(index) };
-            // SAFETY: the piece ends within the block, which is live, was written by `fill` and which nothing else uses.
+            // SAFETY: the piece ends within the block, which is live, was written by `fill` and which nothing else
+            // uses.
             let found = unsafe { std::slice::from_raw_parts(piece.as_ptr(), bytes.len()) };
             assert_eq!(found, bytes, "bytes {index}… of {:?}", self.memory);
         }
