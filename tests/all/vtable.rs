@@ -500,7 +500,7 @@ fn debug_names_the_allocator_type() {
     let failing = format!("{:?}", Allocator::FAILING);
     if cfg!(all(feature = "backtrace", any(target_os = "linux", windows), not(miri))) {
         // Line tables have the functions' own names only, which are the same for all allocators.
-        let paths_are_known = arena.contains("::alloc");
+        let paths_are_known = page.contains("::alloc");
         for (text, kind) in [(&arena, "ArenaAllocator"), (&page, "PageAllocator")] {
             let wanted = if paths_are_known { kind } else { ", alloc: alloc" };
             assert!(text.contains(wanted), "no {wanted} in {text}");
