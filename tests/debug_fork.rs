@@ -126,6 +126,42 @@ fn forks_while_threads_allocate() {
     assert_eq!(REPORTS.load(Ordering::Relaxed), 0);
 
     what_other_allocators_do();
+    a_fork_is_no_call_in_progress();
+}
+
+/// Allocators of one thread, and those that are dropped, are not in the middle of a call because another thread forks.
+fn a_fork_is_no_call_in_progress() {
+    static LEAKS: AtomicUsize = AtomicUsize::new(0);
+    fn count(_: &Report) {
+        LEAKS.fetch_add(1, Ordering::Relaxed);
+    }
+    const ALLOCATORS: usize = 2000;
+    let config = DebugConfig {
+        safety: true,
+        stack_trace_frames: 0,
+        thread_safe: false,
+        report: count,
+        ..DebugConfig::DEFAULT
+    };
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                assert!(in_child(30, || true));
+            }
+        });
+        for _ in 0..ALLOCATORS {
+            let debug = DebugAllocator::with_config(*PAGE_ALLOCATOR, config);
+            debug.allocator().alloc::<u8>(10).unwrap();
+            drop(debug);
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(
+        LEAKS.load(Ordering::Relaxed),
+        ALLOCATORS,
+        "each leak is reported when its allocator is dropped"
+    );
 }
 
 /// As documented: the page and SMP allocators work in the child, and a `ThreadSafeAllocator` whose lock was held does

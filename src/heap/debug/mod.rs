@@ -443,11 +443,12 @@ impl<C: Handle> DebugAllocator<C> {
     /// `held` is the lock if this thread has it already.
     fn locked<'d>(&'d self, held: Option<Guard<'d, State>>) -> Locked<'d> {
         let state = held.or_else(|| self.state.try_lock()).unwrap_or_else(|| {
-            assert!(
-                self.config.thread_safe,
-                "DebugAllocator: called while another call is in progress, and thread_safe is false"
-            );
-            self.state.lock_contended()
+            if self.config.thread_safe {
+                return self.state.lock_contended();
+            }
+            self.state.lock_unless_in_call().unwrap_or_else(|| {
+                panic!("DebugAllocator: called while another call is in progress, and thread_safe is false")
+            })
         });
         Locked {
             state,
@@ -713,8 +714,8 @@ impl<C: Handle> Drop for DebugAllocator<C> {
             }
         }
         // A thread-local allocator whose child has exited the process in the middle of a call. That call never
-        // returns, and its state cannot be trusted.
-        if self.state.try_lock().is_none() {
+        // returns, and its state cannot be trusted. (A fork in another thread has the lock for a moment only.)
+        if self.state.try_lock().is_none() && self.state.lock_unless_in_call().is_none() {
             return;
         }
         let this = Release(self);

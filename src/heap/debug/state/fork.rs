@@ -89,6 +89,20 @@ static WORDS: [CachePadded<Word>; 64] = [const { CachePadded::new(Word::new()) }
 /// The thread that takes words for a fork, or has them; or 0.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
 
+/// How many forks have begun, so that one that is over before it could be seen is noticed.
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many forks have begun.
+pub(crate) fn count() -> usize {
+    FORKS.load(Ordering::Acquire)
+}
+
+/// Whether another thread forks: the words that it has will be free again.
+pub(crate) fn is_in_progress_elsewhere() -> bool {
+    let forking = FORKING.load(Ordering::Acquire);
+    forking != 0 && forking != this_thread()
+}
+
 /// Whether this process is the child of one that had taken the words. The standard library's primitives in them may
 /// be held by threads that are not here: no thread sleeps any more.
 static HAS_FORKED: AtomicBool = AtomicBool::new(false);
@@ -147,6 +161,7 @@ extern "C" fn prepare() {
     while FORKING.compare_exchange(0, this_thread(), Ordering::Acquire, Ordering::Relaxed).is_err() {
         thread::sleep(PAUSE);
     }
+    FORKS.fetch_add(1, Ordering::AcqRel);
     for _ in 0..TRIES {
         if take_all() {
             return;
@@ -217,6 +232,7 @@ mod tests {
         assert!(!thread::spawn(|| WORDS[63].try_take_nested()).join().unwrap());
         in_parent();
         assert!(!word.try_take_nested(), "there is no fork any more");
+        assert!(!is_in_progress_elsewhere() && count() > 0);
         assert!(!has_forked());
     }
 }

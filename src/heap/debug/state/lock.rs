@@ -104,6 +104,26 @@ impl<T> Lock<T> {
         word.try_take().then(|| self.guard(word, false))
     }
 
+    /// Takes the lock unless a call has it. If a fork has it, this waits for the fork.
+    #[cold]
+    pub(crate) fn lock_unless_in_call(&self) -> Option<Guard<'_, T>> {
+        loop {
+            let forks = fork::count();
+            if let Some(guard) = self.try_lock() {
+                return Some(guard);
+            }
+            let word = self.word();
+            if word.try_take_nested() {
+                return Some(self.guard(word, true));
+            }
+            if fork::is_in_progress_elsewhere() {
+                thread::sleep(Duration::from_micros(50));
+            } else if fork::count() == forks {
+                return None;
+            }
+        }
+    }
+
     #[inline(always)]
     fn guard<'l>(&'l self, word: &'l Word, is_nested: bool) -> Guard<'l, T> {
         Guard { lock: self, word, is_nested, value: PhantomData }
