@@ -11,7 +11,7 @@
 #[cfg(feature = "std")]
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// The smallest page size of the target in bytes. Every page of the [page allocator](super::page_allocator) is
+/// The smallest page size of the target in bytes. Every page of the [page allocator](crate::heap::page_allocator) is
 /// aligned to at least this.
 ///
 /// Ports `std.heap.page_size_min` of Zig 0.15.2.
