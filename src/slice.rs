@@ -446,7 +446,7 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// ```
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
-    /// // A `SentinelSlice<u8, 0>` before; the zero is not moved.
+    /// // Nothing writes a sentinel after the new elements, so the type changes.
     /// let text: AlignedSlice<u8, 0> = unsafe { PAGE_ALLOCATOR.realloc(text, 10) }?;
     /// assert_eq!(text.len(), 10);
     /// unsafe { PAGE_ALLOCATOR.free(text) };
@@ -679,7 +679,7 @@ pub trait ItemPtr: Copy + sealed::Sealed {
     /// assert_eq!(<NonNull<u16> as ItemPtr>::ALIGNMENT, Alignment::of::<u16>());
     /// ```
     const ALIGNMENT: Alignment;
-    /// The item's address.
+    /// The item's address. The example of [`ItemPtr`] uses it to drop the item.
     fn as_non_null_ptr(self) -> NonNull<Self::Item>;
 }
 
