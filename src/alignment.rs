@@ -44,6 +44,18 @@ const _: () = assert!(size_of::<Option<Alignment>>() == 2, "every byte must be r
 /// A comparison operator as a value, for [`Alignment::compare`].
 ///
 /// Ports `std.math.CompareOperator` of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::{Alignment, CompareOperator};
+///
+/// /// Whether a rule of a table, such as `>= 16 bytes`, allows an alignment.
+/// fn allows((op, limit): (CompareOperator, Alignment), alignment: Alignment) -> bool {
+///     alignment.compare(op, limit)
+/// }
+///
+/// let at_least_16 = (CompareOperator::Gte, Alignment::_16);
+/// assert!(allows(at_least_16, Alignment::_64) && !allows(at_least_16, Alignment::_8));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompareOperator {
     /// `<`
@@ -81,6 +93,12 @@ pub enum AlignmentError {
 
 impl Alignment {
     /// 1 byte, which every address satisfies. Zig's `.@"1"`.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::of::<u8>(), Alignment::_1);
+    /// assert!(Alignment::_1.check(7));
+    /// ```
     pub const _1: Alignment = Alignment(0);
     /// 2 bytes.
     pub const _2: Alignment = Alignment(1);
@@ -93,8 +111,24 @@ impl Alignment {
     /// 32 bytes.
     pub const _32: Alignment = Alignment(5);
     /// 64 bytes.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
+    /// let line = PAGE_ALLOCATOR.alloc_bytes_aligned(Alignment::_64, 100, return_address())?;
+    /// assert!(Alignment::_64.check(line.addr().get()));
+    /// # let line = std::ptr::NonNull::slice_from_raw_parts(line, 100);
+    /// # unsafe { PAGE_ALLOCATOR.raw_free(line, Alignment::_64, 0) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub const _64: Alignment = Alignment(6);
     /// The largest alignment: the highest bit of a `usize`, 2^63 bytes on 64-bit targets.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
+    /// assert_eq!(Alignment::MAX.log2() as u32, usize::BITS - 1);
+    /// // Valid, and more than any memory has.
+    /// assert!(PAGE_ALLOCATOR.alloc_bytes_aligned(Alignment::MAX, 1, return_address()).is_err());
+    /// ```
     pub const MAX: Alignment = Alignment((usize::BITS - 1) as u8);
 
     /// The natural alignment of a type. Zig's `Alignment.of`.
@@ -197,6 +231,13 @@ impl Alignment {
     }
 
     /// The logarithm: 6 for 64 bytes. Zig's `@intFromEnum`.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// // What a C program passes for 64 bytes.
+    /// let alignment_log2: u8 = Alignment::from_byte_units(64).log2();
+    /// assert_eq!(alignment_log2, 6);
+    /// ```
     #[must_use]
     #[doc(alias = "intFromEnum")]
     #[doc(alias = "Log2Align")]
@@ -226,6 +267,15 @@ impl Alignment {
     ///
     /// Allocators check it where an alignment arrives from outside, so that an invalid byte returns null instead of
     /// shifting by more bits than a word has.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, Alignment};
+    /// // SAFETY: an `Alignment` has the layout of a `u8` and may have any value. A C program passes it like this.
+    /// let from_c: Alignment = unsafe { std::mem::transmute(200u8) };
+    /// assert!(!from_c.is_valid());
+    /// // SAFETY: the length is not zero.
+    /// assert!(unsafe { PAGE_ALLOCATOR.raw_alloc(100, from_c, 0) }.is_none());
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn is_valid(self) -> bool {
@@ -368,6 +418,16 @@ impl Alignment {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let mut buffer = [0u8; 32];
+    /// let start = buffer.as_mut_ptr();
+    /// let aligned = Alignment::_16.forward_ptr(start);
+    /// assert!(Alignment::_16.check_ptr(aligned) && aligned.addr() - start.addr() < 16);
+    /// // SAFETY: at most 15 bytes past the start, so inside the buffer.
+    /// unsafe { aligned.write(7) };
+    /// ```
     #[must_use]
     #[inline]
     #[track_caller]
@@ -376,6 +436,24 @@ impl Alignment {
     }
 
     /// [`backward`](Self::backward) for a pointer; the result keeps its provenance.
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// #[repr(C, align(64))]
+    /// struct Page {
+    ///     id: u32,
+    ///     items: [u8; 60],
+    /// }
+    ///
+    /// let mut page = Page { id: 7, items: [0; 60] };
+    /// let start = &raw mut page;
+    /// // From an item to its page, whose address is a multiple of 64.
+    /// let item = start.cast::<u8>().wrapping_add(40);
+    /// let header = Alignment::_64.backward_ptr(item).cast::<Page>();
+    /// assert_eq!(header, start);
+    /// // SAFETY: the address of `page`, derived from `start`.
+    /// assert_eq!(unsafe { (*header).id }, 7);
+    /// ```
     #[must_use]
     #[inline]
     pub fn backward_ptr<T>(self, ptr: *mut T) -> *mut T {

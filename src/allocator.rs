@@ -46,6 +46,41 @@ use crate::vtable::{self, VTable};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A container stores the handle and frees through it, as in Zig:
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
+///
+/// struct Name<'a> {
+///     text: NonNull<str>,
+///     allocator: Allocator<'a>,
+/// }
+///
+/// impl<'a> Name<'a> {
+///     fn init(allocator: Allocator<'a>, text: &str) -> Result<Name<'a>, Error> {
+///         Ok(Name { text: allocator.dupe_str(text)?, allocator })
+///     }
+///
+///     fn as_str(&self) -> &str {
+///         // SAFETY: a live block, initialised by `dupe_str`.
+///         unsafe { self.text.as_ref() }
+///     }
+/// }
+///
+/// impl Drop for Name<'_> {
+///     fn drop(&mut self) {
+///         // SAFETY: a live block of this allocator, not used afterwards.
+///         unsafe { self.allocator.free(self.text) };
+///     }
+/// }
+///
+/// let name = Name::init(*PAGE_ALLOCATOR, "zig")?;
+/// assert_eq!(name.as_str(), "zig");
+/// assert!(Name::init(Allocator::FAILING, "zig").is_err());
+/// # Ok::<(), Error>(())
+/// ```
 #[doc(alias = "std.mem.Allocator")]
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -141,6 +176,25 @@ impl<'a> Allocator<'a> {
     ///   clauses context to return-address.
     /// - Code that makes handles to one state in several threads, or lets safe code do so, ensures that their calls
     ///   together keep the [one-thread](VTable#one-thread) clause.
+    ///
+    /// ```
+    /// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR};
+    ///
+    /// /// A C struct with a handle's two words: `struct { void *ctx; const VTable *vtable; }`.
+    /// #[repr(C)]
+    /// struct FromC {
+    ///     ctx: *mut (),
+    ///     vtable: &'static VTable,
+    /// }
+    ///
+    /// let from_c = FromC { ctx: PAGE_ALLOCATOR.ptr(), vtable: PAGE_ALLOCATOR.vtable() };
+    /// // SAFETY: the words of an allocator that lasts as long as the program and that any thread may call.
+    /// let allocator: Allocator<'static> = unsafe { Allocator::from_raw_parts(from_c.ctx, from_c.vtable) };
+    /// let number = allocator.create_with(42)?;
+    /// assert_eq!(unsafe { number.read() }, 42);
+    /// unsafe { allocator.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> Allocator<'a> {
@@ -148,6 +202,16 @@ impl<'a> Allocator<'a> {
     }
 
     /// The state, which is the context argument of every call. It may be null or dangling; do not compare it.
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, VTable, no_alloc, no_free, no_remap, no_resize};
+    /// # const REFUSES: VTable = VTable { alloc: no_alloc, resize: no_resize, remap: no_remap, free: no_free };
+    /// let state = 7u8;
+    /// // SAFETY: the functions never read the state and never make a block.
+    /// let allocator = unsafe { Allocator::from_state(&state, &REFUSES) };
+    /// // SAFETY: the address of `state`.
+    /// assert_eq!(*unsafe { zigalloc::state::<u8>(allocator.ptr()) }, 7);
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn ptr(self) -> *mut () {
@@ -155,6 +219,19 @@ impl<'a> Allocator<'a> {
     }
 
     /// The table of functions.
+    ///
+    /// ```
+    /// use zigalloc::{Alignment, Error, heap::PAGE_ALLOCATOR};
+    ///
+    /// // In C: `allocator.vtable->alloc(allocator.ctx, 100, 3, 0)`, and then `free` in the same way.
+    /// let (ctx, vtable) = (PAGE_ALLOCATOR.ptr(), PAGE_ALLOCATOR.vtable());
+    /// // SAFETY: the table's own context; the length is not zero.
+    /// let memory = unsafe { (vtable.alloc)(ctx, 100, Alignment::_8, 0) }.ok_or(Error::OutOfMemory)?;
+    /// assert_eq!(memory.addr().get() % 8, 0);
+    /// // SAFETY: a live block with its length and alignment, not used afterwards.
+    /// unsafe { (vtable.free)(ctx, memory.as_ptr(), 100, Alignment::_8, 0) };
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn vtable(self) -> &'static VTable {
@@ -285,6 +362,15 @@ impl<'a> Allocator<'a> {
 
 impl<'a> SyncAllocator<'a> {
     /// [`Allocator::FAILING`] as a thread-safe handle.
+    ///
+    /// ```
+    /// use zigalloc::{SyncAllocator, heap::ArenaAllocator};
+    ///
+    /// // An arena whose child is thread-safe may move to another thread.
+    /// let arena = ArenaAllocator::init(SyncAllocator::FAILING);
+    /// let failed = std::thread::spawn(move || arena.allocator().alloc::<u8>(1).is_err());
+    /// assert!(failed.join().unwrap());
+    /// ```
     pub const FAILING: SyncAllocator<'static> =
         // SAFETY: `alloc` never makes a block, so the contract forbids calls of the others. None uses state.
         unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &vtable::FAILING) };
@@ -294,6 +380,29 @@ impl<'a> SyncAllocator<'a> {
     /// # Safety
     ///
     /// As [`from_raw_parts`](Self::from_raw_parts), with `ptr` as the address of `state`.
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use zigalloc::{Alignment, SyncAllocator, VTable, no_free, no_remap, no_resize, state};
+    ///
+    /// /// Refuses every request, and counts them.
+    /// unsafe extern "C" fn alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+    ///     // SAFETY: `ctx` is the `&AtomicUsize` below.
+    ///     unsafe { state::<AtomicUsize>(ctx) }.fetch_add(1, Ordering::Relaxed);
+    ///     None
+    /// }
+    /// const COUNTS: VTable = VTable { alloc, resize: no_resize, remap: no_remap, free: no_free };
+    ///
+    /// let requests = AtomicUsize::new(0);
+    /// // SAFETY: no block is ever made, and the state is an atomic.
+    /// let allocator = unsafe { SyncAllocator::from_state(&requests, &COUNTS) };
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| assert!(allocator.alloc::<u8>(1).is_err()));
+    ///     scope.spawn(|| assert!(allocator.alloc::<u8>(2).is_err()));
+    /// });
+    /// assert_eq!(requests.into_inner(), 2);
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn from_state<T>(state: &'a T, vtable: &'static VTable) -> SyncAllocator<'a> {
@@ -307,6 +416,43 @@ impl<'a> SyncAllocator<'a> {
     ///
     /// As [`Allocator::from_raw_parts`], but without the [one-thread](VTable#one-thread) clause: any thread may call
     /// the functions, several threads at once, and one thread may resize and free a block from another.
+    ///
+    /// ```
+    /// use std::alloc::{alloc, dealloc};
+    /// use std::ptr::{self, NonNull};
+    /// use zigalloc::{Alignment, SyncAllocator, VTable, no_remap, no_resize};
+    ///
+    /// /// Rust's global allocator, which needs no state; a simpler `heap::RUST_ALLOCATOR`.
+    /// const GLOBAL: SyncAllocator<'static> =
+    ///     // SAFETY: the functions keep the contract, from any thread, because the global allocator does.
+    ///     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &VTABLE) };
+    /// const VTABLE: VTable =
+    ///     VTable { alloc: global_alloc, resize: no_resize, remap: no_remap, free: global_free };
+    ///
+    /// unsafe extern "C" fn global_alloc(
+    ///     _ctx: *mut (), len: usize, alignment: Alignment, _ret_addr: usize,
+    /// ) -> Option<NonNull<u8>> {
+    ///     if !alignment.is_valid() {
+    ///         return None;
+    ///     }
+    ///     let layout = alignment.to_layout(len).ok()?;
+    ///     // SAFETY: the length is not zero, by our caller.
+    ///     NonNull::new(unsafe { alloc(layout) })
+    /// }
+    ///
+    /// unsafe extern "C" fn global_free(
+    ///     _ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, _ret_addr: usize,
+    /// ) {
+    ///     let layout = alignment.to_layout(len).expect("the layout that the block was allocated with");
+    ///     // SAFETY: a live block with this layout, not used afterwards, by our caller.
+    ///     unsafe { dealloc(memory, layout) };
+    /// }
+    ///
+    /// let memory = GLOBAL.dupe(&[1, 2, 3])?;
+    /// assert_eq!(unsafe { memory.as_ref() }, [1, 2, 3]);
+    /// unsafe { GLOBAL.free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn from_raw_parts(ptr: *mut (), vtable: &'static VTable) -> SyncAllocator<'a> {
@@ -320,6 +466,25 @@ impl<'a> SyncAllocator<'a> {
     ///
     /// Any thread may call the functions of `allocator`, several threads at once, and one thread may resize and free a
     /// block from another.
+    ///
+    /// ```
+    /// use zigalloc::{Allocator, SyncAllocator, heap::PAGE_ALLOCATOR};
+    ///
+    /// /// A function of a C library, whose header says that any thread may call the allocator.
+    /// extern "C" fn library_allocator() -> Allocator<'static> {
+    ///     *PAGE_ALLOCATOR
+    /// }
+    ///
+    /// // SAFETY: the header says so.
+    /// let allocator = unsafe { SyncAllocator::new_unchecked(library_allocator()) };
+    /// let made = std::thread::spawn(move || {
+    ///     let number = allocator.create_with(42)?;
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { allocator.destroy(number) };
+    ///     Ok::<(), zigalloc::Error>(())
+    /// });
+    /// assert_eq!(made.join().unwrap(), Ok(()));
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn new_unchecked(allocator: Allocator<'a>) -> SyncAllocator<'a> {
@@ -427,6 +592,27 @@ impl Allocator<'_> {
 /// A type that merely stores an `Allocator` satisfies 2 and 3 by being neither `Send` nor `Sync`.
 pub unsafe trait AsAllocator {
     /// Returns a handle to this allocator, which borrows it.
+    ///
+    /// ```
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// use zigalloc::{Allocator, AsAllocator, SyncAllocator, ThreadSafeAllocator};
+    ///
+    /// /// What belongs to one request.
+    /// struct Request {
+    ///     arena: ArenaAllocator<SyncAllocator<'static>>,
+    /// }
+    ///
+    /// // SAFETY: 1, 2 and 4 hold for the arena, and a handle reaches nothing else. 3: the type is not `Sync`.
+    /// unsafe impl AsAllocator for Request {
+    ///     fn allocator(&self) -> Allocator<'_> {
+    ///         self.arena.allocator()
+    ///     }
+    /// }
+    ///
+    /// let mut request = Request { arena: ArenaAllocator::init(PAGE_ALLOCATOR) };
+    /// let shared = ThreadSafeAllocator::new(&mut request);
+    /// assert!(shared.allocator().alloc::<u8>(100).is_ok());
+    /// ```
     fn allocator(&self) -> Allocator<'_>;
 }
 
@@ -451,8 +637,49 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 ///
 /// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle so that it is
 /// `Send` exactly if the handle is. The trait is sealed.
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::{Handle, SyncAllocator};
+///
+/// /// Generic over the child's handle, and therefore `Send` if that is.
+/// struct Request<C: Handle> {
+///     arena: ArenaAllocator<C>,
+/// }
+///
+/// fn send<T: Send>(value: T) -> T {
+///     value
+/// }
+/// let request: Request<SyncAllocator<'_>> = send(Request { arena: ArenaAllocator::init(PAGE_ALLOCATOR) });
+/// assert!(request.arena.allocator().alloc::<u8>(100).is_ok());
+/// ```
 pub trait Handle: Copy + fmt::Debug + sealed::Sealed {
     /// Returns the handle as an [`Allocator`].
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// use std::ptr::NonNull;
+    /// use zigalloc::{Handle, heap::FixedBufferAllocator};
+    ///
+    /// /// A slice that is freed with the handle that it stores, of either kind.
+    /// struct Slice<C: Handle> {
+    ///     memory: NonNull<[u8]>,
+    ///     allocator: C,
+    /// }
+    /// impl<C: Handle> Drop for Slice<C> {
+    ///     fn drop(&mut self) {
+    ///         // SAFETY: a live block of this allocator, not used afterwards.
+    ///         unsafe { self.allocator.as_allocator().free(self.memory) };
+    ///     }
+    /// }
+    ///
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed = FixedBufferAllocator::init(&mut buffer);
+    /// let allocator = fixed.allocator();
+    /// drop(Slice { memory: allocator.alloc(60)?, allocator });
+    /// assert_eq!(fixed.end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     fn as_allocator(&self) -> Allocator<'_>;
 }
 

@@ -122,10 +122,35 @@ pub struct AlignedPtr<T, const ALIGN: usize> {
 
 impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// The alignment of the block, which `free` passes to the allocator.
+    ///
+    /// ```
+    /// # use zigalloc::{AlignedSlice, Alignment};
+    /// assert_eq!(AlignedSlice::<u8, 64>::ALIGNMENT, Alignment::_64);
+    /// assert_eq!(AlignedSlice::<u16, 0>::ALIGNMENT, Alignment::of::<u16>());
+    /// ```
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
     /// Makes a slice from a pointer to its first element and its number of elements. This is safe; freeing or
     /// dereferencing the slice is not.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice, SlicePtr};
+    /// /// A slice as C programs pass it.
+    /// #[repr(C)]
+    /// struct Words {
+    ///     ptr: NonNull<u16>,
+    ///     len: usize,
+    /// }
+    ///
+    /// let line = PAGE_ALLOCATOR.aligned_alloc::<u16, 64>(100)?;
+    /// let words = Words { ptr: line.as_non_null_ptr(), len: line.len() };
+    /// let line: AlignedSlice<u16, 64> = AlignedSlice::from_raw_parts(words.ptr, words.len);
+    /// assert_eq!(line.bytes().len(), 200);
+    /// // SAFETY: a live block with the type and the length of `aligned_alloc`.
+    /// unsafe { PAGE_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
@@ -133,6 +158,14 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     }
 
     /// The number of elements.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
+    /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(100)?;
+    /// assert_eq!((line.len(), line.bytes().len()), (100, 400));
+    /// unsafe { PAGE_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn len(self) -> usize {
@@ -140,6 +173,14 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     }
 
     /// Whether the slice has no elements.
+    ///
+    /// ```
+    /// # use zigalloc::Allocator;
+    /// // No elements: no block is allocated, so this succeeds, and there is nothing to free.
+    /// let none = Allocator::FAILING.aligned_alloc::<u8, 64>(0)?;
+    /// assert!(none.is_empty());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
@@ -147,6 +188,17 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     }
 
     /// The first element's address.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(16)?;
+    /// assert_eq!(line.as_ptr().addr() % 64, 0);
+    /// // SAFETY: within the 16 elements.
+    /// unsafe { line.as_ptr().add(15).write(7) };
+    /// assert_eq!(unsafe { line.as_ptr().add(15).read() }, 7);
+    /// unsafe { PAGE_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
@@ -154,6 +206,17 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     }
 
     /// The same memory without the alignment. Do not free the block through it: the alignment would be wrong.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let line = PAGE_ALLOCATOR.aligned_alloc::<u8, 64>(3)?;
+    /// // SAFETY: memory for three elements.
+    /// unsafe { line.as_ptr().write_bytes(7, 3) };
+    /// // SAFETY: the elements are initialised, and nothing else uses them.
+    /// assert_eq!(unsafe { line.as_non_null().as_ref() }, [7, 7, 7]);
+    /// unsafe { PAGE_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
@@ -163,10 +226,31 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
 impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// The alignment of the block, which `free` passes to the allocator.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, SentinelSlice};
+    /// assert_eq!(SentinelSlice::<u8, 64>::ALIGNMENT, Alignment::_64);
+    /// assert_eq!(SentinelSlice::<u8, 0>::ALIGNMENT, Alignment::_1);
+    /// ```
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
     /// Makes a slice from a pointer to its first element and the number of elements before the sentinel. This is safe;
     /// freeing or dereferencing the slice is not.
+    ///
+    /// ```
+    /// use std::{ffi::CStr, ptr::NonNull};
+    /// use zigalloc::{heap::PAGE_ALLOCATOR, SentinelSlice};
+    ///
+    /// // A C function returned this string, which it allocated with our allocator.
+    /// let from_c: NonNull<u8> = NonNull::new(PAGE_ALLOCATOR.dupe_z(b"zig")?.as_ptr()).unwrap();
+    /// // SAFETY: a string that ends with a zero.
+    /// let len = unsafe { CStr::from_ptr(from_c.as_ptr().cast()) }.count_bytes();
+    /// let text: SentinelSlice<u8> = SentinelSlice::from_raw_parts(from_c, len);
+    /// assert_eq!(text.len(), 3);
+    /// // SAFETY: a live block of three bytes and a zero.
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn from_raw_parts(ptr: NonNull<T>, len: usize) -> Self {
@@ -174,6 +258,14 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     }
 
     /// The number of elements, without the sentinel.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+    /// assert_eq!((text.len(), text.bytes().len()), (3, 4));
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn len(self) -> usize {
@@ -181,6 +273,15 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     }
 
     /// Whether the sentinel is the only element.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"")?;
+    /// assert!(text.is_empty());
+    /// // There is a block of one byte, the zero.
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn is_empty(self) -> bool {
@@ -188,6 +289,21 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     }
 
     /// The first element's address, which C functions take as a string.
+    ///
+    /// ```
+    /// use std::ffi::c_char;
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    ///
+    /// unsafe extern "C" {
+    ///     fn strlen(text: *const c_char) -> usize;
+    /// }
+    ///
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+    /// // SAFETY: three bytes and a zero.
+    /// assert_eq!(unsafe { strlen(text.as_ptr().cast()) }, 3);
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
@@ -195,6 +311,16 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     }
 
     /// The sentinel's address: one element past the last.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let numbers = PAGE_ALLOCATOR.dupe_sentinel(&[1u16, 2, 3], 0xFFFF)?;
+    /// assert_eq!(numbers.sentinel_ptr().addr() - numbers.as_ptr().addr(), 6);
+    /// // SAFETY: `dupe_sentinel` has written it.
+    /// assert_eq!(unsafe { numbers.sentinel_ptr().read() }, 0xFFFF);
+    /// unsafe { PAGE_ALLOCATOR.free(numbers) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn sentinel_ptr(self) -> *mut T {
@@ -202,6 +328,15 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     }
 
     /// The elements before the sentinel. Do not free the block through it: the length would be one element short.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+    /// // SAFETY: three initialised bytes that nothing else uses.
+    /// assert_eq!(unsafe { text.as_non_null().as_ref() }, b"zig");
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
@@ -211,9 +346,27 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
 impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
     /// The alignment of the block, which `destroy` passes to the allocator.
+    ///
+    /// ```
+    /// # use zigalloc::{AlignedPtr, Alignment};
+    /// assert_eq!(AlignedPtr::<u8, 64>::ALIGNMENT, Alignment::_64);
+    /// assert_eq!(AlignedPtr::<u64, 1>::ALIGNMENT, Alignment::_1);
+    /// ```
     pub const ALIGNMENT: Alignment = alignment::<T, ALIGN>();
 
     /// Wraps a pointer. This is safe; destroying or dereferencing the item is not.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedPtr};
+    /// // What a C program keeps and gives back.
+    /// let from_c: NonNull<u32> = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?.as_non_null();
+    /// let number: AlignedPtr<u32, 64> = AlignedPtr::new(from_c);
+    /// assert_eq!(number.as_ptr(), from_c.as_ptr());
+    /// // SAFETY: a live block with the type of `aligned_create`.
+    /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn new(ptr: NonNull<T>) -> Self {
@@ -221,6 +374,17 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
     }
 
     /// The item's address.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let number = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
+    /// // SAFETY: memory for a `u32`.
+    /// unsafe { number.as_ptr().write(42) };
+    /// // SAFETY: initialised above.
+    /// assert_eq!(unsafe { number.as_ptr().read() }, 42);
+    /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn as_ptr(self) -> *mut T {
@@ -228,6 +392,17 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
     }
 
     /// The same memory without the alignment. Do not destroy the item through it: the alignment would be wrong.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let counter = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
+    /// unsafe { counter.as_ptr().write(42) };
+    /// // SAFETY: initialised, and nothing else uses it.
+    /// *unsafe { counter.as_non_null().as_mut() } += 1;
+    /// assert_eq!(unsafe { counter.as_ptr().read() }, 43);
+    /// unsafe { PAGE_ALLOCATOR.destroy(counter) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<T> {
@@ -239,21 +414,94 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 ///
 /// Implemented by `NonNull<[T]>`, `NonNull<[T; N]>`, `NonNull<str>`, [`AlignedSlice`] and [`SentinelSlice`]. Sealed,
 /// because the typed functions rely on its methods.
+///
+/// ```
+/// use zigalloc::{Allocator, SlicePtr, heap::PAGE_ALLOCATOR};
+///
+/// /// Frees a slice of any kind and returns how many bytes that gave back.
+/// ///
+/// /// # Safety
+/// /// As for `free`.
+/// unsafe fn give_back<A: SlicePtr>(allocator: Allocator<'_>, slice: A) -> usize {
+///     let len = slice.bytes().len();
+///     // SAFETY: this function's own requirement.
+///     unsafe { allocator.free(slice) };
+///     len
+/// }
+///
+/// let gpa = *PAGE_ALLOCATOR;
+/// // SAFETY: each is a live block, not used afterwards.
+/// unsafe {
+///     assert_eq!(give_back(gpa, gpa.alloc::<u32>(10)?), 40);
+///     assert_eq!(give_back(gpa, gpa.aligned_alloc::<u8, 64>(10)?), 10);
+///     assert_eq!(give_back(gpa, gpa.dupe_z(b"zig")?), 4);
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub trait SlicePtr: Copy + sealed::Sealed {
     /// The element type.
     type Item;
     /// The slice type after a change of length: the same alignment, and no sentinel.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+    /// // Nothing writes a sentinel after the new elements, so the type changes.
+    /// let text: AlignedSlice<u8, 0> = unsafe { PAGE_ALLOCATOR.realloc(text, 10) }?;
+    /// assert_eq!(text.len(), 10);
+    /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     type Resized: SlicePtr<Item = Self::Item>;
     /// The alignment that the block was allocated with.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{AlignedSlice, Alignment, SlicePtr};
+    /// assert_eq!(<AlignedSlice<u8, 64> as SlicePtr>::ALIGNMENT, Alignment::_64);
+    /// assert_eq!(<NonNull<[u16]> as SlicePtr>::ALIGNMENT, Alignment::of::<u16>());
+    /// ```
     const ALIGNMENT: Alignment;
     /// How many elements follow the first `len`: 1 with a sentinel, otherwise 0.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{SentinelSlice, SlicePtr};
+    /// assert_eq!((<SentinelSlice<u8>>::SENTINEL, <NonNull<[u8]>>::SENTINEL), (1, 0));
+    /// ```
     const SENTINEL: usize;
 
     /// The first element's address.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::SlicePtr;
+    /// let mut numbers = [1u16, 2, 3];
+    /// let first: NonNull<u16> = NonNull::from(&mut numbers[..]).as_non_null_ptr();
+    /// // SAFETY: the first element, which nothing else uses.
+    /// assert_eq!(unsafe { first.read() }, 1);
+    /// ```
     fn as_non_null_ptr(self) -> NonNull<Self::Item>;
     /// The number of elements, without the sentinel.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::SlicePtr;
+    /// let mut numbers = [1u16, 2, 3];
+    /// assert_eq!(NonNull::from(&mut numbers).item_count(), 3);
+    /// // The elements of a `str` are its bytes.
+    /// assert_eq!(NonNull::from("größe").item_count(), 7);
+    /// ```
     fn item_count(self) -> usize;
     /// A slice at `ptr`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{AlignedSlice, SentinelSlice, SlicePtr};
+    /// let mut numbers = [1u16, 2, 3];
+    /// let two: AlignedSlice<u16, 0> = <SentinelSlice<u16>>::resized(NonNull::from(&mut numbers).cast(), 2);
+    /// assert_eq!(two.len(), 2);
+    /// ```
     fn resized(ptr: NonNull<Self::Item>, len: usize) -> Self::Resized;
 
     /// The same address with another length, for use after a `resize` that returned true: Zig's `slice[0..n]`, or
@@ -278,6 +526,15 @@ pub trait SlicePtr: Copy + sealed::Sealed {
 
     /// The bytes of the block, sentinel included, as the vtable's functions take them. The length never overflows for a
     /// live block; zero-sized elements have no bytes.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment, SlicePtr};
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+    /// assert_eq!(text.bytes().len(), 4);
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { PAGE_ALLOCATOR.raw_free(text.bytes(), Alignment::_1, return_address()) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline(always)]
     fn bytes(self) -> NonNull<[u8]> {
         let len = (self.item_count().wrapping_add(Self::SENTINEL)).wrapping_mul(size_of::<Self::Item>());
@@ -388,12 +645,41 @@ impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
 /// A pointer that `destroy` accepts: Zig's `anytype` for pointers to one item.
 ///
 /// Implemented by `NonNull<T>` and [`AlignedPtr`]. Sealed, because `destroy` relies on it.
+///
+/// ```
+/// use zigalloc::{Allocator, ItemPtr, heap::PAGE_ALLOCATOR};
+///
+/// /// Drops a value and frees its memory, which `destroy` alone does not do.
+/// ///
+/// /// # Safety
+/// /// As for `destroy`, and the value is initialised.
+/// unsafe fn drop_and_destroy<P: ItemPtr>(allocator: Allocator<'_>, ptr: P) {
+///     // SAFETY: the value is initialised and not used afterwards, by our caller.
+///     unsafe { ptr.as_non_null_ptr().drop_in_place() };
+///     // SAFETY: this function's own requirement.
+///     unsafe { allocator.destroy(ptr) };
+/// }
+///
+/// let shared = std::rc::Rc::new(());
+/// let copy = PAGE_ALLOCATOR.create_with(shared.clone())?;
+/// // SAFETY: a live block with a value, not used afterwards.
+/// unsafe { drop_and_destroy(*PAGE_ALLOCATOR, copy) };
+/// assert_eq!(std::rc::Rc::strong_count(&shared), 1);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub trait ItemPtr: Copy + sealed::Sealed {
     /// The item's type.
     type Item;
     /// The alignment that the item was created with.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{AlignedPtr, Alignment, ItemPtr};
+    /// assert_eq!(<AlignedPtr<u8, 64> as ItemPtr>::ALIGNMENT, Alignment::_64);
+    /// assert_eq!(<NonNull<u16> as ItemPtr>::ALIGNMENT, Alignment::of::<u16>());
+    /// ```
     const ALIGNMENT: Alignment;
-    /// The item's address.
+    /// The item's address. The example of [`ItemPtr`] uses it to drop the item.
     fn as_non_null_ptr(self) -> NonNull<Self::Item>;
 }
 
@@ -419,19 +705,60 @@ impl<T, const ALIGN: usize> ItemPtr for AlignedPtr<T, ALIGN> {
 
 /// The last argument of [`alloc_with_options`](crate::Allocator::alloc_with_options), which is [`NoSentinel`]
 /// or [`Sentinel`]: Zig's `comptime optional_sentinel: ?Elem`. Sealed.
+///
+/// ```
+/// use zigalloc::slice::{NoSentinel, OptionalSentinel, Sentinel};
+/// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
+///
+/// /// Allocates a line of text, with or without a sentinel.
+/// fn line<S: OptionalSentinel<u8, 64>>(allocator: Allocator<'_>, sentinel: S) -> Result<S::Slice, Error> {
+///     allocator.alloc_with_options(80, sentinel)
+/// }
+///
+/// let (zig, c) = (line(*PAGE_ALLOCATOR, NoSentinel)?, line(*PAGE_ALLOCATOR, Sentinel(0))?);
+/// assert_eq!((zig.len(), c.len(), unsafe { c.sentinel_ptr().read() }), (80, 80, 0));
+/// unsafe { PAGE_ALLOCATOR.free(zig) };
+/// unsafe { PAGE_ALLOCATOR.free(c) };
+/// # Ok::<(), Error>(())
+/// ```
 pub trait OptionalSentinel<T, const ALIGN: usize>: sealed::Sealed {
     /// The type of the resulting slice.
     type Slice;
     /// How many elements the block has after the requested ones: 0 or 1.
+    ///
+    /// ```
+    /// # use zigalloc::{slice::OptionalSentinel, NoSentinel, Sentinel};
+    /// assert_eq!(<Sentinel<u8> as OptionalSentinel<u8, 0>>::COUNT, 1);
+    /// assert_eq!(<NoSentinel as OptionalSentinel<u8, 0>>::COUNT, 0);
+    /// ```
     const COUNT: usize;
     /// Makes the slice, and writes the sentinel if there is one.
     ///
     /// # Safety
     /// `ptr` has room for `len + COUNT` elements.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{slice::OptionalSentinel, Sentinel, SentinelSlice};
+    /// let mut buffer = *b"zig?";
+    /// // SAFETY: room for three elements and a sentinel.
+    /// let text: SentinelSlice<u8> = unsafe { Sentinel(0).finish(NonNull::from(&mut buffer).cast(), 3) };
+    /// assert_eq!(text.len(), 3);
+    /// assert_eq!(buffer, *b"zig\0");
+    /// ```
     unsafe fn finish(self, ptr: NonNull<T>, len: usize) -> Self::Slice;
 }
 
 /// Requests no sentinel, so the slice is an [`AlignedSlice`]. Zig's `null`.
+///
+/// ```
+/// use zigalloc::{AlignedSlice, NoSentinel, heap::PAGE_ALLOCATOR};
+///
+/// let line: AlignedSlice<u8, 64> = PAGE_ALLOCATOR.alloc_with_options(80, NoSentinel)?;
+/// assert_eq!(line.len(), 80);
+/// unsafe { PAGE_ALLOCATOR.free(line) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSentinel;
 

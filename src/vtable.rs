@@ -266,6 +266,21 @@ pub const unsafe fn block(memory: *mut u8, memory_len: usize) -> NonNull<[u8]> {
 ///
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
+///
+/// ```
+/// use zigalloc::{Allocator, Error, VTable, heap::PAGE_ALLOCATOR, no_alloc};
+///
+/// /// The page allocator, which still frees its blocks but makes no new ones.
+/// const CLOSED: VTable = VTable { alloc: no_alloc, ..*PAGE_ALLOCATOR.as_allocator().vtable() };
+///
+/// let memory = PAGE_ALLOCATOR.alloc::<u8>(100)?;
+/// // SAFETY: the page allocator's own context; only `alloc` is replaced, by one that may refuse.
+/// let closed = unsafe { Allocator::from_raw_parts(PAGE_ALLOCATOR.ptr(), &CLOSED) };
+/// assert_eq!(closed.alloc::<u8>(100), Err(Error::OutOfMemory));
+/// // SAFETY: a live block of the page allocator, whose `free` this is.
+/// unsafe { closed.free(memory) };
+/// # Ok::<(), Error>(())
+/// ```
 #[doc(alias = "noAlloc")]
 #[inline]
 pub unsafe extern "C" fn no_alloc(
@@ -283,6 +298,20 @@ pub unsafe extern "C" fn no_alloc(
 ///
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
+///
+/// ```
+/// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR, no_resize};
+///
+/// /// The page allocator without `resize`, to test that a program copes.
+/// const FIXED: VTable = VTable { resize: no_resize, ..*PAGE_ALLOCATOR.as_allocator().vtable() };
+///
+/// // SAFETY: the page allocator's own context; only `resize` is replaced, by one that may refuse.
+/// let allocator = unsafe { Allocator::from_raw_parts(PAGE_ALLOCATOR.ptr(), &FIXED) };
+/// let memory = allocator.alloc::<u8>(100)?;
+/// assert!(!unsafe { allocator.resize(memory, 50) });
+/// unsafe { allocator.free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "noResize")]
 #[inline]
 pub unsafe extern "C" fn no_resize(
@@ -302,6 +331,22 @@ pub unsafe extern "C" fn no_resize(
 ///
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
+///
+/// ```
+/// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR, no_remap};
+///
+/// const COPIED: VTable = VTable { remap: no_remap, ..*PAGE_ALLOCATOR.as_allocator().vtable() };
+///
+/// // SAFETY: the page allocator's own context; only `remap` is replaced, by one that may refuse.
+/// let allocator = unsafe { Allocator::from_raw_parts(PAGE_ALLOCATOR.ptr(), &COPIED) };
+/// let old = allocator.dupe(&[1, 2, 3])?;
+/// // `realloc` allocates, copies and frees instead.
+/// let new = unsafe { allocator.realloc(old, 4) }?;
+/// assert_ne!(new.addr(), old.addr());
+/// assert_eq!(unsafe { &new.as_ref()[..3] }, [1, 2, 3]);
+/// unsafe { allocator.free(new) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "noRemap")]
 #[inline]
 pub unsafe extern "C" fn no_remap(
@@ -321,6 +366,31 @@ pub unsafe extern "C" fn no_remap(
 ///
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::{Alignment, Allocator, VTable, no_free, no_remap, no_resize, state};
+/// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+///
+/// /// Passes a request on to the allocator that is the state.
+/// unsafe extern "C" fn alloc(ctx: *mut (), len: usize, alignment: Alignment, ra: usize) -> Option<NonNull<u8>> {
+///     // SAFETY: `ctx` is the `&Allocator` below.
+///     let child = unsafe { state::<Allocator<'_>>(ctx) };
+///     // SAFETY: the length is not zero, by our caller. Neither handle leaves its thread.
+///     unsafe { child.raw_alloc(len, alignment, ra) }
+/// }
+/// const KEEPS: VTable = VTable { alloc, resize: no_resize, remap: no_remap, free: no_free };
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let child = arena.allocator();
+/// // SAFETY: the child makes the blocks, and they live as long as the arena.
+/// let allocator = unsafe { Allocator::from_state(&child, &KEEPS) };
+/// let first = allocator.create_with(1)?;
+/// unsafe { allocator.destroy(first) };
+/// // The arena alone would use the memory of its last block again.
+/// assert_ne!(allocator.create_with(2)?, first);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "noFree")]
 #[inline]
 pub unsafe extern "C" fn no_free(

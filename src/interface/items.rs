@@ -56,6 +56,15 @@ impl Allocator<'_> {
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `createAdvancedWithRetAddr` of Zig 0.17.1.
+    ///
+    /// ```
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// use zigalloc::testing::{FailingAllocator, FailingConfig};
+    ///
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig { fail_index: 0, ..Default::default() });
+    /// assert!(failing.allocator().create_advanced_with_ret_addr::<u64, 64>(0x1234).is_err());
+    /// assert_eq!(failing.return_address(), Some(0x1234));
+    /// ```
     #[doc(alias = "createAdvancedWithRetAddr")]
     #[inline(always)]
     pub fn create_advanced_with_ret_addr<T, const ALIGN: usize>(

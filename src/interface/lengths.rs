@@ -130,6 +130,26 @@ impl Allocator<'_> {
     /// As [`realloc`](Self::realloc).
     ///
     /// Ports `reallocAdvanced` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Allocator, Error};
+    /// /// Doubles a slice on behalf of the caller.
+    /// ///
+    /// /// # Safety
+    /// /// As for `realloc`.
+    /// unsafe fn double(allocator: Allocator<'_>, old: NonNull<[u8]>, ra: usize) -> Result<NonNull<[u8]>, Error> {
+    ///     // SAFETY: this function's own requirements.
+    ///     unsafe { allocator.realloc_advanced(old, 2 * old.len(), ra) }
+    /// }
+    ///
+    /// let memory = PAGE_ALLOCATOR.dupe(b"zig")?;
+    /// // SAFETY: a live block; the old slice is not used afterwards.
+    /// let memory = unsafe { double(*PAGE_ALLOCATOR, memory, return_address()) }?;
+    /// assert_eq!((memory.len(), unsafe { &memory.as_ref()[..3] }), (6, &b"zig"[..]));
+    /// unsafe { PAGE_ALLOCATOR.free(memory) };
+    /// # Ok::<(), Error>(())
+    /// ```
     #[doc(alias = "reallocAdvanced")]
     #[inline]
     pub unsafe fn realloc_advanced<A: SlicePtr>(

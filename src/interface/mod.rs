@@ -12,6 +12,30 @@
 //! | copies | [`dupe`](Allocator::dupe), [`dupe_z`](Allocator::dupe_z), [`dupe_sentinel`](Allocator::dupe_sentinel), [`dupe_str`](Allocator::dupe_str) |
 //! | text | [`print`](Allocator::print), [`print_sentinel`](Allocator::print_sentinel) |
 //!
+//! # An arena per request
+//!
+//! Functions take an [`Allocator`] and do not know which one. The caller decides that nothing is freed until the
+//! request is done:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+//! use zigalloc::{Allocator, Error};
+//!
+//! fn respond(allocator: Allocator<'_>, path: &str) -> Result<usize, Error> {
+//!     let file = allocator.print(format_args!("/static{path}"))?;
+//!     let header = allocator.print(format_args!("Content-Location: {path}\r\n"))?;
+//!     Ok(file.len() + header.len())
+//! }
+//!
+//! let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+//! for path in ["/a", "/bc"] {
+//!     assert_eq!(respond(arena.allocator(), path)?, 27 + 2 * path.len());
+//!     arena.reset(ResetMode::RetainCapacity); // frees both texts and keeps the memory for the next request
+//! }
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # Choosing between resize, remap and realloc
 //!
 //! | | moves the block? | fails? | use it |

@@ -102,6 +102,19 @@ impl Allocator<'_> {
     /// As [`alloc_sentinel`](Self::alloc_sentinel).
     ///
     /// Ports `allocWithOptionsRetAddr` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, Allocator, Error, Sentinel, SentinelSlice};
+    /// /// Allocates a line on behalf of the caller, whose address a leak report then names.
+    /// fn line(allocator: Allocator<'_>, return_address: usize) -> Result<SentinelSlice<u8, 64>, Error> {
+    ///     allocator.alloc_with_options_ret_addr(80, Sentinel(0), return_address)
+    /// }
+    ///
+    /// let line = line(*PAGE_ALLOCATOR, zigalloc::return_address())?;
+    /// assert_eq!((line.len(), line.as_ptr().addr() % 64), (80, 0));
+    /// unsafe { PAGE_ALLOCATOR.free(line) };
+    /// # Ok::<(), Error>(())
+    /// ```
     #[doc(alias = "allocWithOptionsRetAddr")]
     #[inline(always)]
     pub fn alloc_with_options_ret_addr<T, const ALIGN: usize, S: OptionalSentinel<T, ALIGN>>(
@@ -122,6 +135,14 @@ impl Allocator<'_> {
     /// As [`alloc`](Self::alloc).
     ///
     /// Ports `allocAdvancedWithRetAddr` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address};
+    /// let memory = PAGE_ALLOCATOR.alloc_advanced_with_ret_addr::<u32, 64>(100, return_address())?;
+    /// assert_eq!((memory.len(), memory.as_ptr().addr() % 64), (100, 0));
+    /// unsafe { PAGE_ALLOCATOR.free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "allocAdvancedWithRetAddr")]
     #[inline(always)]
     pub fn alloc_advanced_with_ret_addr<T, const ALIGN: usize>(
