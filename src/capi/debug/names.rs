@@ -9,8 +9,8 @@ use crate::capi::fatal;
 /// A count above this is no list's: the field was not set.
 const MAX_COUNT: usize = 1024;
 
-/// A copy of the names that a C program passes, in memory of the debug allocator's child, so that the caller's list need not
-/// outlive the call.
+/// A copy of the names that a C program passes, in memory of the debug allocator's child, so that the caller's list
+/// need not outlive the call.
 ///
 /// Nothing frees it by itself: a debug allocator has a reference to the list, and is moved into functions, which must
 /// not free what their arguments refer to.
