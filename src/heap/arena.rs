@@ -39,7 +39,7 @@
 //! # A child that exits the process
 //!
 //! Destructors of thread-local values then run in the middle of a call, and may use this arena or drop it. So the list
-//! is right before each call of the child: it is empty, or a mark without room is at its head.
+//! is valid whenever the child is called: it is empty, headed by a mark without room, or (in `rewind`) already rewound.
 //!
 //! # Differences from Zig
 //!
