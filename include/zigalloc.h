@@ -277,8 +277,8 @@ typedef struct zigalloc_debug_options {
     size_t canary;
     bool enable_memory_limit; /* counts the requested bytes even without a limit */
     bool no_safety;           /* stores and compares no lengths and alignments, and watches no bytes after a block */
-    bool single_threaded;     /* no lock: a call that finds another one in progress ends the program */
-    bool never_unmap;         /* gives nothing back to the child when it is freed: every double free is known as one */
+    bool single_threaded;     /* one thread: a call during another call aborts the program */
+    bool never_unmap;         /* keeps freed memory from the child: all double frees of small blocks are found */
     bool retain_metadata;     /* remembers freed large blocks; with never_unmap, all memory goes back at the end */
     bool resize_stack_traces; /* a successful resize becomes the allocation that reports name */
     bool verbose_log;         /* a line on the standard error stream for each call */

@@ -88,7 +88,10 @@ impl RawPool {
     }
 
     fn reset(&mut self, mode: ResetMode) -> bool {
-        self.free_list.set(None);
+        // Volatile, since the pool is borrowed exclusively: the compiler may assume that the child does not look at the list,
+        // but the child may exit the process, and what runs then may call the pool.
+        // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
+        unsafe { self.free_list.as_ptr().write_volatile(None) };
         self.arena.reset(mode)
     }
 }

@@ -157,8 +157,12 @@ impl State {
     /// the child does not look at the arena, and leave out a write that is followed by another after the call.
     /// But the child may exit the process, and a thread-local destructor then finds the arena as it is in the
     /// middle of the call.
+    ///
+    /// # Safety
+    /// `first` is a list of nodes, each a live block of the child that begins with its header, or the mark of a call, which
+    /// is taken out of the list before it ends. `end_index` is at most the newest node's length less that of a header.
     #[inline]
-    fn set(&self, first: Option<NonNull<Node>>, end_index: usize) {
+    unsafe fn set(&self, first: Option<NonNull<Node>>, end_index: usize) {
         // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
         unsafe { self.first.as_ptr().write_volatile(first) };
         // SAFETY: the same.
@@ -261,8 +265,8 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// Ends all blocks; what happens to the memory is the `mode`.
     ///
-    /// Returns false if the child did not give the one block that `mode` asks to keep. The arena is
-    /// empty and usable then too, it only has less memory than was asked for.
+    /// Returns false if the child provided no block of the length that `mode` asks to keep. The arena is empty and usable
+    /// then too, with the capacity of its oldest node: less than asked for, or above the limit.
     ///
     /// ```
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -273,7 +277,7 @@ impl<C: Handle> ArenaAllocator<C> {
     /// assert_eq!(arena.query_capacity(), 1000);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
-    #[must_use = "if the result is false, the arena has less memory than was asked for"]
+    #[must_use = "if the result is false, the arena has another capacity than was asked for"]
     #[inline]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         self.abandon_call();
@@ -302,7 +306,8 @@ impl<C: Handle> ArenaAllocator<C> {
         let Some(oldest) = kept else { return true };
         // SAFETY: a node taken from the list and not freed; the capacity is above 0.
         let (node, kept_all) = unsafe { self.resize_empty(oldest, capacity + NODE_SIZE) };
-        self.state.set(Some(node), 0);
+        // SAFETY: a live block of the child with its header, whose `next` is `None`.
+        unsafe { self.state.set(Some(node), 0) };
         kept_all
     }
 

@@ -46,7 +46,7 @@
 //!
 //! # Every empty and zero case
 //!
-//! None of these reaches the vtable, except the `free` of rows 5, 6 and 7, which frees a block, and the
+//! None of these reaches the vtable, except the `free` of rows 5, 6, 7 and 13, which frees a block, and the
 //! `alloc` of rows 10 and 13, which makes one. Where no block exists, the pointer is the highest aligned address, as in
 //! Zig, so that using it faults.
 //!

@@ -127,7 +127,8 @@ impl<C: Handle> ArenaAllocator<C> {
         // A node never gets shorter while its checkpoint is valid, so the index is inside of it. It is set
         // before nodes go back, since the child may call the arena then.
         let nodes = self.state.first.get();
-        self.state.set(checkpoint.first, checkpoint.end_index);
+        // SAFETY: the list and the index of that time: the checkpoint is this arena's and still valid, by our caller.
+        unsafe { self.state.set(checkpoint.first, checkpoint.end_index) };
         // SAFETY: the nodes before the checkpoint's are no longer in the list, and their blocks are not used, by our
         // caller.
         unsafe { self.free_nodes(nodes, checkpoint.first) };

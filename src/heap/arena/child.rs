@@ -24,10 +24,12 @@ impl<C: Handle> ArenaAllocator<C> {
     pub(super) fn call_child<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let (first, end_index) = (self.state.first.get(), self.state.end_index.get());
         let mark = Node { size: NODE_SIZE, next: first };
-        self.state.set(Some(NonNull::from(&mark)), 0);
+        // SAFETY: the mark has no room, is followed by the list, and is out of it again before it ends.
+        unsafe { self.state.set(Some(NonNull::from(&mark)), 0) };
         let result = call(self.child_allocator.as_allocator());
-        // Not reached after a panic, which aborts, since the arena's functions are `extern "C"`.
-        self.state.set(first, end_index);
+        // Not reached after a panic, which aborts, since a child's functions do not unwind (no-unwind).
+        // SAFETY: the list as it was; whatever the child did, it got no memory and could not change the list.
+        unsafe { self.state.set(first, end_index) };
         result
     }
 
@@ -43,7 +45,8 @@ impl<C: Handle> ArenaAllocator<C> {
     /// them the child still has.
     pub(super) fn abandon_call(&mut self) {
         if self.is_calling() {
-            self.state.set(None, 0);
+            // SAFETY: the empty list.
+            unsafe { self.state.set(None, 0) };
         }
     }
 
@@ -63,7 +66,8 @@ impl<C: Handle> ArenaAllocator<C> {
         let node = memory.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
         unsafe { node.write(Node { size, next: self.state.first.get() }) };
-        self.state.set(Some(node), 0);
+        // SAFETY: a new node, and after it the list.
+        unsafe { self.state.set(Some(node), 0) };
         Some(node)
     }
 
@@ -130,7 +134,8 @@ impl<C: Handle> ArenaAllocator<C> {
     pub(super) fn take_nodes(&mut self) -> (Option<NonNull<Node>>, Option<NonNull<Node>>) {
         self.abandon_call();
         let nodes = self.state.first.get();
-        self.state.set(None, 0);
+        // SAFETY: the empty list.
+        unsafe { self.state.set(None, 0) };
         let mut oldest = nodes;
         // SAFETY: nodes of the list are live blocks that begin with their header.
         while let Some(older) = oldest.and_then(|node| unsafe { (*node.as_ptr()).next }) {

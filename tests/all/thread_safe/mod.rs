@@ -541,7 +541,7 @@ pub fn hammer(allocator: SyncAllocator<'_>, threads: usize, steps: usize) {
 pub const STEPS: usize = if cfg!(miri) { 8 } else { 2000 };
 
 /// TS-01: an unsynchronised child called by many threads: no race, and no slot has two owners.
-/// `tests/race_is_seen.rs` shows that Miri reports a race where the lock is missing.
+/// `tests/miri_race` shows that Miri reports a race where the lock is missing.
 #[rstest]
 fn racy_child_is_serialised_many_seeds(#[values(2, 8)] threads: usize) {
     let mut child = Racy::new(threads * STEPS);

@@ -52,8 +52,10 @@ impl Word {
         self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
+    /// # Safety
+    /// The caller has taken the word, and uses nothing that the lock guards afterwards.
     #[inline(always)]
-    pub(crate) fn give_back(&self) {
+    pub(crate) unsafe fn give_back(&self) {
         if self.state.swap(FREE, Ordering::Release) == AWAITED {
             self.wake();
         }
@@ -79,7 +81,10 @@ impl Word {
             && !self.is_nested.swap(true, Ordering::Acquire)
     }
 
-    pub(crate) fn end_nested(&self) {
+    /// # Safety
+    /// The caller has taken the word with [`try_take_nested`](Self::try_take_nested), and uses nothing that the lock guards
+    /// afterwards.
+    pub(crate) unsafe fn end_nested(&self) {
         self.is_nested.store(false, Ordering::Release);
     }
 }
@@ -167,7 +172,8 @@ extern "C" fn prepare() {
             return;
         }
         // One allocator may be the child of another: a thread that waits for one word must not hold others.
-        give_all_back(Word::give_back);
+        // SAFETY: words that this fork has taken.
+        give_all_back(|word| unsafe { word.give_back() });
         thread::sleep(PAUSE);
     }
     // In vain: those that can be had.
@@ -203,7 +209,8 @@ fn give_all_back(give_back: impl Fn(&Word)) {
 
 #[cfg_attr(not(all(unix, not(miri))), allow(dead_code))]
 extern "C" fn in_parent() {
-    give_all_back(Word::give_back);
+    // SAFETY: words that this fork has taken.
+    give_all_back(|word| unsafe { word.give_back() });
     FORKING.store(0, Ordering::Release);
 }
 
@@ -226,9 +233,11 @@ mod tests {
         let word = &WORDS[63];
         assert!(!word.try_take());
         assert!(word.try_take_nested() && !word.try_take_nested());
-        word.end_nested();
+        // SAFETY: taken by this thread.
+        unsafe { word.end_nested() };
         assert!(word.try_take_nested());
-        word.end_nested();
+        // SAFETY: as above.
+        unsafe { word.end_nested() };
         assert!(!thread::spawn(|| WORDS[63].try_take_nested()).join().unwrap());
         in_parent();
         assert!(!word.try_take_nested(), "there is no fork any more");

@@ -101,7 +101,8 @@ impl<T> Lock<T> {
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         let word = self.word();
         // Not `then_some`: a guard that is made is dropped, and frees the lock.
-        word.try_take().then(|| self.guard(word, false))
+        // SAFETY: the word has just been taken.
+        word.try_take().then(|| unsafe { self.guard(word, false) })
     }
 
     /// Takes the lock unless a call has it. If a fork has it, this waits for the fork.
@@ -114,7 +115,8 @@ impl<T> Lock<T> {
             }
             let word = self.word();
             if word.try_take_nested() {
-                return Some(self.guard(word, true));
+                // SAFETY: the word has just been taken, within a fork of this thread.
+                return Some(unsafe { self.guard(word, true) });
             }
             if fork::is_in_progress_elsewhere() {
                 thread::sleep(Duration::from_micros(50));
@@ -124,8 +126,11 @@ impl<T> Lock<T> {
         }
     }
 
+    /// # Safety
+    /// The caller has taken `word`, which is this lock's and not taken otherwise: within a fork if `is_nested`. The guard
+    /// gives it back.
     #[inline(always)]
-    fn guard<'l>(&'l self, word: &'l Word, is_nested: bool) -> Guard<'l, T> {
+    unsafe fn guard<'l>(&'l self, word: &'l Word, is_nested: bool) -> Guard<'l, T> {
         Guard { lock: self, word, is_nested, value: PhantomData }
     }
 
@@ -133,7 +138,8 @@ impl<T> Lock<T> {
     pub(crate) fn lock_contended(&self) -> Guard<'_, T> {
         let word = self.word();
         if word.try_take_nested() {
-            return self.guard(word, true);
+            // SAFETY: the word has just been taken, within a fork of this thread.
+            return unsafe { self.guard(word, true) };
         }
         for _ in 0..SPINS {
             if let Some(guard) = self.try_lock() {
@@ -154,7 +160,8 @@ impl<T> Lock<T> {
         while word.state.swap(AWAITED, Ordering::Acquire) != FREE {
             queue = word.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        self.guard(word, false)
+        // SAFETY: the word was free and is held now, by the swap.
+        unsafe { self.guard(word, false) }
     }
 
     /// Allocates nothing, and no thread has to be woken.
@@ -205,7 +212,13 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.is_nested { self.word.end_nested() } else { self.word.give_back() }
+        if self.is_nested {
+            // SAFETY: `guard`'s caller has taken the word, within a fork.
+            unsafe { self.word.end_nested() };
+        } else {
+            // SAFETY: `guard`'s caller has taken the word.
+            unsafe { self.word.give_back() };
+        }
     }
 }
 

@@ -113,8 +113,10 @@ mod with_symbols {
         assert!(all[0].contains("hashbrown"), "the trace starts there: {all:#?}");
         assert!(!all.iter().any(|line| line.starts_with("zigalloc::")), "{all:#?}");
         let fewer = of(&["core", "alloc", "std", "hashbrown", "all::heap::debug::traces::with_symbols"]);
-        assert!(!fewer.iter().any(|line| line.contains("makes_a_map")), "{fewer:#?}");
-        assert!(!fewer.is_empty());
+        // Functions that are inlined into others may have no path, so their module is unknown.
+        let of_module = |lines: &[String]| lines.iter().any(|line| line.contains("with_symbols::makes_a_map"));
+        assert!(of_module(&all) || !cfg!(debug_assertions), "{all:#?}");
+        assert!(!of_module(&fewer) && !fewer.is_empty(), "{fewer:#?}");
         // If all frames would be skipped, the trace is complete.
         let none = of(&["core", "alloc", "std", "hashbrown", "all", "test"]);
         assert!(none.iter().any(|line| line.contains("hashbrown")), "{none:#?}");

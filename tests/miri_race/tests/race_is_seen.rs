@@ -1,5 +1,5 @@
 //! That Miri reports no race in the other tests is meaningful only if it reports one where a lock is missing. So this
-//! runs `tests/miri_race/racy.rs` in Miri, with and without the errors.
+//! runs the program of this package in Miri, with and without the errors.
 
 #![cfg(not(miri))]
 
@@ -8,14 +8,19 @@ use std::process::{Command, Output};
 
 /// Runs a command of the nightly toolchain (named by `ZIGALLOC_NIGHTLY`), whatever toolchain runs this test.
 fn nightly(args: &[&str]) -> std::io::Result<Output> {
+    let toolchain = std::env::var("ZIGALLOC_NIGHTLY").unwrap_or("nightly".into());
     let mut command = Command::new("rustup");
-    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
+    for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS"] {
         command.env_remove(variable);
     }
+    // Two toolchains with the same compiler do not share Miri's build of the standard library, but Cargo takes what was
+    // built with either. So each has its own directory.
+    let target = format!("{}/../../target/miri-race/{toolchain}", env!("CARGO_MANIFEST_DIR"));
     command
-        .args(["run", &std::env::var("ZIGALLOC_NIGHTLY").unwrap_or("nightly".into()), "cargo", "miri"])
+        .args(["run", &toolchain, "cargo", "miri"])
         .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CARGO_TARGET_DIR", target)
         .env("MIRIFLAGS", "-Zmiri-strict-provenance")
         .output()
 }
@@ -35,7 +40,7 @@ fn missing_lock_is_reported() {
     }
     for (what, race) in [("one-lock", false), ("no-lock", true), ("two-locks", true), ("mixed-handles", true)]
     {
-        let output = nightly(&["run", "--quiet", "--example", "miri_race", "--", what]).unwrap();
+        let output = nightly(&["run", "--quiet", "--", what]).unwrap();
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(stderr.contains("Data race detected"), race, "{what}:\n{stderr}");

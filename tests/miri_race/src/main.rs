@@ -1,8 +1,8 @@
 //! One unsynchronised allocator called by two threads at once: for Miri, which reports the race.
 //!
-//! `tests/race_is_seen.rs` runs it. The argument selects what is between the threads and the allocator: `one-lock` is
-//! correct; `no-lock`, `two-locks` and `mixed-handles` are errors that safe code cannot make, made here by a violated
-//! `unsafe` requirement.
+//! `tests/race_is_seen.rs` of this package runs it. The argument selects what is between the threads and the allocator:
+//! `one-lock` is correct; `no-lock`, `two-locks` and `mixed-handles` are errors that safe code cannot make, made here
+//! by a violated `unsafe` requirement.
 
 use std::mem::MaybeUninit;
 use std::sync::Barrier;
