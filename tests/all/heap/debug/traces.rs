@@ -101,24 +101,27 @@ mod with_symbols {
     /// the program in it, that module's are not.
     #[test]
     fn skipped_crates_are_configurable() {
-        let config = DebugConfig { stack_trace_frames: 8, ..CONFIG };
-        let of = |skip_frames: &'static [&'static str]| {
-            let found = leaks(DebugConfig { skip_frames, ..config }, |a| {
+        let of = |frames: usize, skip_frames: &'static [&'static str]| {
+            let config = DebugConfig { stack_trace_frames: frames, skip_frames, ..CONFIG };
+            let found = leaks(config, |a| {
                 std::mem::forget(calls_what_makes_a_map(a));
             });
             lines(&found[0].allocation)
         };
-        let all = of(&[]);
+        let all = of(32, &[]);
         // Where its functions are inlined, the file is reported, and their names are short.
         assert!(all[0].contains("hashbrown"), "the trace starts there: {all:#?}");
         assert!(!all.iter().any(|line| line.starts_with("zigalloc::")), "{all:#?}");
-        let fewer = of(&["core", "alloc", "std", "hashbrown", "all::heap::debug::traces::with_symbols"]);
-        // Functions that are inlined into others may have no path, so their module is unknown.
-        let of_module = |lines: &[String]| lines.iter().any(|line| line.contains("with_symbols::makes_a_map"));
-        assert!(of_module(&all) || !cfg!(debug_assertions), "{all:#?}");
-        assert!(!of_module(&fewer) && !fewer.is_empty(), "{fewer:#?}");
+        let fewer = of(32, &["core", "alloc", "std", "hashbrown", "all::heap::debug::traces::with_symbols"]);
+        assert!(!fewer.iter().any(|line| line.contains("hashbrown")), "{fewer:#?}");
+        // With line tables only, a function inlined into another has no path, so it is in no module.
+        if all.iter().any(|line| line.contains("with_symbols::makes_a_map")) {
+            assert!(!fewer.iter().any(|line| line.contains("makes_a_map")), "{fewer:#?}");
+        } else {
+            assert!(fewer.iter().any(|line| line.starts_with("makes_a_map at")), "{fewer:#?}");
+        }
         // If all frames would be skipped, the trace is complete.
-        let none = of(&["core", "alloc", "std", "hashbrown", "all", "test"]);
+        let none = of(4, &["hashbrown"]);
         assert!(none.iter().any(|line| line.contains("hashbrown")), "{none:#?}");
     }
 
