@@ -397,11 +397,17 @@ void zigalloc_counting_destroy(zigalloc_counting *counting);
 typedef struct zigalloc_logging zigalloc_logging;
 
 /* `write` gets `ctx` and one line for each call: `len` bytes without a line break or terminating zero. It is called by
- * one thread at a time, as long as the allocator is in use. It may use this allocator and its child: such a call is
- * forwarded without being logged, which zigalloc_logging_lost_lines counts. A line is truncated to 1024 bytes. */
+ * one thread at a time, as long as the allocator exists. It may use this allocator and its child: such a call is
+ * forwarded without being logged, which zigalloc_logging_lost_lines counts. A line is truncated to 1024 bytes.
+ *
+ * The line of a free is written before the memory is freed. That of a successful resize or remap is written by the next
+ * call, by zigalloc_logging_flush or by zigalloc_logging_destroy; all others at the end of their calls. So if `write`
+ * exits the process, every block that its callers know of is still live. */
 zigalloc_logging *zigalloc_logging_create(zigalloc_allocator child,
                                           void (*write)(void *ctx, const char *line, size_t len), void *ctx);
 zigalloc_allocator zigalloc_logging_allocator(zigalloc_logging *logging);
+/* Writes the line of the last call, if it still waits for the next one. */
+void zigalloc_logging_flush(zigalloc_logging *logging);
 /* The number of lines that are missing or truncated. */
 size_t zigalloc_logging_lost_lines(const zigalloc_logging *logging);
 /* The blocks belong to the child and remain valid. */

@@ -257,15 +257,21 @@ fn calls_are_logged() {
             let logging = zigalloc_logging_create(child, Some(note_line), ctx);
             let allocator = zigalloc_logging_allocator(logging);
             let memory = allocator.raw_alloc(100, EIGHT, 0).expect("there is room");
-            allocator.raw_free(NonNull::slice_from_raw_parts(memory, 100), EIGHT, 0);
+            let memory = NonNull::slice_from_raw_parts(memory, 100);
+            let moved = allocator.raw_remap(memory, EIGHT, 90, 0).expect("the Rust heap can shrink a block");
+            assert_eq!((*ctx.cast::<std::string::String>()).lines().count(), 1, "the second line waits");
+            zigalloc_logging_flush(logging);
+            assert_eq!((*ctx.cast::<std::string::String>()).lines().count(), 2);
+            allocator.raw_free(NonNull::slice_from_raw_parts(moved, 90), EIGHT, 0);
             assert_eq!(zigalloc_logging_lost_lines(logging), 0);
             zigalloc_logging_destroy(logging);
         }
     });
     let lines: std::vec::Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines.len(), 3, "{text}");
     assert!(lines[0].starts_with("alloc 100 bytes, aligned to 8: 0x"), "{text}");
-    assert!(lines[1].starts_with("free 0x") && lines[1].contains(", 100 bytes, aligned to 8"), "{text}");
+    assert!(lines[1].starts_with("remap 0x") && lines[1].contains(", 100 bytes, aligned to 8"), "{text}");
+    assert!(lines[2].starts_with("free 0x") && lines[2].contains(", 90 bytes, aligned to 8"), "{text}");
 }
 
 /// A buffer length from C can be any number.

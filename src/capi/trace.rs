@@ -149,6 +149,14 @@ pub unsafe extern "C" fn zigalloc_logging_allocator(logging: *mut Logging) -> Al
 /// # Safety
 /// `logging` is alive.
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn zigalloc_logging_flush(logging: *mut Logging) {
+    // SAFETY: `logging` is alive, by our caller.
+    unsafe { Owned::get(logging, "zigalloc_logging_flush") }.flush();
+}
+
+/// # Safety
+/// `logging` is alive.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_logging_lost_lines(logging: *const Logging) -> usize {
     // SAFETY: `logging` is alive, by our caller.
     unsafe { Owned::get(logging, "zigalloc_logging_lost_lines") }.lost_lines()

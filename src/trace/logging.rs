@@ -2,9 +2,16 @@
 //!
 //! # Locking
 //!
-//! With the feature `std`, a lock is held from before the child is called until the call's line is written. So the
-//! lines are in the order of the calls, each line is whole, and the line of a free precedes the line of any allocation
-//! that reuses the memory. It also means that only one thread at a time calls the child.
+//! With the feature `std`, a lock is held during the whole call. So the lines are in the order of the calls, each line
+//! is whole, and the line of a free precedes the line of any allocation that reuses the memory. It also means that only
+//! one thread at a time calls the child.
+//!
+//! # When a line is written
+//!
+//! A sink is safe code and may call `std::process::exit`, which runs the destructors of thread-local values. A
+//! container among them, whose call of this allocator then never returns, still has its old block. So the sink runs
+//! only while that block is live: before the child frees it, and before or long after the child resizes it. The line of
+//! a successful `resize` or `remap` waits for the next call.
 //!
 //! # Differences from Zig
 //!
@@ -14,6 +21,7 @@
 
 mod call;
 mod exclusive;
+mod lines;
 mod sink;
 
 use core::fmt;
@@ -21,7 +29,8 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use call::LoggedCall;
-use exclusive::Exclusive;
+use exclusive::{Entered, Exclusive};
+use lines::Lines;
 #[cfg(feature = "std")]
 pub use sink::IoSink;
 #[cfg(feature = "log")]
@@ -34,7 +43,7 @@ use crate::allocator::SyncAllocator;
 use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::vtable::{VTable, block, state};
 
-/// Passes every call on to its child, and then writes one line about it to a [`Sink`].
+/// Passes every call on to its child, and writes one line about each to a [`Sink`].
 ///
 /// Use it to see what a program asks of an allocator, in order. Arguments, return addresses included, and results are
 /// passed on unchanged. Lengths and alignments are in bytes:
@@ -45,6 +54,10 @@ use crate::vtable::{VTable, block, state};
 /// remap 0x7f5a0c00, 120 bytes, aligned to 8, to 9000 bytes: null, called by parser::grow at src/parser.rs:57
 /// free 0x7f5a0c00, 120 bytes, aligned to 8, called by parser::finish at src/parser.rs:80
 /// ```
+///
+/// The line of a free is written before the memory is freed, and that of an allocation or a refused call at its end.
+/// The line of a `resize` or `remap` that succeeds is written by the next call, by [`flush`](Self::flush), or when the
+/// allocator is dropped.
 ///
 /// Without the feature `backtrace` the caller is shown as an address, or as "an unknown place" if its address is 0.
 /// Writing a line allocates no memory, except in the sink and, with `backtrace`, for reading the debug information,
@@ -93,10 +106,9 @@ use crate::vtable::{VTable, block, state};
 ///   the process, an arena or a pool is out of memory, and others may carry on. Blocks stay disjoint even
 ///   then, since sinks are safe code.
 /// - If it **panics**, the process aborts: the table's functions are `extern "C"` and must not unwind.
-/// - If it **exits the process** (`std::process::exit`), destructors of thread-local values may run while allocators
-///   above this one are in the middle of a call. These allocators use no memory that was given back. But a container
-///   whose own call has not returned (a thread-local `Vec` that grows in this allocator) still has its old address,
-///   and its destructor uses it. Call [`std::process::abort`] instead, which runs no destructors.
+/// - If it **exits the process** (`std::process::exit`), destructors of thread-local values run while allocators and
+///   containers above this one are in the middle of a call. All their blocks are still live then, since a line is
+///   written only at the times above.
 ///
 /// [`lost_lines`]: LoggingAllocator::lost_lines
 /// [`allocator`]: LoggingAllocator::allocator
@@ -105,7 +117,7 @@ use crate::vtable::{VTable, block, state};
 #[doc(alias = "LogToWriterAllocator")]
 pub struct LoggingAllocator<C: Handle, S: Sink> {
     child_allocator: C,
-    sink: Exclusive<S>,
+    lines: Exclusive<Lines<S>>,
     lost_lines: AtomicUsize,
 }
 
@@ -139,7 +151,11 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     #[doc(alias = "logToWriterAllocator")]
     #[inline]
     pub const fn init(child_allocator: C, sink: S) -> LoggingAllocator<C, S> {
-        LoggingAllocator { child_allocator, sink: Exclusive::new(sink), lost_lines: AtomicUsize::new(0) }
+        LoggingAllocator {
+            child_allocator,
+            lines: Exclusive::new(Lines::new(sink)),
+            lost_lines: AtomicUsize::new(0),
+        }
     }
 
     const fn handle(&self) -> Allocator<'_> {
@@ -152,28 +168,85 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
         self.lost_lines.load(Ordering::Relaxed)
     }
 
-    /// Returns the sink. The exclusive borrow ensures that no line is being written.
+    /// Writes the line of the last call, if it still waits for the next one.
+    ///
+    /// Only a `resize` or `remap` that succeeds leaves such a line.
+    ///
+    /// ```
+    /// use std::fmt;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    /// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+    ///
+    /// struct Counted<'c>(&'c AtomicUsize);
+    ///
+    /// impl Sink for Counted<'_> {
+    ///     fn write(&mut self, _: &LoggedCall) -> fmt::Result {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let lines = AtomicUsize::new(0);
+    /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, Counted(&lines));
+    /// let memory = logging.allocator().alloc::<u8>(100)?;
+    /// // SAFETY: a live block; it is freed below with its new length.
+    /// let memory = unsafe { logging.allocator().remap(memory, 200) }.expect("it is still one page");
+    /// assert_eq!(lines.load(Ordering::Relaxed), 1, "the line of `alloc`");
+    /// logging.flush();
+    /// assert_eq!(lines.load(Ordering::Relaxed), 2);
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { logging.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn flush(&self) {
+        // Writes what waits. If the sink itself calls this, its line is being written.
+        drop(self.enter());
+    }
+
+    /// Returns the sink, which has received all lines. The exclusive borrow ensures that none is being written.
     #[inline]
     pub fn sink_mut(&mut self) -> &mut S {
-        self.sink.get_mut()
+        let lines = self.lines.get_mut();
+        let written = lines.write_waiting();
+        *self.lost_lines.get_mut() += usize::from(written.is_err());
+        &mut lines.sink
     }
 
-    /// Returns the sink and drops the allocator.
+    /// Returns the sink, which has received all lines, and drops the allocator.
     #[inline]
-    pub fn into_sink(self) -> S {
-        self.sink.into_inner()
+    pub fn into_sink(mut self) -> S {
+        self.sink_mut();
+        self.lines.into_inner().into_sink()
     }
 
-    /// Calls the child, and writes the line for that call.
-    fn log<R>(&self, call: impl FnOnce() -> R, line: impl FnOnce(&R) -> LoggedCall) -> R {
-        // Entered before the call, so that the lines are in the order of the calls. `None` if the sink itself
-        // is calling.
-        let sink = self.sink.enter();
-        let result = call();
-        let written = sink.ok_or(fmt::Error).and_then(|mut sink| sink.write(&line(&result)));
+    /// Waits until no other thread is inside, and writes the waiting line. Returns `None` if the sink is calling.
+    fn enter(&self) -> Option<Entered<'_, Lines<S>>> {
+        let mut lines = self.lines.enter()?;
+        self.count(lines.write_waiting());
+        Some(lines)
+    }
+
+    /// Counts a line that is lost.
+    fn count(&self, written: fmt::Result) {
         if written.is_err() {
             self.lost_lines.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Resizes a block of the child. Only if it stays as it is, the line is written at once.
+    fn log_resize<R>(&self, resize: impl FnOnce() -> R, line: impl FnOnce(&R) -> LoggedCall) -> R {
+        let lines = self.enter();
+        let result = resize();
+        let written = lines.ok_or(fmt::Error).and_then(|mut lines| {
+            let line = line(&result);
+            if line.is_refused() {
+                return lines.sink.write(&line);
+            }
+            lines.waiting = Some(line);
+            Ok(())
+        });
+        self.count(written);
         result
     }
 
@@ -186,12 +259,14 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
         // SAFETY: `ctx` is the `&Self` that `handle` passed.
         let this = unsafe { state::<Self>(ctx) };
         let child = this.child_allocator.as_allocator();
-        this.log(
-            // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
-            // `SyncAllocator`.
-            || unsafe { child.raw_alloc(len, alignment, return_address) },
-            |memory| LoggedCall::Alloc { len, alignment, return_address, result: address_of(memory) },
-        )
+        // Entered before the call, so that the lines are in the order of the calls.
+        let lines = this.enter();
+        // SAFETY: `len` is not zero, by our caller, who is in the thread of the child's handle unless that is a
+        // `SyncAllocator`.
+        let memory = unsafe { child.raw_alloc(len, alignment, return_address) };
+        let line = LoggedCall::Alloc { len, alignment, return_address, result: address_of(&memory) };
+        this.count(lines.ok_or(fmt::Error).and_then(|mut lines| lines.sink.write(&line)));
+        memory
     }
 
     unsafe extern "C" fn resize(
@@ -208,7 +283,7 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
         let memory = unsafe { block(memory, memory_len) };
         let child = this.child_allocator.as_allocator();
         let (address, len) = (memory.addr().get(), memory_len);
-        this.log(
+        this.log_resize(
             // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
             || unsafe { child.raw_resize(memory, alignment, new_len, return_address) },
             |&result| LoggedCall::Resize { address, len, alignment, new_len, return_address, result },
@@ -229,7 +304,7 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
         let memory = unsafe { block(memory, memory_len) };
         let child = this.child_allocator.as_allocator();
         let (address, len) = (memory.addr().get(), memory_len);
-        this.log(
+        this.log_resize(
             // SAFETY: as in `resize`.
             || unsafe { child.raw_remap(memory, alignment, new_len, return_address) },
             |moved| {
@@ -252,11 +327,13 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
         let memory = unsafe { block(memory, memory_len) };
         let child = this.child_allocator.as_allocator();
         let (address, len) = (memory.addr().get(), memory_len);
-        this.log(
-            // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
-            || unsafe { child.raw_free(memory, alignment, return_address) },
-            |()| LoggedCall::Free { address, len, alignment, return_address },
-        );
+        let mut lines = this.enter();
+        let line = LoggedCall::Free { address, len, alignment, return_address };
+        this.count(lines.as_mut().ok_or(fmt::Error).and_then(|lines| lines.sink.write(&line)));
+        // SAFETY: a live block of the child, not used afterwards, by our caller; one thread, as in `alloc`.
+        unsafe { child.raw_free(memory, alignment, return_address) };
+        // The next line is that of a later call.
+        drop(lines);
     }
 }
 

@@ -174,6 +174,7 @@ int main(int argc, char **argv)
     CASE(zigalloc_logging_create(no_free, write_nothing, NULL));
     CASE(zigalloc_logging_create(page, NULL, NULL));
     CASE(zigalloc_logging_allocator(NULL));
+    CASE(zigalloc_logging_flush(NULL));
     CASE(zigalloc_logging_lost_lines(NULL));
     return 0;
 }

@@ -1,9 +1,9 @@
 //! The lock of the sink, which detects re-entrance from its own thread.
 
 #[cfg(not(feature = "std"))]
-pub(super) use one_thread::Exclusive;
+pub(super) use one_thread::{Entered, Exclusive};
 #[cfg(feature = "std")]
-pub(super) use threads::Exclusive;
+pub(super) use threads::{Entered, Exclusive};
 
 #[cfg(feature = "std")]
 mod threads {
@@ -89,6 +89,9 @@ mod threads {
 mod one_thread {
     use core::cell::{RefCell, RefMut};
 
+    /// The value in use.
+    pub(in super::super) type Entered<'e, S> = RefMut<'e, S>;
+
     /// A value for one thread.
     pub(in super::super) struct Exclusive<S>(RefCell<S>);
 
@@ -99,7 +102,7 @@ mod one_thread {
         }
 
         /// Returns `None` if the value is in use.
-        pub(in super::super) fn enter(&self) -> Option<RefMut<'_, S>> {
+        pub(in super::super) fn enter(&self) -> Option<Entered<'_, S>> {
             self.0.try_borrow_mut().ok()
         }
 

@@ -35,10 +35,10 @@ use super::LoggedCall;
 #[cfg_attr(not(feature = "std"), doc = "[`IoSink`]: super::FmtSink")]
 #[cfg_attr(not(feature = "log"), doc = "[`LogSink`]: super::FmtSink")]
 pub trait Sink {
-    /// Receives a call that has just been made. The allocator calls this once per call, from one thread at a
-    /// time.
+    /// Receives a call: once for each, in their order, from one thread at a time.
     ///
-    /// [`LoggingAllocator`](super::LoggingAllocator) states what happens if a sink calls an allocator, panics or exits.
+    /// [`LoggingAllocator`](super::LoggingAllocator) states when, and what happens if a sink calls an allocator, panics
+    /// or exits.
     ///
     /// # Errors
     /// If the line, or a part of it, is lost. The allocator

@@ -321,6 +321,7 @@ mod with_std {
         let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(io::Cursor::new(&mut buffer[..])));
         call_all(*logging.allocator());
         assert_eq!(logging.lost_lines(), 3);
+        drop(logging);
         assert!(buffer.starts_with(b"alloc 100 bytes, aligned to 8: 0x"));
     }
 

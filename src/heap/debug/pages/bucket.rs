@@ -127,8 +127,10 @@ impl<'g> Bucket<'g> {
         unsafe { (*self.header().as_ptr()).freed_count as usize }
     }
 
+    /// # Safety
+    /// A slot of the page was in use, is not any more, and has not been counted yet.
     #[inline(always)]
-    pub(super) fn count_freed(&self) {
+    pub(super) unsafe fn count_freed(&self) {
         // SAFETY: the header of a page, which is locked.
         unsafe { (*self.header().as_ptr()).freed_count += 1 };
     }
@@ -155,12 +157,17 @@ impl<'g> Bucket<'g> {
         unsafe { (*self.header().as_ptr()).next }
     }
 
-    pub(crate) fn set_prev(&self, prev: Option<NonNull<u8>>) {
+    /// # Safety
+    /// If `prev` is a page, it is another one of this class for which the facts of [`Bucket`] hold, and the link is
+    /// changed before that page is given back.
+    pub(crate) unsafe fn set_prev(&self, prev: Option<NonNull<u8>>) {
         // SAFETY: the header of a page, which is locked.
         unsafe { (*self.header().as_ptr()).prev = prev };
     }
 
-    pub(crate) fn set_next(&self, next: Option<NonNull<u8>>) {
+    /// # Safety
+    /// As for [`set_prev`](Self::set_prev).
+    pub(crate) unsafe fn set_next(&self, next: Option<NonNull<u8>>) {
         // SAFETY: the header of a page, which is locked.
         unsafe { (*self.header().as_ptr()).next = next };
     }
@@ -195,7 +202,8 @@ impl<'g> Bucket<'g> {
     /// Hands out the next slot, if there is one, and stores what is known of its block.
     pub(crate) fn take(self, len: usize, alignment: Alignment, site: CallSite<'_>) -> Option<NonNull<u8>> {
         assert!(len <= self.slot_size());
-        let slot = self.take_slot()?;
+        // SAFETY: all that is stored of a block is stored here.
+        let slot = unsafe { self.take_slot() }?;
         slot.set_alignment(alignment);
         // SAFETY: `len` is at most the slot's size, and all bytes of a new slot are unused.
         unsafe { slot.set_len(len) };
@@ -203,10 +211,13 @@ impl<'g> Bucket<'g> {
         Some(slot.memory())
     }
 
-    /// The next slot, of which it is stored that it is in use, and nothing else yet: with safety, or with traces,
-    /// that is for the caller to do.
+    /// The next slot, of which it is stored that it is in use, and nothing else yet.
+    ///
+    /// # Safety
+    /// With safety, or with traces, the caller stores the length, the alignment and the allocation's trace before
+    /// anything reads them.
     #[inline(always)]
-    pub(super) fn take_slot(self) -> Option<Slot<'g>> {
+    unsafe fn take_slot(self) -> Option<Slot<'g>> {
         let number = self.allocated_count();
         if number >= self.class.slot_count {
             return None;
@@ -215,7 +226,8 @@ impl<'g> Bucket<'g> {
         unsafe { (*self.header().as_ptr()).allocated_count += 1 };
         // SAFETY: the header now counts it.
         let slot = unsafe { Slot::new(self, number) };
-        slot.set_used();
+        // SAFETY: just handed out. Slots are handed out in order, and each was marked then.
+        unsafe { slot.set_used() };
         Some(slot)
     }
 
@@ -226,7 +238,8 @@ impl<'g> Bucket<'g> {
     #[inline(always)]
     pub(crate) unsafe fn take_plain(self) -> Option<NonNull<u8>> {
         debug_assert!(!self.geometry.safety && self.geometry.frames == 0);
-        self.take_slot().map(|slot| slot.memory())
+        // SAFETY: nothing else is stored, by our caller.
+        unsafe { self.take_slot() }.map(Slot::memory)
     }
 }
 

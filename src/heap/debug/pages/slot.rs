@@ -40,10 +40,15 @@ impl<'g> Slot<'g> {
         unsafe { self.bucket.address_of(self.number) }
     }
 
-    /// Ends the block in a slot, which is in use.
-    pub(crate) fn free(self, site: CallSite<'_>) {
+    /// Ends the block in the slot.
+    ///
+    /// # Safety
+    /// The slot [is in use](Self::is_used). Nothing uses its block any more: if it was the page's last, the page may go
+    /// back to the child.
+    pub(crate) unsafe fn free(self, site: CallSite<'_>) {
         self.set_trace(Event::Free, site);
-        self.free_plain();
+        // SAFETY: a slot in use, whose block nothing uses any more, by our caller.
+        unsafe { self.free_plain() };
     }
 
     // ---- whether it is in use ----
@@ -65,15 +70,18 @@ impl<'g> Slot<'g> {
         used & bit != 0
     }
 
-    /// Marks a new slot. Slots are handed out in order.
+    /// Marks a new slot.
+    ///
+    /// # Safety
+    /// The slot has just been handed out, and all slots before it are marked.
     #[inline(always)]
-    pub(super) fn set_used(self) {
+    pub(super) unsafe fn set_used(self) {
         let (word, bit) = self.used_bit();
         // The first slot of a word initialises it, so the page need not be zero.
         let used = if bit == 1 {
             0
         } else {
-            // SAFETY: the page is locked; the bits of earlier slots are initialised, and so is their word.
+            // SAFETY: the page is locked. The slot before this one has its bit in the word, and is marked, by our caller.
             unsafe { word.read() }
         };
         // SAFETY: a word of the metadata, and the page is locked.
@@ -81,14 +89,18 @@ impl<'g> Slot<'g> {
     }
 
     /// [`free`](Self::free), without storing a trace.
+    ///
+    /// # Safety
+    /// As for `free`.
     #[inline(always)]
-    pub(crate) fn free_plain(self) {
+    pub(crate) unsafe fn free_plain(self) {
         let (word, bit) = self.used_bit();
         // SAFETY: the page is locked, and the word is initialised since the bit of this slot is.
         let used = unsafe { word.read() };
         // SAFETY: the same word.
         unsafe { word.write(used & !bit) };
-        self.bucket.count_freed();
+        // SAFETY: the slot was in use, by our caller, and is not any more.
+        unsafe { self.bucket.count_freed() };
     }
 
     // ---- lengths and alignments, with safety only ----

@@ -2,21 +2,25 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use super::{KINDS, PendingReport, Report, ReportKind};
 
 /// The default of [`DebugConfig::report`](crate::heap::DebugConfig::report).
 pub(crate) fn print(report: &Report) {
-    print_line(format_args!("{report}"));
+    // A test harness can capture what `eprintln!` prints. It panics if the stream is closed, which would abort in a
+    // function of a table.
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| std::eprintln!("{report}")));
 }
 
-/// Prints a line to the standard error stream, if there is one.
+/// Prints a line of [`verbose_log`](crate::heap::DebugConfig::verbose_log) to the standard error stream, if there is
+/// one.
 ///
-/// `eprintln!` panics if the stream is closed, which would abort in a function of a table. But a test harness can
-/// capture what it prints.
+/// A failure must not panic: it would run the program's panic hook, which may exit the process, while a container whose
+/// block has just been moved or freed still refers to it.
 pub(crate) fn print_line(line: fmt::Arguments<'_>) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| std::eprintln!("{line}")));
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 #[derive(Clone, Copy, Debug)]

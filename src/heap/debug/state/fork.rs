@@ -126,11 +126,21 @@ pub(crate) fn take_word() -> Option<&'static Word> {
     WORDS.iter().map(|word| &**word).find(|word| !word.is_used.swap(true, Ordering::Relaxed))
 }
 
-/// Lets another lock have a word. One that is held is not given on, unless by a fork: a call that ended the process has
-/// it.
+/// Lets another lock have a word. One that is held is not given on, unless a fork holds it: a call that ended the
+/// process has it. (Two locks that had the same word would exclude each other; that is slow, but not unsound.)
 pub(crate) fn return_word(word: &Word) {
-    if word.state.load(Ordering::Acquire) == FREE || word.is_of_fork.load(Ordering::Relaxed) {
-        word.is_used.store(false, Ordering::Release);
+    loop {
+        let forks = count();
+        if word.state.load(Ordering::Acquire) == FREE || word.is_of_fork.load(Ordering::Relaxed) {
+            word.is_used.store(false, Ordering::Release);
+            return;
+        }
+        if is_in_progress_elsewhere() {
+            // The fork may have taken the word, and not noted that yet.
+            thread::sleep(PAUSE);
+        } else if count() == forks {
+            return;
+        }
     }
 }
 
@@ -239,9 +249,19 @@ mod tests {
         // SAFETY: as above.
         unsafe { word.end_nested() };
         assert!(!thread::spawn(|| WORDS[63].try_take_nested()).join().unwrap());
+        // An allocator may be dropped meanwhile.
+        word.is_used.store(true, Ordering::Relaxed);
+        return_word(word);
+        assert!(!word.is_used.load(Ordering::Relaxed));
         in_parent();
         assert!(!word.try_take_nested(), "there is no fork any more");
         assert!(!is_in_progress_elsewhere() && count() > 0);
         assert!(!has_forked());
+        // A call that does not return has the word, and keeps it.
+        let lost = Word::new();
+        lost.is_used.store(true, Ordering::Relaxed);
+        assert!(lost.try_take());
+        return_word(&lost);
+        assert!(lost.is_used.load(Ordering::Relaxed));
     }
 }

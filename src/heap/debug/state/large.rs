@@ -73,7 +73,9 @@ impl Locked<'_> {
             return None;
         }
         let serial = self.state.next_serial();
-        let index = self.enter(Large { memory: block, alignment, status: Status::Live, serial });
+        let large = Large { memory: block, alignment, status: Status::Live, serial };
+        // SAFETY: a new block of the child, whose alignment this is.
+        let index = unsafe { self.enter(large) };
         self.set_large_trace(index, Event::Allocation, site.word());
         Some(memory)
     }
@@ -119,10 +121,11 @@ impl Locked<'_> {
             index
         } else {
             let allocation = self.large_trace(index, Event::Allocation);
-            // The child's `remap` has ended the old block: nothing is owed, whatever `never_unmap` says.
-            let freed = self.forget(index, Status::Gone, site);
+            // SAFETY: the child's `remap` has ended the old block: nothing is owed, whatever `never_unmap` says.
+            let freed = unsafe { self.forget(index, Status::Gone, site) };
             self.bury(freed, None, ret_addr);
-            let index = self.enter(new);
+            // SAFETY: the block that the child's `remap` has returned, with the old one's alignment.
+            let index = unsafe { self.enter(new) };
             self.set_large_trace(index, Event::Allocation, allocation);
             index
         };
@@ -143,7 +146,8 @@ impl Locked<'_> {
         let Some(large) = self.live_large(index, pending) else { return };
         self.uncount(large.memory.len());
         let status = if self.config.never_unmap { Status::Kept } else { Status::Gone };
-        let freed = self.forget(index, status, pending.call.site);
+        // SAFETY: it was live. If it is gone from the table, it is buried here, otherwise it stays live in the child.
+        let freed = unsafe { self.forget(index, status, pending.call.site) };
         // SAFETY: it was live here and in the child, and the table does not own it any more; nothing uses it, by our
         // caller.
         let unused = (status == Status::Gone).then(|| unsafe { large.unused() });
@@ -174,7 +178,10 @@ impl Locked<'_> {
     }
 
     /// Adds a live block, for which there is room, and returns its index.
-    fn enter(&mut self, large: Large) -> usize {
+    ///
+    /// # Safety
+    /// The block is live in the child, with this length and alignment, and from here on the table's to give back.
+    unsafe fn enter(&mut self, large: Large) -> usize {
         let address = large.memory.addr().get();
         assert!(
             !self.is_in_page(large.memory.cast()),
@@ -191,8 +198,12 @@ impl Locked<'_> {
         self.state.large.insert(address, large)
     }
 
-    /// Marks a block's entry as freed if metadata is retained, otherwise removes it.
-    fn forget(&mut self, index: usize, status: Status, site: CallSite<'_>) -> Freed {
+    /// Marks a live block's entry as freed if metadata is retained, otherwise removes it.
+    ///
+    /// # Safety
+    /// With [`Status::Kept`] the block is live in the child, and nothing uses it any more. With [`Status::Gone`] it has
+    /// ended there, or the caller gives it back.
+    unsafe fn forget(&mut self, index: usize, status: Status, site: CallSite<'_>) -> Freed {
         let large = self.state.large.get(index);
         let Large { memory, alignment, .. } = large;
         let allocation = self.large_trace(index, Event::Allocation);

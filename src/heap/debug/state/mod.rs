@@ -110,7 +110,8 @@ impl State {
         if bucket.has_one_block() || slot.memory().addr().get() != address || !slot.is_used() {
             return false;
         }
-        slot.free_plain();
+        // SAFETY: a slot in use, whose block is not used any more, by our caller. It is not the page's last.
+        unsafe { slot.free_plain() };
         true
     }
 

@@ -40,7 +40,8 @@ impl<'d> Locked<'d> {
         // SAFETY: a new block of the child (new-block), as the geometry wants it; the allocator is locked.
         let bucket = unsafe { Bucket::init(self.geometry, class, memory, head.map(|head| head.page())) };
         if let Some(head) = head {
-            head.set_next(Some(memory));
+            // SAFETY: the new page, which is in the list from here on.
+            unsafe { head.set_next(Some(memory)) };
         }
         let serial = self.state.next_serial();
         self.state.pages.insert(memory.addr().get(), Page { memory, class, serial });
@@ -81,7 +82,8 @@ impl<'d> Locked<'d> {
             return corrupt(bucket, pending);
         }
         self.uncount(slot.len().unwrap_or(pending.call.len));
-        slot.free(pending.call.site);
+        // SAFETY: a live block, which nothing uses any more, by our caller.
+        unsafe { slot.free(pending.call.site) };
         if bucket.is_empty() {
             // SAFETY: a page of the list, none of whose blocks is live.
             unsafe { self.end_page(bucket, slot, pending) };
@@ -176,16 +178,24 @@ impl<'d> Locked<'d> {
         let (prev, next) = (bucket.prev(), bucket.next());
         if let Some(memory) = prev {
             // SAFETY: a page of this class, by our caller.
-            unsafe { self.bucket(memory, class) }.set_next(next);
+            let prev = unsafe { self.bucket(memory, class) };
+            // SAFETY: the page's other neighbour, if it has one.
+            unsafe { prev.set_next(next) };
         }
         match next {
-            // SAFETY: a page of this class, by our caller.
-            Some(memory) => unsafe { self.bucket(memory, class) }.set_prev(prev),
+            Some(memory) => {
+                // SAFETY: a page of this class, by our caller.
+                let next = unsafe { self.bucket(memory, class) };
+                // SAFETY: the page's other neighbour, if it has one.
+                unsafe { next.set_prev(prev) };
+            }
             None => self.state.heads[class] = prev,
         }
         // The page may be kept for longer than its neighbours.
-        bucket.set_prev(None);
-        bucket.set_next(None);
+        // SAFETY: the link leads to no page.
+        unsafe { bucket.set_prev(None) };
+        // SAFETY: the link leads to no page.
+        unsafe { bucket.set_next(None) };
     }
 
     /// Adds to the report that an address is in a slot, but is not a live block.

@@ -68,6 +68,11 @@ impl Child {
         self.exit.set(None);
     }
 
+    /// Counts as a call, in which nothing else happens.
+    pub(crate) fn tick(&self) {
+        self.call(|_| ());
+    }
+
     /// Refuses longer requests.
     pub(crate) fn refuse_above(&self, most: usize) {
         self.most.set(most);

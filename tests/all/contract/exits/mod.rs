@@ -4,7 +4,8 @@
 //! The table has every kind of allocator with a child, the operations on it, and each call of the child that an
 //! operation makes: before the child has done anything, and after it is done. Each row is a process of its own. It
 //! exits with [`EXIT_CODE`] on success: a ledger below aborts on a double free, freed memory is overwritten, and
-//! blocks are compared with what was written to them.
+//! blocks are compared with what was written to them. The sink of a `LoggingAllocator` is safe code, so containers
+//! directly above one have rows too.
 //!
 //! `.ci/asan` runs the same under AddressSanitizer. Types without a child, or whose child is not the user's code
 //! (pages, C, SMP, fixed buffers), have no rows.
@@ -13,6 +14,8 @@ mod arenas;
 #[cfg(feature = "capi")]
 mod capi;
 mod child;
+#[cfg(feature = "allocator-api2-02")]
+mod containers;
 mod handles;
 mod pools;
 
@@ -76,6 +79,14 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 #[case::stack_fallback("stack_fallback", "calls")]
 #[case::counting("counting", "calls")]
 #[case::logging("logging", "calls")]
+#[cfg_attr(
+    feature = "allocator-api2-02",
+    case::remapped_container("remapped_container", "push, append, shrink, map")
+)]
+#[cfg_attr(
+    feature = "allocator-api2-02",
+    case::copied_container("copied_container", "push, append, shrink, map")
+)]
 #[case::failing("failing", "calls")]
 #[case::validation("validation", "calls")]
 #[case::ledger("ledger", "calls")]
@@ -143,6 +154,12 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
     arenas::make(kind, child)
         .or_else(|| pools::make(kind, child))
         .or_else(|| handles::make(kind, child))
+        .or_else(|| {
+            #[cfg(feature = "allocator-api2-02")]
+            return containers::make(kind, child);
+            #[cfg(not(feature = "allocator-api2-02"))]
+            None
+        })
         .or_else(|| {
             #[cfg(feature = "capi")]
             return capi::make(kind, child);
