@@ -385,7 +385,7 @@ fn overwrite_stack() -> usize {
 
 /// An adapter that took an allocator by value and kept a pointer to its own argument would dangle when it returned.
 /// This one is a value that contains the allocator, and its handles borrow it.
-/// `tests/compile_fail/adapter_by_value.rs` shows what no longer compiles.
+/// `tests/compile_fail/cases/adapter_by_value.rs` shows what no longer compiles.
 #[test]
 fn adapter_by_value_holds_its_allocator() {
     #[inline(never)]
