@@ -1,19 +1,18 @@
-//! Items of one type, made and given back in a few instructions.
+//! Items of one type, allocated and freed in a few instructions.
 //!
 //! # Guarantees
 //!
-//! [`create`] takes the item that was given back last, or else new memory from an arena; [`destroy`]
-//! is two stores. Neither looks for anything, and items do not move. Memory goes back to the child
-//! only by [`reset`], [`deinit`] or the pool's end, all of it at once.
+//! [`create`] returns the item that was freed last, or else new memory from an arena; [`destroy`] is two stores.
+//! Neither searches, and items do not move. Memory returns to the child only by [`reset`], [`deinit`] or drop.
 //!
-//! A pool that may not grow (`GROWABLE = false`) serves what it was preheated for and then is out of
-//! memory. It never calls its child from `create`.
+//! A pool that may not grow (`GROWABLE = false`) has the items that it was preheated with, and then is out of memory. Its
+//! `create` never calls the child.
 //!
 //! # Layout
 //!
-//! A pool is an [`ArenaAllocator`] and the head of a list. The list is made of the items that are
-//! not in use: the first word of each is the link to the next. So an item takes at least a word and
-//! is aligned to at least a word ([`ITEM_SIZE`], [`ITEM_ALIGNMENT`]), whatever its type:
+//! A pool is an [`ArenaAllocator`] and the head of a list of the items that are not in use: the first word of each is the
+//! link to the next. So an item takes at least a word and is aligned to at least a word ([`ITEM_SIZE`],
+//! [`ITEM_ALIGNMENT`]), whatever its type:
 //!
 //! ```text
 //!   free_list ───────────┐
@@ -27,12 +26,12 @@
 //!
 //! # Two ways to use it
 //!
-//! | | gives | back by | for |
+//! | | returns | freed by | for |
 //! |---|---|---|---|
-//! | [`create`] | `NonNull<T>`, uninitialised | `unsafe` [`destroy`], or nobody: the pool's end frees all | code that is ported, and graphs of raw pointers |
-//! | [`create_box`] | [`PoolBox`], a value | dropping it, which drops the value | the rest |
+//! | [`create`] | `NonNull<T>`, uninitialised | `unsafe` [`destroy`], or dropping the pool | ported code, and graphs of raw pointers |
+//! | [`create_box`] | [`PoolBox`], a value | dropping it, which drops the value | everything else |
 //!
-//! A [`PoolBox`] borrows the pool, so the compiler sees to it that no item outlives its pool or a reset.
+//! A [`PoolBox`] borrows the pool, so the compiler ensures that no item outlives its pool or a reset.
 //!
 //! # What it assumes of its child
 //!
@@ -40,18 +39,17 @@
 //!
 //! # Threads
 //!
-//! One at a time. A pool is `Send` if its child's handle is, whatever the items are: those that are in
-//! use borrow it or are raw pointers.
+//! One at a time. A pool is `Send` if its child's handle is, whatever the items are: those in use borrow it or are raw
+//! pointers.
 //!
-//! After a `fork` in the pool's thread, the child has a copy of it that works on. If another thread was in the
-//! middle of a call, the copy must not be used.
+//! After a `fork` in the pool's thread, the child process has a working copy of it. If another thread was in the middle
+//! of a call, the copy must not be used.
 //!
 //! # Differences from Zig
 //!
-//! A pool that goes out of scope frees its memory; Zig's is leaked without `deinit`. The pool keeps its
-//! child's handle, as in 0.15.2; in 0.17.1 each call takes the allocator. Zig's options are const
-//! parameters, so an alignment that is spelled out is another type than the same alignment by nature.
-//! [`PoolBox`] is not in Zig.
+//! Dropping a pool frees its memory; Zig's leaks without `deinit`. The pool keeps its child's handle, as in 0.15.2; in
+//! 0.17.1 each call takes the allocator. Zig's options are const parameters, so a pool with an explicit alignment is of
+//! a different type than one with the natural alignment, even if the two are equal. [`PoolBox`] is not in Zig.
 //!
 //! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, with the names that are new in 0.17.1.
 //!
@@ -118,9 +116,9 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 
 /// A pool of items of type `T` with all of Zig's options; see the [module](self).
 ///
-/// - `ALIGN`, the alignment of items in bytes. 0 is the natural one. What is less than a word is a word.
-/// - `GROWABLE`, whether `create` may ask for more memory. If not, there is only what
-///   [`init_preheated`](Self::init_preheated) and [`preheat`](Self::preheat) asked for.
+/// - `ALIGN`, the alignment of items in bytes; 0 is the natural one. Items are aligned to at least a word.
+/// - `GROWABLE`, whether `create` may allocate more memory. If not, there are only the items of
+///   [`init_preheated`](Self::init_preheated) and [`preheat`](Self::preheat).
 /// - `C`, the child's handle: [`Allocator`](crate::Allocator) or [`SyncAllocator`](crate::SyncAllocator).
 ///
 /// Ports `std.heap.MemoryPoolExtra` of Zig 0.15.2, `memory_pool.Extra` of 0.17.1.
@@ -218,7 +216,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     #[doc(alias = "item_alignment")]
     pub const ITEM_ALIGNMENT: Alignment = Alignment::of::<Link>().max(AlignedPtr::<T, ALIGN>::ALIGNMENT);
 
-    /// An empty pool. It asks the child for nothing until it is asked itself.
+    /// An empty pool. It calls the child on first use.
     ///
     /// Ports `init` of Zig 0.15.2; `empty` of 0.17.1.
     #[inline]
@@ -230,7 +228,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// A pool with memory for `initial_size` items.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; what there was of it is freed.
+    /// [`Error::OutOfMemory`]; the items allocated until then are freed.
     ///
     /// Ports `initPreheated` of Zig 0.15.2.
     #[doc(alias = "initPreheated")]
@@ -243,7 +241,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// [`init_preheated`](Self::init_preheated), by its name in Zig 0.17.1.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; what there was of it is freed.
+    /// [`Error::OutOfMemory`]; the items allocated until then are freed.
     #[doc(alias = "initCapacity")]
     #[inline]
     pub fn init_capacity(child_allocator: C, num: usize) -> Result<Self, Error> {
@@ -254,17 +252,17 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     #[inline]
     pub fn deinit(self) {}
 
-    /// Gets memory for `size` more items than are free now, so that as many calls of
-    /// [`create`](Self::create) cannot fail. They return these items in reverse order.
+    /// Allocates `size` more items, so that as many calls of [`create`](Self::create) cannot fail. They return these items
+    /// in reverse order.
     ///
-    /// Each item is written to. From 1 GiB of new items on, the pool first asks the child for a third of that in
-    /// one piece, and gives it back: the arena would ask for a node of that length before the end. So a child
-    /// that takes its memory from a system that gives out more than it has (as Linux does) can refuse an impossible
-    /// number at once, before the system runs out of memory.
+    /// Each item is written to. From 1 GiB of new items on, the pool first allocates a third of that from the child in
+    /// one piece, and frees it again: the arena would request a node of at least that length before the end. So if the
+    /// child's memory comes from a system that overcommits (as Linux does), an impossible number can be refused at once,
+    /// before the system runs out of memory.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the pool keeps what there was of it. If `size` items have more bytes than
-    /// `usize::MAX`, or the child refuses the third, that is nothing.
+    /// [`Error::OutOfMemory`]; the pool keeps the items allocated until then. There are none if `size` items have more
+    /// than `usize::MAX` bytes, or if the child refuses the third.
     ///
     /// Ports `preheat` of Zig 0.15.2.
     ///
@@ -292,7 +290,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// [`preheat`](Self::preheat), by its name in Zig 0.17.1.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the pool keeps what there was of it.
+    /// [`Error::OutOfMemory`]; the pool keeps the items allocated until then.
     #[doc(alias = "addCapacity")]
     #[inline]
     pub fn add_capacity(&self, num: usize) -> Result<(), Error> {
@@ -301,9 +299,9 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
 
     /// Ends all items; what happens to the memory is the `mode`. Values are not dropped.
     ///
-    /// Returns false if the child did not give the one block that `mode` asks to keep. The pool is usable
-    /// then too. No item is on the list afterwards: a pool that may not grow has to be
-    /// [preheated](Self::preheat) again.
+    /// Returns false if the child provided no block of the length that `mode` asks to keep. The pool is empty and usable
+    /// then too, with the capacity of its arena's oldest node: less than asked for, or above the limit. No item is on the
+    /// list afterwards, so a pool that may not grow has to be [preheated](Self::preheat) again.
     ///
     /// Ports `reset` of Zig 0.15.2.
     ///
@@ -316,21 +314,21 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// assert!(pool.reset(ResetMode::RetainCapacity));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
-    #[must_use = "if the result is false, the pool has less memory than was asked for"]
+    #[must_use = "if the result is false, the pool has another capacity than was asked for"]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         self.free_list.clear();
         self.arena.reset(mode)
     }
 
-    /// Memory for one item, uninitialised: the one that was given back last, or a new one.
+    /// Memory for one item, uninitialised: the one that was freed last, or a new one.
     ///
-    /// It is valid until it is given back by [`destroy`](Self::destroy) and until the pool's reset or end,
-    /// whether the pool is moved or not. It is aligned to [`ITEM_ALIGNMENT`](Self::ITEM_ALIGNMENT), which
-    /// can be below the natural alignment if `ALIGN` says so; then read and write it unaligned.
+    /// It is valid until it is freed by [`destroy`](Self::destroy), or the pool is reset or dropped, whether the pool is
+    /// moved or not. It is aligned to [`ITEM_ALIGNMENT`](Self::ITEM_ALIGNMENT), which is below the natural alignment if
+    /// `ALIGN` is; then read and write it unaligned.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], also if no item is free and the pool may not grow. A type without size
-    /// takes a word and can fail too.
+    /// [`Error::OutOfMemory`], also if no item is free and the pool may not grow. An item of a zero-sized type takes a
+    /// word, and can fail too.
     ///
     /// Ports `create` of Zig 0.15.2.
     #[inline]
@@ -345,17 +343,15 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
         Ok(link.cast())
     }
 
-    /// Gives an item back: it is the next one that [`create`](Self::create) returns. Does not drop the value.
+    /// Frees an item: it is the next one that [`create`](Self::create) returns. Does not drop the value.
     ///
     /// # Safety
-    /// `item` is a pointer that [`create`](Self::create) of this pool has returned, or that
-    /// [`PoolBox::into_raw`] has for one of its boxes. A pointer made from a reference to the value is not:
-    /// it may reach less than the item. The item has not been given back since, the pool has not been reset
-    /// since, and nothing uses the item afterwards.
+    /// `item` was returned by [`create`](Self::create) of this pool, or by [`PoolBox::into_raw`] for one of its boxes. (A
+    /// pointer made from a reference to the value does not do: its provenance may be narrower than the item.) The item
+    /// has not been freed and the pool has not been reset since, and nothing uses the item afterwards.
     ///
     /// # Panics
-    /// In builds with `debug_assertions`, if the item was the last one to be given back, and is again. What
-    /// was given back earlier is not looked for.
+    /// In builds with `debug_assertions`, if the same item is freed twice in a row. Items freed earlier are not checked.
     ///
     /// Ports `destroy` of Zig 0.15.2.
     ///
@@ -374,7 +370,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
         unsafe { destroy(&self.free_list, item) };
     }
 
-    /// A value in the pool. It is dropped with the box, and its memory is given back then.
+    /// A value in the pool. Dropping the box drops the value and frees the item.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], as [`create`](Self::create); the value is dropped then.
