@@ -20,8 +20,8 @@
  *   whose table or one of its functions is NULL, or an invalid mode. The functions of the tables do not check for
  *   these, and the helpers at the end of this file only by assert(): unlike free(), they must not get NULL for a block
  *   whose length is not 0. A table's `alloc` returns NULL for an alignment_log2 that is not below the number of bits of
- *   a size_t; for the other functions the result is unspecified. No C++ exception or Rust panic leaves a function of
- *   the library, and none may leave yours.
+ *   a size_t. Passing one to the other functions is undefined behaviour: no block has such an alignment. No C++
+ *   exception or Rust panic leaves a function of the library, and none may leave yours.
  *
  * OWNERSHIP
  *   X_create(child) allocates the state of an allocator from `child`, which must outlive it; a reset of `child`
@@ -38,9 +38,9 @@
  *
  * THREADS
  *   Any number of threads may use page, c, raw_c, smp, rust and failing; thread_safe and shared_arena; the handle from
- *   zigalloc_fixed_buffer_thread_safe_allocator; and a debug, counting or logging whose child is one of these. All
- *   other allocators are for one thread at a time. A block may be freed by a different thread than the one that
- *   allocated it.
+ *   zigalloc_fixed_buffer_thread_safe_allocator; and a debug (without the option single_threaded), counting or logging
+ *   whose child is one of these. All other allocators are for one thread at a time. A block may be freed by a different
+ *   thread than the one that allocated it.
  */
 #ifndef ZIGALLOC_H
 #define ZIGALLOC_H
@@ -183,11 +183,12 @@ zigalloc_thread_safe *zigalloc_thread_safe_create(zigalloc_allocator child);
 zigalloc_allocator zigalloc_thread_safe_allocator(zigalloc_thread_safe *thread_safe);
 void zigalloc_thread_safe_destroy(zigalloc_thread_safe *thread_safe);
 
-/* ---- debug: finds double frees, wrong lengths and alignments, foreign pointers, writes past a block, leaks ----
+/* ---- debug: finds double frees, wrong lengths and alignments, foreign pointers, writes past a small block, leaks ----
  *
  * Each mistake is reported to standard error. If your program has debug information (-g), the report names the
- * functions and lines of this call, of the allocation and of the first free. The call then does nothing, or as much as
- * is possible. If the allocator's own records have been overwritten, the program aborts. */
+ * functions and lines of this call, of the allocation and of the first free. A call with an address that is not a live
+ * block's does nothing; one with a wrong length or alignment uses the block's own. If the allocator's own records have
+ * been overwritten, the program aborts. */
 
 typedef struct zigalloc_debug zigalloc_debug;
 
@@ -197,13 +198,13 @@ enum {
     ZIGALLOC_INVALID_FREE = 1,    /* the address is not that of a block */
     ZIGALLOC_WRONG_LENGTH = 2,    /* the length is not the block's */
     ZIGALLOC_WRONG_ALIGNMENT = 3, /* the alignment is not the block's */
-    ZIGALLOC_OVERRUN = 4,         /* bytes after the block were overwritten */
+    ZIGALLOC_OVERRUN = 4,         /* bytes after a small block were overwritten */
     ZIGALLOC_CORRUPTION = 5,      /* the allocator's own records were overwritten; the program aborts */
     ZIGALLOC_LEAK = 6,            /* blocks allocated in one place were never freed */
     ZIGALLOC_MORE_LEAKS = 7       /* the leaks that leak_limit left out, in total */
 };
 
-/* The call that found it. */
+/* The call that found the mistake. */
 enum {
     ZIGALLOC_OPERATION_ALLOC = 0,
     ZIGALLOC_OPERATION_RESIZE = 1,
@@ -231,7 +232,7 @@ typedef struct zigalloc_debug_report {
     uintptr_t inside;            /* invalid free: the block that contains the address, or 0 */
     size_t overrun;              /* overrun: the index of the first byte that was overwritten; otherwise SIZE_MAX */
     size_t count;                /* the number of blocks reported: 1, or more if several leak from one place */
-    size_t total_len;            /* their total length in bytes; SIZE_MAX if unknown */
+    size_t total_len;            /* the total length of those blocks in bytes; SIZE_MAX if unknown */
     size_t left_out;             /* more leaks: the number of reports that were left out; otherwise 0 */
     zigalloc_trace site;         /* this call; unknown for leaks */
     zigalloc_trace allocation;   /* the block's allocation, or its last resize if resize_stack_traces is set */
@@ -241,57 +242,59 @@ typedef struct zigalloc_debug_report {
     uint8_t recorded_alignment_log2; /* the block's alignment; 255 if unknown */
 } zigalloc_debug_report;
 
-/* For stack_trace_frames, in which 0 means the default. */
+/* For stack_trace_frames: 0 frames, since 0 means the default. */
 #define ZIGALLOC_NO_FRAMES SIZE_MAX
-/* For leak_limit, where 0 is the default. */
+/* For leak_limit: 0 reports, since 0 means the default. */
 #define ZIGALLOC_NO_LEAK_REPORTS (SIZE_MAX - 1)
 
-/* The options of a debug allocator. Set `size`, and what you want to be other than the default: 0, false or NULL
- * is the default of every field.
+/* The options of a debug allocator. Set `size`, and the options that are not to have their default. In every field, 0,
+ * false or NULL means the default.
  *
  *     zigalloc_debug_options options = {0};              // in C++: {}
  *     options.size = sizeof options;
  *     options.stack_trace_frames = ZIGALLOC_NO_FRAMES;
  *
- * Later versions may add fields at the end, whose defaults are what this version does. If your program was
- * compiled with a newer header than the library's, and sets an option that the library lacks, the program ends. */
+ * Later versions may add fields at the end, whose defaults are the behaviour of this version. If a program compiled
+ * with a newer header sets an option that the library does not know, the library aborts with a message. */
 typedef struct zigalloc_debug_options {
     size_t size; /* sizeof(zigalloc_debug_options) */
-    /* Gets the reports and `user_data`, in the thread that made the mistake; several threads may call it at once.
-     * It may use the allocator, and must return. Default: the report's text goes to the standard error stream. */
+    /* Called with `user_data` and each report, in the thread that made the mistake; several threads may call it at
+     * once. It may use the allocator, and must return. Default: prints the report's text to standard error. */
     void (*report)(void *user_data, const zigalloc_debug_report *report);
     void *user_data;
-    /* How many functions a report shows of the stack of each allocation and each free; at most 32. With 1 and without
-     * skip_frames, that is the one that called; all else costs a walk of the stack in every call. Default: 6, or 1 if
-     * the library was built without backtraces. */
+    /* How many functions of the stack of an allocation or a free a report shows; at most 32. With 1, and without
+     * skip_frames, that is the caller; otherwise every call walks the stack, which is slow. Default: 6, or 1 if the
+     * library was built without backtraces. */
     size_t stack_trace_frames;
-    /* How many bytes the live blocks may have together; more is out of memory. Default: no limit. */
+    /* The limit on the total length of the live blocks in bytes; more is out of memory. Default: no limit. */
     size_t requested_memory_limit;
-    /* How many bytes of freed memory to keep for a while before the child gets it back, so that a second free is
-     * reported as one and a late read does not fault. Default: none. */
+    /* How many bytes of freed memory to keep before they are freed to the child, so that a second free is reported as
+     * one and a late read does not fault. It is kept in whole blocks of the child, at most the last 16, and none longer
+     * than this. Default: none. */
     size_t quarantine;
-    /* The size of the blocks that small blocks are in, in bytes: a power of two, at most 4 MiB. Default: 128 KiB on
-     * most systems. */
+    /* The length of the child's blocks that hold small blocks, in bytes: a power of two, at most 4 MiB. Blocks of up to
+     * a quarter of this are small. Default: 128 KiB on most systems. */
     size_t page_size;
-    /* The word that guards the records of each page. */
+    /* The word that guards the records of each page. Default: Zig's. */
     size_t canary;
     bool enable_memory_limit; /* counts the requested bytes even without a limit */
-    bool no_safety;           /* stores and compares no lengths and alignments, and watches no bytes after a block */
-    bool single_threaded;     /* one thread: a call during another call aborts the program */
-    bool never_unmap;         /* keeps freed memory from the child: all double frees of small blocks are found */
-    bool retain_metadata;     /* remembers freed large blocks; with never_unmap, all memory goes back at the end */
+    bool no_safety;           /* checks no lengths and alignments of small blocks, nor the bytes after a block */
+    bool single_threaded;     /* for one thread: a call during another call aborts the program */
+    bool never_unmap;         /* frees no block to the child, so that all double frees of small blocks are found */
+    bool retain_metadata;     /* remembers freed large blocks; with never_unmap, the destroy frees all memory */
     bool resize_stack_traces; /* a successful resize becomes the allocation that reports name */
-    bool verbose_log;         /* a line on the standard error stream for each call */
-    bool ungrouped_leaks;     /* a report for each block that leaks; by default, one for those of one place */
-    /* How many leaks a search reports at most: those with the most bytes. One more report, ZIGALLOC_MORE_LEAKS, says how
-     * many it left out; with ZIGALLOC_NO_LEAK_REPORTS it is the only one, and with SIZE_MAX there is no limit. All are
-     * counted. Default: 100. */
+    bool verbose_log;         /* prints a line to standard error for each call */
+    bool ungrouped_leaks;     /* a report for each block that leaks; by default, one for all blocks of one place */
+    /* The most reports that a search for leaks makes: those with the most bytes. One more report, ZIGALLOC_MORE_LEAKS,
+     * says how many were left out; with ZIGALLOC_NO_LEAK_REPORTS it is the only one, and with SIZE_MAX there is no
+     * limit. All leaks are counted. Default: 100. */
     size_t leak_limit;
-    /* What reports leave out, so that a trace begins in your program: `skip_frames_count` names, at most 1024, of
-     * functions ("xmalloc"), of namespaces or crates, or of libraries by the directory of their sources ("lua" is
-     * every function of a file in lua/src or lua-5.4.6/src). What is left out does not count as one of the
-     * stack_trace_frames. If nothing is left of a trace, it is shown as it is. It is about the text, and about which leaks
-     * are of one place: a report's addresses are those of all functions. Default: this library alone. */
+    /* The functions that reports skip, so that a trace begins in your program: `skip_frames_count` names, at most 1024,
+     * of functions ("xmalloc"), of namespaces or crates, or of libraries by the directory of their sources ("lua" is
+     * every function of a file in lua/src or lua-5.4.6/src). Skipped functions do not count as stack_trace_frames. If
+     * nothing is left of a trace, all of it is shown. This affects the text, and which leaks are of one place; the
+     * addresses in a report are those of all functions. Default: no names. This library's functions are always
+     * skipped. */
     const char *const *skip_frames;
     size_t skip_frames_count;
 } zigalloc_debug_options;

@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! The arena is its child's handle and a [`State`] of two words: a list of nodes, newest first, and how much of the
-//! newest is in use. A node is the 16-byte header of a block from the child:
+//! newest is in use. A node is the header of a block from the child: two words, 16 bytes in this picture and in the
+//! formulas, 8 on 32-bit targets.
 //!
 //! ```text
 //!   first ──▶ ┌──────┬──────┬───────────┬───┬──────────┬───────────────┐
@@ -105,10 +106,9 @@ pub struct ArenaAllocator<C: Handle> {
     state: State,
 }
 
-/// What an arena is without its child's handle: to store many arenas over one child.
+/// An arena without its child's handle, to store many arenas over one child.
 ///
-/// A state that still has nodes and is dropped leaks them. It is not the [`State`](super::shared_arena::State)
-/// of the shared arena.
+/// Dropping a state that has nodes leaks them. It is not the [`State`](super::shared_arena::State) of the shared arena.
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
@@ -128,7 +128,7 @@ pub struct State {
     /// The newest node. Each node is a live block of the child, as long as its header says; the head may be the mark of
     /// a call.
     first: Cell<Option<NonNull<Node>>>,
-    /// How many bytes after the newest node's header are in use: at most its size less 16.
+    /// How many bytes after the newest node's header are in use: at most its size less that of the header.
     end_index: Cell<usize>,
 }
 
@@ -137,43 +137,43 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 /// What [`ArenaAllocator::reset`] does with the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetMode {
-    /// Gives all of it back to the child.
+    /// Frees all of it to the child.
     FreeAll,
-    /// Keeps one block as large as all nodes together, so that the same work again asks the child for
-    /// nothing.
+    /// Keeps the capacity, in one node, so that the same work again does not call the child.
     RetainCapacity,
-    /// As `RetainCapacity`, but keeps at most this many bytes.
+    /// As `RetainCapacity`, but keeps a capacity of at most this many bytes.
     RetainWithLimit(usize),
 }
 
-// SAFETY: the nodes are blocks of the child, which may be used from the other thread if its handle
-// may; the handles that reach the state borrow the arena, so there are none when it moves.
+// SAFETY: the nodes are blocks of the child, which may be used from the other thread if its handle may; the handles
+// that reach the state borrow the arena, so there are none when it moves.
 unsafe impl<C: Handle + Send> Send for ArenaAllocator<C> {}
 
 impl State {
     /// Makes another node the newest, of which `end_index` bytes are in use.
     ///
-    /// The writes are volatile because the arena may be borrowed exclusively. The compiler may then assume that
-    /// the child does not look at the arena, and leave out a write that is followed by another after the call.
-    /// But the child may exit the process, and a thread-local destructor then finds the arena as it is in the
-    /// middle of the call.
+    /// The writes are volatile because the arena may be borrowed exclusively. The compiler may then assume that the
+    /// child does not look at the arena, and leave out a write that is followed by another after the call. But the
+    /// child may exit the process, and a thread-local destructor then finds the arena as it is in the middle of the
+    /// call.
     ///
     /// # Safety
-    /// `first` is a list of nodes, each a live block of the child that begins with its header, or the mark of a call, which
-    /// is taken out of the list before it ends. `end_index` is at most the newest node's length less that of a header.
+    /// `first` is a list of nodes, each a live block of the child that begins with its header, or the mark of a call,
+    /// which is taken out of the list before it ends. `end_index` is at most the newest node's length less that of a
+    /// header.
     #[inline]
     unsafe fn set(&self, first: Option<NonNull<Node>>, end_index: usize) {
         // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
         unsafe { self.first.as_ptr().write_volatile(first) };
-        // SAFETY: the same.
+        // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
         unsafe { self.end_index.as_ptr().write_volatile(end_index) };
     }
 
     /// An arena with this state.
     ///
     /// # Safety
-    /// The state is new, or `child_allocator` is the child of the arena that it is from, and that child has
-    /// not been reset, ended or replaced since: the nodes are still live blocks of it.
+    /// The state is new, or `child_allocator` is the child of the arena that it is from, and the nodes are still live
+    /// blocks of that child: it has not been reset, dropped or replaced since.
     ///
     /// ```
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, arena::State};
@@ -191,7 +191,7 @@ impl<C: Handle> ArenaAllocator<C> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// An empty arena. It asks the child for nothing until it is asked itself.
+    /// An empty arena. It calls the child on first use.
     ///
     /// ```
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
@@ -265,8 +265,8 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// Ends all blocks; what happens to the memory is the `mode`.
     ///
-    /// Returns false if the child provided no block of the length that `mode` asks to keep. The arena is empty and usable
-    /// then too, with the capacity of its oldest node: less than asked for, or above the limit.
+    /// Returns false if the child provided no block of the length that `mode` asks to keep. The arena is empty and
+    /// usable then too, with the capacity of its oldest node: less than asked for, or above the limit.
     ///
     /// ```
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -447,8 +447,8 @@ impl<C: Handle> Drop for ArenaAllocator<C> {
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. The state is the arena's own. If it is `Send`, its child is a
-// `SyncAllocator`, which any thread may call.
+// SAFETY: 1. See `allocator`. 2. The state is the arena's own. If it is `Send`, its child is a `SyncAllocator`, which
+// any thread may call. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for ArenaAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         ArenaAllocator::allocator(self)

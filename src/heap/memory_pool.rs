@@ -5,13 +5,13 @@
 //! [`create`] returns the item that was freed last, or else new memory from an arena; [`destroy`] is two stores.
 //! Neither searches, and items do not move. Memory returns to the child only by [`reset`], [`deinit`] or drop.
 //!
-//! A pool that may not grow (`GROWABLE = false`) has the items that it was preheated with, and then is out of memory. Its
-//! `create` never calls the child.
+//! A pool that may not grow (`GROWABLE = false`) has the items that it was preheated with, and then is out of memory.
+//! Its `create` never calls the child.
 //!
 //! # Layout
 //!
-//! A pool is an [`ArenaAllocator`] and the head of a list of the items that are not in use: the first word of each is the
-//! link to the next. So an item takes at least a word and is aligned to at least a word ([`ITEM_SIZE`],
+//! A pool is an [`ArenaAllocator`] and the head of a list of the items that are not in use: the first word of each is
+//! the link to the next. So an item takes at least a word and is aligned to at least a word ([`ITEM_SIZE`],
 //! [`ITEM_ALIGNMENT`]), whatever its type:
 //!
 //! ```text
@@ -252,13 +252,13 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     #[inline]
     pub fn deinit(self) {}
 
-    /// Allocates `size` more items, so that as many calls of [`create`](Self::create) cannot fail. They return these items
-    /// in reverse order.
+    /// Allocates `size` more items, so that as many calls of [`create`](Self::create) cannot fail. They return these
+    /// items in reverse order.
     ///
     /// Each item is written to. From 1 GiB of new items on, the pool first allocates a third of that from the child in
     /// one piece, and frees it again: the arena would request a node of at least that length before the end. So if the
-    /// child's memory comes from a system that overcommits (as Linux does), an impossible number can be refused at once,
-    /// before the system runs out of memory.
+    /// child's memory comes from a system that overcommits (as Linux does), an impossible number can be refused at
+    /// once, before the system runs out of memory.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the pool keeps the items allocated until then. There are none if `size` items have more
@@ -299,9 +299,9 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
 
     /// Ends all items; what happens to the memory is the `mode`. Values are not dropped.
     ///
-    /// Returns false if the child provided no block of the length that `mode` asks to keep. The pool is empty and usable
-    /// then too, with the capacity of its arena's oldest node: less than asked for, or above the limit. No item is on the
-    /// list afterwards, so a pool that may not grow has to be [preheated](Self::preheat) again.
+    /// Returns false if the child provided no block of the length that `mode` asks to keep. The pool is empty and
+    /// usable then too, with the capacity of its arena's oldest node: less than asked for, or above the limit. No item
+    /// is on the list afterwards, so a pool that may not grow has to be [preheated](Self::preheat) again.
     ///
     /// Ports `reset` of Zig 0.15.2.
     ///
@@ -322,9 +322,9 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
 
     /// Memory for one item, uninitialised: the one that was freed last, or a new one.
     ///
-    /// It is valid until it is freed by [`destroy`](Self::destroy), or the pool is reset or dropped, whether the pool is
-    /// moved or not. It is aligned to [`ITEM_ALIGNMENT`](Self::ITEM_ALIGNMENT), which is below the natural alignment if
-    /// `ALIGN` is; then read and write it unaligned.
+    /// It is valid until it is freed by [`destroy`](Self::destroy), or the pool is reset or dropped, whether the pool
+    /// is moved or not. It is aligned to [`ITEM_ALIGNMENT`](Self::ITEM_ALIGNMENT), which is below the natural alignment
+    /// if `ALIGN` is; then read and write it unaligned.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], also if no item is free and the pool may not grow. An item of a zero-sized type takes a
@@ -346,12 +346,13 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// Frees an item: it is the next one that [`create`](Self::create) returns. Does not drop the value.
     ///
     /// # Safety
-    /// `item` was returned by [`create`](Self::create) of this pool, or by [`PoolBox::into_raw`] for one of its boxes. (A
-    /// pointer made from a reference to the value does not do: its provenance may be narrower than the item.) The item
-    /// has not been freed and the pool has not been reset since, and nothing uses the item afterwards.
+    /// `item` was returned by [`create`](Self::create) of this pool, or by [`PoolBox::into_raw`] for one of its boxes.
+    /// (A pointer made from a reference to the value does not do: its provenance may be narrower than the item.) The
+    /// item has not been freed and the pool has not been reset since, and nothing uses the item afterwards.
     ///
     /// # Panics
-    /// In builds with `debug_assertions`, if the same item is freed twice in a row. Items freed earlier are not checked.
+    /// In builds with `debug_assertions`, if the same item is freed twice in a row. Items freed earlier are not
+    /// checked.
     ///
     /// Ports `destroy` of Zig 0.15.2.
     ///
@@ -448,8 +449,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> fmt::Debug
 
 /// A value in a pool, and its only owner: the pool's `Box`. From [`MemoryPoolExtra::create_box`].
 ///
-/// Dropping it drops the value and gives the memory back to the pool. It borrows the pool; its functions
-/// are associated ones, so that they do not hide the value's.
+/// Dropping it drops the value and frees the item. It borrows the pool. It has associated functions instead of methods,
+/// so that they do not hide the value's.
 ///
 /// Not in Zig.
 ///
@@ -476,7 +477,7 @@ pub struct PoolBox<'p, T> {
 }
 
 impl<'p, T> PoolBox<'p, T> {
-    /// The value itself. Its memory goes back to the pool.
+    /// The value itself. Frees the item.
     #[must_use]
     #[inline]
     pub fn into_inner(this: Self) -> T {
@@ -488,7 +489,7 @@ impl<'p, T> PoolBox<'p, T> {
         value
     }
 
-    /// The item, for [`destroy`](MemoryPoolExtra::destroy). The value is dropped by nobody but you.
+    /// The item, for [`destroy`](MemoryPoolExtra::destroy), which does not drop the value.
     ///
     /// ```
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
@@ -498,14 +499,13 @@ impl<'p, T> PoolBox<'p, T> {
     /// unsafe { pool.destroy(item) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
-    #[must_use = "an item whose pointer is lost is never given back, and its value never dropped"]
+    #[must_use = "an item whose pointer is lost is not freed before the pool, and its value is never dropped"]
     #[inline]
     pub fn into_raw(this: Self) -> NonNull<T> {
         ManuallyDrop::new(this).item
     }
 
-    /// A reference for as long as the pool is borrowed. The value is never dropped; its memory goes back
-    /// with the pool's.
+    /// A reference for as long as the pool is borrowed. The value is never dropped; its memory is freed with the pool.
     ///
     /// Items can refer to each other that way:
     ///

@@ -33,6 +33,8 @@
 //!      size   = wanted + wanted / 2, rounded up to an even number
 //!    ```
 //!
+//!    The header has three words: 24 bytes on 64-bit targets, 12 on 32-bit ones.
+//!
 //! 5. If the child refuses that size, in a new node with room for this request alone: the header, the most padding
 //!    that the alignment can need, and the request, rounded up to an even number.
 //!

@@ -7,8 +7,8 @@ use super::ArenaAllocator;
 use super::node::{NODE_SIZE, Node};
 use crate::allocator::{Allocator, AsAllocator, Handle};
 
-/// What an arena was at some moment, for [`ArenaAllocator::rewind`]: which node was the newest, and how
-/// much of it was in use.
+/// The state of an arena at one moment, for [`ArenaAllocator::rewind`]: which node was the newest, and how much of it
+/// was in use.
 ///
 /// Not in Zig.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +18,11 @@ pub struct Checkpoint {
     end_index: usize,
 }
 
-/// A part of a program after which an arena forgets what was allocated in it; see
-/// [`ArenaAllocator::scope`].
+/// Rewinds an arena when it is dropped, to its state at the start of the scope; see [`ArenaAllocator::scope`].
 ///
-/// It borrows the arena exclusively. [`allocator`](Scope::allocator) is the way to allocate meanwhile, and
-/// [`scope`](Scope::scope) the way to begin a scope inside of this one. The scope ends when it is dropped,
-/// by a panic too. One that is leaked (`mem::forget`) rewinds nothing; then its blocks live as long as
-/// those around it.
+/// It borrows the arena exclusively. [`allocator`](Scope::allocator) allocates within the scope, and
+/// [`scope`](Scope::scope) begins a nested one. A panic ends the scope too, by dropping it. A scope that is leaked
+/// (`mem::forget`) rewinds nothing; its blocks then live as long as those of the surrounding scope, or of the arena.
 ///
 /// Not in Zig.
 ///
@@ -40,7 +38,7 @@ pub struct Checkpoint {
 /// allocator.alloc::<u8>(1).unwrap();
 /// ```
 ///
-/// While there is a scope, nobody can get at the arena behind it:
+/// While there is a scope, the arena itself cannot be used:
 ///
 /// ```compile_fail,E0499
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -50,10 +48,9 @@ pub struct Checkpoint {
 /// _ = arena.reset(ResetMode::FreeAll);
 /// scope.allocator().alloc::<u8>(1).unwrap();
 /// ```
-#[must_use = "a scope that is dropped at once has rewound nothing"]
+#[must_use = "a scope that is dropped at once rewinds nothing"]
 pub struct Scope<'a, C: Handle> {
-    /// What happens to it while it is borrowed goes through handles, which only add nodes. So the
-    /// checkpoint stays valid.
+    /// While it is borrowed, it is used only through handles, which only add nodes. So the checkpoint stays valid.
     arena: &'a mut ArenaAllocator<C>,
     checkpoint: Checkpoint,
 }
@@ -64,11 +61,11 @@ unsafe impl<C: Handle + Send> Send for Scope<'_, C> {}
 impl<C: Handle> ArenaAllocator<C> {
     /// The arena's present state, to [`rewind`](Self::rewind) to.
     ///
-    /// A [`scope`](Self::scope) is safe and does the same, but it ends all handles from before.
+    /// A [`scope`](Self::scope) does the same and is safe, but handles made before it cannot be used after it begins.
     ///
     /// # Panics
-    /// In the middle of a call of the arena: from what its child calls, such as a
-    /// [`Sink`](crate::trace::Sink). (A panic cannot get past the arena's function, so it aborts the process.)
+    /// During a call of the arena: from code that its child calls, such as a [`Sink`](crate::trace::Sink). (The panic
+    /// cannot unwind out of the arena's function, so it aborts the process.)
     ///
     /// Not in Zig.
     #[inline]
@@ -80,27 +77,26 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// Ends all blocks that were allocated since the checkpoint was made. Those from before stay.
     ///
-    /// What happens is what [`scope`](Self::scope) says of its end. Handles from before can be used
-    /// further, and so can containers that have one, if they have not allocated since.
+    /// The effect is that of the end of a [`scope`](Self::scope). Handles from before remain valid, and so do
+    /// containers with such a handle, if they have not allocated since.
     ///
     /// Not in Zig.
     ///
     /// # Panics
-    /// In the middle of a call of the arena, as [`checkpoint`](Self::checkpoint).
+    /// During a call of the arena, as [`checkpoint`](Self::checkpoint).
     ///
     /// # Safety
     ///
-    /// It borrows the arena shared, and ends blocks all the same: the exception that clause validity of the
-    /// [contract](crate::VTable#the-contract-of-an-allocator) makes. So the caller promises what the borrow does
-    /// not show:
+    /// This borrows the arena shared, yet ends blocks: the exception in clause validity of the
+    /// [contract](crate::VTable#the-contract-of-an-allocator). So the caller must ensure what the borrow does not:
     ///
-    /// 1. The checkpoint is this arena's (taking it apart and [promoting](super::State::promote) the
-    ///    state makes no difference). Since it was made, the arena has not been
-    ///    [reset](ArenaAllocator::reset), or rewound to an older checkpoint; and no destructor has begun a
-    ///    [scope](Self::scope) in the middle of a call, which counts as a reset.
+    /// 1. The checkpoint is this arena's (taking it apart and [promoting](super::State::promote) the state makes no
+    ///    difference). Since it was made, the arena has not been [reset](ArenaAllocator::reset), or rewound to an older
+    ///    checkpoint; and no destructor has begun a [scope](Self::scope) in the middle of a call, which counts as a
+    ///    reset.
     /// 2. Blocks that were allocated since are not used any more, nor passed to the arena again.
-    /// 3. A block from before that has grown since has the length again that it had at the checkpoint: its
-    ///    bytes behind that are not used any more, and it is passed to the arena with that length.
+    /// 3. A block from before that has grown since has again the length that it had at the checkpoint: the bytes after
+    ///    that are not used any more, and it is passed to the arena with that length.
     ///
     /// ```
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
@@ -110,7 +106,7 @@ impl<C: Handle> ArenaAllocator<C> {
     /// let kept = allocator.create_with(1)?;
     /// let checkpoint = arena.checkpoint();
     /// let first = allocator.alloc::<u8>(100)?;
-    /// // SAFETY: nobody uses the 100 bytes any more.
+    /// // SAFETY: the 100 bytes are not used afterwards.
     /// unsafe { arena.rewind(checkpoint) };
     /// assert_eq!(allocator.alloc::<u8>(100)?, first); // the same place again
     /// assert_eq!(unsafe { kept.read() }, 1);
@@ -124,8 +120,8 @@ impl<C: Handle> ArenaAllocator<C> {
             "ArenaAllocator::rewind: {checkpoint:?} is of another arena, or of nodes that this one has given back \
              since"
         );
-        // A node never gets shorter while its checkpoint is valid, so the index is inside of it. It is set
-        // before nodes go back, since the child may call the arena then.
+        // A node never gets shorter while its checkpoint is valid, so the index is inside it. It is set before nodes
+        // are freed, since the child may call the arena then.
         let nodes = self.state.first.get();
         // SAFETY: the list and the index of that time: the checkpoint is this arena's and still valid, by our caller.
         unsafe { self.state.set(checkpoint.first, checkpoint.end_index) };
@@ -134,25 +130,25 @@ impl<C: Handle> ArenaAllocator<C> {
         unsafe { self.free_nodes(nodes, checkpoint.first) };
     }
 
-    /// Begins a part of the program after which everything that was allocated in it is forgotten.
+    /// Begins a scope, at whose end all blocks that were allocated in it are freed.
     ///
     /// When the scope is dropped, the arena is as it was:
     ///
-    /// - Blocks from before are valid all the time, with the contents that they then have. One that has
-    ///   been freed or shortened in the scope stays so, but its memory is not used again before the arena
-    ///   is reset or rewound further. One that has become longer has its old length again.
-    /// - Nodes that were added go back to the child, newest first. The newest of those from before is the
-    ///   newest again, and the next block begins where one would have begun before the scope.
-    /// - If the child has made that node longer, it stays so. So the
+    /// - Blocks from before remain valid, with the contents that they have then. One that was freed or shortened in the
+    ///   scope stays so, but its memory is not used again before the arena is reset or rewound further. One that has
+    ///   grown has its old length again.
+    /// - Nodes that were added are freed to the child, newest first. The newest node from before is the newest again,
+    ///   and the next block begins where one would have begun before the scope.
+    /// - If the child has extended that node, it keeps its new length. So the
     ///   [capacity](ArenaAllocator::query_capacity) is that from before, or larger by this.
     ///
-    /// A scope that fits into the newest node asks the child for nothing, at its end neither. In a loop
-    /// whose scopes do not fit, make room first: allocate as much as a round needs, and free it.
+    /// A scope whose blocks fit into the newest node never calls the child. In a loop whose scopes do not fit, make
+    /// room first: allocate as much as a round needs, and free it.
     ///
     /// # If the child exits the process
-    /// Destructors of thread-local values may then run in the middle of a call of the arena, which does not
-    /// return. A scope that begins there finds the arena empty, and one that ends there does nothing: the nodes
-    /// from before leak, and blocks from before stay valid. Neither panics.
+    /// Destructors of thread-local values may then run in the middle of a call of the arena, which does not return. A
+    /// scope that begins there finds the arena empty, and one that ends there does nothing: the nodes from before leak,
+    /// and blocks from before remain valid. Neither panics.
     ///
     /// Not in Zig.
     ///
@@ -201,20 +197,20 @@ impl<C: Handle> ArenaAllocator<C> {
 }
 
 impl<C: Handle> Scope<'_, C> {
-    /// A handle to the arena; what it allocates ends with the scope.
+    /// A handle to the arena. Blocks that it allocates are freed at the end of the scope.
     ///
-    /// A block from before the scope is one of the same allocator, so this handle can resize and free it.
+    /// Blocks from before the scope are of the same allocator, so this handle can resize and free them.
     #[must_use]
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         self.arena.allocator()
     }
 
-    /// Begins a scope in this one.
+    /// Begins a scope nested in this one.
     #[inline]
     pub fn scope(&mut self) -> Scope<'_, C> {
         if self.arena.is_calling() {
-            // The arena is about to be made empty, and that is then what this scope ends with.
+            // The arena is about to become empty, so that is the state to which this scope rewinds.
             self.checkpoint = Checkpoint { first: None, end_index: 0 };
         }
         self.arena.scope()
@@ -234,15 +230,16 @@ impl<C: Handle> Drop for Scope<'_, C> {
             // The child exits the process, and the call does not return: see `ArenaAllocator::scope`.
             return;
         }
-        // SAFETY: 1. The arena has been borrowed since the checkpoint was made, and an inner scope, which
-        // borrows this one, only rewinds to a checkpoint of its own. 2. and 3. Handles to the arena borrow
-        // this scope, so there are none left, and that is when blocks end (clause validity), as `scope` says.
+        // SAFETY: 1. The arena has been borrowed since the checkpoint was made, and a nested scope, which borrows this
+        // one, only rewinds to a checkpoint of its own. 2. and 3. Handles to the arena borrow this scope, so there are
+        // none left: their blocks have ended (validity), as `scope` says.
         unsafe { self.arena.rewind(self.checkpoint) };
     }
 }
 
-// SAFETY: 1. as `ArenaAllocator::allocator` says; nodes are freed when the scope ends, which nobody can do
-// while it is borrowed. 2. It borrows the arena exclusively, which keeps the rest if it is `Send`.
+// SAFETY: 1. See `ArenaAllocator::allocator`; nodes are freed when the scope is dropped, so not while it is borrowed. 2.
+// It borrows the arena exclusively, whose own proof holds if this is `Send`. 3. It is not `Sync`. 4. All handles are to
+// the same arena.
 unsafe impl<C: Handle> AsAllocator for Scope<'_, C> {
     fn allocator(&self) -> Allocator<'_> {
         Scope::allocator(self)

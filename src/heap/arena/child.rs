@@ -1,8 +1,8 @@
 //! How an arena takes nodes from its child and returns them.
 //!
-//! Each call of the child says why it keeps [one-thread](crate::VTable#one-thread): an arena goes to another thread
-//! only if its child's handle may (`Send`), and its own handles, which are not `Send`, borrow it. So the arena is used
-//! by a thread that may call the child.
+//! All calls of the child keep [one-thread](crate::VTable#one-thread): an arena moves to another thread only if its
+//! child's handle may (`Send`), and its own handles, which are not `Send`, borrow it. So the thread that uses the arena
+//! may call the child.
 
 use core::ptr::NonNull;
 
@@ -12,7 +12,7 @@ use crate::alignment::Alignment;
 use crate::allocator::{Allocator, Handle};
 use crate::return_address::return_address;
 
-/// How many bytes a system may hand out without having them: 1 GiB.
+/// From this many bytes on, a system may grant memory that it does not have: 1 GiB.
 const OVERCOMMITTED: usize = 1 << 30;
 
 impl<C: Handle> ArenaAllocator<C> {
@@ -24,10 +24,10 @@ impl<C: Handle> ArenaAllocator<C> {
     pub(super) fn call_child<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let (first, end_index) = (self.state.first.get(), self.state.end_index.get());
         let mark = Node { size: NODE_SIZE, next: first };
-        // SAFETY: the mark has no room, is followed by the list, and is out of it again before it ends.
+        // SAFETY: the mark has no room, the list follows it, and it leaves the list before it goes out of scope.
         unsafe { self.state.set(Some(NonNull::from(&mark)), 0) };
         let result = call(self.child_allocator.as_allocator());
-        // Not reached after a panic, which aborts, since a child's functions do not unwind (no-unwind).
+        // Not reached after a panic, which aborts since a child's functions do not unwind (no-unwind).
         // SAFETY: the list as it was; whatever the child did, it got no memory and could not change the list.
         unsafe { self.state.set(first, end_index) };
         result
@@ -45,7 +45,7 @@ impl<C: Handle> ArenaAllocator<C> {
     /// them the child still has.
     pub(super) fn abandon_call(&mut self) {
         if self.is_calling() {
-            // SAFETY: the empty list.
+            // SAFETY: an empty list has no nodes, and nothing of it is in use.
             unsafe { self.state.set(None, 0) };
         }
     }
@@ -134,7 +134,7 @@ impl<C: Handle> ArenaAllocator<C> {
     pub(super) fn take_nodes(&mut self) -> (Option<NonNull<Node>>, Option<NonNull<Node>>) {
         self.abandon_call();
         let nodes = self.state.first.get();
-        // SAFETY: the empty list.
+        // SAFETY: an empty list has no nodes, and nothing of it is in use.
         unsafe { self.state.set(None, 0) };
         let mut oldest = nodes;
         // SAFETY: nodes of the list are live blocks that begin with their header.
@@ -161,12 +161,12 @@ impl<C: Handle> ArenaAllocator<C> {
         }
     }
 
-    /// Whether there may be memory for `count` more blocks of `len` bytes, for a caller who allocates them one by one.
-    /// If not, it need not begin: a child whose system hands out more memory than it has would not refuse in time, and
-    /// the system would kill the process once the blocks are written to.
+    /// Whether there may be memory for `count` more blocks of `len` bytes, for a caller that allocates them one by one.
+    /// If not, it need not begin: with a child whose system overcommits, no allocation would fail, and the system would
+    /// kill the process once the blocks are written to.
     ///
     /// Since nodes grow by half, the last one has at least a third of all that is added. So from [`OVERCOMMITTED`]
-    /// bytes on, the child is asked for a third in one piece, which it gets back.
+    /// bytes on, a third is allocated from the child in one piece, and freed.
     pub(crate) fn may_serve(&self, count: usize, len: usize) -> bool {
         let Some(total) = count.checked_mul(len) else { return false };
         let newest = self.state.first.get().map(|node| {
@@ -179,14 +179,14 @@ impl<C: Handle> ArenaAllocator<C> {
             return true;
         }
         let third = lacking / 3;
-        // A node that the child extends now would be extended as far block by block.
+        // If the child can extend the newest node by that much, it would have been extended block by block.
         if newest.is_some_and(|(node, size)| {
             // SAFETY: the newest node, and no call is in progress; `third` is not zero.
             size.checked_add(third).is_some_and(|size| unsafe { self.grow_node(node, size) })
         }) {
             return true;
         }
-        // SAFETY: `third` is not zero.
+        // SAFETY: `third` is a third of at least `OVERCOMMITTED` bytes, so it is not zero.
         let Some(memory) = (unsafe { self.alloc_of_child(third) }) else { return false };
         let memory = NonNull::slice_from_raw_parts(memory, third);
         // SAFETY: a live block of the child with matching length and alignment, not used afterwards; one-thread as at

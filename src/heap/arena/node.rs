@@ -19,8 +19,8 @@ pub(super) const NODE_SIZE: usize = size_of::<Node>();
 pub(super) const NODE_ALIGNMENT: Alignment = Alignment::of::<Node>();
 const _: () = assert!(NODE_SIZE == 2 * size_of::<usize>());
 
-/// The length of a new node, in bytes, after a previous one with room for `previous`: what is wanted, and half of that
-/// again. `None` if it overflows.
+/// The length of a new node, in bytes, after a previous one with a capacity of `previous` bytes: the wanted length, and
+/// half of that again. `None` if it overflows.
 pub(super) fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> Option<usize> {
     let request = len.checked_add(alignment.to_byte_units())?;
     let wanted = previous.checked_add(request)?.checked_add(NODE_SIZE + 16)?;
@@ -30,7 +30,7 @@ pub(super) fn roomy_size(previous: usize, len: usize, alignment: Alignment) -> O
 /// The length, in bytes, that a node needs for one block, whatever address the child gives it. `None` if no block can
 /// be that long.
 pub(super) fn least_size(len: usize, alignment: Alignment) -> Option<usize> {
-    // What follows the header is aligned as the header is.
+    // The address after the header is a multiple of the header's alignment.
     let padding = alignment.to_byte_units() - NODE_ALIGNMENT.min(alignment).to_byte_units();
     let size = len.checked_add(padding)?.checked_add(NODE_SIZE)?;
     (size <= isize::MAX as usize).then_some(size)
@@ -56,7 +56,7 @@ pub(super) fn is_last(node: NonNull<Node>, end_index: usize, memory: *mut u8, me
     node.addr().get() + NODE_SIZE + end_index == memory.addr().wrapping_add(memory_len)
 }
 
-/// The child's block that a node of `size` bytes is.
+/// The block of the child that begins with this node's header and has `size` bytes.
 pub(super) fn node_block(node: NonNull<Node>, size: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(node.cast(), size)
 }

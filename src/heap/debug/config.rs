@@ -12,8 +12,7 @@ pub const MAX_STACK_TRACE_FRAMES: usize = 32;
 /// The largest [`DebugConfig::page_size`], in bytes: 4 MiB.
 pub const MAX_PAGE_SIZE: usize = 4 << 20;
 
-/// What a [`DebugAllocator`](super::DebugAllocator) does, and at which cost. Zig's
-/// `std.heap.DebugAllocatorConfig`.
+/// The options of a [`DebugAllocator`](super::DebugAllocator). Zig's `std.heap.DebugAllocatorConfig`.
 ///
 /// Zig's configuration is a parameter of the type; here it is a value, which a `const` can hold.
 ///
@@ -28,17 +27,16 @@ pub const MAX_PAGE_SIZE: usize = 4 << 20;
 #[doc(alias = "GeneralPurposeAllocatorConfig")]
 #[derive(Clone, Copy)]
 pub struct DebugConfig {
-    /// How many frames a report shows of the stack of an allocation, and of its end; 0 if nothing is to be
-    /// stored of either. At most [`MAX_STACK_TRACE_FRAMES`].
+    /// How many frames a report shows of the stack of an allocation, and of that of a free; 0 stores neither. At most
+    /// [`MAX_STACK_TRACE_FRAMES`].
     ///
-    /// With the feature `backtrace`, the stack is walked in every call, and what is stored is the whole of it, up to 64
-    /// frames: each stack once, in pages of the operating system that are freed with the allocator. That is slow. It is
-    /// left out if this is 0, or if it is 1, `skip_frames` is empty and the call brings its return address. A report
-    /// leaves out the frames of libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the feature,
-    /// the caller's address is all that is known, so that more than one is a waste.
+    /// With the feature `backtrace`, every call walks the stack and stores all of it, up to 64 frames: each distinct
+    /// stack once, in pages of the operating system that are freed with the allocator. That is slow. It is not done if
+    /// this is 0, or if it is 1, `skip_frames` is empty and the call has a return address. A report skips the frames of
+    /// libraries ([`skip_frames`](Self::skip_frames)) before it counts. Without the feature, only the caller's address
+    /// is known, and more than 1 wastes memory.
     ///
-    /// Default: 6 with the feature `backtrace` and 1 without, in builds with `debug_assertions`;
-    /// otherwise 0.
+    /// Default: 6 with the feature `backtrace` and 1 without, in builds with `debug_assertions`; otherwise 0.
     pub stack_trace_frames: usize,
 
     /// The libraries whose functions reports leave out, so that a trace starts in the program's own code: names of
@@ -53,62 +51,61 @@ pub struct DebugConfig {
     /// Default: [`DebugConfig::SKIP_FRAMES`].
     pub skip_frames: &'static [&'static str],
 
-    /// Whether to count the requested bytes, and allow a limit on them:
+    /// Whether to count the requested bytes and allow a limit on them:
     /// [`set_requested_memory_limit`](super::DebugAllocator::set_requested_memory_limit).
     ///
     /// Default: no.
     pub enable_memory_limit: bool,
 
-    /// Whether to store the length and the alignment of each small block and compare them on every
-    /// later call, to watch the bytes after a block, and to look for leaks at the end.
+    /// Whether to store the length and the alignment of each small block and compare them on every later call, to check
+    /// the bytes after a small block, and to search for leaks at the end.
     ///
     /// Calls with an address that is not a live block's are found in any case.
     ///
     /// Default: in builds with `debug_assertions`.
     pub safety: bool,
 
-    /// Whether several threads may call at once. If not, a call that finds another one in progress
-    /// aborts with a message, and there is no [`SyncAllocator`](crate::SyncAllocator) handle.
+    /// Whether several threads may call at once. If not, a call during another call aborts with a message, and there is
+    /// no [`SyncAllocator`](crate::SyncAllocator) handle.
     ///
     /// Default: yes.
     pub thread_safe: bool,
 
-    /// Whether to give no block back to the child when it is freed. (A large block that a `remap` has moved or
-    /// shortened is the child's.) Use after free then does not fault, and every double free of a small block is
-    /// diagnosed as one. All memory is leaked, unless `retain_metadata` is set too.
+    /// Whether to keep freed blocks from the child. (If a `remap` moves or shortens a large block, the child has the
+    /// memory.) Use after free then does not fault, and every double free of a small block is diagnosed as one. All
+    /// memory is leaked, unless `retain_metadata` is set too.
     ///
     /// Default: no.
     pub never_unmap: bool,
 
-    /// How many bytes of freed memory, pages and large blocks of the child, to keep for a while before
-    /// the child gets them back: at most the last 16 such blocks. Use after free then does not fault, and a second free
-    /// of any block of such a page is a `DoubleFree`. Not in Zig.
+    /// How many bytes of freed memory to keep before they are freed to the child. It is kept in whole blocks of the
+    /// child, which are pages and large blocks: at most the last 16, and none longer than this. Use after free then
+    /// does not fault, and a second free of any block of such a page is a `DoubleFree`. Not in Zig.
     ///
-    /// That matters with `debug_assertions`, where [`Allocator::free`](crate::Allocator::free) fills the
-    /// memory before the allocator is called and can say that it has been freed before.
+    /// That matters with `debug_assertions`, where [`Allocator::free`](crate::Allocator::free) writes to the memory
+    /// before the allocator can report that it has already been freed.
     ///
     /// Default: 0.
     pub quarantine: usize,
 
-    /// Whether to remember freed large blocks until [`flush_retained_metadata`] or the end, so that a
-    /// second free is reported with all traces. With `never_unmap`, all memory is given back then.
+    /// Whether to remember freed large blocks until [`flush_retained_metadata`] or drop, so that a second free is
+    /// reported with all traces. With `never_unmap`, all memory is freed to the child then.
     ///
     /// Default: no.
     ///
     /// [`flush_retained_metadata`]: super::DebugAllocator::flush_retained_metadata
     pub retain_metadata: bool,
 
-    /// Whether a search for leaks makes one report of all blocks that were allocated in one place: that is, whose
-    /// traces are the same as far as a report shows them. [`Report::count`] and [`Report::total_len`] are those of
-    /// all, and the rest is of the first. Blocks of which no trace is known are one report. Not in Zig,
-    /// where each block is a report.
+    /// Whether a search for leaks makes one report for all blocks that were allocated in one place: those whose traces
+    /// are equal as far as a report shows them. [`Report::count`] and [`Report::total_len`] are the totals, and the
+    /// other fields are those of the first block. Blocks without a trace are one report. Not in Zig, where each block
+    /// is a report.
     ///
     /// Default: yes.
     pub group_leaks: bool,
 
-    /// How many leaks a search reports at most: those with the most bytes. A last report, of the kind
-    /// [`MoreLeaks`](super::ReportKind::MoreLeaks), says how many were left out. All are counted. Not in
-    /// Zig.
+    /// The most reports that a search for leaks makes: those with the most bytes. One more report, of the kind
+    /// [`MoreLeaks`](super::ReportKind::MoreLeaks), says how many were left out. All leaks are counted. Not in Zig.
     ///
     /// Default: 100.
     pub leak_limit: usize,
@@ -118,8 +115,8 @@ pub struct DebugConfig {
     /// Default: no.
     pub verbose_log: bool,
 
-    /// Whether new memory of the child is zero. It makes no difference: nothing is read that has not
-    /// been written. It is here for the sake of Zig code that sets it.
+    /// Whether new memory of the child is zero. This has no effect, since nothing is read before it is written. It
+    /// exists for Zig code that sets it.
     ///
     /// Default: yes.
     pub backing_allocator_zeroes: bool,
@@ -129,13 +126,13 @@ pub struct DebugConfig {
     /// Default: no.
     pub resize_stack_traces: bool,
 
-    /// The word in the header of every page. If it has changed, the header has been overwritten.
+    /// A word in the header of every page. If it has changed, the header has been overwritten.
     ///
-    /// Default: 0x9232a6ff85dff10f, or as much of it as there is room for.
+    /// Default: 0x9232a6ff85dff10f, truncated to a word.
     pub canary: usize,
 
-    /// The length and alignment, in bytes, of the blocks that the child is asked for and that hold
-    /// small blocks. A power of two, at most [`MAX_PAGE_SIZE`].
+    /// The length and alignment, in bytes, of the child's blocks that hold small blocks. A power of two, at most
+    /// [`MAX_PAGE_SIZE`].
     ///
     /// Default: 64 KiB on Windows and WebAssembly; elsewhere 128 KiB, or
     /// [`PAGE_SIZE_MAX`] if that is more.
@@ -143,9 +140,8 @@ pub struct DebugConfig {
 
     /// The function that receives reports: of misuse at once, in the thread that made the call; of leaks at the end.
     ///
-    /// The function may use the allocator that the report is about. It must not panic when misuse is
-    /// reported, as functions of a table do not unwind: the process aborts. Not in Zig, where reports
-    /// are logged.
+    /// The function may use the allocator that the report is about. If it panics on a report of misuse, the process
+    /// aborts, since the functions of a table do not unwind. Not in Zig, where reports are logged.
     ///
     /// Default: prints to the standard error stream.
     pub report: fn(&Report),

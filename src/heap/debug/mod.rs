@@ -1,12 +1,12 @@
 //! An allocator that finds memory errors, the reports that it makes, and its options.
 //!
-//! [`DebugAllocator`] says what is found and what is not. This page is about how.
+//! [`DebugAllocator`] says what is found and what is not. This page explains how.
 //!
 //! # Layout
 //!
 //! Blocks of up to a quarter of a page (see [`DebugConfig::page_size`]; 32 KiB by default) are small. Their class is
 //! the larger of length and alignment, rounded up to a power of two. A page of a class is one block of the child. It
-//! holds slots of that size, and after them, at its very end, what is known of each:
+//! holds slots of that size and, at its end, metadata about each:
 //!
 //! ```text
 //!   heads                      page, aligned to its size
@@ -28,8 +28,8 @@
 //! the allocator. It has at most a million frames; after that, or without memory, a trace is its first address.
 //! Symbols are looked up when a report is printed or leaks are grouped.
 //!
-//! The files: `pages` is the layout of a page, `state` what changes under the lock and what a call does with it,
-//! `report` what is found and who receives it; `leaks` is the search for live blocks.
+//! The files: `pages` is the layout of a page; `state` is what changes under the lock, and what a call does with it;
+//! `report` is the reports and their delivery; `leaks` is the search for live blocks.
 //!
 //! # What it assumes of its child
 //!
@@ -41,21 +41,22 @@
 //!
 //! # Threads
 //!
-//! Each call takes a lock, under which nothing but the child is called. Traces are captured before, and reports,
-//! those of leaks included, are made after it. So a report function may allocate, also if this allocator is below the
-//! global one. The lock allocates nothing. A child that calls back into the allocator, against
-//! [no-reentry](crate::VTable#no-reentry), waits for itself.
+//! Each call takes a lock and calls nothing but the child while it holds it. Traces are captured before, and reports,
+//! including those of leaks, are made after it. So a report function may allocate, even if the global allocator is
+//! built on this one. The lock allocates nothing. A child that calls back into the allocator, which
+//! [no-reentry](crate::VTable#no-reentry) forbids, deadlocks.
 //!
 //! # After a fork
 //!
-//! On Unix, a fork waits until no debug allocator is locked and holds all their locks while it lasts
-//! (`pthread_atfork`). So a child process can go on allocating, if the allocator's own child can. This holds for the
-//! 64 allocators that were used first and still exist; any other that is locked during the fork hangs in the child
-//! process. A fork within a call of the allocator's own child happens after a wait of a second. Printing takes locks
-//! of the standard library and of the crate `backtrace`: if another thread was printing a report, the child process
-//! hangs when it prints one. `vfork` and `posix_spawn` copy nothing and do not wait.
+//! On Unix, a fork waits until no debug allocator is locked, and holds all their locks until it is done
+//! (`pthread_atfork`). So the child process can go on allocating, if the allocator's own child can. There are 64 places
+//! in the list of these locks. An allocator takes one at its first call, if one is free, and keeps it until it is
+//! dropped; a fork does not wait for an allocator without a place, which hangs in the child process if another thread
+//! had locked it. A fork made by the allocator's own child, during a call, happens after a wait of about a second.
+//! Printing takes locks of the standard library and of the crate `backtrace`: if another thread was printing a report,
+//! the child process hangs when it prints one. `vfork` and `posix_spawn` run no such handlers and do not wait.
 //!
-//! In the child process, blocks of the other threads stay live, and a search for leaks finds them.
+//! In the child process, blocks allocated by other threads are still live, and a search for leaks finds them.
 //!
 //! # Differences from Zig
 //!
@@ -105,21 +106,21 @@ use crate::return_address::return_address;
 use crate::symbol::STACK;
 use crate::vtable::{VTable, state};
 
-/// Whether there were leaks. Zig's `std.heap.Check`.
+/// Whether leaks were found. Zig's `std.heap.Check`.
 #[doc(alias = "std.heap.Check")]
 #[must_use = "it says whether there were leaks"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Check {
-    /// None.
+    /// No leaks were found.
     Ok,
-    /// At least one; they have been reported.
+    /// At least one leak was found and reported.
     Leak,
 }
 
 /// Finds memory errors: double frees, wrong lengths, foreign pointers, overruns and leaks.
 ///
 /// Put it around the allocator of a program, or of a test, to check each call. In release builds the
-/// [default](DebugConfig::DEFAULT) turns off what costs most.
+/// [default](DebugConfig::DEFAULT) turns off the most expensive checks.
 ///
 /// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same.
 ///
@@ -129,7 +130,7 @@ pub enum Check {
 /// let debug = DebugAllocator::init(PAGE_ALLOCATOR);
 /// let allocator = debug.allocator();
 /// let memory = allocator.alloc::<u64>(10)?;
-/// // Without this line, the next but one would print where the memory was allocated.
+/// // Without this line, `deinit` would print where the memory was allocated.
 /// unsafe { allocator.free(memory) };
 /// assert_eq!(debug.deinit(), Check::Ok);
 /// # Ok::<(), zigalloc::Error>(())
@@ -206,18 +207,18 @@ pub enum Check {
 pub struct DebugAllocator<C: Handle> {
     child_allocator: C,
     config: DebugConfig,
-    /// Nothing is stored of a small block but that it is there, and nothing printed.
+    /// A small block has no record but its bit in the page, and calls print nothing: the fast paths suffice.
     is_plain: bool,
     geometry: Geometry,
     reporter: Reporter,
     state: Lock<State>,
 }
 
-// SAFETY: the pages and tables are blocks of the child, which may be used from the other thread if its
-// handle may; the handles that reach the state borrow the allocator, so there are none when it moves.
+// SAFETY: the pages and tables are blocks of the child, which may be used from the other thread if its handle may; the
+// handles that reach the state borrow the allocator, so there are none when it moves.
 unsafe impl<C: Handle + Send> Send for DebugAllocator<C> {}
-// SAFETY: the state is used under the lock only, and the child is then called from this thread, which
-// its handle allows if it is `Sync`: it is a `SyncAllocator`.
+// SAFETY: the state is used under the lock only, and the child is then called from this thread, which its handle allows
+// if it is `Sync`: it is a `SyncAllocator`.
 unsafe impl<C: Handle + Sync> Sync for DebugAllocator<C> {}
 
 impl DebugAllocator<Allocator<'_>> {
@@ -287,8 +288,8 @@ impl<C: Handle> DebugAllocator<C> {
     /// and reports go to `listener` if there is one.
     ///
     /// # Safety
-    /// `listener.call` may be called with `listener` and any report, from every thread that uses the allocator
-    /// and at once, for as long as the allocator exists. It does not unwind.
+    /// For as long as the allocator exists, `listener.call` may be called with `listener` and any report, from every
+    /// thread that uses the allocator, also by several at once. It does not unwind.
     #[cfg(feature = "capi")]
     #[allow(clippy::result_large_err, reason = "a text without a heap, once in the life of an allocator")]
     pub(crate) unsafe fn with_listener(
@@ -300,7 +301,8 @@ impl<C: Handle> DebugAllocator<C> {
         Geometry::try_new(&config, options)?;
         let mut debug = DebugAllocator::with_config(child_allocator, config);
         if let Some(foreign) = listener {
-            // SAFETY: our caller allows it for as long as the allocator exists, whose part the reporter is.
+            // SAFETY: the reporter is a part of the allocator, during whose life `listener` may be called, by our
+            // caller.
             unsafe { debug.reporter.set_foreign(foreign) };
         }
         Ok(debug)
@@ -318,16 +320,17 @@ impl<C: Handle> DebugAllocator<C> {
         &self.config
     }
 
-    /// Reports the live blocks, and returns how many there are: by class, in each the newest page first; then large
-    /// blocks, the oldest first. Those of one place are [one report](DebugConfig::group_leaks), in the place of the
-    /// first, and there are at most [`leak_limit`](DebugConfig::leak_limit) reports.
+    /// Reports the live blocks, and returns their number. The order is by class, in each the newest page first; then
+    /// large blocks, the oldest first. Blocks that were allocated in one place are [one
+    /// report](DebugConfig::group_leaks), at the position of the first, and there are at most
+    /// [`leak_limit`](DebugConfig::leak_limit) reports.
     ///
-    /// The time grows with the number of blocks and pages, and of places whose symbols are looked up. The allocator is
-    /// locked while it looks, once, and not while reports are made: they are of that moment. Blocks that
-    /// were allocated after the call began are not part of it.
+    /// The time is linear in the number of blocks and pages, and of places whose symbols are looked up. The allocator
+    /// is locked during the search and not while reports are made, so they show the state at the time of the search.
+    /// Blocks that are allocated after the call begins are not included.
     ///
-    /// What is found is listed on the global heap. If there is no memory for that, it is left out of the reports, and
-    /// counted.
+    /// The list of leaks is on the global heap. Leaks for which it has no memory are counted but not reported one by
+    /// one.
     ///
     /// Ports `DebugAllocator.detectLeaks`; the number is Zig 0.16's, where 0.15.2 has a boolean.
     ///
@@ -346,8 +349,7 @@ impl<C: Handle> DebugAllocator<C> {
         self.search()
     }
 
-    /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and gives all memory back to the child,
-    /// as dropping it does.
+    /// Reports leaks, if [`safety`](DebugConfig::safety) is on, and frees all memory to the child, as dropping it does.
     ///
     /// Without safety the result is `Ok`.
     ///
@@ -366,7 +368,7 @@ impl<C: Handle> DebugAllocator<C> {
         if leaks == 0 { Check::Ok } else { Check::Leak }
     }
 
-    /// Gives all memory back to the child, and does not look for leaks.
+    /// Frees all memory to the child, and does not search for leaks.
     ///
     /// Ports `DebugAllocator.deinitWithoutLeakChecks` of Zig 0.16.
     #[doc(alias = "deinitWithoutLeakChecks")]
@@ -374,11 +376,9 @@ impl<C: Handle> DebugAllocator<C> {
         self.release();
     }
 
-    /// Forgets the blocks that were freed and are still remembered. With `never_unmap`, their
-    /// memory goes back to the child.
+    /// Forgets the freed blocks that are remembered. With `never_unmap`, their memory is freed to the child.
     ///
-    /// Without [`retain_metadata`](DebugConfig::retain_metadata) there is nothing to do. (Zig does not
-    /// compile then.)
+    /// Does nothing without [`retain_metadata`](DebugConfig::retain_metadata). (Zig does not compile then.)
     #[doc(alias = "flushRetainedMetadata")]
     pub fn flush_retained_metadata(&self) {
         if self.config.retain_metadata {
@@ -386,8 +386,8 @@ impl<C: Handle> DebugAllocator<C> {
         }
     }
 
-    /// How often something of this kind has been found. Of [leaks](ReportKind::Leak), each block counts, at every
-    /// search, whether it has a report or is left out.
+    /// The number of times that a mistake of this kind was found. Of [leaks](ReportKind::Leak), each block counts in
+    /// each search, whether it is reported or left out.
     pub fn count(&self, kind: ReportKind) -> usize {
         self.reporter.count(kind)
     }
@@ -397,7 +397,7 @@ impl<C: Handle> DebugAllocator<C> {
         self.reporter.first()
     }
 
-    /// How many bytes the live blocks have together, as they were asked for. 0 unless
+    /// The total length of the live blocks in bytes, as requested. 0 unless
     /// [`enable_memory_limit`](DebugConfig::enable_memory_limit) is on.
     ///
     /// Ports the field `total_requested_bytes`.
@@ -405,18 +405,18 @@ impl<C: Handle> DebugAllocator<C> {
         self.lock().state.total_requested_bytes
     }
 
-    /// How many bytes the live blocks may have together. `usize::MAX` unless it was set.
+    /// The limit on the total length of the live blocks in bytes. `usize::MAX` unless it was set.
     ///
     /// Ports the field `requested_memory_limit`.
     pub fn requested_memory_limit(&self) -> usize {
         self.lock().state.requested_memory_limit
     }
 
-    /// Limits the bytes of all live blocks together: what would exceed the limit is out of memory, or
-    /// false, or null. Nothing happens to blocks that exceed it already.
+    /// Limits the total length of the live blocks in bytes: a request that would exceed the limit is out of memory, or
+    /// refused. Live blocks that already exceed it remain valid.
     ///
     /// # Panics
-    /// If [`enable_memory_limit`](DebugConfig::enable_memory_limit) is off, as nothing is counted then.
+    /// If [`enable_memory_limit`](DebugConfig::enable_memory_limit) is off, since nothing is counted then.
     ///
     /// ```
     /// use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
@@ -458,7 +458,7 @@ impl<C: Handle> DebugAllocator<C> {
         }
     }
 
-    /// What is known of a call before it is made. The stack is walked here, without the lock.
+    /// Records a call before it is made. The stack is walked here, without the lock.
     #[inline(always)]
     fn begin<'t>(
         &'t self,
@@ -501,18 +501,18 @@ impl<C: Handle> DebugAllocator<C> {
         assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
         if this.is_plain {
             if let Some(held) = this.state.try_lock() {
-                // If the class has a slot, this is all there is to do. Everything else takes the long way.
+                // If the class has a free slot, this is all there is to do. Everything else takes the slow path.
                 // SAFETY: `is_plain` implies no safety and no traces.
                 let memory = unsafe { held.alloc_plain(&this.geometry, len, alignment) };
                 return if memory.is_some() {
                     memory
                 } else {
-                    // SAFETY: `len` is not zero.
+                    // SAFETY: `len` is not zero, as asserted above.
                     unsafe { this.alloc_held(held, len, alignment, ret_addr) }
                 };
             }
         }
-        // SAFETY: `len` is not zero.
+        // SAFETY: `len` is not zero, as asserted above.
         black_box(unsafe { this.alloc_in_full(None, len, alignment, ret_addr, return_address()) })
     }
 
@@ -576,7 +576,7 @@ impl<C: Handle> DebugAllocator<C> {
         black_box(unsafe { this.free_in_full(None, address, memory_len, alignment, ret_addr, here) });
     }
 
-    // ---- their long ways ----
+    // ---- their slow paths ----
 
     /// [`alloc_in_full`](Self::alloc_in_full) with the lock. No trace is captured.
     ///
@@ -697,7 +697,7 @@ impl<C: Handle> DebugAllocator<C> {
         true
     }
 
-    /// Gives all memory back. Doing it twice is harmless.
+    /// Frees all memory to the child. Doing it twice is harmless.
     fn release(&mut self) {
         // SAFETY: `self` is borrowed exclusively, which ends all blocks (validity).
         unsafe { self.lock().release() };
@@ -706,7 +706,7 @@ impl<C: Handle> DebugAllocator<C> {
 
 impl<C: Handle> Drop for DebugAllocator<C> {
     fn drop(&mut self) {
-        /// The report function may panic at a leak. The memory goes back all the same.
+        /// Frees the memory even if the report function panics at a leak.
         struct Release<'d, C: Handle>(&'d mut DebugAllocator<C>);
         impl<C: Handle> Drop for Release<'_, C> {
             fn drop(&mut self) {
@@ -726,9 +726,9 @@ impl<C: Handle> Drop for DebugAllocator<C> {
     }
 }
 
-// SAFETY: 1. as `handle` says. 2. The state is its own. If it is `Send`, its child is a
-// `SyncAllocator`, which any thread may call. 3. There is a lock. With `thread_safe` off, a call that
-// finds it taken ends the process, as that option says.
+// SAFETY: 1. See `handle`. 2. The state is its own. If it is `Send`, its child is a `SyncAllocator`, which any thread
+// may call. 3. There is a lock. With `thread_safe` off, a call that finds it taken aborts, as that option says. 4. All
+// handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for DebugAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()

@@ -34,12 +34,11 @@ pub enum ReportKind {
     WrongAlignment,
     /// Bytes after the block have been written to. The call continues.
     Overrun,
-    /// The page that a block is in has lost its metadata. The process aborts.
+    /// The metadata of a page has been overwritten. The process aborts.
     Corruption,
-    /// Blocks are live, and should not be: [`Report::count`] blocks that were allocated in the same place.
+    /// [`Report::count`] blocks, allocated in the same place, were never freed.
     Leak,
-    /// There are more leaks than [`DebugConfig::leak_limit`] allows to report. [`Report::count`] is how
-    /// many blocks were left out.
+    /// There are more leaks than [`DebugConfig::leak_limit`] allows to report. [`Report::count`] blocks were left out.
     MoreLeaks,
 }
 
@@ -57,7 +56,7 @@ pub enum Operation {
     Remap,
     /// [`VTable::free`](crate::VTable::free).
     Free,
-    /// The search for leaks, at the end or when asked for.
+    /// The search for leaks, by [`detect_leaks`](crate::heap::DebugAllocator::detect_leaks) or at the end.
     DetectLeaks,
 }
 
@@ -108,9 +107,9 @@ pub struct Report {
     pub len: usize,
     /// The alignment that was passed.
     pub alignment: Alignment,
-    /// How many blocks this is about. More than one only for leaks.
+    /// The number of blocks reported. More than one only for leaks.
     pub count: usize,
-    /// The length in bytes of those blocks together, if the length of each is known.
+    /// For leaks, the total length of those blocks in bytes, if every length is known. `None` for other kinds.
     pub total_len: Option<usize>,
     /// For [`MoreLeaks`](ReportKind::MoreLeaks), how many reports were left out; otherwise 0.
     pub left_out: usize,
@@ -119,17 +118,16 @@ pub struct Report {
     pub recorded_len: Option<usize>,
     /// The block's own alignment, if there is such a block and its alignment is known.
     pub recorded_alignment: Option<Alignment>,
-    /// The block that the address is inside of, where an [invalid free](ReportKind::InvalidFree) is
-    /// one of an address that is not the start of a block.
+    /// For an [invalid free](ReportKind::InvalidFree) of an address inside a block, the address of that block.
     pub inside: Option<usize>,
-    /// For an [overrun](ReportKind::Overrun), the index of the first byte that was written to,
-    /// counted from the block's address.
+    /// For an [overrun](ReportKind::Overrun), the index of the first byte that was written to, counted from the block's
+    /// address.
     pub overrun: Option<usize>,
     /// The call in which it was found. Unknown for leaks.
     pub site: Trace,
-    /// The block's allocation, or its last `resize` if that is [wanted](DebugConfig).
+    /// The block's allocation, or its last resize if [`resize_stack_traces`](DebugConfig::resize_stack_traces) is on.
     pub allocation: Trace,
-    /// For a [double free](ReportKind::DoubleFree), the free that was in order.
+    /// For a [double free](ReportKind::DoubleFree), the first free.
     pub first_free: Trace,
 }
 
