@@ -313,7 +313,7 @@ impl<'c> SharedArenaAllocator<'c> {
     /// assert_eq!(arena.query_capacity(), 1000);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
-    #[must_use = "if the result is false, the arena has less memory than was asked for"]
+    #[must_use = "if the result is false, the arena has another capacity than was asked for"]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         let limit = match mode {
             ResetMode::FreeAll => 0,
