@@ -163,7 +163,8 @@ impl<'a> Allocator<'a> {
     #[must_use]
     #[inline(always)]
     pub const unsafe fn from_state<T>(state: &'a T, vtable: &'static VTable) -> Allocator<'a> {
-        // SAFETY: this function's own requirement.
+        // SAFETY: the functions of `vtable` keep the contract with a pointer to `state` as context, while `'a` lasts,
+        // by our caller.
         unsafe { Allocator::from_raw_parts(ptr::from_ref(state).cast_mut().cast(), vtable) }
     }
 
@@ -262,7 +263,7 @@ impl<'a> Allocator<'a> {
     #[must_use = "a block without a pointer to it is never freed"]
     #[inline(always)]
     pub unsafe fn raw_alloc(self, len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
-        // SAFETY: `ptr` is the context of `vtable`; the other clauses are this function's own requirements.
+        // SAFETY: `ptr` is the context of `vtable`; `len` is not zero, by our caller.
         unsafe { (self.vtable.alloc)(self.ptr, len, alignment, ret_addr) }
     }
 
@@ -298,7 +299,7 @@ impl<'a> Allocator<'a> {
         ret_addr: usize,
     ) -> bool {
         let (ptr, len) = (memory.cast().as_ptr(), memory.len());
-        // SAFETY: as in `raw_alloc`.
+        // SAFETY: `ptr` is the context of `vtable`; `memory` is a live block and `new_len` is not zero, by our caller.
         unsafe { (self.vtable.resize)(self.ptr, ptr, len, alignment, new_len, ret_addr) }
     }
 
@@ -330,7 +331,7 @@ impl<'a> Allocator<'a> {
         ret_addr: usize,
     ) -> Option<NonNull<u8>> {
         let (ptr, len) = (memory.cast().as_ptr(), memory.len());
-        // SAFETY: as in `raw_alloc`.
+        // SAFETY: `ptr` is the context of `vtable`; `memory` is a live block and `new_len` is not zero, by our caller.
         unsafe { (self.vtable.remap)(self.ptr, ptr, len, alignment, new_len, ret_addr) }
     }
 
@@ -355,7 +356,7 @@ impl<'a> Allocator<'a> {
     #[inline(always)]
     pub unsafe fn raw_free(self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
         let (ptr, len) = (memory.cast().as_ptr(), memory.len());
-        // SAFETY: as in `raw_alloc`.
+        // SAFETY: `ptr` is the context of `vtable`; `memory` is a live block, not used afterwards, by our caller.
         unsafe { (self.vtable.free)(self.ptr, ptr, len, alignment, ret_addr) }
     }
 }
@@ -406,7 +407,8 @@ impl<'a> SyncAllocator<'a> {
     #[must_use]
     #[inline(always)]
     pub const unsafe fn from_state<T>(state: &'a T, vtable: &'static VTable) -> SyncAllocator<'a> {
-        // SAFETY: this function's own requirement.
+        // SAFETY: the functions of `vtable` keep the contract with a pointer to `state` as context, in any thread,
+        // while `'a` lasts, by our caller.
         unsafe { SyncAllocator::from_raw_parts(ptr::from_ref(state).cast_mut().cast(), vtable) }
     }
 
@@ -509,7 +511,7 @@ impl<'a> SyncAllocator<'a> {
 // SAFETY: every constructor (`from_state`, `from_raw_parts`, `new_unchecked`) requires that any thread may call the
 // functions, so the handle may move to another thread.
 unsafe impl Send for SyncAllocator<'_> {}
-// SAFETY: as above; a shared reference only gives out copies of the handle, and every copy may be sent.
+// SAFETY: a shared reference only gives out copies of the handle, each of which may be sent to another thread.
 unsafe impl Sync for SyncAllocator<'_> {}
 
 impl<'a> Deref for SyncAllocator<'a> {
@@ -616,7 +618,8 @@ pub unsafe trait AsAllocator {
     fn allocator(&self) -> Allocator<'_>;
 }
 
-// SAFETY: a handle keeps the contract while it exists. `Allocator` is neither `Send` nor `Sync`.
+// SAFETY: 1. A handle keeps the contract while it exists. 2. and 3. `Allocator` is neither `Send` nor `Sync`. 4. Copies
+// of a handle are the same allocator.
 unsafe impl AsAllocator for Allocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {
@@ -624,7 +627,8 @@ unsafe impl AsAllocator for Allocator<'_> {
     }
 }
 
-// SAFETY: a handle keeps the contract while it exists, and any thread may call this one at any time.
+// SAFETY: 1. A handle keeps the contract while it exists. 2. and 3. Any thread may call this one at any time. 4. Copies
+// of a handle are the same allocator.
 unsafe impl AsAllocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {

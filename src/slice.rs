@@ -424,7 +424,7 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 /// /// As for `free`.
 /// unsafe fn give_back<A: SlicePtr>(allocator: Allocator<'_>, slice: A) -> usize {
 ///     let len = slice.bytes().len();
-///     // SAFETY: this function's own requirement.
+///     // SAFETY: a live block of `allocator`, not used afterwards, by our caller.
 ///     unsafe { allocator.free(slice) };
 ///     len
 /// }
@@ -656,7 +656,7 @@ impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
 /// unsafe fn drop_and_destroy<P: ItemPtr>(allocator: Allocator<'_>, ptr: P) {
 ///     // SAFETY: the value is initialised and not used afterwards, by our caller.
 ///     unsafe { ptr.as_non_null_ptr().drop_in_place() };
-///     // SAFETY: this function's own requirement.
+///     // SAFETY: a live item of `allocator`, not used afterwards, by our caller.
 ///     unsafe { allocator.destroy(ptr) };
 /// }
 ///

@@ -149,7 +149,8 @@ impl<'c> ThreadSafeAllocator<'c> {
     }
 }
 
-// SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time.
+// SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time. 4. All handles have the same state
+// and table.
 #[cfg(feature = "std")]
 unsafe impl AsAllocator for ThreadSafeAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
@@ -187,7 +188,7 @@ struct Locked<'c, L> {
 
 // SAFETY: any thread may call the child, and the lock may be sent.
 unsafe impl<L: Send> Send for Locked<'_, L> {}
-// SAFETY: as above; the child is called only under the lock, which any thread may acquire.
+// SAFETY: the child, which any thread may call, is called only under the lock, which any thread may acquire.
 unsafe impl<L: Sync> Sync for Locked<'_, L> {}
 
 impl<L: Lock> Locked<'_, L> {
@@ -250,7 +251,7 @@ impl<L: Lock> Locked<'_, L> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         let _guard = this.mutex.lock();
-        // SAFETY: as in `resize`.
+        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; the lock excludes other threads.
         unsafe { this.child_allocator.raw_remap(memory, alignment, new_len, ret_addr) }
     }
 

@@ -253,7 +253,7 @@ pub const unsafe fn state<'s, T>(ctx: *mut ()) -> &'s T {
 #[must_use]
 #[inline(always)]
 pub const unsafe fn block(memory: *mut u8, memory_len: usize) -> NonNull<[u8]> {
-    // SAFETY: `memory` is not null, by this function's own requirement.
+    // SAFETY: `memory` is not null, by our caller.
     let memory = unsafe { NonNull::new_unchecked(memory) };
     NonNull::slice_from_raw_parts(memory, memory_len)
 }

@@ -113,11 +113,12 @@ impl<A: AsAllocator> CallSites<A> {
     }
 }
 
-// SAFETY: the state and the underlying allocator are accessed only through `self`. The functions forward
-// all calls or refuse, so they keep the contract if the underlying allocator does.
+// SAFETY: 1. The functions forward all calls or refuse, so they keep the contract if the underlying allocator does.
+// 2. The state and the underlying allocator are accessed only through `self`. 3. It is not `Sync`. 4. All handles have
+// the same state, `self`, and table.
 unsafe impl<A: AsAllocator> AsAllocator for CallSites<A> {
     fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: as above.
+        // SAFETY: the functions forward all calls or refuse, so they keep the contract if the underlying allocator does.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }

@@ -41,7 +41,7 @@ unsafe impl api::Allocator for Allocator<'_> {
 
     #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: this function's own requirements.
+        // SAFETY: `ptr` is a live block of this allocator that `layout` fits, not used afterwards, by our caller.
         unsafe { blocks::deallocate(*self, ptr, layout, return_address()) };
     }
 
@@ -58,7 +58,8 @@ unsafe impl api::Allocator for Allocator<'_> {
             new_layout.size(),
             old_layout.size()
         );
-        // SAFETY: this function's own requirements.
+        // SAFETY: `ptr` is a live block of this allocator that `old_layout` fits, not used after a success, by our
+        // caller.
         let memory = unsafe { blocks::reallocate(*self, ptr, old_layout, new_layout, return_address()) };
         memory.ok_or(api::AllocError)
     }
@@ -76,7 +77,8 @@ unsafe impl api::Allocator for Allocator<'_> {
             new_layout.size(),
             old_layout.size()
         );
-        // SAFETY: this function's own requirements.
+        // SAFETY: `ptr` is a live block that `old_layout` fits, not used after a success, and the new size is at least
+        // the old one, by our caller.
         let memory = unsafe { blocks::grow_zeroed(*self, ptr, old_layout, new_layout, return_address()) };
         memory.ok_or(api::AllocError)
     }
@@ -94,13 +96,14 @@ unsafe impl api::Allocator for Allocator<'_> {
             new_layout.size(),
             old_layout.size()
         );
-        // SAFETY: this function's own requirements.
+        // SAFETY: `ptr` is a live block of this allocator that `old_layout` fits, not used after a success, by our
+        // caller.
         let memory = unsafe { blocks::reallocate(*self, ptr, old_layout, new_layout, return_address()) };
         memory.ok_or(api::AllocError)
     }
 }
 
-// SAFETY: as for `Allocator`, which does all the work; the calls may come from any thread.
+// SAFETY: the functions are those of `Allocator`, for the same allocator; any thread may call it.
 unsafe impl api::Allocator for SyncAllocator<'_> {
     #[inline(always)]
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
@@ -114,7 +117,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
 
     #[inline(always)]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: this function's own requirements.
+        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
         unsafe { self.as_allocator().deallocate(ptr, layout) };
     }
 
@@ -125,7 +128,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         old_layout: Layout,
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: this function's own requirements.
+        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
         unsafe { self.as_allocator().grow(ptr, old_layout, new_layout) }
     }
 
@@ -136,7 +139,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         old_layout: Layout,
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: this function's own requirements.
+        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
         unsafe { self.as_allocator().grow_zeroed(ptr, old_layout, new_layout) }
     }
 
@@ -147,7 +150,7 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
         old_layout: Layout,
         new_layout: Layout,
     ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: this function's own requirements.
+        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
         unsafe { self.as_allocator().shrink(ptr, old_layout, new_layout) }
     }
 }
@@ -242,9 +245,9 @@ impl<A: api::Allocator> FromAllocator<A> {
     where
         A: Sync,
     {
-        // SAFETY: as above, and several threads may call an `A` that is `Sync` at once. Every live block can be
-        // passed to every method, so one thread may free a block of another. (`&A` is then an
-        // allocator that is `Send`, and a `Vec<T, &A>` does exactly that.)
+        // SAFETY: the functions keep the contract as for `allocator`, and several threads may call an `A` that is
+        // `Sync` at once. Every live block can be passed to every method, so one thread may free a block of another.
+        // (`&A` is then an allocator that is `Send`, and a `Vec<T, &A>` does exactly that.)
         unsafe { SyncAllocator::new_unchecked(self.allocator()) }
     }
 
@@ -294,7 +297,7 @@ impl<A: api::Allocator> FromAllocator<A> {
             // SAFETY: a live block of this allocator. The last requested layout fits; the new one is not shorter.
             unsafe { this.allocator.grow(memory.cast(), old_layout, new_layout) }
         } else {
-            // SAFETY: as above, and the new layout is shorter.
+            // SAFETY: a live block of this allocator. The last requested layout fits; the new one is shorter.
             unsafe { this.allocator.shrink(memory.cast(), old_layout, new_layout) }
         };
         resized.ok().map(NonNull::cast)

@@ -95,7 +95,7 @@ pub(super) unsafe fn grow_zeroed(
     new_layout: Layout,
     ret_addr: usize,
 ) -> Option<NonNull<[u8]>> {
-    // SAFETY: this function's own requirements.
+    // SAFETY: `ptr` is a live block that `old_layout` fits, not used after a success, by our caller.
     let memory = unsafe { reallocate(allocator, ptr, old_layout, new_layout, ret_addr) }?;
     let old_len = old_layout.size();
     // SAFETY: the block is `new_layout.size()` bytes long, at least the old size.

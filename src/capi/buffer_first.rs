@@ -22,7 +22,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_create(
     const NAME: &str = "zigalloc_buffer_first_create";
     // SAFETY: an allocator, by our caller.
     let owner = unsafe { state.check(NAME, "state") };
-    // SAFETY: the same.
+    // SAFETY: an allocator too, by our caller.
     let child = unsafe { child.check(NAME, "child") };
     // SAFETY: null or valid for `len` bytes, which nothing else uses, by our caller.
     match unsafe { buffer_from_c(buffer, len, NAME) } {

@@ -36,7 +36,7 @@ pub unsafe extern "C" fn zigalloc_failing_at_create(
 /// `failing` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_failing_at_allocator(failing: *mut FailingAt) -> Allocator<'static> {
-    // SAFETY: the allocator is alive.
+    // SAFETY: `failing` is from `create` and not destroyed, by our caller; `handle` rejects null.
     unsafe { Owned::handle(failing, "zigalloc_failing_at_allocator") }
 }
 

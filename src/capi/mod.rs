@@ -118,7 +118,7 @@ impl<T> Owned<T> {
     /// As for `get_mut`; neither the allocator nor a handle to it is used afterwards.
     unsafe fn destroy(this: *mut Owned<T>) {
         if !this.is_null() {
-            // SAFETY: required of our caller; it is not null.
+            // SAFETY: not null, alive and not used afterwards, by our caller.
             drop(unsafe { Owned::into_inner(this) });
         }
     }
@@ -158,7 +158,7 @@ impl<T: AsAllocator> Owned<T> {
     /// # Safety
     /// As for `get`.
     unsafe fn handle(this: *mut Owned<T>, function: &str) -> Allocator<'static> {
-        // SAFETY: required of our caller.
+        // SAFETY: `this` is null, which `get` rejects, or alive, by our caller.
         let state = unsafe { Owned::get(this, function) };
         // SAFETY: `this` is not null, so it is from `create`; the handle is to its state.
         unsafe { Owned::detach(this, state.allocator()) }

@@ -381,7 +381,7 @@ impl<C: Handle> ArenaAllocator<C> {
         new_len: usize,
         ret_addr: usize,
     ) -> bool {
-        // SAFETY: this function's own requirements. Nothing is moved.
+        // SAFETY: our caller passes what `remap` requires, which has the same clauses and never moves a block.
         unsafe { Self::remap(ctx, memory, memory_len, alignment, new_len, ret_addr) }.is_some()
     }
 

@@ -239,8 +239,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. The fixed buffer is its own, and the fallback is a handle: if it is
-// `Send`, any thread may call it.
+// SAFETY: 1. See `allocator`. 2. The fixed buffer is its own, and the fallback is a handle: if it is `Send`, any thread
+// may call it. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for BufferFirstAllocator<'_, C> {
     fn allocator(&self) -> Allocator<'_> {
         BufferFirstAllocator::allocator(self)

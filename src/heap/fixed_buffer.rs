@@ -481,7 +481,7 @@ impl<'b> FixedBufferAllocator<'b> {
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
-        // SAFETY: as in `thread_safe_resize`.
+        // SAFETY: a live block, by our caller, who does not use the bytes cut off; this is the thread-safe table.
         unsafe { this.shared_set_len(memory, new_len) }.then(|| this.whole(memory))
     }
 
@@ -507,8 +507,8 @@ impl<'b> FixedBufferAllocator<'b> {
     }
 }
 
-// SAFETY: 1. As in `allocator`. 2. The state is the index and an exclusively borrowed buffer, so only handles made
-// from `self` reach it.
+// SAFETY: 1. See `allocator`. 2. The state is the index and an exclusively borrowed buffer, so only handles made from
+// `self` reach it. 3. It is not `Sync`. 4. All handles from `allocator` have the same state, `self`, and table.
 unsafe impl AsAllocator for FixedBufferAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
         FixedBufferAllocator::allocator(self)

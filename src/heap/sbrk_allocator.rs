@@ -144,7 +144,7 @@ pub struct SbrkAllocator<S: Sbrk> {
 
 // SAFETY: the source is `Send`, and the lists consist of memory that belongs to this allocator alone.
 unsafe impl<S: Sbrk> Send for SbrkAllocator<S> {}
-// SAFETY: as above, and both are accessed under the lock only.
+// SAFETY: the source, which is `Send`, and the lists are accessed under the lock only.
 unsafe impl<S: Sbrk> Sync for SbrkAllocator<S> {}
 
 impl<S: Sbrk> SbrkAllocator<S> {
@@ -305,7 +305,8 @@ impl<S: Sbrk> SbrkAllocator<S> {
     }
 }
 
-// SAFETY: 1. As in `allocator`. 2. It owns the source and the lists. 3. There is a lock. 4. There is one source.
+// SAFETY: 1. See `allocator`. 2. It owns the source and the lists. 3. There is a lock. 4. All handles have the same
+// state, `self`, and table.
 unsafe impl<S: Sbrk> AsAllocator for SbrkAllocator<S> {
     fn allocator(&self) -> Allocator<'_> {
         SbrkAllocator::allocator(self).as_allocator()

@@ -291,7 +291,7 @@ impl<'c> SharedArenaAllocator<'c> {
     pub fn query_capacity(&mut self) -> usize {
         // SAFETY: the arena is borrowed exclusively.
         let used = unsafe { self.nodes(&self.state.used_list) };
-        // SAFETY: the same.
+        // SAFETY: the arena is borrowed exclusively.
         let free = unsafe { self.nodes(&self.state.free_list) };
         used.chain(free).map(NodePtr::capacity).sum()
     }
@@ -322,13 +322,13 @@ impl<'c> SharedArenaAllocator<'c> {
         };
         // SAFETY: the arena is borrowed exclusively.
         let used: usize = unsafe { self.nodes(&self.state.used_list) }.map(NodePtr::capacity).sum();
-        // SAFETY: the same.
+        // SAFETY: the arena is borrowed exclusively.
         let free: usize = unsafe { self.nodes(&self.state.free_list) }.map(NodePtr::capacity).sum();
         let used = used.min(limit);
         let free = free.min(limit - used);
-        // SAFETY: the same, and the borrow has ended all blocks (validity).
+        // SAFETY: the arena is borrowed exclusively, which has ended all blocks (validity).
         let used_kept = unsafe { self.reset_list(&self.state.used_list, used) };
-        // SAFETY: the same.
+        // SAFETY: the arena is borrowed exclusively, which has ended all blocks (validity).
         let free_kept = unsafe { self.reset_list(&self.state.free_list, free) };
         used_kept && free_kept
     }
@@ -340,7 +340,7 @@ impl<'c> SharedArenaAllocator<'c> {
     /// # Safety
     /// The arena is borrowed exclusively while the iterator is used, so that this thread owns all nodes.
     unsafe fn nodes(&self, list: &AtomicPtr<Node>) -> Nodes {
-        // SAFETY: invariant 1.
+        // SAFETY: the head of a list is null or a live node (invariant 1).
         let first = unsafe { NodePtr::from_ptr(list.load(Ordering::Acquire)) };
         // SAFETY: this thread owns all nodes, by our caller.
         unsafe { Nodes::new(first) }
@@ -352,7 +352,7 @@ impl<'c> SharedArenaAllocator<'c> {
     /// # Safety
     /// As for [`nodes`](Self::nodes).
     unsafe fn take_nodes(&self, list: &AtomicPtr<Node>) -> impl Iterator<Item = NodePtr> {
-        // SAFETY: required of our caller.
+        // SAFETY: the arena is borrowed exclusively, by our caller.
         let nodes = unsafe { self.nodes(list) };
         list.store(ptr::null_mut(), Ordering::Relaxed);
         nodes.filter(|node| !node.is_resizing())
@@ -386,7 +386,7 @@ impl<'c> SharedArenaAllocator<'c> {
         }
         let size = (NODE_SIZE + capacity) & !1;
         if size == NODE_SIZE {
-            // SAFETY: as above.
+            // SAFETY: this thread owns the node, which the iterator has returned; none of its blocks is live.
             unsafe { self.free_node(oldest) };
             return true;
         }
@@ -589,7 +589,8 @@ impl Drop for SharedArenaAllocator<'_> {
     }
 }
 
-// SAFETY: 1. As in `allocator`. 2. Any thread may use the handle at any time.
+// SAFETY: 1. See `allocator`. 2. and 3. Any thread may use the handle at any time. 4. All handles have the same state,
+// `self`, and table.
 unsafe impl AsAllocator for SharedArenaAllocator<'_> {
     fn allocator(&self) -> Allocator<'_> {
         SharedArenaAllocator::allocator(self).as_allocator()

@@ -337,7 +337,8 @@ impl SmpAllocator {
             return None;
         }
         let may_move = alignment.to_byte_units() <= page_size();
-        // SAFETY: as in `resize`; the old pointer is not used afterwards.
+        // SAFETY: a live block of this class is from the page allocator; what a success ends is not used, by our
+        // caller.
         unsafe { PageAllocator::realloc(memory, new_len, may_move) }
     }
 
@@ -369,7 +370,7 @@ impl SmpAllocator {
         // give the same class.
         let pushed = THREAD.with(|thread| unsafe { thread.local.push(class, memory) });
         if !pushed {
-            // SAFETY: as above; the block was not pushed.
+            // SAFETY: a live block of this class, not used afterwards, by our caller, which was not pushed.
             unsafe { free_slow(class, memory) };
         }
     }

@@ -302,8 +302,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     }
 }
 
-// SAFETY: 1. as `get` says. 2. The buffer is its own, and the fallback is a handle: if it is `Send`, any
-// thread may call it.
+// SAFETY: 1. See `get`. 2. The buffer is its own, and the fallback is a handle: if it is `Send`, any thread may call
+// it. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<const N: usize, C: Handle> AsAllocator for StackFallbackAllocator<N, C> {
     fn allocator(&self) -> Allocator<'_> {
         self.get()

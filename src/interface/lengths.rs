@@ -34,7 +34,7 @@ impl Allocator<'_> {
     #[inline(always)]
     pub unsafe fn resize<A: SlicePtr>(self, allocation: A, new_len: usize) -> bool {
         if new_len == 0 {
-            // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
+            // SAFETY: a live allocation, by our caller, who uses none of it afterwards, since no elements are left.
             unsafe { self.free_with_ret_addr(allocation, return_address()) };
             return true;
         }
@@ -76,7 +76,7 @@ impl Allocator<'_> {
     #[inline(always)]
     pub unsafe fn remap<A: SlicePtr>(self, allocation: A, new_len: usize) -> Option<A::Resized> {
         if new_len == 0 {
-            // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
+            // SAFETY: a live allocation, by our caller, who uses none of it afterwards, since no elements are left.
             unsafe { self.free_with_ret_addr(allocation, return_address()) };
             return Some(allocation.with_len(0));
         }
@@ -117,7 +117,7 @@ impl Allocator<'_> {
     /// ```
     #[inline(always)]
     pub unsafe fn realloc<A: SlicePtr>(self, old_mem: A, new_n: usize) -> Result<A::Resized, Error> {
-        // SAFETY: this function's own requirements.
+        // SAFETY: `old_mem` is a live allocation of this allocator, not used after a success, by our caller.
         unsafe { self.realloc_advanced(old_mem, new_n, return_address()) }
     }
 
@@ -168,7 +168,7 @@ impl Allocator<'_> {
             return Ok(A::resized(memory.cast(), new_n));
         }
         if new_n == 0 {
-            // SAFETY: `free` requires the same. With no elements left, the caller uses none of the block.
+            // SAFETY: a live allocation, by our caller, who uses none of it afterwards, since no elements are left.
             unsafe { self.free_with_ret_addr(old_mem, return_address) };
             return Ok(A::resized(highest(A::ALIGNMENT), 0));
         }
@@ -177,7 +177,7 @@ impl Allocator<'_> {
         if let Some(memory) = unsafe { self.raw_remap(old_bytes, A::ALIGNMENT, byte_count, return_address) } {
             return Ok(A::resized(memory.cast(), new_n));
         }
-        // SAFETY: the length is not zero; threads as above.
+        // SAFETY: the length is not zero; threads as for `raw_remap` above.
         let memory =
             unsafe { self.raw_alloc(byte_count, A::ALIGNMENT, return_address) }.ok_or(Error::OutOfMemory)?;
         let copy_len = byte_count.min(old_bytes.len());
@@ -185,7 +185,8 @@ impl Allocator<'_> {
         unsafe { memory.copy_from_nonoverlapping(old_bytes.cast(), copy_len) };
         // SAFETY: the old block is live, since `remap` changed nothing, and its content is not read again.
         unsafe { set_undefined(old_bytes) };
-        // SAFETY: as above, with matching length and alignment.
+        // SAFETY: a live block with matching length and alignment, not used afterwards; threads as for `raw_remap`
+        // above.
         unsafe { self.raw_free(old_bytes, A::ALIGNMENT, return_address) };
         Ok(A::resized(memory.cast(), new_n))
     }

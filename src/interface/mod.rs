@@ -105,7 +105,7 @@ use crate::{allocator::Allocator, return_address, slice::SlicePtr};
 #[inline(always)]
 pub(crate) unsafe fn set_undefined(memory: NonNull<[u8]>) {
     if cfg!(all(debug_assertions, not(miri))) {
-        // SAFETY: this function's own requirement.
+        // SAFETY: `memory` is valid for writes, by our caller.
         unsafe { memory.cast::<u8>().write_bytes(0xAA, memory.len()) };
     }
 }

@@ -236,7 +236,7 @@ impl Allocator<'_> {
     /// ```
     #[inline(always)]
     pub unsafe fn free<A: SlicePtr>(self, memory: A) {
-        // SAFETY: this function's own requirements.
+        // SAFETY: `memory` is a live allocation of this allocator, not used afterwards, by our caller.
         unsafe { self.free_with_ret_addr(memory, return_address()) };
     }
 
@@ -250,8 +250,8 @@ impl Allocator<'_> {
         }
         // SAFETY: a live block, not used afterwards, by our caller.
         unsafe { set_undefined(bytes) };
-        // SAFETY: as above, with matching length and alignment. `Allocator` is not `Send`, so one thread uses this
-        // handle, or it is thread-safe.
+        // SAFETY: the same block, with matching length and alignment. `Allocator` is not `Send`, so one thread uses
+        // this handle, or it is thread-safe.
         unsafe { self.raw_free(bytes, A::ALIGNMENT, return_address) };
     }
 }

@@ -120,11 +120,11 @@ impl Deferred {
         header.len -= 1;
         // SAFETY: a node of the list; the index is below its length, so below the capacity.
         let place = unsafe { range(node, index) };
-        // SAFETY: the same.
+        // SAFETY: a node of the list; its last index is below its length, so below the capacity.
         let last = unsafe { range(node, header.len) };
-        // SAFETY: an initialised range.
+        // SAFETY: the ranges below the length of a node are initialised.
         let Range { memory, size } = unsafe { place.read() };
-        // SAFETY: the same.
+        // SAFETY: the ranges below the length of a node are initialised.
         let last = unsafe { last.read() };
         // SAFETY: the last range takes the place of the one that is removed.
         unsafe { place.write(last) };
@@ -278,7 +278,7 @@ mod tests {
         assert!(shared.is_empty() && shared.pop().is_none());
         assert!(is_untouched(page, 0));
         shared.locked.store(false, Ordering::Relaxed);
-        // SAFETY: as above.
+        // SAFETY: a page of the test, which does not use it.
         unsafe { shared.push(page, PAGE_SIZE_MIN) };
         assert!(!shared.is_empty());
         assert_eq!(shared.pop(), Some((page, PAGE_SIZE_MIN)));
@@ -298,7 +298,7 @@ mod tests {
         let mut taken = 0;
         for _ in 0..30 {
             match list.pop() {
-                // SAFETY: as above.
+                // SAFETY: a page of the test that the list has just returned.
                 Some((page, size)) if page == stubborn => unsafe { list.push(page, size) },
                 Some(_) => taken += 1,
                 None => break,

@@ -57,7 +57,7 @@ fn mapped() -> usize {
 /// # Safety
 /// So many pages that may be written.
 unsafe fn touch(memory: NonNull<u8>, pages: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `memory` has this many pages, and they are writable, by our caller.
     (0..pages).for_each(|n| unsafe { memory.add(n * page_size()).write(1) });
 }
 
@@ -121,7 +121,7 @@ fn refused_pages_are_unmapped_with_the_next_ones() {
 fn refused_end_of_a_block_gives_its_memory_back() {
     alone("refused_end_of_a_block_gives_its_memory_back", || {
         for remap in [os::remap, |memory, size, new_size, _| {
-            // SAFETY: the caller's promise.
+            // SAFETY: a block of `size` bytes, whose bytes after `new_size` are not used, as for `os::remap`.
             unsafe { os::remap_by_unmapping(memory, size, new_size) }
         }] {
             let memory = os::map(PAGES * page_size(), Alignment::_1).unwrap();

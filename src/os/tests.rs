@@ -33,7 +33,7 @@ unsafe fn fill(memory: NonNull<u8>, size: usize) {
 }
 
 unsafe fn assert_filled(memory: NonNull<u8>, size: usize) {
-    // SAFETY: as above.
+    // SAFETY: the caller's memory has this length, and its pages are aligned and initialised.
     unsafe { pages(memory, size).for_each(|(page, n)| assert_eq!(page.read(), n)) }
 }
 
@@ -127,7 +127,7 @@ impl Memory {
             return None;
         }
         self.used += pages;
-        // SAFETY: 40 pages are there.
+        // SAFETY: at most 40 pages are in use, which is how many there are.
         Some(unsafe { self.base.add((self.used - pages) * BIG_PAGE) })
     }
 }

@@ -48,7 +48,7 @@ fn map_writable(hint: *mut u8, size: usize, alignment: Alignment) -> Option<NonN
     let (head, memory, tail) = map_around(hint, size, alignment, WRITABLE)?;
     // SAFETY: writable pages of the new mapping before the block, which nothing uses.
     unsafe { unmap_some(head) };
-    // SAFETY: the same, after the block.
+    // SAFETY: writable pages of the new mapping after the block, which nothing uses.
     unsafe { unmap_some(tail) };
     Some(memory)
 }
@@ -60,15 +60,15 @@ pub(super) fn map_reserved(hint: *mut u8, size: usize, alignment: Alignment) -> 
     let (head, memory, tail) = map_around(hint, size, alignment, libc::PROT_NONE)?;
     for (start, size) in [head, tail] {
         if size != 0 {
-            // SAFETY: as in `map_writable`. If it is refused, addresses stay taken that have no memory. (They cannot
-            // be deferred, as nothing can be written there.)
+            // SAFETY: pages of the new mapping outside the block. If it is refused, addresses stay taken that have no
+            // memory. (They cannot be deferred, as nothing can be written there.)
             unsafe { munmap(start, size) };
         }
     }
     // SAFETY: pages of the new mapping, of which nothing else knows.
     let is_writable = unsafe { libc::mprotect(memory.as_ptr().cast(), size, WRITABLE) == 0 };
     if !is_writable {
-        // SAFETY: as above. If it is refused, it is as with `head`.
+        // SAFETY: pages of the new mapping, of which nothing else knows. If it is refused, it is as with `head`.
         unsafe { munmap(memory, size) };
         return None;
     }
@@ -99,7 +99,7 @@ fn map_around(
     // SAFETY: `head` is at most `slack`: both are multiples of the page size below the alignment.
     // So `memory` and the `size` bytes from there are inside the mapping.
     let memory = unsafe { mapping.add(head) };
-    // SAFETY: the same.
+    // SAFETY: `memory` and the `size` bytes from there are inside the mapping, as shown above.
     let tail = unsafe { memory.add(size) };
     Some(((mapping, head), memory, (tail, slack - head)))
 }
@@ -121,7 +121,7 @@ pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     }
     // SAFETY: the same pages, which are still mapped.
     unsafe { discard(memory, size) };
-    // SAFETY: the same, and writable; they are given away.
+    // SAFETY: the same pages, which are writable, and not used afterwards.
     unsafe { DEFERRED.push(memory, size) };
 }
 

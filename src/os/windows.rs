@@ -29,7 +29,7 @@ pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     // Another thread may have taken it in between.
     let enough = size.checked_add(alignment.mask())?;
     for _ in 0..ATTEMPTS {
-        // SAFETY: reserves free addresses.
+        // SAFETY: a null address lets the system choose free addresses, so nothing in use changes.
         let range = unsafe { VirtualAlloc(ptr::null_mut(), enough, MEM_RESERVE, PAGE_NOACCESS) };
         let range = NonNull::new(range.cast::<u8>())?;
         // SAFETY: a new reservation, which nothing uses.
@@ -45,7 +45,7 @@ pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
 
 /// Reserves and commits pages, at the given address or, if it is null, anywhere.
 fn commit(address: *mut u8, size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: takes free addresses.
+    // SAFETY: reserving takes only free addresses, and fails at others.
     let memory = unsafe { VirtualAlloc(address.cast(), size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) };
     NonNull::new(memory.cast())
 }

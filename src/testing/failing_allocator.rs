@@ -307,7 +307,7 @@ impl<C: Handle> FailingAllocator<C> {
         // SAFETY: the address of a live block is not null.
         let memory = unsafe { block(memory, memory_len) };
         let child = this.internal_allocator.as_allocator();
-        // SAFETY: as in `resize`.
+        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) }?;
         this.count_resize(memory_len, new_len);
         Some(remapped)
@@ -356,8 +356,8 @@ fn add(counter: &Cell<usize>, n: usize) {
     counter.set(counter.get().wrapping_add(n));
 }
 
-// SAFETY: 1. See `allocator`. 2. The counters belong to `self`. If the type is `Send`, its child is a
-// `SyncAllocator`, which any thread may call.
+// SAFETY: 1. See `allocator`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncAllocator`,
+// which any thread may call. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for FailingAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         FailingAllocator::allocator(self)

@@ -185,7 +185,7 @@ impl<C: Handle> LedgerAllocator<C> {
         // The block leaves the ledger before the call, since the call may not return.
         this.ledger.borrow_mut().remove(memory.addr().get());
         let child = this.child_allocator.as_allocator();
-        // SAFETY: as in `resize`.
+        // SAFETY: a live block of the child, by the ledger; `new_len` is not zero; one thread, as in `alloc`.
         let remapped = unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
         let live = remapped.map_or(memory, |remapped| NonNull::slice_from_raw_parts(remapped, new_len));
         this.ledger.borrow_mut().insert(live.addr().get(), live.len(), alignment).unwrap_or_else(|breach| {
@@ -218,8 +218,8 @@ fn child_fails(call: fmt::Arguments<'_>, breach: Breach) -> ! {
     panic!("LedgerAllocator: the child broke the contract in {call}: {breach}");
 }
 
-// SAFETY: 1. See `allocator`. 2. The ledger belongs to `self`. If the type is `Send`, its child is a
-// `SyncAllocator`, which any thread may call.
+// SAFETY: 1. See `allocator`. 2. The ledger belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`,
+// which any thread may call. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for LedgerAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         LedgerAllocator::allocator(self)

@@ -196,7 +196,7 @@ impl<T: AsAllocator> ValidationAllocator<T> {
         let memory = unsafe { block(memory, memory_len) };
         Self::check("remap", memory);
         let underlying = this.underlying_allocator.allocator();
-        // SAFETY: as in `resize`.
+        // SAFETY: a live block of that allocator, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         unsafe { underlying.raw_remap(memory, alignment, new_len, ret_addr) }
     }
 
@@ -219,8 +219,9 @@ impl<T: AsAllocator> ValidationAllocator<T> {
     }
 }
 
-// SAFETY: 1. See `allocator`. 2. The state is the underlying allocator's. If this type is `Send`, `T`
-// is, and satisfies 2 itself; the only way to it is through `self`.
+// SAFETY: 1. See `allocator`. 2. The state is the underlying allocator's. If this type is `Send`, `T` is, and satisfies
+// 2 itself; the only way to it is through `self`. 3. If it is `Sync`, `T` is, and satisfies 3 itself. 4. All handles
+// have the same state, `self`, and table.
 unsafe impl<T: AsAllocator> AsAllocator for ValidationAllocator<T> {
     fn allocator(&self) -> Allocator<'_> {
         ValidationAllocator::allocator(self)

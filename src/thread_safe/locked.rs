@@ -107,7 +107,8 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     }
 }
 
-// SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time, since `R` is `Sync`.
+// SAFETY: 1. See `allocator`. 2. and 3. Any thread may call the handle at any time, since `R` is `Sync`. 4. All handles
+// have the same state and table.
 unsafe impl<R: RawMutex + Sync> AsAllocator for LockedAllocator<'_, R> {
     fn allocator(&self) -> Allocator<'_> {
         LockedAllocator::allocator(self).as_allocator()

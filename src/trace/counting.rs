@@ -286,7 +286,7 @@ impl<C: Handle> CountingAllocator<C> {
         let memory = unsafe { block(memory, memory_len) };
         increment(&this.remap_calls);
         let child = this.child_allocator.as_allocator();
-        // SAFETY: as in `resize`.
+        // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let call = || unsafe { child.raw_remap(memory, alignment, new_len, ret_addr) };
         let remapped = this.change(memory_len, new_len, call, Option::is_some);
         if remapped.is_none() {
@@ -471,7 +471,8 @@ impl fmt::Display for Power {
 }
 
 // SAFETY: 1. See `handle`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncAllocator`,
-// which any thread may call. 3. The same, and the counters are atomic.
+// which any thread may call. 3. The same, and the counters are atomic. 4. All handles have the same state, `self`, and
+// table.
 unsafe impl<C: Handle> AsAllocator for CountingAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()

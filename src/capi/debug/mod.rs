@@ -35,7 +35,7 @@ pub struct State {
 /// # Safety
 /// `debug` is null, or alive.
 unsafe fn get<'a>(debug: *const Debug, function: &str) -> &'a DebugAllocator<Allocator<'static>> {
-    // SAFETY: this function's own requirement; no function here uses the state exclusively but at its end.
+    // SAFETY: `debug` is null or alive, by our caller; only `destroy` accesses the state exclusively.
     unsafe { &Owned::get(debug, function).debug }
 }
 
@@ -126,7 +126,7 @@ unsafe fn tell(listener: Foreign, report: &Report) {
 /// `debug` is alive. If more than one thread uses the handle, the child is for any number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_allocator(debug: *mut Debug) -> Allocator<'static> {
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is from `create` and not destroyed, by our caller; `get` rejects null.
     let state = unsafe { get(debug, "zigalloc_debug_allocator") };
     // SAFETY: `debug` is not null, so it is from `create`; the handle is to its state.
     unsafe { Owned::detach(debug, state.allocator()) }
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn zigalloc_debug_allocator(debug: *mut Debug) -> Allocato
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_count(debug: *const Debug, kind: c_int) -> usize {
     const NAME: &str = "zigalloc_debug_count";
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is from `create` and not destroyed, by our caller; `get` rejects null.
     let debug = unsafe { get(debug, NAME) };
     match usize::try_from(kind).ok().and_then(|kind| KINDS.get(kind)) {
         Some(&kind) => debug.count(kind),
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn zigalloc_debug_count(debug: *const Debug, kind: c_int) 
 /// `debug` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_total_count(debug: *const Debug) -> usize {
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is from `create` and not destroyed, by our caller; `get` rejects null.
     let debug = unsafe { get(debug, "zigalloc_debug_total_count") };
     // What `MoreLeaks` counts are leaks too.
     KINDS.iter().filter(|&&kind| kind != ReportKind::MoreLeaks).map(|&kind| debug.count(kind)).sum()
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn zigalloc_debug_total_count(debug: *const Debug) -> usiz
 /// `debug` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_total_requested_bytes(debug: *const Debug) -> usize {
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is from `create` and not destroyed, by our caller; `get` rejects null.
     unsafe { get(debug, "zigalloc_debug_total_requested_bytes") }.total_requested_bytes()
 }
 
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn zigalloc_debug_total_requested_bytes(debug: *const Debu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_set_requested_memory_limit(debug: *const Debug, bytes: usize) {
     const NAME: &str = "zigalloc_debug_set_requested_memory_limit";
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is from `create` and not destroyed, by our caller; `get` rejects null.
     let debug = unsafe { get(debug, NAME) };
     if !debug.config().enable_memory_limit {
         fatal(
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn zigalloc_debug_set_requested_memory_limit(debug: *const
 /// `debug` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_flush_retained_metadata(debug: *const Debug) {
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is from `create` and not destroyed, by our caller; `get` rejects null.
     unsafe { get(debug, "zigalloc_debug_flush_retained_metadata") }.flush_retained_metadata();
 }
 
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn zigalloc_debug_flush_retained_metadata(debug: *const De
 /// `debug` is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_detect_leaks(debug: *const Debug) -> usize {
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is from `create` and not destroyed, by our caller; `get` rejects null.
     unsafe { get(debug, "zigalloc_debug_detect_leaks") }.detect_leaks()
 }
 
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn zigalloc_debug_destroy(debug: *mut Debug) -> usize {
     if debug.is_null() {
         return 0;
     }
-    // SAFETY: the allocator is alive.
+    // SAFETY: `debug` is not null, from `create` and not destroyed, by our caller.
     let leaks = unsafe { get(debug, "zigalloc_debug_destroy") }.detect_leaks();
     // SAFETY: alive, not null, and not used afterwards.
     let State { debug, names } = unsafe { Owned::into_inner(debug) };

@@ -92,7 +92,7 @@ impl Names {
     pub(super) unsafe fn free(self) {
         // SAFETY: a live block of this owner, not used afterwards, by our caller.
         unsafe { self.owner.free(self.list) };
-        // SAFETY: the same.
+        // SAFETY: another live block of this owner, not used afterwards, by our caller.
         unsafe { self.owner.free(self.text) };
     }
 }
@@ -103,7 +103,8 @@ unsafe fn read<'a>(name: *const c_char, index: usize, function: &str) -> &'a str
     if name.is_null() {
         fatal(function, format_args!("options->skip_frames[{index}] is NULL"));
     }
-    // SAFETY: this function's own requirement.
+    // SAFETY: `name` points to a string that ends with a zero and lives for `'a`, by our caller; null is rejected
+    // above.
     let bytes = unsafe { CStr::from_ptr(name) };
     match bytes.to_str() {
         Ok("") => fatal(function, format_args!("options->skip_frames[{index}] is empty")),

@@ -155,7 +155,7 @@ pub unsafe extern "C" fn zigalloc_debug_report_text(
     if buffer.is_null() && len > 0 {
         fatal(NAME, format_args!("buffer is NULL but len is {len} bytes"));
     }
-    // SAFETY: the report is alive.
+    // SAFETY: not null, so the argument of a report function that has not returned, by our caller.
     let source = unsafe { (*report).source };
     // SAFETY: it was made from a `Report`, which is alive as long as it is.
     let report = unsafe { &*source.cast::<Report>() };

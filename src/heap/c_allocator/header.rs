@@ -98,7 +98,7 @@ mod tests {
                 assert!(alignment.check_ptr(memory.as_ptr()));
                 // SAFETY: a live block of `len` bytes.
                 unsafe { memory.write_bytes(0xA5, len) };
-                // SAFETY: the same.
+                // SAFETY: a live block of `malloc`, whose header is before it.
                 let size = unsafe { usable_size(memory) };
                 assert!(size >= len || cfg!(miri), "{size} of {len}");
                 // Writing all of it must not damage the C library's own data.

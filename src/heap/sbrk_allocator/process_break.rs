@@ -60,11 +60,11 @@ unsafe impl Sbrk for ProcessBreak {
     const SLAB_LEN: usize = BIG_PAGE;
 
     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
-        // SAFETY: a `ProcessBreak` exists.
+        // SAFETY: while a `ProcessBreak` exists, no other thread moves the break, by the requirements of `new`.
         let now = unsafe { move_break(0) }?;
         // 0 after the first call, unless other code has moved the break.
         let padding = now.addr().wrapping_neg() % BIG_PAGE;
-        // SAFETY: as above.
+        // SAFETY: while a `ProcessBreak` exists, no other thread moves the break, by the requirements of `new`.
         let old = unsafe { move_break(padding.checked_add(bytes)?) }?;
         if old != now {
             return None;

@@ -32,7 +32,8 @@ impl State {
         self.used_list
             .compare_exchange(list_ptr(first), node.as_ptr(), Ordering::Release, Ordering::Acquire)
             .map(|_| ())
-            // SAFETY: as in `first_node`.
+            // SAFETY: the head of the used list is null or a live node (invariants 1 and 3); the exchange acquires its
+            // header.
             .map_err(|head| unsafe { NodePtr::from_ptr(head) })
     }
 

@@ -57,7 +57,8 @@ impl SharedArenaAllocator<'_> {
         };
         // SAFETY: this thread has the right to resize the node, whose length is `size`.
         let (new_size, attempt) = unsafe { self.grow_exclusively(node, size, len, alignment) };
-        // SAFETY: as above, and `new_size` is the current length of the child's block.
+        // SAFETY: this thread has the right to resize the node, and `new_size` is the current length of the child's
+        // block.
         unsafe { node.set_size(new_size) };
         attempt
     }
@@ -132,7 +133,7 @@ impl SharedArenaAllocator<'_> {
         };
         // SAFETY: one of the stolen nodes.
         let below = unsafe { node.next() };
-        // SAFETY: the same.
+        // SAFETY: this thread owns the stolen node, and after success uses it as any other thread does.
         if let Err(head) = unsafe { self.state.push_used(first, node) } {
             // SAFETY: this thread still owns the node.
             unsafe { node.set_next(below) };

@@ -59,7 +59,7 @@ pub fn test_allocator(allocator: Allocator<'_>) {
         }
     }
 
-    // SAFETY: `slice` is live.
+    // SAFETY: `slice` is a live block of this allocator.
     let grown = unsafe { allocator.realloc(slice, 20_000) };
     slice = served(FN, "realloc of 100 to 20000 pointers", grown);
     assert_len(FN, "realloc", slice.len(), 20_000);
@@ -68,10 +68,10 @@ pub fn test_allocator(allocator: Allocator<'_>) {
         // SAFETY: the first 100 slots were written before the slice grew, with pointers to items
         // that are live and initialised.
         let item = unsafe { slice.cast::<NonNull<i32>>().add(i).read() };
-        // SAFETY: as above.
+        // SAFETY: an initialised, live item, as written above.
         let found = unsafe { item.read() };
         assert!(found == n, "{FN}: item {i} is {found} after the realloc of the slice, not {n}");
-        // SAFETY: as above.
+        // SAFETY: a live item, not used afterwards.
         unsafe { allocator.destroy(item) };
     }
 
@@ -92,7 +92,7 @@ pub fn test_allocator(allocator: Allocator<'_>) {
     }
 
     let empty = served(FN, "alloc of 0 bytes", allocator.alloc::<u8>(0));
-    // SAFETY: an empty slice.
+    // SAFETY: an empty slice of this allocator, not used afterwards.
     unsafe { allocator.free(empty) };
     let no_bits = served(FN, "create of a ()", allocator.create::<()>());
     // SAFETY: a well-aligned pointer to a zero-sized type.

@@ -193,7 +193,7 @@ fn refuses_the_impossible(kit: &mut Checked<'_>) {
             "test_allocator_strict: resize of 40 to {len} bytes returned true (clause no-overflow); no block can be \
              that long"
         );
-        // SAFETY: as above; the resize changed nothing.
+        // SAFETY: the block is live and matches, since the resize changed nothing; the length is not zero.
         let remapped = unsafe { kit.handle().raw_remap(memory, alignment, len, return_address()) };
         kit.must_be_none("remap", remapped, len, alignment);
         kit.verify(&block, 40, "a huge resize was refused");

@@ -244,7 +244,8 @@ impl Doorkeeper {
     }
 }
 
-// SAFETY: 1. `alloc` always fails, so there is no block. 2. The state is atomic and its own.
+// SAFETY: 1. `alloc` always fails, so there is no block. 2. and 3. The state is atomic and its own. 4. All handles have
+// the same state and table.
 unsafe impl AsAllocator for Doorkeeper {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
@@ -318,7 +319,8 @@ impl Gate {
     }
 }
 
-// SAFETY: 1. `alloc` always fails, so there is no block. 2. The state is its own.
+// SAFETY: 1. `alloc` always fails, so there is no block. 2. The state is its own. 3. It is not `Sync`. 4. All handles
+// have the same state and table.
 unsafe impl AsAllocator for Gate {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.
@@ -518,7 +520,8 @@ impl Racy {
 // SAFETY: the list points to slots of its own.
 unsafe impl Send for Racy {}
 
-// SAFETY: 1. Blocks are slots, each of which has one owner. 2. It owns its state.
+// SAFETY: 1. Blocks are slots, each of which has one owner. 2. It owns its state. 3. It is not `Sync`. 4. All handles
+// have the same state and table.
 unsafe impl AsAllocator for Racy {
     fn allocator(&self) -> Allocator<'_> {
         // SAFETY: as above.

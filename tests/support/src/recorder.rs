@@ -170,7 +170,8 @@ impl<'c> Recorder<'c> {
     }
 }
 
-// SAFETY: 1. as `allocator` says. 2. The type is not `Send`.
+// SAFETY: 1. See `allocator`. 2. and 3. The type is neither `Send` nor `Sync`. 4. All handles have the same state,
+// `self`, and table.
 unsafe impl AsAllocator for Recorder<'_> {
     fn allocator(&self) -> Allocator<'_> {
         Recorder::allocator(self)
