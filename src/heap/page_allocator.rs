@@ -2,22 +2,21 @@
 //!
 //! # Guarantees
 //!
-//! Every block has pages of its own, so lengths are rounded up: one byte costs a page, and a system
-//! call to get and another to free it. That is the price of needing nothing below it. It is
-//! where other allocators get large blocks from, and what an arena is usually put on.
+//! Every block has its own pages, so lengths are rounded up: one byte costs a page, a system call to allocate it and
+//! another to free it. In return, the allocator needs no other allocator. Others get large blocks from it, and it is
+//! the usual child of an arena.
 //!
-//! A block may change its length for nothing within its last page. Freed pages go back to the system
-//! at once, and using them again is a fault, not silent damage (except on WebAssembly, whose memory
-//! only grows, and where the system [refuses](#when-the-system-refuses)).
+//! Resizing a block within its last page makes no system call. Freed pages return to the system at once, so a use after
+//! free is a segmentation fault and does not corrupt other blocks (except on WebAssembly, whose memory only grows, and
+//! where the system [refuses](#when-the-system-refuses)).
 //!
-//! Pages fresh from the system are zero, and `alloc` does not fill them. The
-//! [contract](crate::VTable#the-contract-of-an-allocator) does not promise that, though: it is not
-//! so for pages that are used again on WebAssembly, nor under Miri.
+//! New pages are zero, and `alloc` does not fill them. The [contract](crate::VTable#the-contract-of-an-allocator) does
+//! not promise that: reused pages on WebAssembly are not zero, nor are pages under Miri.
 //!
 //! # Layout
 //!
-//! Systems align mappings to a page and no more. For a stricter alignment, more is mapped than
-//! is needed, by as much as can be lost in front, and what is not needed is given back:
+//! Systems align mappings only to a page. For a stricter alignment, the mapping is longer than the block by as much as
+//! the alignment can need, and the pages before and after the block are unmapped:
 //!
 //! ```text
 //!            ┌─ a multiple of the alignment
@@ -28,36 +27,38 @@
 //!    unmapped                 unmapped
 //! ```
 //!
-//! Of head and tail only the addresses are used. But they are mapped like the block, as in Zig, and a system may refuse
-//! as much memory as the alignment would be. On Unix they are then mapped without access, which takes no memory, and
-//! the block is made writable when it has been cut out. So 4 KiB can be aligned to 2^46 bytes where addresses have 47
-//! bits. (On Windows they are only reserved in any case.)
+//! Only the addresses of head and tail are used. But they are mapped like the block, as in Zig, and a system may refuse
+//! that much memory. On Unix they are then mapped without access, which takes no memory, and the block is made writable
+//! after they have been unmapped. So 4 KiB can be aligned to 2^46 bytes where addresses have 47 bits. (On Windows they
+//! are always only reserved.)
 //!
-//! What a system does is in its module of `src/os`:
+//! Each system has a module in `src/os`:
 //!
-//! | system | grows in place | moves | a shorter block |
+//! | system | grows in place | moves | a shortened block |
 //! |---|---|---|---|
-//! | Linux, Android | if the addresses after it are free (`mremap`) | yes, without copying | gives its last pages back |
-//! | other Unix | no | no | gives its last pages back |
-//! | Windows | no | no | gives the memory back, keeps the addresses until it is freed |
-//! | WebAssembly | within the power of two that it has | no | within that power of two only |
+//! | Linux, Android | if the addresses after it are free (`mremap`) | yes, without copying | unmaps its last pages |
+//! | other Unix | no | no | unmaps its last pages |
+//! | Windows | no | no | releases the memory, keeps the addresses until it is freed |
+//! | WebAssembly | within its power of two of pages | no | only within that power of two |
 //! | Miri, others | no | yes, by copying | keeps its pages until it is freed |
 //!
-//! There is no state but a process-wide guess of where the next mapping could go, and a list of what the system
-//! did not unmap; the context is null and never used.
+//! The only state is a process-wide hint for the address of the next mapping, and a list of pages that the system did
+//! not unmap; the context is null and never used.
 //!
 //! # When the system refuses
 //!
-//! Linux lets a process have 65,530 mappings by default (`vm.max_map_count`). To unmap pages in the middle of one
-//! makes two of it, and is refused if that is one too many: when every second of 200,000 neighbouring pages is freed,
-//! the last third is. A block is freed or shortened all the same:
+//! Linux allows a process 65,530 mappings by default (`vm.max_map_count`). Unmapping pages in the middle of a mapping
+//! splits it in two, which is refused at the limit: when every second of 200,000 adjacent pages is freed, the last
+//! third is refused. The block is still freed or shortened:
 //!
-//! - Its memory goes back at once (`madvise`). On Linux it is gone; other Unix systems take it when they want some.
-//! - Its addresses stay mapped for a while, so that using them is no fault. They are written down, in one of every
-//!   255 pages that are refused. Each later call that unmaps pages tries two of them again, and a call that cannot
-//!   map tries 64 and maps again. So when there is room for mappings, all come back.
+//! - Its memory is released at once (`madvise`). On Linux that takes effect immediately; other Unix systems take the
+//!   memory when they need some.
+//! - Its addresses stay mapped for a while, so a use after free does not fault. They are recorded in one of every 255
+//!   pages that are refused. Each later call that unmaps pages tries to unmap two of them, and a call that cannot map
+//!   tries 64 and maps again. So when there is room for mappings, all of them are unmapped.
 //!
-//! `cargo test --test all page_limits -- --nocapture` does so with 163,825 pages of 4 KiB, and shows what is resident.
+//! `cargo test --test all page_limits -- --nocapture` does this with 163,825 pages of 4 KiB, and shows how much memory
+//! is resident.
 //!
 //! On Windows, memory whose addresses are not released is decommitted, or else offered to the system (`MEM_RESET`).
 //!
@@ -65,22 +66,21 @@
 //!
 //! Any number.
 //!
-//! A child that is forked while other threads allocate goes on: there is no lock. (Where the pages are Rust's global
-//! heap's, as under Miri, there is one.)
+//! A process that is forked while other threads allocate can go on allocating: there is no lock that it needs. (Where
+//! pages come from Rust's global heap, as under Miri, there is one.)
 //!
 //! # Differences from Zig
 //!
-//! - `remap` does not move a block whose alignment is above a page, since the system would keep the
-//!   alignment of a page only. (Zig 0.16 refuses to resize such blocks at all.)
-//! - The guess (`next_mmap_addr_hint`) is private, as it is since Zig 0.16.
-//! - Zig ignores that the system refuses to unmap, so that the memory is lost, and does not shorten a block then.
-//! - Zig maps what aligns a block readable and writable, and is refused where the system does not have so much memory.
-//! - Lengths beyond `isize::MAX` bytes are null everywhere. Rust has no longer objects.
+//! - `remap` does not move a block whose alignment is above a page, since the system would align it only to a page.
+//!   (Zig 0.16 refuses to resize such blocks at all.)
+//! - The hint (`next_mmap_addr_hint`) is private, as it is since Zig 0.16.
+//! - Zig ignores it when the system refuses to unmap, so that the memory is lost, and does not shorten the block then.
+//! - Zig maps head and tail readable and writable, which fails where the system does not have that much memory.
+//! - Lengths above `isize::MAX` bytes are null everywhere: no Rust object is longer.
 //! - A program cannot replace this allocator by declaring another in its root file.
-//! - On WebAssembly a block has whole pages of 64 KiB, as on other systems, and alignments above that
-//!   are kept. Zig's `page_allocator` is its `WasmAllocator` there, which packs small blocks, and
-//!   forgets larger alignments.
-//! - On Windows pages after a shortened block are decommitted; Zig marks them as not needed.
+//! - On WebAssembly a block has whole pages of 64 KiB, as on other systems, and alignments above that are kept. Zig's
+//!   `page_allocator` is its `WasmAllocator` there, which packs small blocks and loses larger alignments.
+//! - On Windows the pages after a shortened block are decommitted; Zig marks them as not needed.
 //!
 //! Ports `lib/std/heap/PageAllocator.zig` of Zig 0.15.2.
 
@@ -101,7 +101,7 @@ use crate::vtable::{VTable, block};
 ///
 /// let memory = PAGE_ALLOCATOR.alloc::<u8>(3 * page_size())?;
 /// assert_eq!(memory.addr().get() % page_size(), 0);
-/// // SAFETY: nothing uses the block afterwards.
+/// // SAFETY: a live block, not used afterwards.
 /// unsafe { PAGE_ALLOCATOR.free(memory) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
@@ -112,7 +112,7 @@ pub const PAGE_ALLOCATOR: SyncAllocator<'static> = {
     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &PageAllocator::VTABLE) }
 };
 
-/// What Zig's `std.heap.PageAllocator` has beside the allocator: mapping without a handle.
+/// Zig's `std.heap.PageAllocator`: mapping pages without a handle.
 ///
 /// ```
 /// use zigalloc::{Alignment, heap::PageAllocator};
@@ -127,13 +127,13 @@ pub const PAGE_ALLOCATOR: SyncAllocator<'static> = {
 pub struct PageAllocator;
 
 impl PageAllocator {
-    /// The functions of [`PAGE_ALLOCATOR`]. They make no use of the context.
+    /// The functions of [`PAGE_ALLOCATOR`]. They ignore the context.
     pub const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Maps pages: at least `n` bytes, aligned to a page and to `alignment`.
     ///
-    /// `None` if the system has none left, or `n` is 0 or above `isize::MAX`, or the alignment is not
+    /// `None` if the system refuses, or `n` is 0 or above `isize::MAX`, or the alignment is not
     /// [valid](Alignment::is_valid).
     ///
     /// Ports `PageAllocator.map` of Zig 0.15.2.
@@ -154,8 +154,8 @@ impl PageAllocator {
 
     /// Unmaps all pages of a block.
     ///
-    /// Should the system refuse (Linux does so if a process has too many mappings to split another),
-    /// the memory goes back, and the addresses [later](self#when-the-system-refuses).
+    /// If the system refuses (as Linux does if a process has too many mappings to split another), the memory is
+    /// released, and the addresses are unmapped [later](self#when-the-system-refuses).
     ///
     /// Ports `PageAllocator.unmap` of Zig 0.15.2.
     ///
@@ -171,16 +171,16 @@ impl PageAllocator {
 
     /// Changes the length of a block to `new_len` bytes, in place unless it `may_move`.
     ///
-    /// A block that moves keeps its content and the alignment of a page. It loses a stricter one;
-    /// [`PAGE_ALLOCATOR`] does not move those that have it. `None` if nothing has changed, also for
-    /// a `new_len` of 0 or above `isize::MAX`.
+    /// A block that moves keeps its content and is aligned to a page. A stricter alignment is lost, so
+    /// [`PAGE_ALLOCATOR`] does not move blocks with one. `None` if nothing has changed, also for a `new_len` of 0 or
+    /// above `isize::MAX`.
     ///
     /// Ports `PageAllocator.realloc` of Zig 0.15.2.
     ///
     /// # Safety
-    /// `memory` is as [`unmap`](Self::unmap) says. If the result is `Some`, the old pointer is dead,
-    /// and nothing uses bytes beyond `new_len`.
-    #[must_use = "if the result is `Some`, the block is there and the old pointer is dead"]
+    /// `memory` is as for [`unmap`](Self::unmap). If the result is `Some`, nothing uses the old pointer or the bytes
+    /// past `new_len`.
+    #[must_use = "if the result is `Some`, the block is there and the old pointer must not be used"]
     #[inline]
     pub unsafe fn realloc(memory: NonNull<[u8]>, new_len: usize, may_move: bool) -> Option<NonNull<u8>> {
         if new_len == 0 || new_len > MAX_LEN {
@@ -196,7 +196,7 @@ impl PageAllocator {
         }
         // SAFETY: all pages of a live block, by our caller, who does not use what is cut off or moved away from.
         let memory = unsafe { os::remap(memory.cast(), size, new_size, may_move) }?;
-        // The kernel's pointer, if it has made a new mapping; else the caller's.
+        // The kernel's pointer if it has made a new mapping, otherwise the caller's.
         memory.as_ptr().expose_provenance();
         Some(whole_block(memory))
     }

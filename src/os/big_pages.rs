@@ -41,12 +41,12 @@ impl BigPages {
         BigPages { free: [None; CLASSES] }
     }
 
-    /// The length of the runs for blocks of so many bytes, as the logarithm of a number of pages.
+    /// The length of the runs for blocks of `size` bytes, as the base-2 logarithm of a number of pages.
     fn class(size: usize) -> usize {
         size.div_ceil(BIG_PAGE).next_power_of_two().ilog2() as usize
     }
 
-    /// Whether a block of `size` bytes has room for `new_size`, and would not have a shorter run.
+    /// Whether blocks of `size` and of `new_size` bytes have runs of the same length.
     pub(super) fn fits(size: usize, new_size: usize) -> bool {
         BigPages::class(size) == BigPages::class(new_size)
     }
@@ -63,8 +63,8 @@ impl BigPages {
         if let Some(run) = self.pop(class, alignment) {
             return Some(run);
         }
-        // For an alignment beyond that of a page, take as many pages more as can be lost in front.
-        // Nothing is lost: they become free runs.
+        // For an alignment stricter than a page, take as many more pages as can be needed before the block. They become
+        // free runs.
         let pages = 1 << class;
         let slack = alignment.to_byte_units().div_ceil(BIG_PAGE) - 1;
         let start = grow(pages + slack)?;
@@ -123,7 +123,7 @@ impl BigPages {
         while let Some(class) = pages.checked_ilog2() {
             // SAFETY: `2^class` is at most `pages`, which nothing uses.
             unsafe { self.push(start, class as usize) };
-            // SAFETY: the same: a part of the pages, or their end.
+            // SAFETY: `2^class` is at most `pages`, so this is inside the pages or at their end.
             start = unsafe { start.add(BIG_PAGE << class) };
             pages -= 1 << class;
         }

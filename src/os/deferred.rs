@@ -1,12 +1,12 @@
 //! Ranges of pages that the system refused to unmap, to be tried again later.
 //!
-//! Linux lets a process have so many mappings (`vm.max_map_count`, 65,530 by default). To unmap pages in the
-//! middle of a mapping makes two of it, and at the limit that is refused. Their memory can be given back all
-//! the same, but the addresses stay mapped, and count as a mapping of their own once their neighbours are
-//! gone. So they are written down here, and unmapped when there is room.
+//! Linux limits the number of mappings of a process (`vm.max_map_count`, 65,530 by default). Unmapping pages in the
+//! middle of a mapping splits it in two, which is refused at the limit. Their memory can still be released, but their
+//! addresses stay mapped, and count as a separate mapping once their neighbours are gone. So they are recorded here,
+//! and unmapped when there is room.
 //!
-//! There is no allocator to take memory from, so the list is inside the ranges. The first page of one has
-//! room for the addresses and lengths of some hundred others, whose own memory stays with the system:
+//! There is no allocator to take memory from, so the list is inside the ranges. The first page of a range has room for
+//! the addresses and lengths of some hundred others, which have no memory:
 //!
 //! ```text
 //!   first ──▶ ┌──────┬──────┬─────┬─────────┬─────────┬──
@@ -18,10 +18,10 @@
 //!
 //! So of ranges of 4 KiB each, one in 255 keeps its page.
 //!
-//! The list of the process has a lock that is held for a few instructions, and never while the system is called.
-//! A thread that does not get it soon goes on without: a range is then not written down. It has no memory, but its
-//! addresses are lost. That happens if the thread with the lock does not get a processor, or in a child process that
-//! was forked just then.
+//! The list of the process has a lock that is held for a few instructions, and never during a system call. A thread
+//! that cannot acquire it after a few attempts does not record its range, whose addresses are then lost (its memory is
+//! not). That happens if the thread with the lock is not scheduled, or in a child process that was forked while the
+//! lock was held.
 
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
@@ -38,16 +38,16 @@ struct Range {
     size: usize,
 }
 
-/// What a node has before its ranges.
+/// The start of a node, before its ranges.
 struct Header {
     next: Option<NonNull<Node>>,
-    /// The length of the range that the node is the beginning of, in bytes.
+    /// The length of the range that starts with the node, in bytes.
     size: usize,
     /// How many ranges are initialised.
     len: usize,
 }
 
-/// How many ranges a node has room for.
+/// The most ranges that a node can have.
 const CAPACITY: usize = (PAGE_SIZE_MIN - size_of::<Header>()) / size_of::<Range>();
 
 #[repr(C)]
@@ -62,12 +62,12 @@ const _: () =
 /// The list. Its ranges are mapped, writable, and used by nothing else.
 pub(super) struct Deferred {
     first: Option<NonNull<Node>>,
-    /// Where in a node the next range is taken from. It moves on with each, so that one that cannot be unmapped
-    /// yet is not in the way of the others.
+    /// Which range of a node to return next. It advances with each, so that a range that cannot be unmapped yet does
+    /// not block the others.
     turn: usize,
 }
 
-// SAFETY: what the list points to is its own, and pages belong to no thread.
+// SAFETY: the list owns its ranges, and pages belong to no thread.
 unsafe impl Send for Deferred {}
 
 impl Deferred {
@@ -82,7 +82,7 @@ impl Deferred {
     /// Adds a range. It writes to the first page of one range in [`CAPACITY`] + 1, and to no other.
     ///
     /// # Safety
-    /// `size` bytes of whole pages, aligned to a page, that are writable and given away.
+    /// `memory` is `size` bytes of whole, writable pages, aligned to a page. From now on only the list uses them.
     pub(super) unsafe fn push(&mut self, memory: NonNull<u8>, size: usize) {
         if let Some(node) = self.first {
             // SAFETY: a node of the list.
@@ -105,7 +105,7 @@ impl Deferred {
         self.first = Some(node);
     }
 
-    /// Removes a range, which is the caller's then. A node goes after all of its ranges.
+    /// Removes a range, which the caller then owns. The range of a node is removed after the ranges in it.
     pub(super) fn pop(&mut self) -> Option<(NonNull<u8>, usize)> {
         let node = self.first?;
         // SAFETY: a node of the list.
@@ -135,9 +135,9 @@ impl Deferred {
 /// The place of a range.
 ///
 /// # Safety
-/// `node` is one, and `index` is below [`CAPACITY`].
+/// `node` is a node of a list, and `index` is below [`CAPACITY`].
 unsafe fn range(node: NonNull<Node>, index: usize) -> NonNull<Range> {
-    // SAFETY: `node` is one, by our caller. No reference is made to what may be uninitialised.
+    // SAFETY: a node, by our caller. No reference is made to ranges, which may be uninitialised.
     let ranges = unsafe { &raw mut (*node.as_ptr()).ranges };
     // SAFETY: a field of a node is not at address 0.
     let first = unsafe { NonNull::new_unchecked(ranges.cast::<Range>()) };
@@ -148,7 +148,7 @@ unsafe fn range(node: NonNull<Node>, index: usize) -> NonNull<Range> {
 /// The list of the process.
 pub(super) struct Shared {
     locked: AtomicBool,
-    /// Whether a look at the list is worth the lock. It may be out of date.
+    /// Whether the list was empty when it was last unlocked. It may be out of date.
     is_empty: AtomicBool,
     list: UnsafeCell<Deferred>,
 }
@@ -156,7 +156,7 @@ pub(super) struct Shared {
 // SAFETY: the list is used under the lock only, and may be sent.
 unsafe impl Sync for Shared {}
 
-/// How often a thread tries to take the lock, and lets others run in between.
+/// How often a thread tries to acquire the lock, yielding in between.
 const ATTEMPTS: u32 = 16;
 
 impl Shared {
@@ -168,22 +168,22 @@ impl Shared {
         }
     }
 
-    /// Whether there was nothing to be had lately: one load, for the calls that find it so.
+    /// Whether the list was empty when it was last unlocked: one load, for the usual case that it was.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.is_empty.load(Ordering::Relaxed)
     }
 
-    /// Adds a range, or forgets it if the lock is not to be had.
+    /// Adds a range, or forgets it if the lock cannot be acquired.
     ///
     /// # Safety
     /// As [`Deferred::push`].
     pub(super) unsafe fn push(&self, memory: NonNull<u8>, size: usize) {
-        // SAFETY: whole writable pages, given away, by our caller.
+        // SAFETY: whole writable pages, which only the list uses from now on, by our caller.
         self.with(|list| unsafe { list.push(memory, size) });
     }
 
-    /// Removes a range, which is the caller's then. `None` if there is none, or the lock is not to be had.
+    /// Removes a range, which the caller then owns. `None` if there is none, or the lock cannot be acquired.
     pub(super) fn pop(&self) -> Option<(NonNull<u8>, usize)> {
         self.with(Deferred::pop)?
     }
@@ -197,7 +197,7 @@ impl Shared {
             }
             thread::yield_now();
         }
-        // SAFETY: this thread has the lock, and `work` does not come back here.
+        // SAFETY: this thread has the lock, and `work` does not call this function.
         let list = unsafe { &mut *self.list.get() };
         let result = work(list);
         self.is_empty.store(list.is_empty(), Ordering::Relaxed);
@@ -238,8 +238,8 @@ mod tests {
         (0..PAGE_SIZE_MIN).all(|i| unsafe { page.add(i).read() } == n as u8)
     }
 
-    /// As many as have room behind two nodes and a half come back, each once and with its own length, and only
-    /// three of them have been written to.
+    /// The ranges of two and a half nodes are returned, each once and with its length, and only three of them have been
+    /// written to.
     #[cfg_attr(target_family = "wasm", ignore = "it needs 1.3 GB where pages have 64 KiB, as in WebAssembly")]
     #[test]
     fn deferred_ranges_come_back_once() {
@@ -248,7 +248,7 @@ mod tests {
         let mut list = Deferred::new();
         assert!(list.is_empty() && list.pop().is_none());
         for (n, page) in pages.iter().enumerate() {
-            // SAFETY: a page of the test, which uses it no more. (The length is only handed through.)
+            // SAFETY: a page of the test, which does not use it afterwards. (The length is only passed through.)
             unsafe { list.push(*page, PAGE_SIZE_MIN * (n + 1)) };
         }
         let nodes = (0..count).filter(|n| n % (CAPACITY + 1) == 0).collect::<Vec<_>>();
@@ -267,7 +267,7 @@ mod tests {
         pages.into_iter().for_each(|page| unsafe { dealloc(page.as_ptr(), PAGE) });
     }
 
-    /// Nobody waits for a thread that has the lock and does not go on; nothing is written to the range then.
+    /// No call waits long for a thread that holds the lock; nothing is written to the range then.
     #[test]
     fn deferred_range_is_forgotten_if_the_lock_is_held() {
         let page = pages(1)[0];

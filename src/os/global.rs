@@ -1,15 +1,14 @@
 //! Pages from the allocator of Rust's standard library.
 //!
-//! For Miri, which knows `mmap` but neither hints nor unmapping a part, and for systems that have an
-//! allocator and no mappings, or none that this crate knows. It is slower and wastes more, but gives
-//! the same answers: lengths are rounded up to pages, and a block that has been shortened can grow
-//! again. Who frees pages tells neither the alignment nor how long the block once was, and in Rust's
-//! model perhaps has a pointer that may reach no further than what was in use (a `Box` narrows its own).
-//! So the pointer from `System` and its layout are kept in a table, by address.
+//! For Miri, whose `mmap` supports neither hints nor partial unmapping, and for systems that have an allocator but no
+//! mappings, or none that this crate knows. It is slower and wastes more memory, but returns the same results: lengths
+//! are rounded up to pages, and a block that has been shortened can grow again. A caller that frees pages passes
+//! neither the alignment nor the original length, and its pointer may have provenance over the part in use only (a
+//! `Box` narrows its pointer). So the pointer from `System` and its layout are kept in a table, by address.
 //!
-//! The table is on Rust's global heap: these pages must not be behind `#[global_allocator]`.
+//! The table is on Rust's global heap, so the `#[global_allocator]` must not get its memory from these pages.
 //!
-//! New pages are not zeroed, so that Miri finds out who reads what nobody has written.
+//! New pages are not zeroed, so that Miri detects reads of uninitialised memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
@@ -26,7 +25,7 @@ struct Block {
     layout: Layout,
 }
 
-// SAFETY: pages belong to no thread, and the pointer is used for what the owner of the block asks.
+// SAFETY: pages belong to no thread, and the pointer is used only in calls that the block's owner makes.
 unsafe impl Send for Block {}
 
 /// The live blocks by their address.

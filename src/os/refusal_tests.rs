@@ -1,6 +1,6 @@
-//! Tests of what happens when the kernel refuses to unmap, or to map what is only mapped to be cut off.
+//! Tests of the behaviour when the kernel refuses to unmap pages, or to map as much as an alignment needs.
 //!
-//! They look at which addresses are mapped, so each runs in a process of its own.
+//! They look at which addresses are mapped, so each runs in a separate process.
 
 use std::env;
 use std::string::String;
@@ -14,8 +14,8 @@ use super::page_size::{PAGE_SIZE_MIN, page_size};
 use super::system as os;
 use crate::alignment::Alignment;
 
-/// Runs `test` in a process in which nothing else runs: this program, which is told to run the one test of that name,
-/// and then comes here again.
+/// Runs `test` in a separate process: starts this program with the name of the test as its filter, so that it calls
+/// this function again.
 #[track_caller]
 fn alone(name: &str, test: fn()) {
     const VARIABLE: &str = "ZIGALLOC_TEST_ALONE";
@@ -55,13 +55,13 @@ fn mapped() -> usize {
 /// Writes to each page.
 ///
 /// # Safety
-/// So many pages that may be written.
+/// `memory` is the start of `pages` writable pages.
 unsafe fn touch(memory: NonNull<u8>, pages: usize) {
     // SAFETY: `memory` has this many pages, and they are writable, by our caller.
     (0..pages).for_each(|n| unsafe { memory.add(n * page_size()).write(1) });
 }
 
-/// Unmaps what was refused. It is as if other blocks had been freed.
+/// Unmaps the pages that were refused, as happens when other blocks are freed.
 fn unmap_all_deferred() {
     while os::retry_deferred(100) {}
 }
@@ -104,7 +104,7 @@ fn refused_pages_are_unmapped_with_the_next_ones() {
             // A node has room for the addresses and lengths of the others, after three words of its own.
             let per_node = PAGE_SIZE_MIN / (2 * size_of::<usize>()) - 1;
             assert_eq!(with_memory, COUNT.div_ceil(per_node), "one page in {per_node} is a node");
-            // Each page that is unmapped takes two with it.
+            // Each page that is unmapped makes room to unmap two more.
             for _ in 0..COUNT / 2 {
                 let another = os::map(page_size(), Alignment::_1).unwrap();
                 os::unmap(another, page_size());
@@ -115,8 +115,7 @@ fn refused_pages_are_unmapped_with_the_next_ones() {
     });
 }
 
-/// PG-14, PG-16: what is cut off a block is given back, so that the block is shorter, whatever the kernel does with
-/// the addresses.
+/// PG-14, PG-16: the memory after a shortened block is released, even if the kernel refuses to unmap the addresses.
 #[test]
 fn refused_end_of_a_block_gives_its_memory_back() {
     alone("refused_end_of_a_block_gives_its_memory_back", || {
@@ -145,7 +144,7 @@ fn refused_end_of_a_block_gives_its_memory_back() {
     });
 }
 
-/// What is mapped to align a block, and cannot be cut off, is not lost either.
+/// Pages that were mapped only to align a block, and cannot be unmapped, are unmapped later.
 #[test]
 fn refused_ends_of_an_aligned_mapping_are_unmapped_later() {
     alone("refused_ends_of_an_aligned_mapping_are_unmapped_later", || {

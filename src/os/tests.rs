@@ -1,4 +1,4 @@
-//! Tests of the back ends, also of those that this system does not use.
+//! Tests of the back ends, including those that this system does not use.
 
 use std::alloc::Layout;
 
@@ -115,7 +115,7 @@ const MEMORY: Layout = match Layout::from_size_align(40 * BIG_PAGE, 8 * BIG_PAGE
 };
 
 impl Memory {
-    /// Begins a page behind an address that is aligned to eight.
+    /// Starts one page after an address that is aligned to eight pages.
     fn new() -> Memory {
         // SAFETY: the size is not zero.
         let base = NonNull::new(unsafe { std::alloc::alloc(MEMORY) }).unwrap();

@@ -13,26 +13,26 @@ use android::{MREMAP_MAYMOVE, mremap};
 #[cfg(target_os = "linux")]
 use libc::{MREMAP_MAYMOVE, mremap};
 
-/// Where the next mapping could go: after the last one. The kernel is free to ignore it, and does if
-/// the addresses are taken. Nothing is ever read or written through this pointer, and any value would
-/// do, so there is no order to keep; a thread that loses the race to store drops its guess.
+/// A hint for the address of the next mapping: after the last one. The kernel may ignore it, and does if the addresses
+/// are taken. The pointer is never dereferenced and any value works, so relaxed memory orderings suffice, and a thread
+/// that loses the race to store drops its hint.
 static NEXT_MMAP_ADDR_HINT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
-/// What could not be unmapped.
+/// The pages that could not be unmapped.
 static DEFERRED: Shared = Shared::new();
 
-/// How many deferred ranges are tried again when pages have been unmapped. One would keep up, as each mapping that
-/// is gone makes room for one; with two the list becomes shorter even if every second one is refused.
+/// How many deferred ranges to unmap after a successful unmapping. One would suffice, as each mapping that is gone
+/// makes room for one; with two, the list gets shorter even if every second one is refused.
 const RETRIES: usize = 2;
 
-/// How many are tried again when the kernel refuses to map: it may be for the number of mappings.
+/// How many to unmap when the kernel refuses to map, which may be due to the number of mappings.
 const RETRIES_FOR_ROOM: usize = 64;
 
 pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let hint = NEXT_MMAP_ADDR_HINT.load(Ordering::Relaxed);
     let map = || {
         map_writable(hint, size, alignment).or_else(|| {
-            // What is only mapped to be cut off needs no memory, but the kernel has refused it as if it did.
+            // The head and tail, which are unmapped at once, need no memory, but the kernel may count them.
             let is_all_used = alignment.to_byte_units() <= page_size();
             if is_all_used { None } else { map_reserved(hint, size, alignment) }
         })
@@ -43,7 +43,7 @@ pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     Some(memory)
 }
 
-/// Maps as much as an aligned block can need, and cuts the block out of it. This is Zig's way.
+/// Maps as much as an aligned block can need, and unmaps what is before and after the block, as Zig does.
 fn map_writable(hint: *mut u8, size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let (head, memory, tail) = map_around(hint, size, alignment, WRITABLE)?;
     // SAFETY: writable pages of the new mapping before the block, which nothing uses.
@@ -53,22 +53,22 @@ fn map_writable(hint: *mut u8, size: usize, alignment: Alignment) -> Option<NonN
     Some(memory)
 }
 
-/// The same in two steps, for an alignment that is so large that the kernel does not promise memory for all that
-/// is mapped: takes addresses only, cuts, and makes the block writable. Addresses without access are not
-/// accounted for, so `MAP_NORESERVE` is not needed; it would exempt the block too.
+/// The same in two steps, for an alignment so large that the kernel does not grant memory for the whole mapping:
+/// reserves addresses, unmaps what is not needed, and makes the block writable. Addresses without access do not count
+/// as memory, so `MAP_NORESERVE` is not needed; it would exempt the block too.
 pub(super) fn map_reserved(hint: *mut u8, size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let (head, memory, tail) = map_around(hint, size, alignment, libc::PROT_NONE)?;
     for (start, size) in [head, tail] {
         if size != 0 {
-            // SAFETY: pages of the new mapping outside the block. If it is refused, addresses stay taken that have no
-            // memory. (They cannot be deferred, as nothing can be written there.)
+            // SAFETY: pages of the new mapping outside the block. If this is refused, addresses without memory stay
+            // reserved. (They cannot be deferred, since nothing can be written there.)
             unsafe { munmap(start, size) };
         }
     }
-    // SAFETY: pages of the new mapping, of which nothing else knows.
+    // SAFETY: pages of the new mapping, which nothing uses.
     let is_writable = unsafe { libc::mprotect(memory.as_ptr().cast(), size, WRITABLE) == 0 };
     if !is_writable {
-        // SAFETY: pages of the new mapping, of which nothing else knows. If it is refused, it is as with `head`.
+        // SAFETY: pages of the new mapping, which nothing uses. If this is refused, its addresses stay reserved.
         unsafe { munmap(memory, size) };
         return None;
     }
@@ -77,18 +77,17 @@ pub(super) fn map_reserved(hint: *mut u8, size: usize, alignment: Alignment) -> 
 
 const WRITABLE: c_int = libc::PROT_READ | libc::PROT_WRITE;
 
-/// Whole pages: where they begin, and how many bytes they are.
+/// Whole pages: their address, and their length in bytes.
 type Pages = (NonNull<u8>, usize);
 
-/// A new mapping with `size` bytes in it that are aligned: what is before them, where they begin, and what is
-/// after them.
+/// A new mapping that contains `size` aligned bytes: the pages before them, their address, and the pages after them.
 fn map_around(
     hint: *mut u8,
     size: usize,
     alignment: Alignment,
     protection: c_int,
 ) -> Option<(Pages, NonNull<u8>, Pages)> {
-    // What can be lost in front, as `mmap` aligns to a page: 0 if that is enough.
+    // The most bytes before the block, since `mmap` aligns only to a page: 0 if that is enough.
     let slack = alignment.to_byte_units().saturating_sub(page_size());
     let total = size.checked_add(slack)?;
     // SAFETY: without MAP_FIXED the kernel takes addresses that are free, whatever the hint.
@@ -109,7 +108,7 @@ fn mapped(memory: *mut c_void) -> Option<NonNull<u8>> {
     if memory == libc::MAP_FAILED { None } else { NonNull::new(memory.cast()) }
 }
 
-/// Unmaps pages. If the kernel refuses, their memory goes back, and their addresses when there is room.
+/// Unmaps pages. If the kernel refuses, releases their memory now, and their addresses when there is room.
 ///
 /// # Safety
 /// Whole pages of writable mappings made here, which nothing uses afterwards.
@@ -125,7 +124,7 @@ pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     unsafe { DEFERRED.push(memory, size) };
 }
 
-/// [`unmap`], for what may be nothing.
+/// [`unmap`], for a length that may be 0.
 ///
 /// # Safety
 /// As [`unmap`].
@@ -136,7 +135,7 @@ unsafe fn unmap_some((start, size): Pages) {
     }
 }
 
-/// Tries again to unmap what was refused, up to so many ranges. Whether one has been unmapped.
+/// Tries again to unmap up to `limit` of the ranges that were refused. Returns whether one has been unmapped.
 pub(super) fn retry_deferred(limit: usize) -> bool {
     let mut has_unmapped = false;
     if DEFERRED.is_empty() {
@@ -152,14 +151,14 @@ pub(super) fn retry_deferred(limit: usize) -> bool {
         // The first page may have been written to, by the list.
         // SAFETY: the first page of the range, which is still mapped.
         unsafe { discard(memory, page_size()) };
-        // SAFETY: the range is writable as before, and given away again.
+        // SAFETY: the range is still writable, and only the list uses it from now on.
         unsafe { DEFERRED.push(memory, size) };
     }
     has_unmapped
 }
 
-/// Says whether it worked. It fails if the pages lie in the middle of a mapping and the process has as
-/// many mappings as it may have; then they stay mapped, and nothing has changed.
+/// Returns whether the pages have been unmapped. This fails if they are in the middle of a mapping and the process has
+/// as many mappings as it may have; then nothing has changed.
 ///
 /// # Safety
 /// Whole pages of mappings made here, which nothing uses afterwards.
@@ -178,8 +177,8 @@ std::thread_local! {
     pub(super) static REFUSES_TO_UNMAP: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
 }
 
-/// Gives the memory of pages back that stay mapped. What is in them is lost, at once or later. It splits no mapping,
-/// so the limit of these does not matter.
+/// Releases the memory of pages that stay mapped. Their content is lost, at once or later. This splits no mapping, so
+/// the limit does not apply.
 ///
 /// # Safety
 /// Whole pages of mappings made here, whose content is not used afterwards.
@@ -191,16 +190,16 @@ unsafe fn discard(memory: NonNull<u8>, size: usize) {
     let _ = ADVICE.iter().any(|advice| advise(*advice));
 }
 
-/// What makes the kernel take the memory of pages; what comes first is tried first.
+/// The advice that releases the memory of pages, in the order in which it is tried.
 ///
-/// On Linux the memory is gone when `madvise` returns. Pages that are locked (`mlockall`) are refused unless it is
-/// told so, which it can be since Linux 5.18.
+/// On Linux the memory is released when `madvise` returns. Locked pages (`mlockall`) need a separate advice, which
+/// exists since Linux 5.18.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ADVICE: &[c_int] = {
     const MADV_DONTNEED_LOCKED: c_int = 24;
     &[libc::MADV_DONTNEED, MADV_DONTNEED_LOCKED]
 };
-/// Here `MADV_DONTNEED` keeps what is in the pages. This lets the kernel take the memory whenever it wants some.
+/// Here `MADV_DONTNEED` keeps the content of the pages. `MADV_FREE` lets the kernel take the memory when it needs some.
 #[cfg(any(
     target_vendor = "apple",
     target_os = "freebsd",
@@ -212,7 +211,7 @@ const ADVICE: &[c_int] = {
     target_os = "haiku",
 ))]
 const ADVICE: &[c_int] = &[libc::MADV_FREE];
-/// This crate knows of no such advice here. The memory stays until the pages are unmapped.
+/// This crate knows no such advice here. The memory is released when the pages are unmapped.
 #[cfg(not(any(
     target_os = "linux",
     target_os = "android",
@@ -242,7 +241,7 @@ pub(crate) unsafe fn remap(
     // SAFETY: the pages are the block's. The kernel takes no addresses that are in use.
     let remapped = mapped(unsafe { mremap(memory.as_ptr().cast(), size, new_size, flags) });
     if remapped.is_none() && new_size < size {
-        // To shorten is to unmap, and refused for the same reason.
+        // Shortening unmaps pages, and is refused for the same reason.
         // SAFETY: `new_size` is below the block's size.
         let tail = unsafe { memory.add(new_size) };
         // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
@@ -265,7 +264,7 @@ pub(crate) unsafe fn remap(
     unsafe { remap_by_unmapping(memory, size, new_size) }
 }
 
-/// Where there is no `mremap`, the last pages of a block can be unmapped, and that is all.
+/// Where there is no `mremap`, a block can only be shortened, by unmapping its last pages.
 ///
 /// # Safety
 /// As [`remap`].
@@ -285,7 +284,7 @@ pub(super) unsafe fn remap_by_unmapping(
     Some(memory)
 }
 
-/// What the libc crate has for Linux and forgets for Android.
+/// Declarations that the libc crate has for Linux and lacks for Android.
 #[cfg(target_os = "android")]
 mod android {
     use core::ffi::{c_int, c_void};

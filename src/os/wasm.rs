@@ -9,9 +9,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::big_pages::{BIG_PAGE, BigPages};
 use crate::alignment::Alignment;
 
-/// The pages of this program, behind a lock that spins. Without threads, which is usual, it is
-/// always free; with threads, it is held for a few instructions, and the main thread of a browser
-/// must not sleep anyway.
+/// The pages of this program, with a spin lock. Most programs have one thread, and the lock is always free; with
+/// threads, it is held for a few instructions, and the main thread of a browser must not sleep anyway.
 struct Shared {
     locked: AtomicBool,
     pages: UnsafeCell<BigPages>,
@@ -26,16 +25,16 @@ fn with_pages<R>(f: impl FnOnce(&mut BigPages) -> R) -> R {
     while SHARED.locked.swap(true, Ordering::Acquire) {
         spin_loop();
     }
-    // SAFETY: this thread holds the lock, and `f` does not come back here.
+    // SAFETY: this thread holds the lock, and `f` does not call this function.
     let result = f(unsafe { &mut *SHARED.pages.get() });
     SHARED.locked.store(false, Ordering::Release);
     result
 }
 
-/// So many new pages at the end of the memory.
+/// This many new pages at the end of the memory.
 fn grow(pages: usize) -> Option<NonNull<u8>> {
     let first = memory_grow::<0>(pages);
-    // No page may end where addresses do: the address behind it would be 0.
+    // No page may end at the end of the address space: the address after it would be 0.
     if first == usize::MAX || first + pages > usize::MAX / BIG_PAGE {
         return None;
     }

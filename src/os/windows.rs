@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Memory::{
 
 use crate::alignment::Alignment;
 
-/// How often to look for an aligned range.
+/// How often to try to find an aligned range.
 const ATTEMPTS: usize = 16;
 
 pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
@@ -25,8 +25,8 @@ pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     // SAFETY: a new reservation, which nothing uses.
     unsafe { unmap(memory, size) };
 
-    // Find a range that is so long that it has an aligned part, release it, and ask for that part.
-    // Another thread may have taken it in between.
+    // Find a range that is long enough to contain an aligned block, release it, and map the block there. Another thread
+    // may take the addresses in between.
     let enough = size.checked_add(alignment.mask())?;
     for _ in 0..ATTEMPTS {
         // SAFETY: a null address lets the system choose free addresses, so nothing in use changes.
@@ -60,8 +60,8 @@ pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     }
 }
 
-/// Gives the memory of pages back whose addresses stay reserved. Should that be refused too, the system may take
-/// the memory without saving what is in it.
+/// Releases the memory of pages whose addresses stay reserved. If that is refused too, marks the memory so that the
+/// system may take it without saving its content.
 ///
 /// # Safety
 /// Committed pages of a reservation made here, at least one, which nothing uses afterwards.
