@@ -28,8 +28,7 @@ use crate::vtable::{self, VTable};
 /// must pass a live block of this allocator. [`interface`](crate::interface) has a table of every zero and empty
 /// case. Handles cannot be compared, since the `ptr` of a stateless allocator is meaningless.
 ///
-/// Ports `std.mem.Allocator` of Zig 0.15.2; in C it is
-/// `struct { void *ctx; const VTable *vtable; }`.
+/// Ports `std.mem.Allocator` of Zig 0.15.2; in C it is `struct { void *ctx; const VTable *vtable; }`.
 ///
 /// ```
 /// use zigalloc::{heap, Allocator, Error};
@@ -582,8 +581,7 @@ impl Allocator<'_> {
 ///
 /// # Safety
 ///
-/// 1. The handle keeps the [contract](VTable#the-contract-of-an-allocator) for as long as `self` is
-///    borrowed.
+/// 1. The handle keeps the [contract](VTable#the-contract-of-an-allocator) for as long as `self` is borrowed.
 /// 2. If the type is `Send`: handles made from a `&mut self` are, for that borrow, the only way to the state, or the
 ///    state belongs to an allocator that any thread may call at any time. The handles may then be called from any
 ///    thread, one thread at a time.
@@ -636,8 +634,7 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
     }
 }
 
-/// The two kinds of handle that a wrapper can have as its child: [`Allocator`] and
-/// [`SyncAllocator`].
+/// The two kinds of handle that a wrapper can have as its child: [`Allocator`] and [`SyncAllocator`].
 ///
 /// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle so that it is
 /// `Send` exactly if the handle is. The trait is sealed.

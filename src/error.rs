@@ -1,7 +1,6 @@
 /// The error of a failed allocation: Zig's error set `Allocator.Error`, which has this one member.
 ///
-/// A byte count that overflows `usize` is reported as `OutOfMemory` too, since no
-/// allocator could serve it.
+/// A byte count that overflows `usize` is reported as `OutOfMemory` too, since no allocator could serve it.
 ///
 /// Ports `std.mem.Allocator.Error` of Zig 0.15.2.
 ///

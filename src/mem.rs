@@ -146,8 +146,7 @@ pub const fn is_aligned(addr: usize, alignment: usize) -> bool {
     Alignment::from_byte_units_in("is_aligned", alignment).check(addr)
 }
 
-/// [`is_aligned`] with the alignment as a logarithm. Any logarithm is allowed: address 0 is a multiple of 2^64
-/// too.
+/// [`is_aligned`] with the alignment as a logarithm. Any logarithm is allowed: address 0 is a multiple of 2^64 too.
 ///
 /// Ports `isAlignedLog2`.
 ///

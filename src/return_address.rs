@@ -10,9 +10,8 @@
 /// As with a true return address, the result is the address of the *next* instruction. Subtract one to look up the
 /// line, as `backtrace::resolve` and Zig's debug information do.
 ///
-/// Every call site has its own address, with one exception: in an optimised build, two branches of
-/// an `if` that both start with such a call may share it. The function is then right, but the line may be the other
-/// branch's.
+/// Every call site has its own address, with one exception: in an optimised build, two branches of an `if` that both
+/// start with such a call may share it. The function is then right, but the line may be the other branch's.
 ///
 /// The address is available on x86-64, aarch64 and riscv64. Elsewhere, and under Miri, the result is 0,
 /// which means "not provided" throughout the interface.
@@ -53,8 +52,7 @@ pub fn return_address() -> usize {
     #[cfg(all(target_arch = "riscv64", not(miri)))]
     {
         let address: usize;
-        // SAFETY: one instruction that computes its own address; it does not access memory, the stack
-        // or the flags.
+        // SAFETY: one instruction that computes its own address; it does not access memory, the stack or the flags.
         unsafe {
             core::arch::asm!("auipc {}, 0", out(reg) address, options(nomem, nostack, preserves_flags))
         };

@@ -1,9 +1,8 @@
 //! The pointer types that allocation returns, and what `free` reads from each.
 //!
-//! In Zig, `free(memory: anytype)` reads from the *type* of `memory` how much was allocated: the
-//! element's size, an alignment that may differ from the natural one (`[]align(64) u8`), and
-//! whether a sentinel follows the last element (`[:0]u8`). Rust's slice types state only the
-//! first, so this module adds types for the other two:
+//! In Zig, `free(memory: anytype)` reads from the *type* of `memory` how much was allocated: the element's size, an
+//! alignment that may differ from the natural one (`[]align(64) u8`), and whether a sentinel follows the last element
+//! (`[:0]u8`). Rust's slice types state only the first, so this module adds types for the other two:
 //!
 //! | Zig | here | made by |
 //! |---|---|---|
@@ -16,9 +15,8 @@
 //! | `*[N]T` | `NonNull<[T; N]>` | a cast |
 //! | (none) | `NonNull<str>` | `dupe_str` |
 //!
-//! All are raw pointers: `Copy`, without a lifetime, to memory that may be uninitialised. References
-//! would be unsound: a reference passed to a function must stay valid until the function returns, and `free`
-//! ends the memory before that.
+//! All are raw pointers: `Copy`, without a lifetime, to memory that may be uninitialised. References would be unsound:
+//! a reference passed to a function must stay valid until the function returns, and `free` ends the memory before that.
 //!
 //! The types can be named, in a struct for example:
 //!

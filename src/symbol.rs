@@ -146,8 +146,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Calls `write` with a line for each function on a stack that [`fill_stack`] captured, for at most `most`
-/// addresses.
+/// Calls `write` with a line for each function on a stack that [`fill_stack`] captured, for at most `most` addresses.
 ///
 /// Omits, and does not count, functions of this crate, functions that `skip` names, and whatever called `main`, or the
 /// thread's or the test's function. If that leaves nothing, writes the lines of the first addresses instead.
@@ -242,8 +241,7 @@ impl Shown {
     }
 }
 
-/// The first addresses of a stack that belong to the program, or the first of all if none does. Unused elements
-/// are 0.
+/// The first addresses of a stack that belong to the program, or the first of all if none does. Unused elements are 0.
 pub(crate) fn program_frames<const N: usize>(stack: &[usize]) -> [usize; N] {
     let known = stack.iter().position(|&address| address == 0).unwrap_or(stack.len());
     let stack = &stack[..known];
@@ -345,8 +343,7 @@ pub(crate) const STACK: usize = 64;
 /// The stack of the call that passed `return_address`: first that address, then the return
 /// addresses of its function's callers. Unknown elements are 0.
 ///
-/// Without the feature `backtrace` only the first address is known. With it, only the unwinder
-/// allocates.
+/// Without the feature `backtrace` only the first address is known. With it, only the unwinder allocates.
 pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; N] {
     let mut addresses = [0; N];
     fill_stack(return_address, (0, 0), &mut addresses);
@@ -356,10 +353,9 @@ pub(crate) fn stack_addresses<const N: usize>(return_address: usize) -> [usize; 
 /// Writes [`stack_addresses`] to a slice of zeros. While this thread is looking up symbols for this crate, writes only
 /// the first address.
 ///
-/// `place` is for a call without a return address: the allocator's function that was called, and
-/// an address inside of it. The stack then starts at the caller of that function. But if the function was
-/// inlined into its caller, or if another copy of it was called, the stack starts with the function
-/// that contains the address.
+/// `place` is for a call without a return address: the allocator's function that was called, and an address inside of
+/// it. The stack then starts at the caller of that function. But if the function was inlined into its caller, or if
+/// another copy of it was called, the stack starts with the function that contains the address.
 pub(crate) fn fill_stack(return_address: usize, place: (usize, usize), addresses: &mut [usize]) {
     if let Some(first) = addresses.first_mut() {
         *first = return_address;

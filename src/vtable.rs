@@ -1,9 +1,8 @@
 //! The raw layer: a table of four C functions, and the contract that they keep.
 //!
-//! A Zig `std.mem.Allocator` is a pointer to an allocator's state and a pointer to a table of functions
-//! that know what the state is. Code that holds the pair can call any allocator without being compiled
-//! for it. The pair is [`Allocator`](crate::Allocator); this file is the table, laid out so that C and Zig
-//! programs read the same bytes:
+//! A Zig `std.mem.Allocator` is a pointer to an allocator's state and a pointer to a table of functions that know what
+//! the state is. Code that holds the pair can call any allocator without being compiled for it. The pair is
+//! [`Allocator`](crate::Allocator); this file is the table, laid out so that C and Zig programs read the same bytes:
 //!
 //! ```text
 //!   Allocator (2 words)            VTable (4 words, 'static)
@@ -15,10 +14,9 @@
 //!   the allocator's state, known only to the functions
 //! ```
 //!
-//! Every allocator of this crate has the same form: a constant [`VTable`] of four functions that are
-//! associated functions of its type, a method `allocator` that pairs `&self` with the table, and in each
-//! function one call of [`state`] that turns the context pointer back into `&Self`. The example on
-//! [`VTable`] is a whole allocator.
+//! Every allocator of this crate has the same form: a constant [`VTable`] of four functions that are associated
+//! functions of its type, a method `allocator` that pairs `&self` with the table, and in each function one call of
+//! [`state`] that turns the context pointer back into `&Self`. The example on [`VTable`] is a whole allocator.
 //!
 //! Ports `std.mem.Allocator.VTable` of Zig 0.15.2 with its refusing functions, and `noAlloc` of 0.16.
 
@@ -196,8 +194,7 @@ pub struct VTable {
         ret_addr: usize,
     ) -> Option<NonNull<u8>>,
 
-    /// Frees a block. Bound by clauses context to
-    /// return-address, no-fail, no-unwind and no-reentry.
+    /// Frees a block. Bound by clauses context to return-address, no-fail, no-unwind and no-reentry.
     pub free: unsafe extern "C" fn(
         ctx: *mut (),
         memory: *mut u8,

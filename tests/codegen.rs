@@ -134,8 +134,7 @@ const EXPECTED: &[Expected] = &[
     expect("known_thread_safe_alloc", 1, None, usize::MAX),
 ];
 
-/// M-12: the raw and the typed functions are the indirect call and what it needs; a known allocator is called
-/// directly.
+/// M-12: the raw and the typed functions are the indirect call and what it needs; a known allocator is called directly.
 #[test]
 fn calls_are_direct_where_the_allocator_is_known() {
     if let Err(why) = supported() {

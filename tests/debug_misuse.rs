@@ -46,8 +46,7 @@ macro_rules! mistake {
         println!("\nline {}", line!());
         println!("address {:#x}", $memory.cast::<u8>().addr());
         #[allow(unused_unsafe)]
-        // SAFETY: none; the allocator detects the error before it does anything, or the memory accessed is this
-        // test's.
+        // SAFETY: none; the allocator detects the error before it does anything, or the memory accessed is this test's.
         unsafe {
             $what
         }

@@ -118,7 +118,8 @@ impl<A: AsAllocator> CallSites<A> {
 // the same state, `self`, and table.
 unsafe impl<A: AsAllocator> AsAllocator for CallSites<A> {
     fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions forward all calls or refuse, so they keep the contract if the underlying allocator does.
+        // SAFETY: the functions forward all calls or refuse, so they keep the contract if the underlying allocator
+        // does.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }

@@ -3,11 +3,10 @@
 //! # Why `new` is unsafe
 //!
 //! The whole program allocates from the global allocator, the standard library included, and at unusual moments: while
-//! a thread starts or exits, while a lock is created. So thread safety alone does not qualify an allocator.
-//! One that allocates from the global allocator itself, as
-//! [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR) does, recurses without end. One that locks a
-//! [`std::sync::Mutex`](crate::thread_safe) may do the same: on some systems the
-//! mutex allocates. The type of a handle shows neither. So the allocators that are known to qualify are constants, and
+//! a thread starts or exits, while a lock is created. So thread safety alone does not qualify an allocator. One that
+//! allocates from the global allocator itself, as [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR) does, recurses
+//! without end. One that locks a [`std::sync::Mutex`](crate::thread_safe) may do the same: on some systems the mutex
+//! allocates. The type of a handle shows neither. So the allocators that are known to qualify are constants, and
 //! [`GlobalAllocator::new`], which takes any handle, is `unsafe`.
 //!
 //! # Alignment

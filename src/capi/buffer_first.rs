@@ -51,8 +51,7 @@ pub unsafe extern "C" fn zigalloc_buffer_first_end_index(buffer_first: *const Bu
 }
 
 /// # Safety
-/// `buffer_first` is alive, and nothing else uses it during the call. Its blocks in the buffer are not used
-/// afterwards.
+/// `buffer_first` is alive, and nothing else uses it during the call. Its blocks in the buffer are not used afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_buffer_first_reset(buffer_first: *mut BufferFirst) {
     // SAFETY: `buffer_first` is alive, and nothing else uses it during the call, by our caller.

@@ -1,8 +1,7 @@
 //! Pools of items whose size and alignment are known when the program runs.
 //!
-//! A pool is an arena and a list of the items that were freed. Each of these holds the address of the
-//! next, so an item takes at least a pointer's size and has at least its alignment; and items without
-//! size have addresses of their own.
+//! A pool is an arena and a list of the items that were freed. Each of these holds the address of the next, so an item
+//! takes at least a pointer's size and has at least its alignment, and zero-sized items have distinct addresses.
 //!
 //! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, whose items have a type.
 
@@ -73,8 +72,7 @@ impl RawPool {
         self.free_list.set(Some(item));
     }
 
-    /// Makes `count` more items that are free. False if there is memory for some of them only, which
-    /// are kept.
+    /// Makes `count` more items that are free. False if there is memory for some of them only, which are kept.
     fn preheat(&self, count: usize) -> bool {
         if !self.arena.may_serve(count, self.item_size) {
             return false;
@@ -88,8 +86,8 @@ impl RawPool {
     }
 
     fn reset(&mut self, mode: ResetMode) -> bool {
-        // Volatile, since the pool is borrowed exclusively: the compiler may assume that the child does not look at the list,
-        // but the child may exit the process, and what runs then may call the pool.
+        // Volatile, since the pool is borrowed exclusively: the compiler may assume that the child does not look at the
+        // list, but the child may exit the process, and what runs then may call the pool.
         // SAFETY: a cell can be written to through a shared reference, and has no destructor to run.
         unsafe { self.free_list.as_ptr().write_volatile(None) };
         self.arena.reset(mode)

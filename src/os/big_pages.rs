@@ -51,8 +51,7 @@ impl BigPages {
         BigPages::class(size) == BigPages::class(new_size)
     }
 
-    /// A run of at least `size` bytes: a free one, or else new pages from `grow`, whose argument is a
-    /// number of pages.
+    /// A run of at least `size` bytes: a free one, or else new pages from `grow`, whose argument is a number of pages.
     pub(super) fn map(
         &mut self,
         size: usize,

@@ -1,8 +1,7 @@
 //! The page size: its range for the target and its value on the running kernel.
 //!
-//! The smallest and largest page size of the target's kernels are compile-time constants; the page size of the
-//! running kernel is a function. On x86-64 all three are 4096 bytes; an AArch64 Linux can have pages of 4, 16 or 64
-//! KiB.
+//! The smallest and largest page size of the target's kernels are compile-time constants; the page size of the running
+//! kernel is a function. On x86-64 all three are 4096 bytes; an AArch64 Linux can have pages of 4, 16 or 64 KiB.
 //!
 //! Ports the page-size declarations of `lib/std/heap.zig` of Zig 0.15.2. In Zig, a program can override them
 //! (`std.options`), and a target that is missing from the table does not compile. Here, such a target has pages of 4

@@ -10,10 +10,9 @@ use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 /// Runs `test_fn` once for each allocation that it makes, makes that allocation fail, and checks
 /// that the function returns the error and leaks nothing.
 ///
-/// First `test_fn` runs without failures, to count its allocations: N.
-/// Then it runs N times; in run i the allocation with index i (and every later one) fails. Each run
-/// must return an error that [is out of memory](AsOutOfMemory), and must have freed as many bytes as it
-/// allocated. `test_fn` must do the same each time.
+/// First `test_fn` runs without failures, to count its allocations: N. Then it runs N times; in run i the allocation
+/// with index i (and every later one) fails. Each run must return an error that [is out of memory](AsOutOfMemory), and
+/// must have freed as many bytes as it allocated. `test_fn` must do the same each time.
 ///
 /// `resize` and `remap` fail in all runs, so N does not depend on whether a block happened to have
 /// room after it, and every `realloc` is an allocation. This is the rule of Zig 0.17.1; 0.15.2 passes

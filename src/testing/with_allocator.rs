@@ -17,9 +17,8 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 ///
 /// # Panics
 /// After `test` has returned, if there were mistakes. The message contains their number, counting each leaked block,
-/// and the first report: with the feature `backtrace`, the function, file and line of
-/// the mistake, or of the allocation that was not freed. A panic of `test` itself is passed on,
-/// without a check for leaks.
+/// and the first report: with the feature `backtrace`, the function, file and line of the mistake, or of the allocation
+/// that was not freed. A panic of `test` itself is passed on, without a check for leaks.
 ///
 /// Ports `std.testing.allocator` of Zig 0.15.2, a variable that the test runner resets
 /// for each test.

@@ -25,9 +25,8 @@
 //! - The text itself lives only until it is counted. It is read in chunks, each in separate pages,
 //!   which are returned to the operating system immediately (text.rs).
 //!
-//! The main thread reads the files and sends chunks through a channel. The other threads count, each
-//! into a separate table, so that they take the lock only for a new word or a larger table. At the end
-//! the tables are merged.
+//! The main thread reads the files and sends chunks through a channel. The other threads count, each into a separate
+//! table, so that they take the lock only for a new word or a larger table. At the end the tables are merged.
 
 mod limited;
 mod options;

@@ -60,8 +60,7 @@ pub(crate) fn run(options: &Options, output: &mut impl Write) -> Result<Report, 
         Source::Arena => {
             let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
             let report = count_in(ThreadSafeAllocator::new(&mut arena).allocator(), options, output)?;
-            // The lock borrowed the arena exclusively. Now that the lock is gone, the arena is accessible
-            // again.
+            // The lock borrowed the arena exclusively. Now that the lock is gone, the arena is accessible again.
             Ok(Report { capacity: Some(arena.query_capacity()), ..report })
         }
         Source::SharedArena => {

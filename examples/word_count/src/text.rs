@@ -27,8 +27,7 @@ pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| is_white_space(byte)).filter(|word| !word.is_empty())
 }
 
-/// Sends a file chunk by chunk, so that several threads can count one large file. Returns the number
-/// of bytes read.
+/// Sends a file chunk by chunk, so that several threads can count one large file. Returns the number of bytes read.
 pub(crate) fn send(path: &Path, chunks: &Sender<Chunk>) -> Result<u64, Failure> {
     let failure = |error| Failure::File { path: path.to_path_buf(), error };
     let mut file = File::open(path).map_err(failure)?;

@@ -576,8 +576,7 @@ fn out_of_pages_is_a_message() {
     assert!(stderr(&output).ends_with(" bytes of text\n"));
 }
 
-/// The first thread starts, but there is no room for the stack of the second. The first must not wait
-/// for work forever.
+/// The first thread starts, but there is no room for the stack of the second. The first must not wait for work forever.
 #[cfg(target_os = "linux")]
 #[test]
 fn thread_that_cannot_start_is_a_message() {

@@ -71,8 +71,7 @@ const GRANTED: &[Step] = &[
     ((20000, 1), "resize 9099→29099 (R)", 9099),
 ];
 
-/// AR-01, AR-02, AR-03, AR-10: the child's blocks that an arena requests, and the positions of its own blocks in
-/// them.
+/// AR-01, AR-02, AR-03, AR-10: the child's blocks that an arena requests, and the positions of its own blocks in them.
 #[rstest]
 #[case::refused(false, REFUSED, 73567)]
 #[case::granted(true, GRANTED, 29083)]

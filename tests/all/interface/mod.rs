@@ -1,7 +1,6 @@
 //! The typed interface: the vtable calls that each function makes, and its result.
 //!
-//! The traces are those of Zig 0.15.2 for the same calls over the same allocator, or of 0.17.1 where a comment says
-//! so.
+//! The traces are those of Zig 0.15.2 for the same calls over the same allocator, or of 0.17.1 where a comment says so.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -365,8 +364,7 @@ fn resize_and_remap_of_empty_slices_do_not_call_the_vtable() {
     });
 }
 
-/// M-31, M-35, M-37: a byte count that overflows `usize` is refused without a call of the vtable, and changes
-/// nothing.
+/// M-31, M-35, M-37: a byte count that overflows `usize` is refused without a call of the vtable, and changes nothing.
 #[test]
 fn overflowing_resize_remap_and_realloc_change_nothing() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.

@@ -264,8 +264,7 @@ mod with_threads {
     const THREADS: usize = 4;
     const ROUNDS: usize = if cfg!(miri) { 5 } else { 500 };
 
-    /// No addition is lost, and the peak is the sum over all threads: each holds one block while all wait at a
-    /// barrier.
+    /// No addition is lost, and the peak is the sum over all threads: each holds one block while all wait at a barrier.
     #[test]
     fn peak_of_threads_is_exact() {
         let counting = CountingAllocator::init(SMP_ALLOCATOR);

@@ -136,8 +136,7 @@ impl Probe {
         self.live.borrow_mut().insert(address, entry);
     }
 
-    /// Takes the live block that a caller passes, which is not live during the call; `None` if there is no such
-    /// block.
+    /// Takes the live block that a caller passes, which is not live during the call; `None` if there is no such block.
     fn take(&self, call: &str, memory: NonNull<[u8]>, alignment: Alignment) -> Option<Entry> {
         let address = memory.addr().get();
         let entry = self.live.borrow().get(&address).copied();

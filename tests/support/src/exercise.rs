@@ -60,9 +60,8 @@ pub fn run_random_program(allocator: Allocator<'_>, random: &mut Random, steps: 
     count
 }
 
-/// What every allocator owes for one alignment: blocks of many lengths that are aligned, distinct and
-/// writable, and whose bytes stay when `remap` makes them longer and shorter. Returns how many of the
-/// 13 × 6 calls of `remap` did.
+/// What every allocator owes for one alignment: blocks of many lengths that are aligned, distinct and writable, and
+/// whose bytes stay when `remap` makes them longer and shorter. Returns how many of the 13 × 6 calls of `remap` did.
 ///
 /// # Panics
 /// If one of this is not so, or there is not enough memory.

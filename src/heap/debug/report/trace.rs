@@ -106,8 +106,8 @@ impl<'t> CallSite<'t> {
     pub(crate) const UNKNOWN: CallSite<'static> = CallSite { first: 0, all: None, id: None };
 
     /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
-    /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had. To walk it costs more than all
-    /// else that the allocator does, so it is left out where only the first address is shown, and that is known.
+    /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had. To walk it costs more than
+    /// all else that the allocator does, so it is left out where only the first address is shown, and that is known.
     #[inline(always)]
     pub(crate) fn capture(
         ret_addr: usize,

@@ -206,8 +206,7 @@ fn reused_address_is_live_although_retained() {
     assert_eq!(reports(), []);
 }
 
-/// DA-20: leaks are reported, and the memory still goes back to the child (Zig keeps it), unless `never_unmap` is
-/// set.
+/// DA-20: leaks are reported, and the memory still goes back to the child (Zig keeps it), unless `never_unmap` is set.
 #[rstest]
 #[case(false, false, 0)]
 #[case(false, true, 0)]

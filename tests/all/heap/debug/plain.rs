@@ -1,5 +1,4 @@
-//! The fast path, used if nothing but its existence is stored of a block: it returns and does what the slow path
-//! does.
+//! The fast path, used if nothing but its existence is stored of a block: it returns and does what the slow path does.
 
 use zigalloc::SyncAllocator;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};

@@ -215,8 +215,7 @@ fn fuzz_multi_threaded() {
     }
 }
 
-/// AL-05, AL-06, AL-13: whatever the threads do, every node goes back to the child, whole. The child checks each
-/// call.
+/// AL-05, AL-06, AL-13: whatever the threads do, every node goes back to the child, whole. The child checks each call.
 #[test]
 fn all_nodes_go_back_to_the_child() {
     let (rounds, threads, actions) = if cfg!(miri) { (2, 3, 20) } else { (20, 4, 300) };
