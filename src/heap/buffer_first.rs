@@ -1,4 +1,4 @@
-//! An allocator that uses up a buffer before it asks another allocator.
+//! An allocator that uses a buffer first, and then another allocator.
 //!
 //! # Layout
 //!
@@ -9,10 +9,10 @@
 //!                                            └───────┘   └─────────┘
 //! ```
 //!
-//! There is no header: the address of a block says which of the two it is from. So no block of the fallback may start
+//! There is no header: the address of a block tells which of the two it is from. So no block of the fallback may start
 //! in the buffer. It can if the fallback gets its own memory from this allocator, as an arena over it does. Such a
-//! block goes back to the fallback at once, and the request fails; if the fallback's `remap` moves a block into the
-//! buffer, the old block is gone, and the process aborts.
+//! block is freed to the fallback at once, and the request fails; if the fallback's `remap` moves a block into the
+//! buffer, the old block no longer exists, and the process aborts.
 //!
 //! # What it assumes of its fallback
 //!
@@ -22,12 +22,12 @@
 //! # Threads
 //!
 //! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
-//! copy of the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the
+//! working copy of the buffer; whether it can use the fallback depends on the fallback. If another thread was in the
 //! middle of a call, the copy must not be used.
 //!
 //! # Differences from Zig
 //!
-//! Those of the [fixed buffer](super::fixed_buffer). And Zig hands out a block of the fallback that starts in the
+//! Those of the [fixed buffer](super::fixed_buffer). Also, Zig returns a block of the fallback that starts in the
 //! buffer, and frees it to the buffer.
 //!
 //! Ports `lib/std/heap/BufferFirstAllocator.zig` of Zig 0.17.1. Up to 0.16 Zig had
@@ -44,8 +44,8 @@ use crate::vtable::{VTable, block, state};
 
 /// Serves requests from a buffer while they fit, and from another allocator, the fallback, when they do not.
 ///
-/// Use it for a function that mostly needs little memory: it makes no call of a general allocator then, and works
-/// when it needs more. What fits costs no more than with a [`FixedBufferAllocator`]; anything else goes to the
+/// Use it for a function that mostly needs little memory: it then calls no general allocator, and still works when it
+/// needs more. A request that fits costs no more than with a [`FixedBufferAllocator`]; any other is forwarded to the
 /// fallback unchanged.
 ///
 /// A block stays where it is: one in the buffer can grow there, and [`remap`](Allocator::remap) never moves it to the
@@ -93,18 +93,18 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     /// A handle to this allocator. It can be taken any number of times, and resets nothing.
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each block goes
-        // back to the one that it is from.
+        // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each block is
+        // freed to the one that it is from.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// The buffer's allocator: how much is in use, and what is in it. Zig's field of that name.
+    /// The buffer's allocator, which knows how much of the buffer is in use. Zig's field of that name.
     #[inline]
     pub fn fixed_buffer_allocator(&self) -> &FixedBufferAllocator<'b> {
         &self.fixed_buffer_allocator
     }
 
-    /// Forgets all blocks in the buffer. Those of the fallback stay as they are: free them, or they leak.
+    /// Frees all blocks in the buffer. Those of the fallback remain valid: free them, or they leak.
     ///
     /// Zig's `fixed_buffer_allocator.reset()`.
     ///
@@ -203,7 +203,7 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
         let fallback = this.fallback_allocator.as_allocator();
         // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
         let moved = unsafe { fallback.raw_remap(memory, alignment, new_len, ret_addr) }?;
-        // The old block is gone, so it is too late to refuse.
+        // The old block no longer exists, so it is too late to refuse.
         assert!(
             !this.is_inside(NonNull::slice_from_raw_parts(moved, new_len)),
             "BufferFirstAllocator: the fallback's remap moved a block of {} bytes from {:?} to {moved:?}, into the \

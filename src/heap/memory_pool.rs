@@ -90,7 +90,7 @@ use crate::slice::AlignedPtr;
 /// unsafe { one.write(1u32) };
 /// let address = one.addr();
 /// unsafe { pool.destroy(one) };
-/// assert_eq!(pool.create()?.addr(), address, "the item given back last is the next one");
+/// assert_eq!(pool.create()?.addr(), address, "the item freed last is the next one");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.MemoryPool")]
@@ -145,7 +145,7 @@ pub struct MemoryPoolExtra<T, const ALIGN: usize, const GROWABLE: bool, C: Handl
     items: PhantomData<fn() -> T>,
 }
 
-/// A pool's items that are not in use, the one given back last first.
+/// A pool's items that are not in use, the one freed last first.
 ///
 /// Each of them is memory of the arena, `ITEM_SIZE` bytes aligned to `ITEM_ALIGNMENT`, that nothing else
 /// uses, and begins with its link.
@@ -420,7 +420,7 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     }
 }
 
-/// Gives an item back to its pool's list.
+/// Adds an item to its pool's list.
 ///
 /// # Safety
 /// `item` is an item of the pool whose list this is, by a pointer to all of it. It is not on the list, and nothing uses

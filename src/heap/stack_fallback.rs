@@ -1,8 +1,8 @@
-//! An allocator with a buffer of its own, on the stack if it is a local variable, and a fallback.
+//! An allocator that contains a buffer, on the stack if it is a local variable, and has a fallback.
 //!
 //! # Layout
 //!
-//! The buffer is a part of the allocator, whose address therefore matters:
+//! The buffer is a part of the allocator, so moving the allocator ends the blocks in it:
 //!
 //! ```text
 //!   ┌─ StackFallbackAllocator<N, C> ──────────────────────────┐
@@ -12,9 +12,9 @@
 //! ```
 //!
 //! Each call puts a [`FixedBufferAllocator`] over the buffer where it is now. As with
-//! [`BufferFirstAllocator`](super::buffer_first), the address of a block says where it is from: a block of the
-//! fallback that starts in the buffer goes back at once, and the request fails; a `remap` of the fallback that moves
-//! a block into the buffer aborts.
+//! [`BufferFirstAllocator`](super::buffer_first), the address of a block tells where it is from: a block of the
+//! fallback that starts in the buffer is freed at once, and the request fails; a `remap` of the fallback that moves a
+//! block into the buffer aborts.
 //!
 //! # What it assumes of its fallback
 //!
@@ -23,14 +23,14 @@
 //! # Threads
 //!
 //! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
-//! copy of the buffer that works on, and what holds for the fallback holds for the rest. If another thread was in the
+//! working copy of the buffer; whether it can use the fallback depends on the fallback. If another thread was in the
 //! middle of a call, the copy must not be used.
 //!
 //! # Differences from Zig
 //!
-//! Zig's `get` makes the buffer empty and must be called once, which only the safe modes check. Here it
-//! can be called any number of times and resets nothing, so [`allocator`] exists too, and is the same;
-//! [`reset`] is what makes the buffer empty. The fallback's handle is a type parameter, as everywhere.
+//! Zig's `get` empties the buffer and must be called once, which only the safe modes check. Here it can be called any
+//! number of times and resets nothing, so [`allocator`] exists too, and is the same; [`reset`] empties the buffer. The
+//! fallback's handle is a type parameter, as everywhere.
 //!
 //! Ports `StackFallbackAllocator` and `stackFallback` of `lib/std/heap.zig` of Zig 0.15.2. Zig 0.17 has
 //! [`BufferFirstAllocator`](super::BufferFirstAllocator) instead.
@@ -49,11 +49,11 @@ use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AsAllocator, Handle};
 use crate::vtable::{VTable, block, state};
 
-/// Serves requests from `N` bytes of its own while they fit, and from another allocator, the fallback, when they do
-/// not.
+/// Serves requests from a buffer of `N` bytes inside it while they fit, and from another allocator, the fallback, when
+/// they do not.
 ///
-/// [`stack_fallback`] makes one. Use it as a local variable, for a function that mostly needs little memory. What
-/// fits costs no call of the fallback. A block stays where it is: [`remap`](Allocator::remap) never moves one from
+/// [`stack_fallback`] creates one. Use it as a local variable, for a function that mostly needs little memory. Requests
+/// that fit do not call the fallback. A block stays where it is: [`remap`](Allocator::remap) never moves one from
 /// the buffer to the fallback; [`realloc`](Allocator::realloc) does if it cannot grow in place.
 ///
 /// Blocks in the buffer end when the allocator is moved or dropped. A handle borrows it, so a container with one
@@ -82,8 +82,8 @@ pub struct StackFallbackAllocator<const N: usize, C: Handle> {
     /// How many bytes of the buffer are in use. Never more than `N`.
     end_index: Cell<usize>,
     fallback_allocator: C,
-    /// Blocks point into the buffer. An exclusive reference to what is not `Unpin` does not claim that
-    /// there are no other pointers to its bytes, so blocks survive `ThreadSafeAllocator::new`.
+    /// Blocks point into the buffer. An exclusive reference to a type that is not `Unpin` does not assert that there
+    /// are no other pointers to its bytes, so blocks survive `ThreadSafeAllocator::new`.
     _pinned: PhantomPinned,
 }
 
@@ -111,11 +111,11 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
 
     /// A handle to this allocator. It can be taken any number of times, and resets nothing.
     ///
-    /// Ports `get` of Zig 0.15.2, which makes the buffer empty and must not be called twice.
+    /// Ports `get` of Zig 0.15.2, which empties the buffer and must not be called twice.
     #[inline]
     pub fn get(&self) -> Allocator<'_> {
-        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block goes
-        // back to the one that it is from. The handle borrows `self`, so the buffer stays in its place.
+        // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block is
+        // freed to the one that it is from. The handle borrows `self`, so the buffer stays in its place.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
@@ -125,7 +125,7 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
         self.get()
     }
 
-    /// Forgets all blocks in the buffer. Those of the fallback stay as they are: free them, or they leak.
+    /// Frees all blocks in the buffer. Those of the fallback remain valid: free them, or they leak.
     ///
     /// Zig's `fixed_buffer_allocator.reset()`.
     ///
@@ -174,7 +174,7 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
         ptr.addr().wrapping_sub(self.buffer.get().addr()) < N
     }
 
-    /// Calls a function of a fixed buffer: over the buffer where it is now, with what is in use of it.
+    /// Calls a function of a fixed buffer over the buffer where it is now, with the current `end_index`.
     #[inline(always)]
     fn with_fixed_buffer<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let begin = NonNull::from(&self.buffer).cast::<u8>();

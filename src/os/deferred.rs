@@ -293,7 +293,7 @@ mod tests {
         let pages = pages(10);
         let stubborn = pages[9];
         let mut list = Deferred::new();
-        // SAFETY: pages of the test, which uses them no more.
+        // SAFETY: pages of the test, which does not use them afterwards.
         pages.iter().for_each(|page| unsafe { list.push(*page, PAGE_SIZE_MIN) });
         let mut taken = 0;
         for _ in 0..30 {

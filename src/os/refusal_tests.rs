@@ -196,7 +196,8 @@ fn reserved_blocks_are_aligned_writable_and_alone() {
     });
 }
 
-/// What cannot be made writable is given back. `RLIMIT_DATA` counts writable memory, and addresses without access not.
+/// Pages that cannot be made writable are unmapped. `RLIMIT_DATA` counts writable memory, but not addresses without
+/// access.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn refused_memory_of_a_reservation_leaves_nothing() {

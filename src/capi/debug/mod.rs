@@ -39,9 +39,9 @@ unsafe fn get<'a>(debug: *const Debug, function: &str) -> &'a DebugAllocator<All
     unsafe { &Owned::get(debug, function).debug }
 }
 
-/// Everything that finds mistakes is on, however the library was compiled: a C program creates the
-/// allocator when it wants that. The libraries that Rust skips are not C's, whose directories may well have their
-/// names; and with one frame, an empty list saves the walk of the stack.
+/// All checks are on, however the library was compiled: a C program creates the allocator when it wants them. The Rust
+/// libraries that the default list skips are not used by C programs, which may have directories of the same names; and
+/// with one frame, an empty list saves walking the stack.
 const CONFIG: DebugConfig = DebugConfig {
     safety: true,
     skip_frames: &[],
@@ -50,7 +50,7 @@ const CONFIG: DebugConfig = DebugConfig {
 };
 
 /// # Safety
-/// `child` is an allocator that outlives the debug allocator and is not reset meanwhile.
+/// `child` is an allocator that outlives the debug allocator and is not reset before that is destroyed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_create(child: RawAllocator) -> *mut Debug {
     // SAFETY: `child` is as required here, and there are no options.
@@ -58,11 +58,11 @@ pub unsafe extern "C" fn zigalloc_debug_create(child: RawAllocator) -> *mut Debu
 }
 
 /// # Safety
-/// `child` is an allocator that outlives the debug allocator and is not reset meanwhile. `options` is null or
-/// valid for reads of as many bytes as its field `size` says. `options->skip_frames` is null or points to
-/// `options->skip_frames_count` strings. `options->report` is null or may be called with
-/// `options->user_data` and any report, from every thread that uses the allocator and at once, for as long as
-/// the allocator exists; it does not unwind.
+/// `child` is an allocator that outlives the debug allocator and is not reset before that is destroyed. `options` is
+/// null or valid for reads of as many bytes as its field `size` says. `options->skip_frames` is null or points to
+/// `options->skip_frames_count` strings. For as long as the allocator exists, `options->report` is null or may be
+/// called with `options->user_data` and any report, from every thread that uses the allocator, also by several at once;
+/// it does not unwind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zigalloc_debug_create_with(
     child: RawAllocator,
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn zigalloc_debug_create_with(
 /// # Safety
 /// As for [`zigalloc_debug_create_with`].
 unsafe fn create(child: RawAllocator, options: *const Options, function: &str) -> *mut Debug {
-    // SAFETY: `child` is an allocator, or has NULL where one has functions, which is found.
+    // SAFETY: `child` is an allocator, or has NULL instead of a function, which `check` rejects.
     let child = unsafe { child.check(function, "child") };
     // SAFETY: `options` is null or valid for as many bytes as it says, by our caller.
     let options = unsafe { Options::read(options, function) };
@@ -87,7 +87,7 @@ unsafe fn create(child: RawAllocator, options: *const Options, function: &str) -
     });
     let mut names = None;
     if !options.skip_frames.is_null() || options.skip_frames_count != 0 {
-        // SAFETY: as is required of `options->skip_frames`.
+        // SAFETY: `skip_frames` points to `skip_frames_count` strings, by our caller.
         names = unsafe { Names::copy(options.skip_frames, options.skip_frames_count, child, function) };
         if names.is_none() {
             return ptr::null_mut();
@@ -95,7 +95,7 @@ unsafe fn create(child: RawAllocator, options: *const Options, function: &str) -
     }
     // SAFETY: the names are freed after the allocator that uses the list.
     let skip_frames = names.map_or(CONFIG.skip_frames, |names| unsafe { names.list() });
-    // SAFETY: the function may be called so, by the requirements on `options->report`.
+    // SAFETY: the function may be called with any report, by every thread that uses the allocator, by our caller.
     let debug =
         unsafe { DebugAllocator::with_listener(child, options.config(skip_frames), listener, "options->") };
     let debug = debug.unwrap_or_else(|message| fatal(function, message.as_str()));

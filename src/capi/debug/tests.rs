@@ -173,7 +173,7 @@ fn options_are_those_of_the_configuration() {
     }
 }
 
-/// The list of C is copied into memory of the child, and given back; where there is none, there is no allocator.
+/// The list is copied into memory of the child, and freed; if there is no memory, no allocator is created.
 #[test]
 fn names_are_copied() {
     let mut told = Told::default();

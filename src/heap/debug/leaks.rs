@@ -1,10 +1,10 @@
 //! The search for live blocks.
 //!
-//! It sees what is live at one moment: the allocator is locked once, and each page and each large block is looked at
-//! once. Reports are made after it is unlocked, since a report function may allocate, to print for example, and the
-//! global heap may be on top of this allocator. So may the list of what is found; when it is full, the search starts
-//! again with a longer one. What has been allocated since the first start, the list included, has a higher serial
-//! number and is left out.
+//! It finds the blocks that are live at one moment: the allocator is locked once, and each page and each large block is
+//! visited once. Reports are made after it is unlocked, since a report function may allocate, to print for example, and
+//! the global heap may be built on this allocator. The list of leaks is on the global heap too; when it is full, the
+//! search starts again with a longer one. Blocks allocated since the first start, the list included, have a higher
+//! serial number and are ignored.
 
 use super::DebugAllocator;
 use super::pages::{Bucket, Event, MAX_CLASSES};
@@ -12,12 +12,12 @@ use super::report::{Call, Leak, LeftOut, PendingReport, Places, Report, ReportKi
 use super::state::{Large, Locked};
 use crate::allocator::Handle;
 
-/// What is older than a search.
+/// Tells which blocks are older than a search.
 pub(crate) struct Search {
     /// For each class, the number of its newest page when the search began, and how many slots of that
     /// page had been handed out.
     begin: [(usize, usize); MAX_CLASSES],
-    /// The last number of all at that time.
+    /// The last serial number at that time.
     last: usize,
 }
 
@@ -77,8 +77,8 @@ impl Locked<'_> {
         self.state.pages.lookup(bucket.page().addr().get()).map_or(0, |page| page.serial)
     }
 
-    /// Finds all leaks. `None` if it did not, since there was no room for them, or because a page is not intact, which
-    /// `pending` then has.
+    /// Finds all leaks. `None` if it did not, because there was no room for them, or because a page is not intact,
+    /// which `pending` then reports.
     fn search(&self, search: &Search, places: &mut Places, pending: &mut PendingReport<'_>) -> Option<()> {
         let mut order = 0;
         for class in 0..self.geometry.class_count {
@@ -94,7 +94,7 @@ impl Locked<'_> {
                 if serial > newest {
                     continue;
                 }
-                // What was handed out since then is younger than the search.
+                // Slots handed out since then are younger than the search.
                 let limit = if serial == newest { handed_out } else { usize::MAX };
                 for slot in bucket.slots().take(limit).filter(|slot| slot.is_used()) {
                     order += 1;

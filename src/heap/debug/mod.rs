@@ -36,7 +36,7 @@
 //! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory need not be
 //! zero. A small block costs no call of the child as long as there is a slot; a new page is requested with a return
 //! address in this allocator's own code. Calls for large blocks pass the caller's on. A child may get its own memory
-//! from this allocator: if it returns a large block that starts in a page, the block goes back at once and the
+//! from this allocator: if it returns a large block that starts in a page, the block is freed at once and the
 //! request fails; if its `remap` moves a block there, the process aborts.
 //!
 //! # Threads
@@ -61,18 +61,19 @@
 //! # Differences from Zig
 //!
 //! - Zig finds the metadata by the caller's address, length and alignment, and reads whatever is there: a foreign
-//!   pointer, or a second free after the page went back, is a segmentation fault or a panic. Here the address is
+//!   pointer, or a second free after the page was returned, is a segmentation fault or a panic. Here the address is
 //!   looked up in the table of pages, one more block of the child, so both are reported, with or without `safety`,
 //!   and so is a length of another class.
 //! - Only overwritten metadata aborts. Zig also panics for a pointer that it does not know ("Invalid free").
 //! - A free of an address inside a block is an `InvalidFree`; Zig frees the block.
 //! - The alignment of large blocks is checked. The child gets the recorded length; Zig passes the caller's on.
 //! - The rest of a slot is filled with 0xFD and checked. Zig leaves it alone.
-//! - The last few blocks that went back to the child are remembered, and can be kept in quarantine.
+//! - The last 16 blocks whose free returned memory to the child are remembered, and the memory can be kept in
+//!   quarantine.
 //! - Blocks that leak from one place are one report. Traces leave out functions of libraries, and stacks are stored
 //!   once.
-//! - At the end, leaked blocks go back to the child (unless `never_unmap` is set), since a child may be an arena that
-//!   lives on. `never_unmap` with `retain_metadata` also gives small pages back then.
+//! - At the end, leaked blocks are freed to the child (unless `never_unmap` is set), since a child may be an arena that
+//!   outlives the allocator. `never_unmap` with `retain_metadata` also frees small pages then.
 //! - Dropping it is a `deinit`; leaks are not reported while a panic is unwinding.
 //! - When the child refuses memory, the bytes are not counted as requested. Zig's total stays raised.
 //! - Nothing is assumed to be zero. Zig reads the bits of a new page, unless `backing_allocator_zeroes` is off.

@@ -28,9 +28,9 @@ pub enum ReportKind {
     DoubleFree,
     /// An address was freed, resized or remapped that is not a live block's. The call does nothing.
     InvalidFree,
-    /// The length is not the block's. The call goes on with the block's own.
+    /// The length is not the block's. The call uses the block's own.
     WrongLength,
-    /// The alignment is not the block's. The call goes on with the block's own.
+    /// The alignment is not the block's. The call uses the block's own.
     WrongAlignment,
     /// Bytes after the block have been written to. The call continues.
     Overrun,

@@ -1,4 +1,4 @@
-//! Leaks, gathered by the place of their allocation.
+//! Leaks, grouped by the place of their allocation.
 
 use std::vec::Vec;
 
@@ -10,13 +10,13 @@ pub(crate) struct Leak {
     pub(crate) address: usize,
     pub(crate) len: Option<usize>,
     pub(crate) alignment: Option<Alignment>,
-    /// The word that is stored of its allocation.
+    /// The word that stands for the trace of its allocation.
     pub(crate) word: usize,
     /// Reports are in this order.
     pub(crate) order: (usize, usize),
 }
 
-/// Leaks of one place. The first five fields are those of the first.
+/// Leaks of one place. The first five fields are those of the first block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) address: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Place {
     pub(crate) word: usize,
     order: (usize, usize),
     pub(crate) count: usize,
-    /// If the lengths of all are known.
+    /// `None` unless the lengths of all are known.
     pub(crate) total_len: Option<usize>,
 }
 
@@ -58,16 +58,16 @@ pub(crate) struct LeftOut {
 
 /// A list of places, and a hash table of their indexes.
 ///
-/// It is filled while the allocator is locked, which the global heap may be on top of. So it does not grow then: who
-/// fills it stops when it is full, unlocks, [makes it longer](Places::grow), and starts again.
+/// It is filled while the allocator is locked. Since the global heap may be built on that allocator, it must not grow
+/// then: when it is full, the search stops, unlocks, [makes it longer](Places::grow), and starts again.
 #[derive(Debug)]
 pub(crate) struct Places {
     places: Vec<Place>,
-    /// By the hash of the word; at least twice as many as there is room for places. None if each block is a place of
-    /// its own.
+    /// By the hash of the word; at least twice as many as there is room for places. Empty if each block is a separate
+    /// place.
     indexes: Vec<u32>,
     gathers: bool,
-    /// There is no memory for more places. Leaks of others are left out.
+    /// There is no memory for more places. Leaks of other places are left out.
     is_at_end: bool,
     left_out: LeftOut,
 }
@@ -76,7 +76,7 @@ const NONE: u32 = u32::MAX;
 const FIRST_CAPACITY: usize = 64;
 
 impl Places {
-    /// With `gathers`, leaks of one place become one.
+    /// With `gathers`, leaks of one place are merged.
     pub(crate) fn new(gathers: bool) -> Places {
         let left_out = LeftOut { reports: 0, count: 0, total_len: Some(0) };
         Places { places: Vec::new(), indexes: Vec::new(), gathers, is_at_end: false, left_out }
@@ -100,7 +100,7 @@ impl Places {
         self.is_at_end = !is_grown;
     }
 
-    /// Adds a leak. `None` if there is no room, and all that was found is to be found again after [`grow`](Self::grow).
+    /// Adds a leak. `None` if there is no room; the search must then start again after [`grow`](Self::grow).
     pub(crate) fn add(&mut self, leak: Leak) -> Option<()> {
         let new = Place::new(leak);
         let mut slot = 0;
@@ -117,7 +117,7 @@ impl Places {
                 slot = (slot + 1) & mask;
             }
         }
-        // Of a list that could not grow, the index may be too short for another place.
+        // If the list could not grow, the index may be too short for another place.
         if self.places.len() < self.room() {
             if let Some(index) = self.indexes.get_mut(slot) {
                 *index = self.places.len() as u32;
@@ -149,7 +149,7 @@ impl Places {
         self.places.len()
     }
 
-    /// Makes those places one that `key` says are one.
+    /// Merges places with equal `key`s.
     #[cfg(feature = "backtrace")]
     pub(crate) fn merge(&mut self, mut key: impl FnMut(&Place) -> Vec<usize>) {
         let mut seen = std::collections::HashMap::new();
@@ -164,7 +164,7 @@ impl Places {
         self.places = merged;
     }
 
-    /// At most `limit` places, in order, and what is left out. Those with the fewest bytes go first.
+    /// At most `limit` places, in order, and the totals of the others, which have the fewest bytes.
     pub(crate) fn finish(mut self, limit: usize) -> (Vec<Place>, LeftOut) {
         if self.places.len() > limit {
             self.places.sort_unstable_by_key(|place| {

@@ -1,4 +1,4 @@
-//! Who receives the reports, and how many there have been.
+//! Delivers and counts reports.
 
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -43,8 +43,8 @@ impl Listener {
     }
 }
 
-/// A function of another language, and the data that it is called with. How a report looks in that language is not
-/// known here: `call` knows the true type of `function`.
+/// A function of another language, and the data to call it with. The form of a report in that language is not known
+/// here: `call` knows the actual type of `function`.
 #[cfg(feature = "capi")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Foreign {
@@ -56,10 +56,11 @@ pub(crate) struct Foreign {
     pub(crate) call: unsafe fn(Foreign, &Report),
 }
 
-// SAFETY: two addresses. To call with them is unsafe, and `Reporter::set_foreign` requires that any thread may.
+// SAFETY: a function and a pointer. Calling it is unsafe, and `Reporter::set_foreign` requires that any thread may.
 #[cfg(feature = "capi")]
 unsafe impl Send for Foreign {}
-// SAFETY: as for `Send`, and several threads may call at once.
+// SAFETY: a function and a pointer. Calling it is unsafe, and `Reporter::set_foreign` requires that several threads may
+// at once.
 #[cfg(feature = "capi")]
 unsafe impl Sync for Foreign {}
 
@@ -120,7 +121,7 @@ impl Reporter {
             }
         }
         if pending.has(Corruption) {
-            // Nothing in the page's metadata can be trusted any more, links to other pages included.
+            // No metadata of the page can be trusted any more, including links to other pages.
             std::process::abort();
         }
     }

@@ -5,13 +5,12 @@ use core::fmt;
 use crate::heap::debug::config::DebugConfig;
 use crate::symbol::{self, STACK};
 
-/// Where a call came from: an address in the function that called, then the return addresses of that
-/// function's callers.
+/// Where a call came from: an address in the calling function, then the return addresses of that function's callers.
 ///
-/// As text, each is a line of its own: function, file and line with the feature `backtrace`, otherwise the
-/// number. Functions of this crate and of what [`skip_frames`](DebugConfig::skip_frames) names are left out, and
-/// of the others there are as many as [`stack_trace_frames`](DebugConfig::stack_trace_frames) says: the first
-/// line is one of the program's own code. Symbols are looked up when the text is made, and not before.
+/// Its text has a line for each address: function, file and line with the feature `backtrace`, otherwise the number.
+/// Functions of this crate and of the libraries in [`skip_frames`](DebugConfig::skip_frames) are skipped; the first
+/// [`stack_trace_frames`](DebugConfig::stack_trace_frames) of the others are shown, so the first line is in the
+/// program's own code. Symbols are looked up when the text is formatted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     stack: [usize; STACK],
@@ -21,18 +20,18 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The trace of something that was not stored, or never happened.
+    /// The trace of an event that was not stored, or did not happen.
     pub const UNKNOWN: Trace = Trace { stack: [0; STACK], frames: 0, skip: &[] };
 
-    /// As many addresses as [`stack_trace_frames`](DebugConfig::stack_trace_frames) says, of the whole
-    /// [stack](Trace::stack): the first is in the function that called. None if it is not known.
+    /// The first [`stack_trace_frames`](DebugConfig::stack_trace_frames) addresses of the whole [stack](Trace::stack),
+    /// of which the first is in the calling function. Empty if it is not known.
     #[must_use]
     pub fn addresses(&self) -> &[usize] {
         let stack = self.stack();
         &stack[..self.frames.max(1).min(stack.len())]
     }
 
-    /// All addresses that are known, with those of the functions that the text leaves out: at most 64.
+    /// All addresses that are known, including those of functions that the text skips: at most 64.
     #[must_use]
     pub fn stack(&self) -> &[usize] {
         let known = self.stack.iter().position(|&address| address == 0);
@@ -91,8 +90,8 @@ impl fmt::Display for Trace {
     }
 }
 
-/// Where a call in progress came from. A stack is long, and this is small where only one address is known, or
-/// to be stored.
+/// Where a call in progress came from. A stack is long, so this refers to it, and only if there is more than one
+/// address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallSite<'t> {
     first: usize,
@@ -105,9 +104,9 @@ pub(crate) struct CallSite<'t> {
 impl<'t> CallSite<'t> {
     pub(crate) const UNKNOWN: CallSite<'static> = CallSite { first: 0, all: None, id: None };
 
-    /// The stack of the call that `ret_addr` came with, or else of the one at `place`, which is as for
-    /// [`symbol::fill_stack`]. `stack` is where it is, if it is to be stored and can be had. To walk it costs more than
-    /// all else that the allocator does, so it is left out where only the first address is shown, and that is known.
+    /// The stack of the call with this return address, or, if it is 0, of the one at `place`, as for
+    /// [`symbol::fill_stack`]. The addresses are written to `stack` if they are to be stored. Walking the stack costs
+    /// more than the rest of a call, so this does not if only the first address is shown, and is known.
     #[inline(always)]
     pub(crate) fn capture(
         ret_addr: usize,
@@ -139,7 +138,7 @@ impl<'t> CallSite<'t> {
         self.id = Some(id);
     }
 
-    /// What to store of it.
+    /// The word to store for it.
     pub(crate) fn word(&self) -> usize {
         self.id.unwrap_or(self.first)
     }
