@@ -1,8 +1,8 @@
 //! Zig's allocator interface for Rust: an explicit, C-compatible vtable, and the allocators of Zig's `std.heap`.
 //!
-//! An [`Allocator`] is two words: a pointer to an allocator's state, and a pointer to a table of
-//! four C functions, `alloc`, `resize`, `remap` and `free`. It is a value, not a type parameter: a
-//! function that takes one works with every allocator and is compiled once, and C and Zig read the same two words.
+//! An [`Allocator`] is two words: a pointer to an allocator's state, and a pointer to a table of four C functions,
+//! `alloc`, `resize`, `remap` and `free`. It is a value, not a type parameter: a function that takes one works with every
+//! allocator and is compiled once, and C and Zig read the same two words.
 //!
 //! In Zig:
 //!
@@ -36,8 +36,7 @@
 //! the allocator below it only as two words.
 //!
 //! ```text
-//!  allocator.alloc::<u8>(100)                     interface/slices.rs   100 elements of 1 byte: 100 bytes, alignment
-//!  2^0
+//!  allocator.alloc::<u8>(100)                     interface/slices.rs   100 elements of 1 byte are 100 bytes
 //!      │                                                                takes the caller's address; null becomes Error
 //!      ▼
 //!  raw_alloc(100, 2^0, ret_addr)                  allocator.rs          (vtable.alloc)(ptr, …): one indirect call
@@ -56,15 +55,15 @@
 //!
 //! # Where to start
 //!
-//! - To **port Zig code**: names are Zig's in snake case, and searching this documentation for
-//!   a Zig name (`rawAlloc`, `page_allocator`) finds its counterpart. [`interface`] has a table of every empty and zero
-//!   case; [`guide::differences`] lists every deliberate difference.
-//! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations and the contract that
-//!   both sides keep; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
-//! - To **learn**: each file of [`heap`] explains one allocator. Start with [`heap::fixed_buffer`], the
-//!   simplest, or [`heap::arena`], the most used; [`thread_safe`] shows how one allocator wraps another.
-//! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check that makes
-//!   each allocation fail in turn, and a conformance kit for your own allocator.
+//! - To **port Zig code**: names are Zig's in snake case, and searching this documentation for a Zig name (`rawAlloc`,
+//!   `page_allocator`) finds its counterpart. [`interface`] has a table of every empty and zero case;
+//!   [`guide::differences`] lists every deliberate difference.
+//! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations and the contract that both sides
+//!   keep; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
+//! - To **learn**: each file of [`heap`] explains one allocator. Start with [`heap::fixed_buffer`], the simplest, or
+//!   [`heap::arena`], the most used; [`thread_safe`] shows how one allocator wraps another.
+//! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check that makes each
+//!   allocation fail in turn, and a conformance kit for your own allocator.
 //! - To **trace** what a program allocates: [`trace`] counts calls or logs them.
 //!
 //! # Safety
