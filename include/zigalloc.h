@@ -424,7 +424,7 @@ void zigalloc_logging_destroy(zigalloc_logging *logging);
  *
  * Helpers that call the table's functions. They never pass a length of 0 to an allocator: a block of 0 bytes is a
  * non-NULL address that must not be accessed. They pass the address of your call, so that reports name your line. An
- * invalid alignment_log2 fails an assertion; with NDEBUG, the request fails. */
+ * invalid alignment_log2 fails an assertion; with NDEBUG, the request fails. zigalloc_free does not check it. */
 
 /* The casts of this file, for C and for C++. */
 #if defined(__cplusplus)

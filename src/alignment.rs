@@ -18,9 +18,10 @@ use core::fmt;
 
 /// A power of two, in bytes, stored as its base-2 logarithm.
 ///
-/// `#[repr(transparent)]` over the `uint8_t alignment_log2` of the C interface. Values from
-/// safe code are at most [`Alignment::MAX`]. A C program can pass any byte; the allocators of
-/// this crate return null for one above `MAX` (see [`is_valid`](Self::is_valid)).
+/// `#[repr(transparent)]` over the `uint8_t alignment_log2` of the C interface. Values from safe code are at most
+/// [`Alignment::MAX`]. A C program can pass any byte; the `alloc` functions of this crate return null for one above
+/// `MAX` (see [`is_valid`](Self::is_valid)). Passing one to `resize`, `remap` or `free` breaks clause
+/// [live-block](crate::VTable#live-block), since no block has such an alignment.
 ///
 /// `Alignment` does not implement `From<usize>`: 6 could mean 64 bytes or an invalid alignment. It has no niche: an
 /// `Option<Alignment>` takes two bytes, because C may pass any `uint8_t`.

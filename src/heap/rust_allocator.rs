@@ -19,6 +19,10 @@
 //! A block is at most `isize::MAX` bytes long, rounded up to its alignment. Longer requests are out of memory,
 //! because no [`Layout`](core::alloc::Layout) exists for them.
 //!
+//! `free` and `remap` make a layout from the length and alignment that they are passed, without checking them in
+//! release builds. If these are not the block's ([live-block](crate::VTable#live-block)), for example an alignment from
+//! C that is not [valid](Alignment::is_valid), the behaviour is undefined.
+//!
 //! Not in Zig, which has no global allocator.
 
 use alloc::alloc as global;
