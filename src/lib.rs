@@ -1,8 +1,8 @@
 //! Zig's allocator interface for Rust: an explicit, C-compatible vtable, and the allocators of Zig's `std.heap`.
 //!
 //! An [`Allocator`] is two words: a pointer to an allocator's state, and a pointer to a table of four C functions,
-//! `alloc`, `resize`, `remap` and `free`. It is a value, not a type parameter: a function that takes one works with every
-//! allocator and is compiled once, and C and Zig read the same two words.
+//! `alloc`, `resize`, `remap` and `free`. It is a value, not a type parameter: a function that takes one works with
+//! every allocator and is compiled once, and C and Zig read the same two words.
 //!
 //! In Zig:
 //!

@@ -237,9 +237,9 @@ impl<C: Handle> Drop for Scope<'_, C> {
     }
 }
 
-// SAFETY: 1. See `ArenaAllocator::allocator`; nodes are freed when the scope is dropped, so not while it is borrowed. 2.
-// It borrows the arena exclusively, whose own proof holds if this is `Send`. 3. It is not `Sync`. 4. All handles are to
-// the same arena.
+// SAFETY: 1. See `ArenaAllocator::allocator`; nodes are freed when the scope is dropped, so not while it is borrowed.
+// 2. It borrows the arena exclusively, whose own proof holds if this is `Send`. 3. It is not `Sync`. 4. All handles are
+// to the same arena.
 unsafe impl<C: Handle> AsAllocator for Scope<'_, C> {
     fn allocator(&self) -> Allocator<'_> {
         Scope::allocator(self)
