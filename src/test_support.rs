@@ -1,5 +1,6 @@
-//! What the unit tests share with the other tests: two modules of `tests/support`, as sources. Its crate uses this one,
-//! and with the feature `capi` a program cannot have the C functions twice.
+//! What the unit tests share with the other tests: the sources of two modules of `tests/support`. That crate cannot be
+//! a dependency of the unit tests, since it depends on the library: a program with both copies would have two
+//! `Allocator` types, and with the feature `capi` the C functions twice.
 
 #[path = "../tests/support/src/process.rs"]
 mod process;

@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`.
 //!
-//! Those that only this project has. What the checks are is in `.ci/check`.
+//! These are commands that only this project needs. The list of checks is in `.ci/check`.
 
 use std::process::{Command, ExitCode};
 
@@ -10,7 +10,7 @@ mod surface;
 
 use xtask_common::{Result, root};
 
-/// Commands that are packages of their own, beside what they are about.
+/// Commands that are separate packages, next to their subject.
 const PACKAGES: &[(&str, &str)] = &[
     ("interop", "Zig's tests on our allocators, and ours on Zig's"),
     ("differential", "[--help]: random programs on Zig's allocators and on ours"),

@@ -1,4 +1,4 @@
-//! `cargo xtask mutations`: whether the random programs find what they are there to find.
+//! `cargo xtask mutations`: checks that the random programs find known mistakes.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if failures.is_empty() { Ok(()) } else { Err(format!("xtask mutations:\n{}", failures.join("\n"))) }
 }
 
-/// Makes the mistake, and says how it was found.
+/// Makes the mistake, and returns how it was found.
 fn look_for(mutation: &Mutation, copy: &Path, seconds: &str, seed: &str) -> Result<String> {
     let output = mutation.during(copy, || programs(copy, seconds, seed))?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,7 +1,7 @@
-//! `cargo xtask surface`: which behaviours of Zig's allocators are shown by a test, and which not.
+//! `cargo xtask surface`: which behaviours of Zig's allocators are covered by a test, and which are not.
 //!
-//! The head of `docs/surface.toml` says what the file means. A test is a function with `#[test]` or `#[rstest]` in
-//! `src/` or `tests/`; it names the ids that it shows in its documentation comment.
+//! The comment at the top of `docs/surface.toml` explains the file. A test is a function with `#[test]` or `#[rstest]`
+//! in `src/` or `tests/`; its documentation comment names the ids that it covers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,11 +21,11 @@ surface [--uncovered]
 
 const PATH: &str = "docs/surface.toml";
 
-/// What need not be covered yet: groups of ids, groups of Zig's tests, and single tests of these.
+/// Items that need not be covered yet: groups of ids, groups of Zig's tests, and single tests of these.
 const PENDING: &[&str] =
     &["MH", "OT", "SA", "SO", "TR", "SafeAllocator", "heap.safe_allocator", "mem_helpers"];
 
-/// The releases of Zig that a test may be said to be in.
+/// The releases of Zig that a test may name.
 const VERSIONS: &[&str] = &["0.15.2", "0.17.1"];
 
 #[derive(Deserialize)]
@@ -80,7 +80,7 @@ struct Row<'i> {
     name: String,
     what: String,
     not_applicable: Option<&'i str>,
-    /// The tests that show it.
+    /// The tests that cover it.
     tests: Vec<String>,
 }
 
@@ -257,7 +257,7 @@ fn compare<'i>(inventory: &'i Inventory, tests: &[Test]) -> (Vec<Row<'i>>, Vec<S
     (rows, errors)
 }
 
-/// What has to be covered and is not; and what is said to be pending that does not exist or is covered.
+/// The items that must be covered and are not, and the pending ones that do not exist or are covered.
 fn missing(rows: &[Row<'_>]) -> Vec<String> {
     let required = rows.iter().filter(|row| row.kind() == 1 && !row.is_pending());
     let mut errors: Vec<String> =

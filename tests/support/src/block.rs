@@ -1,10 +1,10 @@
-//! Blocks and alignments as they cross a boundary: of the language, or of a thread.
+//! Blocks and alignments that cross a boundary, to another language or another thread.
 
 use std::ptr::NonNull;
 
 use zigalloc::Alignment;
 
-/// A block from a function's arguments. Unlike [`zigalloc::block`], it notices a null.
+/// A block from a function's arguments. Unlike [`zigalloc::block`], it rejects null.
 ///
 /// # Panics
 /// If `memory` is null.
@@ -14,7 +14,7 @@ pub fn block(memory: *mut u8, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::new(memory).expect("a block is never null"), len)
 }
 
-/// A logarithm that no word has, as a C program could pass it.
+/// An invalid alignment, as a C program could pass it.
 #[must_use]
 pub fn alignment_from_c(log2: u8) -> Alignment {
     // SAFETY: `Alignment` is a transparent byte for which every value is allowed.

@@ -1,4 +1,4 @@
-//! A child with memory of its own that checks what comes back.
+//! A child with its own memory that checks the blocks that are freed to it.
 
 use std::alloc::Layout;
 use std::cell::{Cell, RefCell};
@@ -8,13 +8,13 @@ use zigalloc::{Alignment, Allocator, AsAllocator, VTable, state};
 
 use crate::block;
 
-/// The boundary that a [`Bump`]'s memory begins at.
+/// The alignment of a [`Bump`]'s memory.
 pub const BUMP_ALIGNMENT: usize = 1 << 16;
 
-/// A child with memory of its own that gives no byte out twice.
+/// A child with its own memory that never reuses a byte.
 ///
-/// It panics, and so aborts, if a block comes back with another address, length or alignment than
-/// it has, or twice. Its memory is not initialised, so Miri sees who reads what nobody wrote.
+/// It panics, and so aborts, if a block is freed twice, or with an address, length or alignment that is not the
+/// block's. Its memory is not initialised, so Miri detects reads of uninitialised memory.
 #[derive(Debug)]
 pub struct Bump {
     base: NonNull<u8>,
@@ -22,13 +22,13 @@ pub struct Bump {
     end: Cell<usize>,
     /// Offset, length and alignment of each live block, oldest first.
     live: RefCell<Vec<(usize, usize, Alignment)>>,
-    /// Resize the last block while there is room; otherwise refuse every resize.
+    /// Whether to resize the last block while there is room; otherwise every resize is refused.
     pub grants_growth: Cell<bool>,
-    /// How many times it was asked for memory: `alloc`, `resize` and `remap` together.
+    /// The number of requests for memory: `alloc`, `resize` and `remap` together.
     pub requests: Cell<usize>,
     /// The request that it refuses, counted from 0.
     pub refused_request: Cell<Option<usize>>,
-    /// The first of the requests that it refuses all.
+    /// The request from which on it refuses all, counted from 0.
     pub refuses_from: Cell<usize>,
 }
 
@@ -39,7 +39,7 @@ impl Bump {
     /// `len` bytes of memory, of which the first `start` are never used.
     ///
     /// # Panics
-    /// If there is not as much memory.
+    /// If there is not enough memory.
     #[must_use]
     pub fn new(start: usize, len: usize) -> Bump {
         let layout = Layout::from_size_align(len.max(1), BUMP_ALIGNMENT).unwrap();
@@ -57,13 +57,13 @@ impl Bump {
         }
     }
 
-    /// The allocator that gives out the memory.
+    /// Returns a handle to this allocator.
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: blocks are disjoint parts of memory that lives as long as `self`.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 
-    /// Where offsets count from.
+    /// The address from which offsets are counted.
     pub fn base(&self) -> usize {
         self.base.addr().get()
     }

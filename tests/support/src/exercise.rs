@@ -6,11 +6,11 @@ use zigalloc::{Alignment, Allocator};
 
 use crate::{Filled, Random};
 
-/// One random request after another: blocks are allocated, resized, remapped, freed, and always have
-/// the bytes that were written to them, so no two of them overlap. Returns how many blocks there were.
+/// Makes random requests: allocates, resizes, remaps and frees blocks, and checks that each has the bytes that were
+/// written to it, so that no two overlap. Returns the number of blocks.
 ///
 /// # Panics
-/// If a block is not aligned, or its bytes are not those that were written.
+/// If a block is misaligned, or its bytes are not those that were written.
 pub fn run_random_program(allocator: Allocator<'_>, random: &mut Random, steps: usize) -> usize {
     let mut blocks: Vec<Filled> = Vec::new();
     let mut count = 0;
@@ -60,14 +60,14 @@ pub fn run_random_program(allocator: Allocator<'_>, random: &mut Random, steps: 
     count
 }
 
-/// What every allocator owes for one alignment: blocks of many lengths that are aligned, distinct and writable, and
-/// whose bytes stay when `remap` makes them longer and shorter. Returns how many of the 13 × 6 calls of `remap` did.
+/// Checks an allocator with one alignment: blocks of many lengths are aligned, distinct and writable, and keep their
+/// bytes when `remap` makes them longer and shorter. Returns how many of the 13 × 6 calls of `remap` succeeded.
 ///
 /// # Panics
-/// If one of this is not so, or there is not enough memory.
+/// If one of these is violated, or there is not enough memory.
 #[track_caller]
 pub fn keeps_contents(allocator: Allocator<'_>, alignment: Alignment) -> usize {
-    /// Which bytes to look at: all of a short block, both ends and some of a long one.
+    /// The bytes to check: all of a short block, both ends and some of a long one.
     fn places(len: usize) -> impl Iterator<Item = usize> {
         let many = if cfg!(miri) { 3 } else { 500 };
         (0..len).step_by(1 + len / many).chain([len - 1])

@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 
 use zigalloc::Alignment;
 
-/// A block that knows what its bytes should be.
+/// A block that knows its expected bytes.
 #[derive(Debug)]
 pub struct Filled {
     /// A live block, which only `self` uses: see [`new`](Self::new).
@@ -45,7 +45,7 @@ impl Filled {
 
     /// The bytes from `from` up to `to`, of which byte 0 is the tag, in pieces.
     fn content(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, &'static [u8])> {
-        // Pieces are copied and compared as a whole, which Miri does as fast as any processor.
+        // Pieces are copied and compared as a whole, which Miri does at native speed.
         static COUNTING: [u8; 512] = {
             let mut bytes = [0; 512];
             let mut n = 0;
@@ -74,7 +74,7 @@ impl Filled {
     /// Reads every byte of the block.
     ///
     /// # Panics
-    /// If one is not what was written there.
+    /// If one is not the byte that was written there.
     #[track_caller]
     pub fn check(&self) {
         for (index, bytes) in self.content(0, self.memory.len()) {
@@ -87,10 +87,10 @@ impl Filled {
         }
     }
 
-    /// The block after a resize: what was in it is still there, the rest is written.
+    /// The block after a resize: checks that it has kept its bytes, and writes the others.
     ///
     /// # Safety
-    /// The block is now `new_len` bytes at `ptr`, and what is said at [`new`](Self::new) holds for it.
+    /// The block is now `new_len` bytes at `ptr`, and fulfils the requirements of [`new`](Self::new).
     #[track_caller]
     pub unsafe fn resized(&mut self, ptr: NonNull<u8>, new_len: usize) {
         let old_len = self.memory.len();

@@ -1,7 +1,7 @@
 //! What the tests, benchmarks, examples and tools of `zigalloc` share, a module for each topic.
 //!
-//! The library's unit tests cannot pass their own `Allocator` here: to them, this crate's is one of another `zigalloc`.
-//! They use what has no types of the library.
+//! The library's unit tests cannot use this crate, which depends on the library: its `Allocator` would be a different
+//! type. `src/test_support.rs` includes the sources of `process` and `random`, which use no types of the library.
 
 mod block;
 mod bump;

@@ -1,20 +1,20 @@
-//! Tests of how a process ends, each in a process of its own.
+//! Tests of how a process ends, each in a separate process.
 
 use std::process::{Command, ExitStatus, Output};
 
-/// What the tests' programs are started with, if they are for another processor.
+/// The variable with the emulator to start the tests' programs with, if they are for another processor.
 const RUNNER: &str = "ZIGALLOC_TEST_RUNNER";
 
-/// What [`run_alone`] tells the process that it starts.
+/// The variable with which [`run_alone`] passes the case to the process that it starts.
 const CASE: &str = "ZIGALLOC_TEST_CASE";
 
-/// Whether this program runs in an emulator whose name begins so.
+/// Whether this program runs in an emulator whose name starts with `name`.
 #[must_use]
 pub fn in_emulator(name: &str) -> bool {
     std::env::var(RUNNER).is_ok_and(|runner| runner.starts_with(name))
 }
 
-/// A command that runs this program. In an emulator for programs of another processor, it does so too.
+/// A command that runs this program, in the emulator if this program runs in one.
 ///
 /// # Panics
 /// If the system does not know the program's path.
@@ -29,7 +29,7 @@ pub fn this_program() -> Command {
     command
 }
 
-/// Runs one test of this binary again in a process of its own, in which [`alone`] is `case`.
+/// Runs one test of this binary again in a separate process, in which [`alone`] returns `case`.
 ///
 /// # Panics
 /// If the process cannot be started.
@@ -47,7 +47,7 @@ pub fn alone() -> Option<String> {
     std::env::var(CASE).ok()
 }
 
-/// Asserts that a process has aborted, not exited or been stopped, and said why.
+/// Asserts that a process has aborted with a message, and has not exited or been killed.
 ///
 /// # Panics
 /// If it did not.
@@ -58,7 +58,7 @@ pub fn assert_aborted(output: &Output, message: &str) {
     assert!(has_aborted(output.status), "{}:\n{stderr}", output.status);
 }
 
-/// Whether a process has aborted. Where that is a status like others, whether it has not ended well.
+/// Whether a process has aborted. Where the status of that is not distinct, whether it has failed.
 #[must_use]
 pub fn has_aborted(status: ExitStatus) -> bool {
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Numbers that look random, and are the same in every run and on every system.
+//! Pseudo-random numbers that are the same in every run and on every system.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 pub struct Random(u64);
 
 impl Random {
-    /// A generator that begins at `seed`. Any seed is as good as any other.
+    /// A generator with a seed, which can be any number.
     #[must_use]
     pub const fn new(seed: u64) -> Random {
         Random(seed)
@@ -30,20 +30,20 @@ impl Random {
         (self.number() % end as u64) as usize
     }
 
-    /// A number of `range`, which has an end below `usize::MAX` and is not empty.
+    /// A number in `range`, which is not empty and has an end below `usize::MAX`.
     #[inline]
     pub fn within(&mut self, range: RangeInclusive<usize>) -> usize {
         range.start() + self.below(range.end() - range.start() + 1)
     }
 
-    /// True `chances` times of 256.
+    /// True with a probability of `chances` in 256.
     #[inline]
     pub fn chance(&mut self, chances: u8) -> bool {
         self.number() & 0xff < u64::from(chances)
     }
 }
 
-/// How many seeds of `all` a test of random programs takes. Miri gets one: its programs are short, and take long.
+/// How many of `all` seeds a test of random programs uses. Under Miri it is one, since programs take long.
 #[must_use]
 pub fn seeds(all: u64) -> u64 {
     if cfg!(miri) { 1 } else { all }
@@ -53,7 +53,7 @@ pub fn seeds(all: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// The reference implementation gives these.
+    /// The results of the reference implementation.
     #[test]
     fn sequence_is_that_of_splitmix64() {
         let mut random = Random::new(1_234_567);

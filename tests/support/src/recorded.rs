@@ -1,13 +1,14 @@
-//! What random programs had that were run in Zig: their results are recorded, so both stay as they are.
+//! The generator and the hash of random programs that were run in Zig. Their results are recorded, so neither may
+//! change.
 
 /// The numbers of the programs: a linear congruential generator of 32 bits, of which the upper half is used.
 ///
-/// What is not compared with a recording takes [`Random`](crate::Random).
+/// Programs that are not compared with a recording use [`Random`](crate::Random).
 #[derive(Clone, Debug)]
 pub struct Lcg(u32);
 
 impl Lcg {
-    /// The generator that all of the recorded programs begin with.
+    /// The initial generator of all recorded programs.
     #[must_use]
     pub const fn new() -> Lcg {
         Lcg(1)
@@ -26,7 +27,7 @@ impl Default for Lcg {
     }
 }
 
-/// What a program's results are folded into: FNV-1a over whole words.
+/// The hash of a program's results: FNV-1a over whole words.
 #[derive(Clone, Debug)]
 pub struct Hash(u64);
 

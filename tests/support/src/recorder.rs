@@ -1,4 +1,4 @@
-//! A child that writes down what is asked of it.
+//! A child that records its calls.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
@@ -53,14 +53,14 @@ impl Call {
     }
 }
 
-/// Passes every call on to a child and writes it down.
+/// Forwards every call to a child and records it.
 #[derive(Debug)]
 pub struct Recorder<'c> {
     child_allocator: Allocator<'c>,
     calls: RefCell<Vec<Call>>,
-    /// Answer every resize and remap with "no", without asking the child.
+    /// Whether to refuse every resize and remap without calling the child.
     pub refuse_resize: Cell<bool>,
-    /// Answer every alloc with null, without asking the child.
+    /// Whether to refuse every alloc without calling the child.
     pub refuse_alloc: Cell<bool>,
 }
 
@@ -68,7 +68,7 @@ impl<'c> Recorder<'c> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    /// A recorder of the calls that `child` gets.
+    /// A recorder over `child`.
     pub fn new(child: impl Into<Allocator<'c>>) -> Recorder<'c> {
         Recorder {
             child_allocator: child.into(),
@@ -78,7 +78,7 @@ impl<'c> Recorder<'c> {
         }
     }
 
-    /// The allocator whose calls are written down.
+    /// Returns a handle to this allocator, whose calls are recorded.
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions pass everything on, or refuse.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
@@ -178,7 +178,7 @@ unsafe impl AsAllocator for Recorder<'_> {
     }
 }
 
-/// Calls in one line, as tables of expected calls write them: `alloc 51 @0`, `alloc 51 null`,
+/// Calls in one line, in the form of the tables of expected calls: `alloc 51 @0`, `alloc 51 null`,
 /// `resize 51→134 (r)` if refused and `(R)` if granted, `free 51`. Offsets count from `base`.
 #[must_use]
 pub fn text(calls: &[Call], base: usize) -> String {
