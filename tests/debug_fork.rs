@@ -55,7 +55,8 @@ fn in_child(seconds: u32, run: impl FnOnce() -> bool) -> bool {
     let pid = unsafe { fork() };
     assert!(pid >= 0, "fork");
     if pid == 0 {
-        // SAFETY: as above; it exits without handlers and destructors.
+        // SAFETY: the child exits without running handlers or destructors, so it calls nothing that another thread
+        // might have locked.
         unsafe {
             alarm(seconds);
             _exit(if run() { 0 } else { 1 });

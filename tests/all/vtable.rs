@@ -279,7 +279,7 @@ fn rust_can_call_a_c_allocator() {
         if new_len <= 32 { memory } else { ptr::null_mut() }
     }
     unsafe extern "C" fn c_free(ctx: *mut c_void, _: *mut c_void, _: usize, _: u8, _: usize) {
-        // SAFETY: as above.
+        // SAFETY: the state passed below, of which only the flag is accessed.
         unsafe { (*ctx.cast::<State>()).lives = false };
     }
     static VTABLE: CVTable = CVTable { alloc: c_alloc, resize: c_resize, remap: c_remap, free: c_free };
@@ -435,11 +435,11 @@ fn copied_handles_are_equivalent_across_threads() {
             .spawn(move || unsafe { Sent(shared.realloc(memory.received(), 20).unwrap()) })
             .join()
             .unwrap();
-        // SAFETY: as above.
+        // SAFETY: a live block of this allocator, whose first two bytes are copies.
         assert_eq!(unsafe { &longer.0.as_ref()[..2] }, b"12");
         scope.spawn(move || {
             let memory = longer.received();
-            // SAFETY: as above.
+            // SAFETY: a live block, not used afterwards.
             unsafe { shared.free(memory) };
             memory.addr()
         });

@@ -113,10 +113,10 @@ pub fn run(
                 Ok(()) => {}
                 Err(Error::OutOfMemory) => summary.dropped += 1,
             },
-            // SAFETY: as above.
+            // SAFETY: each channel's readings are live, and belong to no other channel.
             Sample::Unplugged(_) => unsafe { forget(&readings, newest, 0) },
         }
-        // SAFETY: as above.
+        // SAFETY: each channel's readings are live, and belong to no other channel.
         match unsafe { describe(&channels, scratch.allocator()) } {
             Ok(report) => summary.report = report,
             Err(Error::OutOfMemory) => summary.skipped += 1,

@@ -447,7 +447,7 @@ fn use_from_threads(allocator: SyncAllocator<'_>) {
                 let memory = sent.received();
                 // SAFETY: a live block.
                 let memory = unsafe { allocator.realloc(memory, memory.len() + 1) }.unwrap();
-                // SAFETY: as above.
+                // SAFETY: a live block, whose bytes up to the old length are initialised; it is freed with its length.
                 unsafe {
                     assert_eq!(memory.cast::<u8>().add(memory.len() - 2).read(), 0);
                     allocator.free(memory);

@@ -66,10 +66,10 @@ fn size_zero_never_reaches_the_vtable(#[values(1, 2, 8, 64, 4096, 1 << 20)] alig
         // SAFETY: `empty` fits, and the sizes are equal.
         let grown = unsafe { allocator.grow(memory.cast(), empty, stricter) }.unwrap();
         assert_eq!((grown.len(), grown.addr().get() % (2 * align)), (0, 0));
-        // SAFETY: as above.
+        // SAFETY: the block is live and its layout fits; the new size is not larger.
         let shrunk = unsafe { allocator.shrink(grown.cast(), stricter, empty) }.unwrap();
         assert_eq!((shrunk.len(), shrunk.addr().get() % align), (0, 0));
-        // SAFETY: as above.
+        // SAFETY: the block is live and `empty` fits it; it is not used afterwards.
         unsafe { allocator.deallocate(shrunk.cast(), empty) };
     }
     assert_eq!(recorder.take(), []);
@@ -220,7 +220,7 @@ fn failure_leaves_the_block_unchanged(
     assert_eq!(bytes(memory), vec![7; old_size]);
     let calls = recorder.take();
     assert!(!names(&calls).contains(&"free"));
-    // SAFETY: as above.
+    // SAFETY: the block is still live and the old layout fits it; it is not used afterwards.
     unsafe { allocator.deallocate(memory.cast(), old) };
     assert_eq!(names(&recorder.take()), ["free"]);
 }
@@ -308,7 +308,7 @@ fn resize(
     match new.size() >= old.size() {
         // SAFETY: the tests pass live blocks with layouts that fit.
         true => unsafe { allocator.grow(ptr, old, new) },
-        // SAFETY: as above.
+        // SAFETY: the tests pass live blocks with layouts that fit.
         false => unsafe { allocator.shrink(ptr, old, new) },
     }
 }

@@ -353,7 +353,8 @@ fn checkpoint_can_be_rewound_to_twice() {
             between.check();
             assert_eq!(next_offset(allocator, &bump), in_second);
         }
-        // SAFETY: as above; `second` is not used afterwards.
+        // SAFETY: the checkpoint is older than all those rewound to; no newer block is used afterwards, `second`
+        // included.
         unsafe { arena.rewind(first) };
         old.check();
         assert_eq!(next_offset(allocator, &bump), in_first);

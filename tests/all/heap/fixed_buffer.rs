@@ -528,7 +528,7 @@ fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
                     }
                     block.check();
                     if step % 4 != 3 {
-                        // SAFETY: as above.
+                        // SAFETY: a live block with its current length, not used afterwards.
                         unsafe { allocator.free(block.memory()) };
                     }
                 }
@@ -593,7 +593,7 @@ fn freed_bytes_change_threads_many_seeds(
             match shrunk {
                 // SAFETY: a live block with matching length.
                 Some(len) => assert!(unsafe { allocator.resize(block.memory(), len) }),
-                // SAFETY: as above; it is not used afterwards.
+                // SAFETY: a live block with matching length, not used afterwards.
                 None => unsafe { allocator.free(block.memory()) },
             }
             has_given.store(true, Ordering::Relaxed);

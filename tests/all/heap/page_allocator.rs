@@ -219,7 +219,7 @@ fn alignment_above_a_page_is_kept() {
                 memory = NonNull::slice_from_raw_parts(new, new_len);
             }
         }
-        // SAFETY: as above.
+        // SAFETY: a live block with matching length and alignment, not used afterwards.
         unsafe { free(memory) };
     }
 }

@@ -64,7 +64,7 @@ impl Snapshots<'_> {
         if resized && new_len > len {
             // SAFETY: the block has `new_len` bytes now.
             let grown = unsafe { memory.add(len) };
-            // SAFETY: the same.
+            // SAFETY: the block has `new_len` bytes now, so these are inside it.
             unsafe { grown.write_bytes(0x11, new_len - len) };
         }
         resized

@@ -49,7 +49,7 @@ fn free_of_zero_bytes_does_not_call_the_vtable() {
     let (slice, item) = (REFUSES.alloc::<u32>(0).unwrap(), REFUSES.create::<()>().unwrap());
     // SAFETY: neither block has bytes.
     unsafe { REFUSES.free(slice) };
-    // SAFETY: as above.
+    // SAFETY: the item has no bytes.
     unsafe { REFUSES.destroy(item) };
 }
 
@@ -118,9 +118,9 @@ fn empty_slices_stay_empty() {
     let empty = REFUSES.alloc::<u32>(0).unwrap();
     // SAFETY: the slice has no bytes, here and below.
     assert!(unsafe { REFUSES.resize(empty, 0) });
-    // SAFETY: as above.
+    // SAFETY: the slice has no bytes.
     assert_eq!(unsafe { REFUSES.remap(empty, 0) }.unwrap().len(), 0);
-    // SAFETY: as above.
+    // SAFETY: the slice has no bytes.
     assert_eq!(unsafe { REFUSES.realloc(empty, 0) }.unwrap().len(), 0);
 }
 
@@ -130,9 +130,9 @@ fn zero_sized_elements_have_any_length() {
     let units = REFUSES.alloc::<()>(10).unwrap();
     // SAFETY: the slice has no bytes, here and below.
     assert!(unsafe { REFUSES.resize(units, 200) });
-    // SAFETY: as above.
+    // SAFETY: the slice has no bytes.
     assert_eq!(unsafe { REFUSES.remap(units, 200) }.unwrap().len(), 200);
-    // SAFETY: as above.
+    // SAFETY: the slice has no bytes.
     assert_eq!(unsafe { REFUSES.realloc(units, 200) }.unwrap().len(), 200);
 }
 
@@ -156,11 +156,11 @@ fn overflowing_byte_count_is_refused() {
         let memory = allocator.alloc::<u32>(1).unwrap();
         // SAFETY: a live block, here and below; nothing changes it.
         assert!(!unsafe { allocator.resize(memory, usize::MAX) });
-        // SAFETY: as above.
+        // SAFETY: a live block, which the refused call does not change.
         assert!(unsafe { allocator.remap(memory, usize::MAX) }.is_none());
-        // SAFETY: as above.
+        // SAFETY: a live block, which the refused call does not change.
         assert_eq!(unsafe { allocator.realloc(memory, usize::MAX) }.unwrap_err(), Error::OutOfMemory);
-        // SAFETY: as above, not used afterwards.
+        // SAFETY: a live block, not used afterwards.
         unsafe { allocator.free(memory) };
     });
 }

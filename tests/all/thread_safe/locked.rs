@@ -319,7 +319,7 @@ fn child_that_panics_aborts() {
     if alone().is_some() {
         // SAFETY: there is no state, and no function returns a block.
         let child = unsafe { zigalloc::Allocator::from_raw_parts(std::ptr::null_mut(), &VTABLE) };
-        // SAFETY: as above.
+        // SAFETY: there is no state, and no function returns a block.
         let locked = unsafe { LockedAllocator::<ParkingLot>::from_child(child) };
         let _ = std::panic::catch_unwind(|| call(locked.allocator().as_allocator(), 0));
         unreachable!("the panic was caught");

@@ -248,7 +248,7 @@ impl Doorkeeper {
 // the same state and table.
 unsafe impl AsAllocator for Doorkeeper {
     fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: as above.
+        // SAFETY: `alloc` always fails, so there is no block; the state is atomic.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }
@@ -323,7 +323,7 @@ impl Gate {
 // have the same state and table.
 unsafe impl AsAllocator for Gate {
     fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: as above.
+        // SAFETY: `alloc` always fails, so there is no block.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }
@@ -390,7 +390,7 @@ fn child_that_panics_aborts() {
     if let Some(case) = alone() {
         // SAFETY: there is no state, and no function returns.
         let child = unsafe { Allocator::from_raw_parts(ptr::null_mut(), &VTABLE) };
-        // SAFETY: as above.
+        // SAFETY: there is no state, and no function returns.
         let thread_safe = unsafe { ThreadSafeAllocator::from_child(child) };
         // The panic cannot be caught, so the lock is never seen after it.
         let _ =
@@ -524,7 +524,7 @@ unsafe impl Send for Racy {}
 // have the same state and table.
 unsafe impl AsAllocator for Racy {
     fn allocator(&self) -> Allocator<'_> {
-        // SAFETY: as above.
+        // SAFETY: blocks are slots, each of which has one owner.
         unsafe { Allocator::from_state(self, &Self::VTABLE) }
     }
 }

@@ -52,7 +52,7 @@ impl Functions for Chaos {
 
     fn resize(&self, memory: NonNull<[u8]>, alignment: Alignment, new_len: usize, ret_addr: usize) -> bool {
         self.call_back();
-        // SAFETY: as above.
+        // SAFETY: the source is below a probe, which checks everything.
         !self.chance(self.plan.refuse_resize)
             && unsafe { self.source.raw_resize(memory, alignment, new_len, ret_addr) }
     }
@@ -68,10 +68,11 @@ impl Functions for Chaos {
             return None;
         }
         if !self.chance(self.plan.moves) {
-            // SAFETY: as above.
+            // SAFETY: the source is below a probe, which checks everything.
             return unsafe { self.source.raw_remap(memory, alignment, new_len, ret_addr) };
         }
-        // SAFETY: as above; a new block, and one that the probe on top of this child has found to be live.
+        // SAFETY: the source is below a probe, which checks everything; the blocks are a new one, and one that the
+        // probe on top of this child has found to be live.
         unsafe {
             let new = self.source.raw_alloc(new_len, alignment, ret_addr)?;
             new.copy_from_nonoverlapping(memory.cast(), memory.len().min(new_len));
@@ -81,7 +82,7 @@ impl Functions for Chaos {
     }
 
     fn free(&self, memory: NonNull<[u8]>, alignment: Alignment, ret_addr: usize) {
-        // SAFETY: as above.
+        // SAFETY: the source is below a probe, which checks everything.
         unsafe { self.source.raw_free(memory, alignment, ret_addr) };
     }
 }

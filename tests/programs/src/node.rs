@@ -31,7 +31,7 @@ impl<T> Own<T> {
 
     /// Borrows it exclusively: the model uses no other reference and no handle at the same time.
     pub(crate) fn get_mut(&mut self) -> &'static mut T {
-        // SAFETY: as above.
+        // SAFETY: it exists until `end`, and the model uses no other reference at the same time.
         unsafe { self.0.as_mut() }
     }
 

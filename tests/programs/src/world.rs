@@ -80,7 +80,7 @@ impl World {
             random: RefCell::new(Random::new(seed)),
             caller: Cell::new(None),
         });
-        // SAFETY: as above.
+        // SAFETY: the child keeps the contract and ends with the world.
         let child = unsafe { table::handle(chaos.get()) };
         let probe = Own::new(Probe::new(log.clone(), "the child".to_owned(), child, Some(source.get())));
         source.get().above.set(Some(NonNull::from(probe.get())));
@@ -288,7 +288,7 @@ impl World {
         for (address, entry) in left.iter().filter(|_| keeps) {
             below.forget(*address);
             let memory = NonNull::slice_from_raw_parts(entry.memory, entry.len);
-            // SAFETY: as above.
+            // SAFETY: a live block of the level below that was kept, and that nothing uses.
             unsafe { below.real.get().raw_free(memory, entry.alignment, 0) };
         }
         drop(level.probe.end());

@@ -40,7 +40,8 @@ pub fn run_random_program(allocator: Allocator<'_>, random: &mut Random, steps: 
                         let granted = unsafe { allocator.raw_resize(memory, alignment, len, 0) };
                         granted.then_some(memory.cast())
                     }
-                    // SAFETY: the same, and the block is followed when it moves.
+                    // SAFETY: a live block with matching length and alignment, which is followed when it moves; `len`
+                    // is not zero.
                     6..=7 => unsafe { allocator.raw_remap(memory, alignment, len, 0) },
                     _ => {
                         blocks.remove(index).check();

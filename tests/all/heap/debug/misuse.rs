@@ -327,7 +327,7 @@ fn overruns_are_reported(#[case] len: usize, #[case] index: usize) {
         // SAFETY: the block has 24 bytes.
         unsafe { memory.cast::<u8>().write_bytes(0, 24) };
         assert!(resize(a, memory, 8, 20));
-        // SAFETY: as above.
+        // SAFETY: the block has 24 bytes.
         unsafe { memory.cast::<u8>().add(23).write(0) };
         free(a, block(memory.cast(), 20), 8);
         assert_eq!(one_report().overrun, Some(23));

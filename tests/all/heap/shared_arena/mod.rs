@@ -148,7 +148,7 @@ fn resize_and_free_of_last_and_other_blocks() {
     let third = alloc(handle, 5, 1).unwrap();
     assert_eq!(third.addr().get(), second.addr().get() + 10);
     // Out of order: the bytes are not given back.
-    // SAFETY: as above.
+    // SAFETY: a live block, not used afterwards.
     unsafe { handle.raw_free(second, Alignment::_1, 0) };
     let fourth = alloc(handle, 1, 1).unwrap();
     assert_eq!(fourth.addr().get(), third.addr().get() + 5);
