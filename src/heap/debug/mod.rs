@@ -106,6 +106,22 @@ use crate::symbol::STACK;
 use crate::vtable::{VTable, state};
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
+///
+/// A program that fails if it has leaked:
+///
+/// ```
+/// use std::process::ExitCode;
+/// use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
+///
+/// fn main() -> ExitCode {
+///     let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+///     // The program's work, with `debug.allocator()`.
+///     match debug.deinit() {
+///         Check::Ok => ExitCode::SUCCESS,
+///         Check::Leak => ExitCode::FAILURE,
+///     }
+/// }
+/// ```
 #[doc(alias = "std.heap.Check")]
 #[must_use = "it says whether there were leaks"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,6 +238,22 @@ unsafe impl<C: Handle + Sync> Sync for DebugAllocator<C> {}
 
 impl DebugAllocator<Allocator<'_>> {
     /// A handle to this allocator, for one thread since its child is.
+    ///
+    /// Around an arena, it finds what the arena itself would not notice:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// # use zigalloc::heap::debug::ReportKind;
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let config = DebugConfig { report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(arena.allocator(), config);
+    /// let memory = debug.allocator().alloc::<u8>(100_000)?;
+    /// // SAFETY: the second is a double free, which this allocator finds. The arena keeps the memory.
+    /// unsafe { debug.allocator().free(memory) };
+    /// unsafe { debug.allocator().free(memory) };
+    /// assert_eq!(debug.count(ReportKind::DoubleFree), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
@@ -234,6 +266,25 @@ impl DebugAllocator<SyncAllocator<'_>> {
     /// # Panics
     /// If [`thread_safe`](DebugConfig::thread_safe) is off. Then put the allocator around a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`.
+    ///
+    /// One for the whole program:
+    ///
+    /// ```
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR};
+    ///
+    /// static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(PAGE_ALLOCATOR);
+    /// static ALLOCATOR: SyncAllocator<'static> = DEBUG.allocator();
+    ///
+    /// let thread = std::thread::spawn(|| {
+    ///     let memory = ALLOCATOR.dupe(b"of this thread").unwrap();
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { ALLOCATOR.free(memory) };
+    /// });
+    /// thread.join().unwrap();
+    /// // A static is not dropped, so leaks are found only on request.
+    /// assert_eq!(DEBUG.detect_leaks(), 0);
+    /// ```
     #[inline]
     #[track_caller]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
@@ -268,6 +319,22 @@ impl<C: Handle> DebugAllocator<C> {
     /// If the page size is not a power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
     /// class and their traces; or if the traces have more than [`MAX_STACK_TRACE_FRAMES`] addresses. In a
     /// `const` or a `static` this is a compile-time error.
+    ///
+    /// With a quarantine, the memory is still there when a block is freed for the second time:
+    ///
+    /// ```
+    /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    ///
+    /// let config = DebugConfig { quarantine: 1 << 20, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(100_000)?;
+    /// // SAFETY: the second is a double free, which this allocator finds.
+    /// unsafe { debug.allocator().free(memory) };
+    /// unsafe { debug.allocator().free(memory) };
+    /// assert_eq!(debug.count(ReportKind::DoubleFree), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[track_caller]
     pub const fn with_config(child_allocator: C, config: DebugConfig) -> DebugAllocator<C> {
         DebugAllocator {
@@ -314,6 +381,14 @@ impl<C: Handle> DebugAllocator<C> {
     }
 
     /// The options.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { safety: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// // Whether `deinit` looks for leaks.
+    /// assert!(debug.config().safety);
+    /// ```
     pub fn config(&self) -> &DebugConfig {
         &self.config
     }
@@ -369,6 +444,16 @@ impl<C: Handle> DebugAllocator<C> {
     /// Gives all memory back to the child, and does not look for leaks.
     ///
     /// Ports `DebugAllocator.deinitWithoutLeakChecks` of Zig 0.16.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{DebugAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let debug = DebugAllocator::init(counting.allocator());
+    /// debug.allocator().alloc::<u8>(100)?; // never freed, on purpose
+    /// debug.deinit_without_leak_checks(); // prints nothing
+    /// assert_eq!(counting.snapshot().live_bytes, 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "deinitWithoutLeakChecks")]
     pub fn deinit_without_leak_checks(mut self) {
         self.release();
@@ -379,6 +464,20 @@ impl<C: Handle> DebugAllocator<C> {
     ///
     /// Without [`retain_metadata`](DebugConfig::retain_metadata) there is nothing to do. (Zig does not
     /// compile then.)
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let config = DebugConfig { never_unmap: true, retain_metadata: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(counting.allocator(), config);
+    /// let memory = debug.allocator().alloc::<u8>(1 << 20)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { debug.allocator().free(memory) };
+    /// assert!(counting.snapshot().live_bytes >= 1 << 20, "the block is kept");
+    /// debug.flush_retained_metadata();
+    /// assert!(counting.snapshot().live_bytes < 1 << 20);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "flushRetainedMetadata")]
     pub fn flush_retained_metadata(&self) {
         if self.config.retain_metadata {
@@ -388,11 +487,46 @@ impl<C: Handle> DebugAllocator<C> {
 
     /// How often something of this kind has been found. Of [leaks](ReportKind::Leak), each block counts, at every
     /// search, whether it has a report or is left out.
+    ///
+    /// ```
+    /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    ///
+    /// let config = DebugConfig { report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let mut on_stack = 7;
+    /// // SAFETY: not a block, which this allocator finds; the variable may be overwritten.
+    /// unsafe { debug.allocator().destroy(std::ptr::NonNull::from(&mut on_stack)) };
+    /// assert_eq!(debug.count(ReportKind::InvalidFree), 1);
+    /// assert_eq!(debug.count(ReportKind::DoubleFree), 0);
+    /// ```
     pub fn count(&self, kind: ReportKind) -> usize {
         self.reporter.count(kind)
     }
 
     /// The first report that was made.
+    ///
+    /// For a test that expects a mistake of a certain kind:
+    ///
+    /// ```
+    /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Operation};
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    /// use std::ptr::NonNull;
+    ///
+    /// let config = DebugConfig { report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// assert_eq!(debug.first_report(), None);
+    /// let memory = debug.allocator().alloc::<u8>(100)?;
+    /// // SAFETY: inside the block.
+    /// let middle = unsafe { memory.cast::<u8>().add(50) };
+    /// // SAFETY: not the start of a block, which this allocator finds.
+    /// unsafe { debug.allocator().free(NonNull::slice_from_raw_parts(middle, 50)) };
+    /// let report = debug.first_report().unwrap();
+    /// assert_eq!((report.operation, report.address), (Operation::Free, middle.addr().get()));
+    /// assert_eq!(report.inside, Some(memory.addr().get()));
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn first_report(&self) -> Option<Report> {
         self.reporter.first()
     }
@@ -401,6 +535,17 @@ impl<C: Handle> DebugAllocator<C> {
     /// [`enable_memory_limit`](DebugConfig::enable_memory_limit) is on.
     ///
     /// Ports the field `total_requested_bytes`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(33)?;
+    /// assert_eq!(debug.total_requested_bytes(), 33, "not the 64 of its slot");
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # assert_eq!(debug.total_requested_bytes(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn total_requested_bytes(&self) -> usize {
         self.lock().state.total_requested_bytes
     }
@@ -408,6 +553,16 @@ impl<C: Handle> DebugAllocator<C> {
     /// How many bytes the live blocks may have together. `usize::MAX` unless it was set.
     ///
     /// Ports the field `requested_memory_limit`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// assert_eq!(debug.requested_memory_limit(), usize::MAX);
+    /// debug.set_requested_memory_limit(1000);
+    /// let left = debug.requested_memory_limit() - debug.total_requested_bytes();
+    /// assert_eq!(left, 1000);
+    /// ```
     pub fn requested_memory_limit(&self) -> usize {
         self.lock().state.requested_memory_limit
     }

@@ -12,6 +12,21 @@ use crate::symbol::{self, STACK};
 /// number. Functions of this crate and of what [`skip_frames`](DebugConfig::skip_frames) names are left out, and
 /// of the others there are as many as [`stack_trace_frames`](DebugConfig::stack_trace_frames) says: the first
 /// line is one of the program's own code. Symbols are looked up when the text is made, and not before.
+///
+/// The place that allocated what leaks:
+///
+/// ```
+/// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+/// let config = DebugConfig { stack_trace_frames: 1, report: |_| (), ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// let memory = debug.allocator().alloc::<u8>(100)?;
+/// assert_eq!(debug.detect_leaks(), 1);
+/// let leak = debug.first_report().unwrap();
+/// println!("not freed: what was allocated at\n{}", leak.allocation);
+/// assert!(leak.first_free.addresses().is_empty(), "it was not freed");
+/// # unsafe { debug.allocator().free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     stack: [usize; STACK],
@@ -22,10 +37,30 @@ pub struct Trace {
 
 impl Trace {
     /// The trace of something that was not stored, or never happened.
+    ///
+    /// ```
+    /// # use zigalloc::heap::debug::Trace;
+    /// assert!(Trace::UNKNOWN.addresses().is_empty());
+    /// ```
     pub const UNKNOWN: Trace = Trace { stack: [0; STACK], frames: 0, skip: &[] };
 
     /// As many addresses as [`stack_trace_frames`](DebugConfig::stack_trace_frames) says, of the whole
     /// [stack](Trace::stack): the first is in the function that called. None if it is not known.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// # use zigalloc::return_address;
+    /// let config = DebugConfig { stack_trace_frames: 1, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let here = return_address();
+    /// # if here == 0 { return Ok(()) }
+    /// let memory = debug.allocator().alloc_advanced_with_ret_addr::<u8, 0>(100, here)?;
+    /// debug.detect_leaks();
+    /// let allocation = debug.first_report().unwrap().allocation;
+    /// assert_eq!(allocation.addresses(), [here]);
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     pub fn addresses(&self) -> &[usize] {
         let stack = self.stack();
@@ -33,6 +68,20 @@ impl Trace {
     }
 
     /// All addresses that are known, with those of the functions that the text leaves out: at most 64.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { stack_trace_frames: 1, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(100)?;
+    /// debug.detect_leaks();
+    /// let allocation = debug.first_report().unwrap().allocation;
+    /// assert!(allocation.stack().starts_with(allocation.addresses()));
+    /// // With the feature `backtrace` the callers are known too, although a report shows one frame.
+    /// assert!(cfg!(not(feature = "backtrace")) || allocation.stack().len() > 1);
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     pub fn stack(&self) -> &[usize] {
         let known = self.stack.iter().position(|&address| address == 0);
