@@ -112,7 +112,7 @@ impl<'c> ThreadSafeAllocator<'c> {
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
     ///
-    /// Blocks from before the lock can be freed under it:
+    /// Freeing a block that was allocated before:
     ///
     /// ```
     /// # use zigalloc::{ThreadSafeAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};

@@ -255,7 +255,7 @@ impl<A: api::Allocator> FromAllocator<A> {
 
     /// Returns a handle for any number of threads.
     ///
-    /// As a global of the program, like the allocators of `std.heap` in Zig:
+    /// As a global, like those of Zig's `std.heap`:
     ///
     /// ```
     /// # #[cfg(feature = "allocator-api2-02")]

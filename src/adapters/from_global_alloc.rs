@@ -110,7 +110,7 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
 
     /// Returns a handle for one thread.
     ///
-    /// A block may not change its length in place, and may move:
+    /// `resize` refuses even to shrink; `remap` calls `realloc`:
     ///
     /// ```
     /// # use std::alloc::System;
@@ -134,7 +134,7 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
 
     /// Returns a handle for any number of threads.
     ///
-    /// As a constant, like the allocators of `std.heap` in Zig:
+    /// As a constant, like those of Zig's `std.heap`:
     ///
     /// ```
     /// use std::alloc::System;

@@ -109,7 +109,7 @@ impl GlobalAllocator {
     /// Under Miri it is the [`System`](std::alloc::System) allocator, which behaves the same. (Miri
     /// does not let C's `free` free a block through a pointer that a `Box` has held.)
     ///
-    /// C code may free a `Box`, on Unix:
+    /// On Unix, C code may free a `Box`:
     ///
     /// ```standalone_crate
     /// use std::ffi::c_void;
@@ -165,7 +165,7 @@ impl GlobalAllocator {
 
     /// Returns the allocator that serves the calls.
     ///
-    /// An arena over whatever the program's allocator is:
+    /// An arena over the program's allocator:
     ///
     /// ```
     /// # use zigalloc::{adapters::GlobalAllocator, heap::ArenaAllocator};

@@ -136,7 +136,7 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 
 /// What [`ArenaAllocator::reset`] does with the memory.
 ///
-/// The capacity of an arena after each, with one block of 5000 bytes:
+/// The capacity that each mode leaves, after one block of 5000 bytes:
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -251,7 +251,7 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// The arena's two words without its child, for [`State::promote`]. Frees nothing.
     ///
-    /// A value that keeps the memory it is made of, without a handle to the child:
+    /// A value that owns its memory without storing a handle to the child:
     ///
     /// ```
     /// use std::ptr::NonNull;

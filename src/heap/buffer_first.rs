@@ -82,7 +82,7 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
 
     /// An allocator over an empty `buffer` and a fallback.
     ///
-    /// Nothing but the size of the buffer decides when the fallback is called:
+    /// Requests that fit never reach the fallback:
     ///
     /// ```
     /// use std::mem::MaybeUninit;
@@ -91,7 +91,7 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     /// let mut buffer = [MaybeUninit::uninit(); 100];
     /// let buffer_first = BufferFirstAllocator::init(&mut buffer, Allocator::FAILING);
     /// assert!(buffer_first.allocator().alloc::<u8>(100).is_ok());
-    /// assert!(buffer_first.allocator().alloc::<u8>(1).is_err(), "the buffer is full, and so is the fallback");
+    /// assert!(buffer_first.allocator().alloc::<u8>(1).is_err(), "the buffer is full, and the fallback has nothing");
     /// ```
     #[inline]
     pub const fn init(

@@ -108,7 +108,7 @@ impl<'b> FixedBufferAllocator<'b> {
 
     /// Creates an empty allocator over `buffer`.
     ///
-    /// The buffer can be a local array, or memory that a linker script sets aside:
+    /// The buffer can be a local array, a static, or memory that a linker script reserves:
     ///
     /// ```
     /// # use std::mem::MaybeUninit;

@@ -129,7 +129,7 @@ pub struct PageAllocator;
 impl PageAllocator {
     /// The functions of [`PAGE_ALLOCATOR`]. They make no use of the context.
     ///
-    /// The table is what a foreign struct of two words points to. The context is not used:
+    /// A handle made from the table, as C code would build it; the context can be anything:
     ///
     /// ```
     /// # use zigalloc::{SyncAllocator, heap::PageAllocator};
@@ -186,7 +186,7 @@ impl PageAllocator {
     /// (bytes), or with another length that has as many pages. Its pages are writable, as `map` makes them. Nothing
     /// uses it afterwards.
     ///
-    /// Zig code often knows only how many pages there are:
+    /// With the number of pages instead of the exact length:
     ///
     /// ```
     /// # use std::ptr::NonNull;

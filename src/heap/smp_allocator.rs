@@ -145,7 +145,7 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
 
 /// The vtable and the statistics of [`SMP_ALLOCATOR`].
 ///
-/// A large block has pages of its own and so takes no part of a slab:
+/// A large block has its own pages and takes nothing from a slab:
 ///
 /// ```
 /// # use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
@@ -277,7 +277,7 @@ unsafe fn free_slow(class: usize, memory: NonNull<u8>) {
 impl SmpAllocator {
     /// The functions of [`SMP_ALLOCATOR`]. They ignore the context.
     ///
-    /// The table, for a foreign struct of two words:
+    /// A handle made from the table, as C code would build it; the context can be anything:
     ///
     /// ```
     /// # use zigalloc::{SyncAllocator, heap::SmpAllocator};

@@ -93,7 +93,7 @@ pub struct StackFallbackAllocator<const N: usize, C: Handle> {
 ///
 /// Ports `std.heap.stackFallback` of Zig 0.15.2.
 ///
-/// A function that calls the fallback for long names only:
+/// A function that uses the fallback for long names only:
 ///
 /// ```
 /// use std::ffi::CStr;

@@ -27,7 +27,7 @@ pub const PAGE_SIZE_MIN: usize = RANGE.0;
 ///
 /// Ports `std.heap.page_size_max` of Zig 0.15.2.
 ///
-/// As a constant, it can be the length of an array that is at least a page on every kernel:
+/// An array that is at least a page long on every kernel:
 ///
 /// ```
 /// # use zigalloc::heap::{PAGE_SIZE_MAX, page_size};

@@ -92,7 +92,7 @@ where
 
 /// The problem that [`check_all_allocation_failures`] found.
 ///
-/// A function that goes on as if nothing had happened:
+/// A function that returns `Ok` although it had no memory:
 ///
 /// ```
 /// use zigalloc::heap::PAGE_ALLOCATOR;

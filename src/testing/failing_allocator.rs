@@ -158,9 +158,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// Returns a handle to this allocator, for one thread.
     ///
-    /// Pass it to the code under test. Here the question is whether a function frees its first block if there is no
-    ///
-    /// memory for the second, as an `errdefer` does in Zig:
+    /// Pass it to the code under test. This tests that a function frees its first block if there is no memory for the
+    /// second, where Zig code has an `errdefer`:
     ///
     /// ```
     /// use std::ptr::NonNull;
@@ -255,7 +254,7 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many bytes have been freed, shrinking included.
     ///
-    /// Whether the code under test has leaked:
+    /// A test that the code under test leaks nothing:
     ///
     /// ```
     /// # use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
@@ -313,7 +312,7 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// Whether this allocator has made an allocation fail. Refused resizes do not count.
     ///
-    /// If the child is out of memory, that is not this allocator's doing:
+    /// A failure of the child is not an induced one:
     ///
     /// ```
     /// # use zigalloc::{Allocator, testing::{FailingAllocator, FailingConfig}};
@@ -358,7 +357,7 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// Changes [`fail_index`](Self::fail_index). An index that has already been passed has no effect.
     ///
-    /// Let the preparations of a test succeed, and then fail:
+    /// Let a test's preparations succeed and the rest fail:
     ///
     /// ```
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
@@ -398,7 +397,7 @@ impl<C: Handle> FailingAllocator<C> {
     /// The return address of the first allocation that this allocator made fail: an address in
     /// the function that requested it, or 0 where unknown. `None` if none has failed.
     ///
-    /// It is the address that the call passed on, here that of the caller of `reserve`:
+    /// A function that passes its caller's address on:
     ///
     /// ```
     /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, return_address};

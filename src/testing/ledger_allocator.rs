@@ -66,7 +66,7 @@ impl<C: Handle> LedgerAllocator<C> {
 
     /// Returns a handle to this allocator, for one thread.
     ///
-    /// To test a wrapper, here the memory pool: its calls are correct if none of them aborts:
+    /// A test of the calls that a memory pool makes; a wrong one would abort:
     ///
     /// ```
     /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};

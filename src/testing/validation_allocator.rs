@@ -78,7 +78,7 @@ pub const fn validation_wrap<T: AsAllocator>(allocator: T) -> ValidationAllocato
 pub trait Reset {
     /// Frees all blocks at once.
     ///
-    /// For an allocator of yours:
+    /// Implement it for your own allocator:
     ///
     /// ```
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -140,7 +140,7 @@ impl<T: AsAllocator> ValidationAllocator<T> {
 
     /// Returns a handle to this allocator, for one thread.
     ///
-    /// To find out whether a foreign allocator keeps to alignments:
+    /// A check that a foreign allocator respects alignments:
     ///
     /// ```
     /// # use zigalloc::{Allocator, heap::PAGE_ALLOCATOR, testing::validation_wrap};

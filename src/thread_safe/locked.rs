@@ -76,7 +76,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
     ///
-    /// Where threads can starve each other, a fair lock:
+    /// With a fair lock:
     ///
     /// ```
     /// # use zigalloc::{LockedAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
@@ -103,7 +103,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     /// - While this wrapper or a handle to it is in use, nothing else calls them, neither through a copy of the
     ///   handle nor through another wrapper, unless they are thread-safe by themselves.
     ///
-    /// A heap in a static, over an allocator that is for one thread:
+    /// A static heap over a single-threaded allocator:
     ///
     /// ```
     /// use zigalloc::{LockedAllocator, SyncAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
@@ -126,7 +126,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
 
     /// Returns a handle for any number of threads.
     ///
-    /// A lock-free arena, whose child must be thread-safe, over a fixed buffer, which is not:
+    /// A shared arena needs a thread-safe child; here it is a fixed buffer under a lock:
     ///
     /// ```
     /// # use std::mem::MaybeUninit;

@@ -120,7 +120,7 @@ pub struct CountingAllocator<C: Handle> {
 impl<'c> CountingAllocator<Allocator<'c>> {
     /// Returns a handle for one thread, like its child's.
     ///
-    /// How much memory a function needs at once:
+    /// The most memory that a function needs at once:
     ///
     /// ```
     /// use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
@@ -211,7 +211,7 @@ impl<C: Handle> CountingAllocator<C> {
 
     /// Returns the counts up to now.
     ///
-    /// Two snapshots tell what happened in between:
+    /// The difference of two snapshots is what happened in between:
     ///
     /// ```
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::CountingAllocator};
@@ -472,7 +472,7 @@ impl fmt::Debug for Counts {
 
 /// How often one function was called.
 ///
-/// How often a block could grow in place:
+/// How often a block could not grow in place:
 ///
 /// ```
 /// # use std::mem::MaybeUninit;

@@ -112,7 +112,7 @@ pub struct LoggingAllocator<C: Handle, S: Sink> {
 impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
     /// Returns a handle for one thread, like its child's.
     ///
-    /// The sink may be one that is not `Send`:
+    /// A sink that is not `Send`:
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -149,7 +149,7 @@ impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
     /// If the sink is not `Send`, or without the feature `std`, wrap a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`, to get a handle for one thread.
     ///
-    /// Each line is whole, whatever the threads do:
+    /// Lines of several threads are not mixed:
     ///
     /// ```
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
@@ -182,7 +182,7 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
 
     /// Creates an allocator that writes its calls to `sink`.
     ///
-    /// Below an arena, the lines are those of the arena's own calls:
+    /// Below an arena, it shows the arena's own calls:
     ///
     /// ```
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::{FmtSink, LoggingAllocator}};
@@ -226,7 +226,7 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
 
     /// Returns the sink. The exclusive borrow ensures that no line is being written.
     ///
-    /// To look at the lines from time to time, and start again:
+    /// Read and clear the lines after each step:
     ///
     /// ```
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};

@@ -8,7 +8,7 @@ use crate::symbol::SKIP_FRAMES;
 
 /// The most frames that a report can show of a stack.
 ///
-/// More is an error, of the compiler if the allocator is a `static`:
+/// A larger number panics, at compile time if the allocator is a `static`:
 ///
 /// ```compile_fail,E0080
 /// use zigalloc::SyncAllocator;
@@ -181,7 +181,7 @@ impl DebugConfig {
     /// The default of [`skip_frames`](Self::skip_frames): the standard library with what the compiler puts between a
     /// program and its global allocator, and crates of containers and of allocators.
     ///
-    /// To leave out a module of your own as well:
+    /// Leave out a module of your own as well:
     ///
     /// ```
     /// # use zigalloc::heap::DebugConfig;

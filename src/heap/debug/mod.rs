@@ -107,7 +107,7 @@ use crate::vtable::{VTable, state};
 
 /// Whether there were leaks. Zig's `std.heap.Check`.
 ///
-/// A program that fails if it has leaked:
+/// A program whose exit code says whether it leaked:
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -239,7 +239,7 @@ unsafe impl<C: Handle + Sync> Sync for DebugAllocator<C> {}
 impl DebugAllocator<Allocator<'_>> {
     /// A handle to this allocator, for one thread since its child is.
     ///
-    /// Around an arena, it finds what the arena itself would not notice:
+    /// An arena ignores a double free; a debug allocator over the arena reports it:
     ///
     /// ```
     /// # use zigalloc::heap::{ArenaAllocator, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
@@ -267,7 +267,7 @@ impl DebugAllocator<SyncAllocator<'_>> {
     /// If [`thread_safe`](DebugConfig::thread_safe) is off. Then put the allocator around a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`.
     ///
-    /// One for the whole program:
+    /// A debug allocator for the whole program:
     ///
     /// ```
     /// use zigalloc::SyncAllocator;
@@ -320,7 +320,7 @@ impl<C: Handle> DebugAllocator<C> {
     /// class and their traces; or if the traces have more than [`MAX_STACK_TRACE_FRAMES`] addresses. In a
     /// `const` or a `static` this is a compile-time error.
     ///
-    /// With a quarantine, the memory is still there when a block is freed for the second time:
+    /// With a quarantine, the memory is still mapped at the second free:
     ///
     /// ```
     /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};

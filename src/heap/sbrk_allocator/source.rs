@@ -82,7 +82,7 @@ pub unsafe trait Sbrk: Send {
     /// # Safety
     /// `memory` is an address inside memory that `sbrk` has returned.
     ///
-    /// A source over a region that is given by its addresses, as on a microcontroller, keeps the pointer to all of it:
+    /// A source over a fixed region, as on a microcontroller, derives it from its pointer to the whole region:
     ///
     /// ```
     /// use std::ptr::NonNull;

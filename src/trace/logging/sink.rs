@@ -44,7 +44,7 @@ pub trait Sink {
     /// If the line, or a part of it, is lost. The allocator
     /// [counts](super::LoggingAllocator::lost_lines) it.
     ///
-    /// A sink with room for a certain number of calls:
+    /// A sink that keeps the first `N` calls and loses the others:
     ///
     /// ```
     /// use std::fmt;
@@ -75,7 +75,7 @@ pub trait Sink {
 
 /// A sink that writes to a `String` or any other [`fmt::Write`]. Each line ends with a line break.
 ///
-/// A test that compares what was called:
+/// A test that compares the sequence of calls:
 ///
 /// ```
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};

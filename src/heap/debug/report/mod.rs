@@ -22,7 +22,7 @@ use crate::alignment::Alignment;
 
 /// What was found. The first five are mistakes of a caller.
 ///
-/// A report function that stops the program at a mistake, and only prints leaks:
+/// A report function that aborts at a mistake and prints leaks:
 ///
 /// ```
 /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
@@ -69,7 +69,7 @@ const KINDS: usize = ReportKind::MoreLeaks as usize + 1;
 
 /// The call in which something was found.
 ///
-/// A resize of a freed block is a double free too, and this says which it was:
+/// Resizing a freed block is a double free too; the operation tells the two apart:
 ///
 /// ```
 /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Operation, ReportKind};

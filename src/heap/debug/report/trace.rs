@@ -13,7 +13,7 @@ use crate::symbol::{self, STACK};
 /// of the others there are as many as [`stack_trace_frames`](DebugConfig::stack_trace_frames) says: the first
 /// line is one of the program's own code. Symbols are looked up when the text is made, and not before.
 ///
-/// The place that allocated what leaks:
+/// Where a leaked block was allocated:
 ///
 /// ```
 /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
