@@ -678,6 +678,16 @@ pub trait ItemPtr: Copy + sealed::Sealed {
     /// ```
     const ALIGNMENT: Alignment;
     /// The item's address. The example of [`ItemPtr`] uses it to drop the item.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, ItemPtr};
+    /// let item = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
+    /// // SAFETY: memory for a `u32`.
+    /// unsafe { item.as_non_null_ptr().write(42) };
+    /// assert_eq!(item.as_non_null_ptr().addr().get() % 64, 0);
+    /// # unsafe { PAGE_ALLOCATOR.destroy(item) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     fn as_non_null_ptr(self) -> NonNull<Self::Item>;
 }
 

@@ -111,6 +111,20 @@ impl<'c> ThreadSafeAllocator<'c> {
     /// Puts a lock around `child`, which cannot be reached in any other way while the wrapper exists.
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
+    ///
+    /// Freeing a block that was allocated before:
+    ///
+    /// ```
+    /// # use zigalloc::{ThreadSafeAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let before = arena.allocator().alloc::<u8>(100)?;
+    /// let locked = ThreadSafeAllocator::new(&mut arena);
+    /// // SAFETY: a live block of the arena, not used afterwards.
+    /// unsafe { locked.allocator().free(before) };
+    /// let after = locked.allocator().alloc::<u8>(100)?;
+    /// assert_eq!(after, before, "the same place, since it was the arena's last block");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> ThreadSafeAllocator<'c> {
         let child: &'c A = child;
@@ -143,6 +157,22 @@ impl<'c> ThreadSafeAllocator<'c> {
     }
 
     /// Returns a handle for any number of threads.
+    ///
+    /// The handle is `Copy` and `Send`, so each thread can have one:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{ThreadSafeAllocator, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 1000];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let locked = ThreadSafeAllocator::new(&mut fixed_buffer);
+    /// let allocator = locked.allocator();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(move || allocator.dupe(b"one").unwrap().len());
+    ///     scope.spawn(move || allocator.dupe(b"three").unwrap().len());
+    /// });
+    /// assert_eq!(fixed_buffer.end_index(), 8);
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         self.locked.allocator()

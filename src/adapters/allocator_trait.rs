@@ -192,6 +192,23 @@ unsafe impl api::Allocator for SyncAllocator<'_> {
 /// process ([no-unwind](VTable#no-unwind)).
 ///
 /// Not in Zig.
+///
+/// ```
+/// # #[cfg(feature = "allocator-api2-02")]
+/// # use {allocator_api2_02::alloc::Global, zigalloc::adapters::allocator_api2_02::FromAllocator};
+/// # #[cfg(not(feature = "allocator-api2-02"))]
+/// # use {allocator_api2_04::alloc::Global, zigalloc::adapters::allocator_api2_04::FromAllocator};
+/// let adapter = FromAllocator::new(Global);
+/// let allocator = adapter.allocator();
+/// let memory = allocator.dupe(b"a block")?;
+/// // SAFETY: a live block, not used afterwards.
+/// let memory = unsafe { allocator.realloc(memory, 100) }?; // the trait's `grow`
+/// assert_eq!(memory.len(), 100);
+/// // SAFETY: the same.
+/// unsafe { allocator.free(memory) };
+/// let Global = adapter.into_inner();
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "AllocatorApi2")]
 #[doc(alias = "allocator_api")]
 #[repr(transparent)]
@@ -240,6 +257,26 @@ impl<A: api::Allocator> FromAllocator<A> {
     }
 
     /// Returns a handle for any number of threads.
+    ///
+    /// As a global, like those of Zig's `std.heap`:
+    ///
+    /// ```
+    /// # #[cfg(feature = "allocator-api2-02")]
+    /// # use {allocator_api2_02::alloc::Global, zigalloc::adapters::allocator_api2_02::FromAllocator};
+    /// # #[cfg(not(feature = "allocator-api2-02"))]
+    /// # use {allocator_api2_04::alloc::Global, zigalloc::adapters::allocator_api2_04::FromAllocator};
+    /// use zigalloc::SyncAllocator;
+    ///
+    /// static ADAPTER: FromAllocator<Global> = FromAllocator::new(Global);
+    /// static ALLOCATOR: SyncAllocator<'static> = ADAPTER.thread_safe_allocator();
+    ///
+    /// let thread = std::thread::spawn(|| {
+    ///     let memory = ALLOCATOR.dupe(b"of this thread").unwrap();
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { ALLOCATOR.free(memory) };
+    /// });
+    /// assert!(thread.join().is_ok());
+    /// ```
     #[inline]
     pub const fn thread_safe_allocator(&self) -> SyncAllocator<'_>
     where

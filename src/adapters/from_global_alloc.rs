@@ -53,6 +53,18 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Wraps a borrowed allocator.
+    ///
+    /// ```
+    /// # use std::alloc::System;
+    /// # use zigalloc::adapters::FromGlobalAlloc;
+    /// let system = FromGlobalAlloc::from_ref(&System);
+    /// let memory = system.allocator().alloc::<u32>(10)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// let memory = unsafe { system.allocator().realloc(memory, 1000) }?; // a `realloc` of `System`
+    /// assert_eq!(memory.len(), 1000);
+    /// # unsafe { system.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn from_ref(allocator: &G) -> &FromGlobalAlloc<G> {
         // SAFETY: the struct is `repr(transparent)` over `G`.
@@ -61,6 +73,35 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
 
     /// Wraps an exclusively borrowed allocator. The result is what
     /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes, for a `G` that is not `Sync`.
+    ///
+    /// ```
+    /// use std::alloc::{GlobalAlloc, Layout, System};
+    /// use std::cell::Cell;
+    /// use zigalloc::{ThreadSafeAllocator, adapters::FromGlobalAlloc};
+    ///
+    /// /// Counts allocations, for one thread at a time: it is not `Sync`.
+    /// struct Counting(Cell<usize>);
+    ///
+    /// // SAFETY: `System` serves the calls.
+    /// unsafe impl GlobalAlloc for Counting {
+    ///     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+    ///         self.0.set(self.0.get() + 1);
+    ///         unsafe { System.alloc(layout) }
+    ///     }
+    ///
+    ///     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+    ///         unsafe { System.dealloc(ptr, layout) }
+    ///     }
+    /// }
+    ///
+    /// let mut counting = Counting(Cell::new(0));
+    /// let locked = ThreadSafeAllocator::new(FromGlobalAlloc::from_mut(&mut counting));
+    /// let memory = locked.allocator().create_with(42)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { locked.allocator().destroy(memory) };
+    /// assert_eq!(counting.0.get(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn from_mut(allocator: &mut G) -> &mut FromGlobalAlloc<G> {
         // SAFETY: the struct is `repr(transparent)` over `G`.
@@ -68,6 +109,20 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     }
 
     /// Returns a handle for one thread.
+    ///
+    /// `resize` refuses even to shrink; `remap` calls `realloc`:
+    ///
+    /// ```
+    /// # use std::alloc::System;
+    /// # use zigalloc::adapters::FromGlobalAlloc;
+    /// let allocator = FromGlobalAlloc::from_ref(&System).allocator();
+    /// let memory = allocator.alloc::<u8>(100)?;
+    /// // SAFETY: a live block; after the `remap`, the old pointer is not used.
+    /// assert!(!unsafe { allocator.resize(memory, 50) });
+    /// let memory = unsafe { allocator.remap(memory, 50) }.unwrap();
+    /// # unsafe { allocator.free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract because `GlobalAlloc` guarantees the same: blocks are disjoint,
@@ -78,6 +133,20 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     }
 
     /// Returns a handle for any number of threads.
+    ///
+    /// As a constant, like those of Zig's `std.heap`:
+    ///
+    /// ```
+    /// use std::alloc::System;
+    /// use zigalloc::{SyncAllocator, adapters::FromGlobalAlloc, heap::SharedArenaAllocator};
+    ///
+    /// const SYSTEM: SyncAllocator<'static> = FromGlobalAlloc::from_ref(&System).thread_safe_allocator();
+    ///
+    /// let arena = SharedArenaAllocator::init(SYSTEM);
+    /// let number = arena.allocator().create_with(42)?;
+    /// assert_eq!(unsafe { number.read() }, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn thread_safe_allocator(&self) -> SyncAllocator<'_>
     where

@@ -89,6 +89,17 @@ impl GlobalAllocator {
     ///
     /// Where pages do not come from the operating system, this is the [`System`](std::alloc::System) allocator, as for
     /// [`SMP`](Self::SMP).
+    ///
+    /// ```standalone_crate
+    /// use zigalloc::{adapters::GlobalAllocator, heap::page_size};
+    ///
+    /// #[global_allocator]
+    /// static GLOBAL: GlobalAllocator = GlobalAllocator::PAGE;
+    ///
+    /// let text = String::from("a page of its own");
+    /// # if cfg!(miri) { return }
+    /// assert_eq!(text.as_ptr().addr() % page_size(), 0);
+    /// ```
     #[cfg(feature = "std")]
     pub const PAGE: GlobalAllocator = on_pages(crate::heap::PAGE_ALLOCATOR);
 
@@ -96,6 +107,26 @@ impl GlobalAllocator {
     ///
     /// Under Miri it is the [`System`](std::alloc::System) allocator, which behaves the same. (Miri
     /// does not let C's `free` free a block through a pointer that a `Box` has held.)
+    ///
+    /// On Unix, C code may free a `Box`:
+    ///
+    /// ```standalone_crate
+    /// use std::ffi::c_void;
+    /// use zigalloc::adapters::GlobalAllocator;
+    ///
+    /// #[global_allocator]
+    /// static GLOBAL: GlobalAllocator = GlobalAllocator::C;
+    ///
+    /// # #[cfg(unix)] {
+    /// unsafe extern "C" {
+    ///     fn free(memory: *mut c_void);
+    /// }
+    ///
+    /// let number = Box::into_raw(Box::new(42));
+    /// // SAFETY: a block of `malloc`, not used afterwards.
+    /// unsafe { free(number.cast()) };
+    /// # }
+    /// ```
     #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
     pub const C: GlobalAllocator =
         GlobalAllocator { allocator: if cfg!(miri) { SYSTEM } else { crate::heap::C_ALLOCATOR } };
@@ -132,6 +163,18 @@ impl GlobalAllocator {
     }
 
     /// Returns the allocator that serves the calls.
+    ///
+    /// An arena over the program's allocator:
+    ///
+    /// ```
+    /// # use zigalloc::{adapters::GlobalAllocator, heap::ArenaAllocator};
+    /// static GLOBAL: GlobalAllocator = GlobalAllocator::SMP;
+    ///
+    /// let arena = ArenaAllocator::init(GLOBAL.allocator());
+    /// let number = arena.allocator().create_with(42)?;
+    /// assert_eq!(unsafe { number.read() }, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'static> {

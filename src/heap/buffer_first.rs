@@ -81,6 +81,18 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// An allocator over an empty `buffer` and a fallback.
+    ///
+    /// Requests that fit never reach the fallback:
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// use zigalloc::{Allocator, heap::BufferFirstAllocator};
+    ///
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let buffer_first = BufferFirstAllocator::init(&mut buffer, Allocator::FAILING);
+    /// assert!(buffer_first.allocator().alloc::<u8>(100).is_ok());
+    /// assert!(buffer_first.allocator().alloc::<u8>(1).is_err(), "the buffer is full, and the fallback has nothing");
+    /// ```
     #[inline]
     pub const fn init(
         buffer: &'b mut [MaybeUninit<u8>],
@@ -91,6 +103,24 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     }
 
     /// A handle to this allocator. It can be taken any number of times, and resets nothing.
+    ///
+    /// A block that outgrows the buffer moves to the fallback:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let buffer_first = BufferFirstAllocator::init(&mut buffer, PAGE_ALLOCATOR);
+    /// let allocator = buffer_first.allocator();
+    /// let text = allocator.dupe(b"grows")?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// let text = unsafe { allocator.realloc(text, 1000) }?;
+    /// assert!(!buffer_first.fixed_buffer_allocator().owns_slice(text));
+    /// // SAFETY: the part of the new block that has been copied.
+    /// assert!(unsafe { text.cast::<[u8; 5]>().read() } == *b"grows");
+    /// # unsafe { allocator.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each block is
@@ -99,6 +129,17 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     }
 
     /// The buffer's allocator, which knows how much of the buffer is in use. Zig's field of that name.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let buffer_first = BufferFirstAllocator::init(&mut buffer, PAGE_ALLOCATOR);
+    /// buffer_first.allocator().alloc::<u8>(30)?;
+    /// let fixed_buffer = buffer_first.fixed_buffer_allocator();
+    /// assert_eq!(fixed_buffer.buffer().len() - fixed_buffer.end_index(), 70);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn fixed_buffer_allocator(&self) -> &FixedBufferAllocator<'b> {
         &self.fixed_buffer_allocator

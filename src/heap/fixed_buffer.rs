@@ -107,6 +107,16 @@ impl<'b> FixedBufferAllocator<'b> {
     };
 
     /// Creates an empty allocator over `buffer`.
+    ///
+    /// The buffer can be a local array, a static, or memory that a linker script reserves:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// assert_eq!((fixed_buffer.end_index(), fixed_buffer.buffer().len()), (0, 100));
+    /// ```
     #[inline]
     pub const fn init(buffer: &'b mut [MaybeUninit<u8>]) -> FixedBufferAllocator<'b> {
         let len = buffer.len();
@@ -134,6 +144,25 @@ impl<'b> FixedBufferAllocator<'b> {
     }
 
     /// Returns a handle for one thread.
+    ///
+    /// A function that takes a buffer as scratch space, and reports when it is too small:
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// use zigalloc::{Error, heap::FixedBufferAllocator};
+    ///
+    /// fn is_palindrome(word: &str, scratch: &mut [MaybeUninit<u8>]) -> Result<bool, Error> {
+    ///     let fixed_buffer = FixedBufferAllocator::init(scratch);
+    ///     let reversed = fixed_buffer.allocator().dupe(word.as_bytes())?;
+    ///     // SAFETY: a live block, initialised, with no other reference to it.
+    ///     unsafe { &mut *reversed.as_ptr() }.reverse();
+    ///     // SAFETY: the same.
+    ///     Ok(unsafe { reversed.as_ref() } == word.as_bytes())
+    /// }
+    ///
+    /// assert_eq!(is_palindrome("rotor", &mut [MaybeUninit::uninit(); 16]), Ok(true));
+    /// assert_eq!(is_palindrome("rotor", &mut [MaybeUninit::uninit(); 4]), Err(Error::OutOfMemory));
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract: blocks are disjoint parts of the buffer below `end_index`, and
@@ -189,12 +218,39 @@ impl<'b> FixedBufferAllocator<'b> {
 
     /// Returns the number of bytes in use, including padding and freed blocks that are not the last. Zig's field
     /// `end_index`.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let allocator = fixed_buffer.allocator();
+    /// let (first, last) = (allocator.alloc::<u8>(10)?, allocator.alloc::<u8>(20)?);
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { allocator.free(first) };
+    /// assert_eq!(fixed_buffer.end_index(), 30, "a block that is not the last stays in use");
+    /// // SAFETY: the same.
+    /// unsafe { allocator.free(last) };
+    /// assert_eq!(fixed_buffer.end_index(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn end_index(&self) -> usize {
         self.end_index.get()
     }
 
     /// Returns the whole buffer. Zig's field `buffer`.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let memory = fixed_buffer.allocator().alloc::<u8>(40)?;
+    /// assert_eq!(fixed_buffer.buffer().addr(), memory.addr(), "the first block is at its start");
+    /// assert_eq!(fixed_buffer.buffer().len() - fixed_buffer.end_index(), 60, "bytes left");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn buffer(&self) -> NonNull<[u8]> {
         NonNull::slice_from_raw_parts(self.buffer, self.len)

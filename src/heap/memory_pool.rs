@@ -208,17 +208,42 @@ impl FreeList {
 
 impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, ALIGN, GROWABLE, C> {
     /// How many bytes an item takes: its size, and at least a word.
+    ///
+    /// ```
+    /// # use zigalloc::{SyncAllocator, heap::MemoryPool};
+    /// type Pool<T> = MemoryPool<T, SyncAllocator<'static>>;
+    /// assert_eq!(Pool::<[u64; 5]>::ITEM_SIZE, 40);
+    /// assert_eq!(Pool::<u8>::ITEM_SIZE, size_of::<usize>(), "room for the link of a free item");
+    /// ```
     #[doc(alias = "item_size")]
     pub const ITEM_SIZE: usize =
         if size_of::<T>() > size_of::<Link>() { size_of::<T>() } else { size_of::<Link>() };
 
     /// What items are aligned to: `ALIGN`, or the natural alignment if that is 0, and at least a word.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, SyncAllocator, heap::{MemoryPool, MemoryPoolAligned}};
+    /// type Child = SyncAllocator<'static>;
+    /// assert_eq!(MemoryPool::<u8, Child>::ITEM_ALIGNMENT, Alignment::of::<usize>());
+    /// assert_eq!(MemoryPoolAligned::<u8, 64, Child>::ITEM_ALIGNMENT, Alignment::_64);
+    /// ```
     #[doc(alias = "item_alignment")]
     pub const ITEM_ALIGNMENT: Alignment = Alignment::of::<Link>().max(AlignedPtr::<T, ALIGN>::ALIGNMENT);
 
     /// An empty pool. It calls the child on first use.
     ///
     /// Ports `init` of Zig 0.15.2; `empty` of 0.17.1.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let pool = MemoryPool::<u64, _>::init(counting.allocator());
+    /// assert_eq!(counting.snapshot().alloc.calls, 0);
+    /// pool.create()?;
+    /// pool.create()?;
+    /// assert_eq!(counting.snapshot().alloc.calls, 1, "both are in one block of the child");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn init(child_allocator: C) -> Self {
         let free_list = FreeList { first: Cell::new(None) };
@@ -231,6 +256,18 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// [`Error::OutOfMemory`]; the items allocated until then are freed.
     ///
     /// Ports `initPreheated` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let pool = MemoryPool::<u64, _>::init_preheated(counting.allocator(), 100)?;
+    /// let calls = counting.snapshot().alloc.calls;
+    /// for _ in 0..100 {
+    ///     pool.create()?;
+    /// }
+    /// assert_eq!(counting.snapshot().alloc.calls, calls, "the child was not called again");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "initPreheated")]
     pub fn init_preheated(child_allocator: C, initial_size: usize) -> Result<Self, Error> {
         let pool = Self::init(child_allocator);
@@ -242,6 +279,15 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the items allocated until then are freed.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Error, heap::{FixedBufferAllocator, MemoryPool}};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let pool = MemoryPool::<[u8; 64], _>::init_capacity(fixed_buffer.allocator(), 10);
+    /// assert_eq!(pool.unwrap_err(), Error::OutOfMemory, "640 bytes do not fit");
+    /// ```
     #[doc(alias = "initCapacity")]
     #[inline]
     pub fn init_capacity(child_allocator: C, num: usize) -> Result<Self, Error> {
@@ -249,6 +295,20 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     }
 
     /// Frees all memory, as dropping the pool does. Values in it are not dropped.
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let shared = Rc::new(());
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let item = pool.create()?;
+    /// // SAFETY: memory for an `Rc`.
+    /// unsafe { item.write(shared.clone()) };
+    /// pool.deinit();
+    /// assert_eq!(Rc::strong_count(&shared), 2, "the `Rc` in the pool was not dropped");
+    /// # unsafe { Rc::decrement_strong_count(Rc::as_ptr(&shared)) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn deinit(self) {}
 
@@ -291,6 +351,15 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the pool keeps the items allocated until then.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR};
+    /// let pool = MemoryPoolExtra::<u32, 0, false, _>::init(PAGE_ALLOCATOR);
+    /// assert!(pool.create().is_err(), "this pool does not grow by itself");
+    /// pool.add_capacity(1)?;
+    /// pool.create()?;
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addCapacity")]
     #[inline]
     pub fn add_capacity(&self, num: usize) -> Result<(), Error> {
@@ -331,6 +400,32 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// word, and can fail too.
     ///
     /// Ports `create` of Zig 0.15.2.
+    ///
+    /// The nodes of a list; dropping the pool frees them all:
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    ///
+    /// struct Node {
+    ///     number: u32,
+    ///     next: Option<NonNull<Node>>,
+    /// }
+    ///
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let mut first = None;
+    /// for number in 0..3 {
+    ///     let node = pool.create()?;
+    ///     // SAFETY: memory for a node.
+    ///     unsafe { node.write(Node { number, next: first }) };
+    ///     first = Some(node);
+    /// }
+    ///
+    /// // SAFETY: each is a node of the pool, which lives.
+    /// let numbers = std::iter::successors(first, |node| unsafe { node.as_ref() }.next);
+    /// assert!(numbers.map(|node| unsafe { node.as_ref() }.number).eq([2, 1, 0]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn create(&self) -> Result<NonNull<T>, Error> {
         let link = match self.free_list.pop() {
@@ -478,6 +573,17 @@ pub struct PoolBox<'p, T> {
 
 impl<'p, T> PoolBox<'p, T> {
     /// The value itself. Frees the item.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let text = pool.create_box(String::from("moved out"))?;
+    /// let address = std::ptr::from_ref(&*text).addr();
+    /// let text: String = PoolBox::into_inner(text);
+    /// assert_eq!(text, "moved out");
+    /// assert_eq!(pool.create()?.addr().get(), address, "the memory is free");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn into_inner(this: Self) -> T {

@@ -1,4 +1,20 @@
 //! The allocators of Zig's `std.heap`, one file each.
+//!
+//! They combine: an allocator that takes a child takes the handle of any other. Here are a debug allocator over the
+//! operating system's pages, and an arena over that:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use zigalloc::heap::{ArenaAllocator, Check, DebugAllocator, PAGE_ALLOCATOR};
+//!
+//! let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+//! let arena = ArenaAllocator::init(debug.allocator());
+//! let text = arena.allocator().print(format_args!("{} + {}", 1, 2))?;
+//! assert_eq!(unsafe { text.as_ref() }, b"1 + 2");
+//! arena.deinit();
+//! assert_eq!(debug.deinit(), Check::Ok, "the arena has freed what it took");
+//! # Ok::<(), zigalloc::Error>(())
+//! ```
 
 pub mod arena;
 pub mod buffer_first;

@@ -128,6 +128,18 @@ pub struct PageAllocator;
 
 impl PageAllocator {
     /// The functions of [`PAGE_ALLOCATOR`]. They ignore the context.
+    ///
+    /// A handle made from the table, as C code would build it; the context can be anything:
+    ///
+    /// ```
+    /// # use zigalloc::{SyncAllocator, heap::PageAllocator};
+    /// // SAFETY: the functions of the page allocator, which any thread may call with any context.
+    /// let allocator = unsafe { SyncAllocator::from_raw_parts(std::ptr::null_mut(), &PageAllocator::VTABLE) };
+    /// let memory = allocator.alloc::<u8>(100)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { allocator.free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -137,6 +149,16 @@ impl PageAllocator {
     /// [valid](Alignment::is_valid).
     ///
     /// Ports `PageAllocator.map` of Zig 0.15.2.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{Alignment, heap::{PageAllocator, page_size}};
+    /// let memory = PageAllocator::map(1, Alignment::_1).unwrap();
+    /// assert_eq!(memory.addr().get() % page_size(), 0, "one byte is a page");
+    /// assert_eq!(PageAllocator::map(0, Alignment::_1), None);
+    /// // SAFETY: all of the block, which nothing uses afterwards.
+    /// unsafe { PageAllocator::unmap(NonNull::slice_from_raw_parts(memory, 1)) };
+    /// ```
     #[must_use = "pages whose address is lost are never unmapped"]
     #[inline]
     pub fn map(n: usize, alignment: Alignment) -> Option<NonNull<u8>> {
@@ -163,6 +185,17 @@ impl PageAllocator {
     /// `memory` is a live block of [`map`](Self::map) or of [`PAGE_ALLOCATOR`] with matching length
     /// (bytes), or with another length that has as many pages. Its pages are writable, as `map` makes them. Nothing
     /// uses it afterwards.
+    ///
+    /// With the number of pages instead of the exact length:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{Alignment, heap::{PageAllocator, page_size}};
+    /// let memory = PageAllocator::map(page_size() + 1, Alignment::_1).unwrap();
+    /// let pages = NonNull::slice_from_raw_parts(memory, 2 * page_size());
+    /// // SAFETY: all pages of the block, which nothing uses afterwards.
+    /// unsafe { PageAllocator::unmap(pages) };
+    /// ```
     #[inline]
     pub unsafe fn unmap(memory: NonNull<[u8]>) {
         // SAFETY: all pages of a live block, which nothing uses afterwards, by our caller.
@@ -180,6 +213,20 @@ impl PageAllocator {
     /// # Safety
     /// `memory` is as for [`unmap`](Self::unmap). If the result is `Some`, nothing uses the old pointer or the bytes
     /// past `new_len`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{Alignment, heap::PageAllocator};
+    /// let memory = PageAllocator::map(100, Alignment::_1).unwrap();
+    /// let block = NonNull::slice_from_raw_parts(memory, 100);
+    /// // SAFETY: a live block.
+    /// let grown = unsafe { PageAllocator::realloc(block, 4000, false) }.unwrap();
+    /// assert_eq!(grown.addr(), memory.addr(), "its page has room");
+    /// let block = NonNull::slice_from_raw_parts(grown, 4000);
+    /// // SAFETY: the same, with its new length.
+    /// assert_eq!(unsafe { PageAllocator::realloc(block, usize::MAX, true) }, None);
+    /// # unsafe { PageAllocator::unmap(block) };
+    /// ```
     #[must_use = "if the result is `Some`, the block is there and the old pointer must not be used"]
     #[inline]
     pub unsafe fn realloc(memory: NonNull<[u8]>, new_len: usize, may_move: bool) -> Option<NonNull<u8>> {

@@ -152,6 +152,15 @@ impl<S: Sbrk> SbrkAllocator<S> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Creates an allocator without memory, which it requests from `source` as needed.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+    /// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let sbrk = SbrkAllocator::init(fixed_buffer);
+    /// assert_eq!(sbrk.into_source().end_index(), 0, "nothing was requested yet");
+    /// ```
     #[inline]
     pub const fn init(source: S) -> SbrkAllocator<S> {
         const {
@@ -191,6 +200,19 @@ impl<S: Sbrk> SbrkAllocator<S> {
 
     /// Returns the source and ends this allocator. Memory that the source has handed out is not returned to it; what
     /// was free is lost.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+    /// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+    /// let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    /// sbrk.allocator().alloc::<u8>(100)?;
+    /// // To use the buffer again from its start.
+    /// let mut fixed_buffer = sbrk.into_source();
+    /// assert!(fixed_buffer.end_index() >= 64 << 10, "a big page");
+    /// fixed_buffer.reset();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn into_source(self) -> S {
         self.lists.into_inner().source

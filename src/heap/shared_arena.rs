@@ -231,6 +231,23 @@ impl State {
     /// # Safety
     /// The state is new, or `child_allocator` is the child of the arena that the state came from, and that child has
     /// not been reset, ended or replaced since: the nodes are still its live blocks.
+    ///
+    /// A struct can hold the states of many arenas over one child, two words each:
+    ///
+    /// ```
+    /// use zigalloc::heap::{PAGE_ALLOCATOR, shared_arena::State};
+    ///
+    /// let mut states = [State::default(), State::default()];
+    /// // SAFETY: a new state; from then on, one of an arena over the page allocator.
+    /// let arena = unsafe { std::mem::take(&mut states[0]).promote(PAGE_ALLOCATOR) };
+    /// let number = arena.allocator().create_with(42)?;
+    /// states[0] = arena.into_state();
+    /// assert_eq!(unsafe { number.read() }, 42);
+    /// # for state in states {
+    /// #     unsafe { state.promote(PAGE_ALLOCATOR) }.deinit();
+    /// # }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub unsafe fn promote(self, child_allocator: SyncAllocator<'_>) -> SharedArenaAllocator<'_> {
         SharedArenaAllocator { child_allocator, state: self }
@@ -248,6 +265,12 @@ impl<'c> SharedArenaAllocator<'c> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Creates an empty arena. It takes no memory from the child until the first allocation.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+    /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// assert_eq!(arena.query_capacity(), 0);
+    /// ```
     #[must_use]
     #[cfg(not(loom))]
     #[inline]
@@ -264,6 +287,23 @@ impl<'c> SharedArenaAllocator<'c> {
     }
 
     /// Returns a handle to this arena for any number of threads.
+    ///
+    /// A block outlives the thread that allocated it:
+    ///
+    /// ```
+    /// use std::ptr;
+    /// use std::sync::atomic::{AtomicPtr, Ordering};
+    /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+    ///
+    /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// let number = AtomicPtr::new(ptr::null_mut());
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| number.store(allocator.create_with(42).unwrap().as_ptr(), Ordering::Relaxed));
+    /// });
+    /// // SAFETY: a live block of the arena, which the other thread has initialised.
+    /// assert_eq!(unsafe { number.into_inner().read() }, 42);
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: by the invariants in the module's documentation,
@@ -273,10 +313,34 @@ impl<'c> SharedArenaAllocator<'c> {
     }
 
     /// Frees all memory, as dropping the arena does.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{PAGE_ALLOCATOR, SharedArenaAllocator}, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let arena = SharedArenaAllocator::init(counting.allocator());
+    /// arena.allocator().alloc::<u8>(1000)?;
+    /// assert_eq!(counting.snapshot().live_blocks, 1);
+    /// arena.deinit();
+    /// assert_eq!(counting.snapshot().live_blocks, 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn deinit(self) {}
 
     /// Takes the arena's two words without its child, for [`State::promote`]. Frees nothing.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+    /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let text = arena.allocator().dupe(b"stays where it is")?;
+    /// let state = arena.into_state();
+    /// assert_eq!(size_of_val(&state), 2 * size_of::<usize>());
+    /// // SAFETY: the arena's blocks are live; `dupe` has initialised this one.
+    /// assert_eq!(unsafe { text.as_ref() }, b"stays where it is");
+    /// // SAFETY: the same child.
+    /// unsafe { state.promote(PAGE_ALLOCATOR) }.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use = "dropping the state leaks its nodes"]
     #[inline]
     pub fn into_state(self) -> State {
@@ -287,6 +351,16 @@ impl<'c> SharedArenaAllocator<'c> {
     /// Returns how many bytes the arena has for blocks, used or not: all nodes without their headers.
     ///
     /// It needs the arena exclusively, because walking the lists is not thread-safe.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+    /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// arena.allocator().alloc::<u8>(1000)?;
+    /// // 1000 bytes, 1 of alignment, 24 of the header and 16; half of that more, and an even number; less the header.
+    /// # #[cfg(target_pointer_width = "64")]
+    /// assert_eq!(arena.query_capacity(), (1000 + 1 + 24 + 16) * 3 / 2 + 1 - 24);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&mut self) -> usize {
         // SAFETY: the arena is borrowed exclusively.

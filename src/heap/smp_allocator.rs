@@ -144,6 +144,17 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
 };
 
 /// The vtable and the statistics of [`SMP_ALLOCATOR`].
+///
+/// A large block has its own pages and takes nothing from a slab:
+///
+/// ```
+/// # use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+/// let before = SmpAllocator::slab_bytes();
+/// let large = SMP_ALLOCATOR.alloc::<u8>(1 << 20)?;
+/// assert_eq!(SmpAllocator::slab_bytes(), before);
+/// # unsafe { SMP_ALLOCATOR.free(large) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.SmpAllocator")]
 #[derive(Debug)]
 pub enum SmpAllocator {}
@@ -265,6 +276,18 @@ unsafe fn free_slow(class: usize, memory: NonNull<u8>) {
 
 impl SmpAllocator {
     /// The functions of [`SMP_ALLOCATOR`]. They ignore the context.
+    ///
+    /// A handle made from the table, as C code would build it; the context can be anything:
+    ///
+    /// ```
+    /// # use zigalloc::{SyncAllocator, heap::SmpAllocator};
+    /// // SAFETY: the functions of `SMP_ALLOCATOR`, which any thread may call with any context.
+    /// let allocator = unsafe { SyncAllocator::from_raw_parts(std::ptr::null_mut(), &SmpAllocator::VTABLE) };
+    /// let memory = allocator.alloc::<u8>(100)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { allocator.free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 

@@ -92,6 +92,28 @@ pub struct StackFallbackAllocator<const N: usize, C: Handle> {
 /// The type of the fallback is the second parameter: `stack_fallback::<4096, _>(fallback)`.
 ///
 /// Ports `std.heap.stackFallback` of Zig 0.15.2.
+///
+/// A function that uses the fallback for long names only:
+///
+/// ```
+/// use std::ffi::CStr;
+/// use zigalloc::{Allocator, Error, heap::stack_fallback};
+///
+/// /// Calls `open` with the name as C takes it.
+/// fn with_c_name(name: &str, fallback: Allocator<'_>, open: impl Fn(&CStr) -> bool) -> Result<bool, Error> {
+///     let stack_allocator = stack_fallback::<64, _>(fallback);
+///     let allocator = stack_allocator.get();
+///     let name = allocator.dupe_z(name.as_bytes())?;
+///     // SAFETY: a live block that ends with its sentinel; `as_ptr` reaches all of it.
+///     let opened = open(unsafe { CStr::from_ptr(name.as_ptr().cast()) });
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { allocator.free(name) };
+///     Ok(opened)
+/// }
+///
+/// // A short name needs no memory of the fallback.
+/// assert_eq!(with_c_name("a.txt", Allocator::FAILING, |name| name == c"a.txt"), Ok(true));
+/// ```
 #[doc(alias = "stackFallback")]
 #[inline]
 pub const fn stack_fallback<const N: usize, C: Handle>(
@@ -112,6 +134,16 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     /// A handle to this allocator. It can be taken any number of times, and resets nothing.
     ///
     /// Ports `get` of Zig 0.15.2, which empties the buffer and must not be called twice.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+    /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
+    /// state.get().alloc::<u8>(10)?;
+    /// // Zig's would make the buffer empty.
+    /// state.get().alloc::<u8>(10)?;
+    /// assert_eq!(state.end_index(), 20);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract, because a fixed buffer and the fallback do, and each block is
@@ -120,6 +152,16 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     }
 
     /// [`get`](Self::get) by the name that it has for all other allocators.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, stack_fallback};
+    /// // An arena that makes no call of the page allocator until it needs more than 1000 bytes.
+    /// let state = stack_fallback::<1000, _>(PAGE_ALLOCATOR);
+    /// let arena = ArenaAllocator::init(state.allocator());
+    /// let memory = arena.allocator().alloc::<u8>(100)?;
+    /// assert!(state.owns_ptr(memory.as_ptr().cast()));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         self.get()

@@ -25,6 +25,14 @@ pub const PAGE_SIZE_MIN: usize = RANGE.0;
 /// The largest page size of the target in bytes.
 ///
 /// Ports `std.heap.page_size_max` of Zig 0.15.2.
+///
+/// An array that is at least a page long on every kernel:
+///
+/// ```
+/// # use zigalloc::heap::{PAGE_SIZE_MAX, page_size};
+/// static PAGE: [u8; PAGE_SIZE_MAX] = [0; PAGE_SIZE_MAX];
+/// assert!(PAGE.len() >= page_size());
+/// ```
 #[doc(alias = "page_size_max")]
 pub const PAGE_SIZE_MAX: usize = RANGE.1;
 

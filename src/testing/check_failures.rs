@@ -90,6 +90,26 @@ where
 }
 
 /// The problem that [`check_all_allocation_failures`] found.
+///
+/// A function that returns `Ok` although it had no memory:
+///
+/// ```
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::{CheckError, check_all_allocation_failures};
+/// use zigalloc::{Allocator, Error};
+///
+/// fn swallows(allocator: Allocator<'_>) -> Result<(), Error> {
+///     if let Ok(memory) = allocator.create::<u64>() {
+///         // SAFETY: a live block, not used afterwards.
+///         unsafe { allocator.destroy(memory) };
+///     }
+///     Ok(())
+/// }
+///
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, swallows).unwrap_err();
+/// assert!(matches!(error, CheckError::SwallowedOutOfMemory(_)));
+/// assert!(error.to_string().starts_with("the function returned Ok although allocation #0 of 1 failed"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError<E> {
@@ -137,6 +157,26 @@ pub enum CheckError<E> {
 ///
 /// `Display` shows where it was requested: with the feature `backtrace`, the function, file and line in the program's
 /// own code, even if a container made the request; otherwise the address.
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::testing::{CheckError, check_all_allocation_failures};
+/// use zigalloc::{Allocator, Error};
+///
+/// fn leaks_the_first(allocator: Allocator<'_>) -> Result<(), Error> {
+///     let (first, second) = (allocator.create::<u8>()?, allocator.create::<u8>()?);
+///     // SAFETY: live blocks, not used afterwards.
+///     unsafe { allocator.destroy(first) };
+///     unsafe { allocator.destroy(second) };
+///     Ok(())
+/// }
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR); // frees what is leaked here
+/// let error = check_all_allocation_failures(arena.allocator(), leaks_the_first).unwrap_err();
+/// let CheckError::MemoryLeakDetected { point, .. } = error else { panic!("{error}") };
+/// assert_eq!((point.fail_index, point.needed_alloc_count), (1, 2));
+/// assert!(point.to_string().starts_with("allocation #1 of 2 failed (requested at "));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailurePoint {
@@ -211,6 +251,18 @@ impl fmt::Display for FailurePoint {
 /// ```
 pub trait AsOutOfMemory {
     /// Whether the error means that an allocation failed, and nothing else.
+    ///
+    /// Of a boxed error, the one in the box decides:
+    ///
+    /// ```
+    /// # use zigalloc::{Error, testing::AsOutOfMemory};
+    /// # use std::error::Error as StdError;
+    /// let no_block: Box<dyn StdError> = Error::OutOfMemory.into();
+    /// let no_capacity: Box<dyn StdError> = Vec::<u8>::new().try_reserve(usize::MAX).unwrap_err().into();
+    /// let syntax: Box<dyn StdError> = "a comma is missing".into();
+    /// assert!(no_block.is_out_of_memory() && no_capacity.is_out_of_memory());
+    /// assert!(!syntax.is_out_of_memory());
+    /// ```
     fn is_out_of_memory(&self) -> bool;
 }
 

@@ -132,6 +132,13 @@ impl<C: Handle> FailingAllocator<C> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Creates an allocator that fails as `config` says.
+    ///
+    /// ```
+    /// # use zigalloc::{Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// assert_eq!(failing.allocator().create::<u32>(), Err(Error::OutOfMemory));
+    /// ```
     #[inline]
     pub const fn init(internal_allocator: C, config: FailingConfig) -> FailingAllocator<C> {
         FailingAllocator {
@@ -150,6 +157,29 @@ impl<C: Handle> FailingAllocator<C> {
     }
 
     /// Returns a handle to this allocator, for one thread.
+    ///
+    /// Pass it to the code under test. This tests that a function frees its first block if there is no memory for the
+    /// second, where Zig code has an `errdefer`:
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::testing::{FailingAllocator, FailingConfig};
+    ///
+    /// fn two_blocks(allocator: Allocator<'_>) -> Result<[NonNull<u64>; 2], Error> {
+    ///     let first = allocator.create()?;
+    ///     let second = allocator.create().inspect_err(|_| {
+    ///         // SAFETY: a live block, not used afterwards.
+    ///         unsafe { allocator.destroy(first) }
+    ///     })?;
+    ///     Ok([first, second])
+    /// }
+    ///
+    /// let config = FailingConfig { fail_index: 1, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// assert_eq!(two_blocks(failing.allocator()), Err(Error::OutOfMemory));
+    /// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
+    /// ```
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract because the child does: they pass calls on, or refuse.
@@ -157,67 +187,235 @@ impl<C: Handle> FailingAllocator<C> {
     }
 
     /// The child.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// // What a test needs for itself can go around the failures and the counters.
+    /// let expected = failing.internal_allocator().dupe(b"expected")?;
+    /// assert_eq!(failing.allocations(), 0);
+    /// # unsafe { PAGE_ALLOCATOR.free(expected) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn internal_allocator(&self) -> C {
         self.internal_allocator
     }
 
     /// How many allocations have succeeded, which is the index of the next one.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let config = FailingConfig { fail_index: 1, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// let memory = failing.allocator().create::<u32>()?;
+    /// assert!(failing.allocator().create::<u32>().is_err());
+    /// // A failure does not move the index, so the next allocation fails too.
+    /// assert_eq!(failing.alloc_index(), 1);
+    /// assert!(failing.allocator().create::<u32>().is_err());
+    /// # unsafe { failing.allocator().destroy(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn alloc_index(&self) -> usize {
         self.alloc_index.get()
     }
 
     /// How many calls of `resize` and `remap` have succeeded.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// let memory = failing.allocator().alloc::<u8>(100)?;
+    /// // SAFETY: a live block, whose length is 60 bytes afterwards.
+    /// assert!(unsafe { failing.allocator().resize(memory, 60) });
+    /// assert_eq!(failing.resize_index(), 1);
+    /// # unsafe { failing.allocator().free(memory.with_len(60)) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn resize_index(&self) -> usize {
         self.resize_index.get()
     }
 
     /// How many bytes have been allocated, growth included.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// let memory = failing.allocator().alloc::<u32>(10)?;
+    /// // SAFETY: a live block, not used afterwards. It grows in place, in its page.
+    /// let memory = unsafe { failing.allocator().realloc(memory, 15) }?;
+    /// assert_eq!(failing.allocated_bytes(), 40 + 20);
+    /// # unsafe { failing.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn allocated_bytes(&self) -> usize {
         self.allocated_bytes.get()
     }
 
     /// How many bytes have been freed, shrinking included.
+    ///
+    /// A test that the code under test leaks nothing:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// fn tested(allocator: Allocator<'_>) -> Result<(), Error> {
+    ///     let memory = allocator.alloc::<u8>(100)?;
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { allocator.free(memory) };
+    ///     Ok(())
+    /// }
+    ///
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// tested(failing.allocator())?;
+    /// assert_eq!(failing.allocated_bytes() - failing.freed_bytes(), 0);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn freed_bytes(&self) -> usize {
         self.freed_bytes.get()
     }
 
     /// How many allocations have succeeded.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// // No block changes its length, so each `realloc` allocates a new one.
+    /// let config = FailingConfig { resize_fail_index: 0, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// let memory = failing.allocator().alloc::<u8>(10)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// let memory = unsafe { failing.allocator().realloc(memory, 20) }?;
+    /// assert_eq!(failing.allocations(), 2);
+    /// # unsafe { failing.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn allocations(&self) -> usize {
         self.allocations.get()
     }
 
     /// How many blocks have been freed.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// let allocator = failing.allocator();
+    /// let (first, second) = (allocator.create::<u8>()?, allocator.create::<u8>()?);
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { allocator.destroy(first) };
+    /// let live = failing.allocations() - failing.deallocations();
+    /// assert_eq!(live, 1);
+    /// # unsafe { allocator.destroy(second) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn deallocations(&self) -> usize {
         self.deallocations.get()
     }
 
     /// Whether this allocator has made an allocation fail. Refused resizes do not count.
+    ///
+    /// A failure of the child is not an induced one:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(Allocator::FAILING, FailingConfig::default());
+    /// assert!(failing.allocator().create::<u32>().is_err());
+    /// assert!(!failing.has_induced_failure());
+    ///
+    /// failing.set_fail_index(0);
+    /// assert!(failing.allocator().create::<u32>().is_err());
+    /// assert!(failing.has_induced_failure());
+    /// ```
     pub fn has_induced_failure(&self) -> bool {
         self.induced_failure.get().is_some()
     }
 
     /// The [`alloc_index`](Self::alloc_index) from which on allocations fail.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let config = FailingConfig { fail_index: 3, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// let memory = failing.allocator().create::<u32>()?;
+    /// let left = failing.fail_index() - failing.alloc_index();
+    /// assert_eq!(left, 2, "two more allocations succeed");
+    /// # unsafe { failing.allocator().destroy(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn fail_index(&self) -> usize {
         self.fail_index.get()
     }
 
     /// The [`resize_index`](Self::resize_index) from which on resizes and remaps fail.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// assert_eq!(failing.resize_fail_index(), usize::MAX, "never");
+    /// ```
     pub fn resize_fail_index(&self) -> usize {
         self.resize_fail_index.get()
     }
 
     /// Changes [`fail_index`](Self::fail_index). An index that has already been passed has no effect.
+    ///
+    /// Let a test's preparations succeed and the rest fail:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// let allocator = failing.allocator();
+    /// let prepared = allocator.create::<u32>()?;
+    /// failing.set_fail_index(failing.alloc_index());
+    /// assert!(allocator.create::<u32>().is_err());
+    /// // There is memory again.
+    /// failing.set_fail_index(usize::MAX);
+    /// let memory = allocator.create::<u32>()?;
+    /// # unsafe { allocator.destroy(prepared) };
+    /// # unsafe { allocator.destroy(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn set_fail_index(&self, fail_index: usize) {
         self.fail_index.set(fail_index);
     }
 
     /// Changes [`resize_fail_index`](Self::resize_fail_index).
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// let memory = failing.allocator().alloc::<u8>(100)?;
+    /// failing.set_resize_fail_index(failing.resize_index());
+    /// // The page allocator would shorten it.
+    /// // SAFETY: a live block.
+    /// assert!(!unsafe { failing.allocator().resize(memory, 50) });
+    /// # unsafe { failing.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn set_resize_fail_index(&self, resize_fail_index: usize) {
         self.resize_fail_index.set(resize_fail_index);
     }
 
     /// The return address of the first allocation that this allocator made fail: an address in
     /// the function that requested it, or 0 where unknown. `None` if none has failed.
+    ///
+    /// A function that passes its caller's address on:
+    ///
+    /// ```
+    /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, return_address};
+    /// use zigalloc::testing::{FailingAllocator, FailingConfig};
+    ///
+    /// fn reserve(allocator: Allocator<'_>, caller: usize) -> Result<(), Error> {
+    ///     let room = allocator.alloc_advanced_with_ret_addr::<u8, 0>(100, caller)?;
+    ///     # unsafe { allocator.free(room) };
+    ///     Ok(())
+    /// }
+    ///
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// assert_eq!(failing.return_address(), None);
+    /// failing.set_fail_index(0);
+    /// let here = return_address();
+    /// assert!(reserve(failing.allocator(), here).is_err());
+    /// assert_eq!(failing.return_address(), Some(here));
+    /// ```
     pub fn return_address(&self) -> Option<usize> {
         self.induced_failure.get()
     }
@@ -230,6 +428,17 @@ impl<C: Handle> FailingAllocator<C> {
     /// from the global heap.
     ///
     /// Ports the field `stack_addresses`, and `getStackTrace`.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// assert!(failing.allocator().create::<u32>().is_err());
+    /// let stack = failing.stack_addresses();
+    /// # if failing.return_address() == Some(0) { return }
+    /// assert_eq!(Some(stack[0]), failing.return_address());
+    /// assert!(cfg!(feature = "backtrace") || stack[1..] == [0; 15]);
+    /// ```
     #[doc(alias = "getStackTrace")]
     pub fn stack_addresses(&self) -> [usize; 16] {
         let mut first = [0; 16];

@@ -53,12 +53,34 @@ impl<C: Handle> LedgerAllocator<C> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Creates an allocator with an empty ledger.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// assert_eq!((ledger.live(), ledger.live_bytes()), (0, 0));
+    /// ```
     #[inline]
     pub fn init(child_allocator: C) -> LedgerAllocator<C> {
         LedgerAllocator { child_allocator, ledger: RefCell::default() }
     }
 
     /// Returns a handle to this allocator, for one thread.
+    ///
+    /// A test of the calls that a memory pool makes; a wrong one would abort:
+    ///
+    /// ```
+    /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// use zigalloc::testing::LedgerAllocator;
+    ///
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// let pool = MemoryPool::<u64, _>::init(ledger.allocator());
+    /// for _ in 0..1000 {
+    ///     pool.create()?;
+    /// }
+    /// pool.deinit();
+    /// ledger.assert_no_leaks();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract because the child does.
@@ -66,11 +88,33 @@ impl<C: Handle> LedgerAllocator<C> {
     }
 
     /// How many blocks are live.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// let memory = ledger.allocator().alloc::<u8>(100)?;
+    /// assert_eq!(ledger.live(), 1);
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { ledger.allocator().free(memory) };
+    /// assert_eq!(ledger.live(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn live(&self) -> usize {
         self.ledger.borrow().live().len()
     }
 
     /// How many bytes the live blocks have in total.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// let memory = ledger.allocator().alloc::<u32>(10)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// let memory = unsafe { ledger.allocator().realloc(memory, 15) }?;
+    /// assert_eq!(ledger.live_bytes(), 60);
+    /// # unsafe { ledger.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn live_bytes(&self) -> usize {
         self.ledger.borrow().live().map(|(_, entry)| entry.len).sum()
     }
@@ -79,6 +123,14 @@ impl<C: Handle> LedgerAllocator<C> {
     ///
     /// # Panics
     /// With the number of live blocks, and the length, alignment and address of the first.
+    ///
+    /// ```should_panic
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// ledger.allocator().alloc::<u8>(100).unwrap();
+    /// // "1 block is live; the first has 100 bytes, aligned to 1, at 0x…"
+    /// ledger.assert_no_leaks();
+    /// ```
     #[track_caller]
     pub fn assert_no_leaks(&self) {
         let ledger = self.ledger.borrow();

@@ -77,6 +77,36 @@ pub const fn validation_wrap<T: AsAllocator>(allocator: T) -> ValidationAllocato
 /// ```
 pub trait Reset {
     /// Frees all blocks at once.
+    ///
+    /// Implement it for your own allocator:
+    ///
+    /// ```
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+    /// use zigalloc::testing::Reset;
+    /// use zigalloc::{Allocator, AsAllocator, SyncAllocator};
+    ///
+    /// struct Scratch(ArenaAllocator<SyncAllocator<'static>>);
+    ///
+    /// // SAFETY: the arena's handle, whose state is part of this.
+    /// unsafe impl AsAllocator for Scratch {
+    ///     fn allocator(&self) -> Allocator<'_> {
+    ///         self.0.allocator()
+    ///     }
+    /// }
+    ///
+    /// impl Reset for Scratch {
+    ///     fn reset(&mut self) {
+    ///         // Retaining all of one node cannot fail.
+    ///         let _ = self.0.reset(ResetMode::RetainCapacity);
+    ///     }
+    /// }
+    ///
+    /// let mut validation = zigalloc::testing::validation_wrap(Scratch(ArenaAllocator::init(PAGE_ALLOCATOR)));
+    /// let first = validation.allocator().alloc::<u8>(100)?;
+    /// validation.reset();
+    /// assert_eq!(validation.allocator().alloc::<u8>(100)?, first);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     fn reset(&mut self);
 }
 
@@ -97,12 +127,32 @@ impl<T: AsAllocator> ValidationAllocator<T> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Wraps `underlying_allocator`.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::ValidationAllocator};
+    /// let validation = ValidationAllocator::init(ArenaAllocator::init(PAGE_ALLOCATOR));
+    /// assert_eq!(validation.underlying_allocator.query_capacity(), 0);
+    /// ```
     #[inline]
     pub const fn init(underlying_allocator: T) -> ValidationAllocator<T> {
         ValidationAllocator { underlying_allocator }
     }
 
     /// Returns a handle to this allocator, for one thread.
+    ///
+    /// A check that a foreign allocator respects alignments:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, heap::PAGE_ALLOCATOR, testing::validation_wrap};
+    /// # let foreign: Allocator<'static> = *PAGE_ALLOCATOR;
+    /// let validation = validation_wrap(foreign);
+    /// let allocator = validation.allocator();
+    /// // This aborts with a message if the address is not a multiple of 64.
+    /// let line = allocator.aligned_alloc::<u8, 64>(100)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { allocator.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract because the underlying allocator does.

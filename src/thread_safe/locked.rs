@@ -75,6 +75,17 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     /// Puts a lock around `child`, which cannot be reached in any other way while the wrapper exists.
     ///
     /// Blocks that the child handed out before stay valid, and may be freed through the wrapper.
+    ///
+    /// With a fair lock:
+    ///
+    /// ```
+    /// # use zigalloc::{LockedAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let locked = LockedAllocator::<spin::mutex::TicketMutex<()>>::new(&mut arena);
+    /// locked.allocator().alloc::<u8>(100)?;
+    /// assert!(arena.query_capacity() >= 100);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> LockedAllocator<'c, R> {
         let child: &'c A = child;
@@ -91,6 +102,22 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     /// - Any thread may call `child`'s functions, one thread at a time.
     /// - While this wrapper or a handle to it is in use, nothing else calls them, neither through a copy of the
     ///   handle nor through another wrapper, unless they are thread-safe by themselves.
+    ///
+    /// A static heap over a single-threaded allocator:
+    ///
+    /// ```
+    /// use zigalloc::{LockedAllocator, SyncAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+    ///
+    /// type Arena = ArenaAllocator<SyncAllocator<'static>>;
+    ///
+    /// static mut ARENA: Arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// static LOCKED: LockedAllocator<'static, spin::Mutex<()>> =
+    ///     // SAFETY: the arena is `Send`, and nothing else uses it.
+    ///     unsafe { LockedAllocator::from_child((*(&raw const ARENA)).allocator()) };
+    ///
+    /// let threads = [1, 2, 3].map(|n| std::thread::spawn(move || LOCKED.allocator().create_with(n).is_ok()));
+    /// assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+    /// ```
     #[must_use]
     #[inline]
     pub const unsafe fn from_child(child: Allocator<'c>) -> LockedAllocator<'c, R> {
@@ -98,6 +125,22 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     }
 
     /// Returns a handle for any number of threads.
+    ///
+    /// A shared arena needs a thread-safe child; here it is a fixed buffer under a lock:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// use zigalloc::LockedAllocator;
+    /// use zigalloc::heap::{FixedBufferAllocator, SharedArenaAllocator};
+    ///
+    /// let mut buffer = [MaybeUninit::uninit(); 1000];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let locked = LockedAllocator::<spin::Mutex<()>>::new(&mut fixed_buffer);
+    /// let arena = SharedArenaAllocator::init(locked.allocator());
+    /// let number = arena.allocator().create_with(42)?;
+    /// assert_eq!(unsafe { number.read() }, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_>
     where

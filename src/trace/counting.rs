@@ -119,6 +119,27 @@ pub struct CountingAllocator<C: Handle> {
 
 impl<'c> CountingAllocator<Allocator<'c>> {
     /// Returns a handle for one thread, like its child's.
+    ///
+    /// The most memory that a function needs at once:
+    ///
+    /// ```
+    /// use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    ///
+    /// fn measured(allocator: Allocator<'_>) -> Result<(), Error> {
+    ///     for len in [100, 300, 200] {
+    ///         let memory = allocator.alloc::<u8>(len)?;
+    ///         // SAFETY: a live block, not used afterwards.
+    ///         unsafe { allocator.free(memory) };
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let counting = CountingAllocator::init(arena.allocator());
+    /// measured(counting.allocator())?;
+    /// assert_eq!(counting.snapshot().peak_live_bytes, 300);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
@@ -127,6 +148,27 @@ impl<'c> CountingAllocator<Allocator<'c>> {
 
 impl<'c> CountingAllocator<SyncAllocator<'c>> {
     /// Returns a handle for any number of threads.
+    ///
+    /// One counter for all threads:
+    ///
+    /// ```
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    /// use zigalloc::trace::CountingAllocator;
+    ///
+    /// static COUNTING: CountingAllocator<SyncAllocator<'static>> = CountingAllocator::init(PAGE_ALLOCATOR);
+    ///
+    /// let threads = [1, 2, 3].map(|n| {
+    ///     std::thread::spawn(move || {
+    ///         let memory = COUNTING.allocator().alloc::<u8>(n * 100).unwrap();
+    ///         // SAFETY: a live block, not used afterwards.
+    ///         unsafe { COUNTING.allocator().free(memory) };
+    ///     })
+    /// });
+    /// threads.map(|thread| thread.join().unwrap());
+    /// let counts = COUNTING.snapshot();
+    /// assert_eq!((counts.alloc.calls, counts.free, counts.total_bytes), (3, 3, 600));
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: any thread may call the child, and the counters are atomic.
@@ -139,6 +181,12 @@ impl<C: Handle> CountingAllocator<C> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Creates an allocator whose counts are all 0.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// assert_eq!(counting.snapshot().alloc.calls, 0);
+    /// ```
     #[inline]
     pub const fn init(child_allocator: C) -> CountingAllocator<C> {
         CountingAllocator {
@@ -162,6 +210,24 @@ impl<C: Handle> CountingAllocator<C> {
     }
 
     /// Returns the counts up to now.
+    ///
+    /// The difference of two snapshots is what happened in between:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = counting.allocator();
+    /// let cache = allocator.alloc::<u8>(1000)?;
+    ///
+    /// let before = counting.snapshot();
+    /// let forgotten = allocator.alloc::<u8>(20)?;
+    /// let after = counting.snapshot();
+    /// assert_eq!(after.live_blocks - before.live_blocks, 1);
+    /// assert_eq!(after.live_bytes - before.live_bytes, 20);
+    /// # unsafe { allocator.free(cache) };
+    /// # unsafe { allocator.free(forgotten) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn snapshot(&self) -> Counts {
         // The frees first, so that no block counts as freed without also counting as allocated.
         let free_calls = read(&self.free_calls);
@@ -405,6 +471,25 @@ impl fmt::Debug for Counts {
 }
 
 /// How often one function was called.
+///
+/// How often a block could not grow in place:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{heap::FixedBufferAllocator, trace::CountingAllocator};
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let counting = CountingAllocator::init(fixed_buffer.allocator());
+/// let memory = counting.allocator().alloc::<u8>(50)?;
+/// // SAFETY: a live block.
+/// assert!(!unsafe { counting.allocator().resize(memory, 101) });
+/// // SAFETY: the same; nothing has changed.
+/// assert!(unsafe { counting.allocator().resize(memory, 100) });
+/// let resize = counting.snapshot().resize;
+/// assert_eq!((resize.calls, resize.refused), (2, 1));
+/// assert_eq!(resize.to_string(), "2 calls, 1 refused");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Calls {

@@ -123,6 +123,31 @@ pub struct LoggingAllocator<C: Handle, S: Sink> {
 
 impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
     /// Returns a handle for one thread, like its child's.
+    ///
+    /// A sink that is not `Send`:
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+    ///
+    /// struct Shared(Rc<RefCell<Vec<LoggedCall>>>);
+    ///
+    /// impl Sink for Shared {
+    ///     fn write(&mut self, call: &LoggedCall) -> std::fmt::Result {
+    ///         self.0.borrow_mut().push(*call);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let calls = Rc::default();
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let logging = LoggingAllocator::init(arena.allocator(), Shared(Rc::clone(&calls)));
+    /// logging.allocator().alloc::<u8>(100)?;
+    /// assert!(matches!(calls.borrow()[..], [LoggedCall::Alloc { len: 100, .. }]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
@@ -135,6 +160,26 @@ impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
     ///
     /// If the sink is not `Send`, or without the feature `std`, wrap a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`, to get a handle for one thread.
+    ///
+    /// Lines of several threads are not mixed:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
+    /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
+    /// let allocator = logging.allocator();
+    /// std::thread::scope(|scope| {
+    ///     for n in 1..=4 {
+    ///         scope.spawn(move || {
+    ///             let memory = allocator.alloc::<u8>(n).unwrap();
+    ///             // SAFETY: a live block, not used afterwards.
+    ///             unsafe { allocator.free(memory) };
+    ///         });
+    ///     }
+    /// });
+    /// let text = logging.into_sink().0;
+    /// assert_eq!(text.lines().filter(|line| line.starts_with("alloc ")).count(), 4);
+    /// assert_eq!(text.lines().filter(|line| line.starts_with("free ")).count(), 4);
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: any thread may call the child. The sink is used under a lock, and any thread may use it, since it
@@ -148,6 +193,20 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Creates an allocator that writes its calls to `sink`.
+    ///
+    /// Below an arena, it shows the arena's own calls:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::{FmtSink, LoggingAllocator}};
+    /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
+    /// let arena = ArenaAllocator::init(logging.allocator());
+    /// for _ in 0..10 {
+    ///     arena.allocator().alloc::<u8>(1)?;
+    /// }
+    /// arena.deinit();
+    /// assert_eq!(logging.into_sink().0.lines().count(), 2, "a node, and its free");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "logToWriterAllocator")]
     #[inline]
     pub const fn init(child_allocator: C, sink: S) -> LoggingAllocator<C, S> {
@@ -164,6 +223,19 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     }
 
     /// Returns how many calls have no line, because the sink failed or made the call itself.
+    ///
+    /// A buffer of 4 bytes is too short for any line:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{IoSink, LoggingAllocator}};
+    /// let mut buffer = [0; 4];
+    /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(&mut buffer[..]));
+    /// let memory = logging.allocator().create::<u32>()?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { logging.allocator().destroy(memory) };
+    /// assert_eq!(logging.lost_lines(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn lost_lines(&self) -> usize {
         self.lost_lines.load(Ordering::Relaxed)
     }
@@ -205,6 +277,21 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     }
 
     /// Returns the sink, which has received all lines. The exclusive borrow ensures that none is being written.
+    ///
+    /// Read and clear the lines after each step:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
+    /// let mut logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
+    /// for len in [10, 20] {
+    ///     let memory = logging.allocator().alloc::<u8>(len)?;
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { logging.allocator().free(memory) };
+    ///     let lines = std::mem::take(&mut logging.sink_mut().0);
+    ///     assert!(lines.starts_with(&format!("alloc {len} bytes")));
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn sink_mut(&mut self) -> &mut S {
         let lines = self.lines.get_mut();
@@ -214,6 +301,14 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     }
 
     /// Returns the sink, which has received all lines, and drops the allocator.
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, trace::{FmtSink, LoggingAllocator}};
+    /// let logging = LoggingAllocator::init(Allocator::FAILING, FmtSink(String::new()));
+    /// assert!(logging.allocator().alloc::<u8>(1).is_err());
+    /// let text: String = logging.into_sink().0;
+    /// assert!(text.starts_with("alloc 1 byte, aligned to 1: null"));
+    /// ```
     #[inline]
     pub fn into_sink(mut self) -> S {
         self.sink_mut();

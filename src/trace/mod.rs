@@ -7,6 +7,25 @@
 //! |---|---|
 //! | [`CountingAllocator`] | the number of calls, the memory in use, and its peak |
 //! | [`LoggingAllocator`] | each call, on a line of its own |
+//!
+//! What callers ask of an arena, and what the arena asks of its child:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+//! use zigalloc::trace::CountingAllocator;
+//!
+//! let below = CountingAllocator::init(PAGE_ALLOCATOR);
+//! let arena = ArenaAllocator::init(below.allocator());
+//! let above = CountingAllocator::init(arena.allocator());
+//! for _ in 0..1000 {
+//!     above.allocator().alloc::<u8>(10)?;
+//! }
+//! assert_eq!(above.snapshot().alloc.calls, 1000);
+//! assert!(below.snapshot().alloc.calls < 20);
+//! assert!(below.snapshot().live_bytes >= above.snapshot().live_bytes);
+//! # Ok::<(), zigalloc::Error>(())
+//! ```
 
 pub mod counting;
 pub mod logging;

@@ -11,6 +11,22 @@ use crate::allocator::{Allocator, AsAllocator, Handle};
 /// was in use.
 ///
 /// Not in Zig.
+///
+/// It is `Copy`, since a program may return to the same state more than once:
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let empty = arena.checkpoint();
+/// for n in 1..10 {
+///     arena.allocator().alloc::<u64>(1000 * n)?;
+///     // SAFETY: nothing uses the block any more.
+///     unsafe { arena.rewind(empty) };
+///     assert_eq!(arena.query_capacity(), 0);
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a checkpoint does nothing by itself; pass it to `rewind`"]
 pub struct Checkpoint {
@@ -68,6 +84,32 @@ impl<C: Handle> ArenaAllocator<C> {
     /// cannot unwind out of the arena's function, so it aborts the process.)
     ///
     /// Not in Zig.
+    ///
+    /// A function that allocates several blocks, or none:
+    ///
+    /// ```
+    /// use std::mem::MaybeUninit;
+    /// use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator};
+    /// use zigalloc::{Error, Handle};
+    ///
+    /// fn copy_all<C: Handle>(arena: &ArenaAllocator<C>, words: &[&str]) -> Result<(), Error> {
+    ///     let checkpoint = arena.checkpoint();
+    ///     for word in words {
+    ///         if let Err(error) = arena.allocator().dupe_str(word) {
+    ///             // SAFETY: nothing uses the copies that were made.
+    ///             unsafe { arena.rewind(checkpoint) };
+    ///             return Err(error);
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let arena = ArenaAllocator::init(fixed_buffer.allocator());
+    /// assert_eq!(copy_all(&arena, &["word"; 50]), Err(Error::OutOfMemory));
+    /// assert_eq!(arena.query_capacity(), 0);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn checkpoint(&self) -> Checkpoint {
@@ -200,6 +242,17 @@ impl<C: Handle> Scope<'_, C> {
     /// A handle to the arena. Blocks that it allocates are freed at the end of the scope.
     ///
     /// Blocks from before the scope are of the same allocator, so this handle can resize and free them.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let scope = arena.scope();
+    /// let text = scope.allocator().print(format_args!("{} of {}", 1, 2))?;
+    /// assert_eq!(unsafe { text.as_ref() }, b"1 of 2");
+    /// drop(scope);
+    /// assert_eq!(arena.query_capacity(), 0, "the text is gone");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
@@ -207,6 +260,21 @@ impl<C: Handle> Scope<'_, C> {
     }
 
     /// Begins a scope nested in this one.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let mut outer = arena.scope();
+    /// let first = outer.allocator().create_with(1u64)?;
+    /// for _ in 0..10 {
+    ///     let inner = outer.scope();
+    ///     inner.allocator().alloc::<u64>(1000)?;
+    /// }
+    /// // The next block follows `first` directly, since the inner scopes' memory is free again.
+    /// let second = outer.allocator().create_with(2u64)?;
+    /// assert_eq!(second.addr().get(), first.addr().get() + 8);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn scope(&mut self) -> Scope<'_, C> {
         if self.arena.is_calling() {
@@ -217,6 +285,16 @@ impl<C: Handle> Scope<'_, C> {
     }
 
     /// As [`ArenaAllocator::query_capacity`].
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let scope = arena.scope();
+    /// assert_eq!(scope.query_capacity(), 0);
+    /// scope.allocator().alloc::<u8>(1000)?;
+    /// assert!(scope.query_capacity() >= 1000);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&self) -> usize {

@@ -7,9 +7,35 @@ use crate::heap::PAGE_SIZE_MAX;
 use crate::symbol::SKIP_FRAMES;
 
 /// The most frames that a report can show of a stack.
+///
+/// A larger number panics, at compile time if the allocator is a `static`:
+///
+/// ```compile_fail,E0080
+/// use zigalloc::SyncAllocator;
+/// use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR, debug::MAX_STACK_TRACE_FRAMES};
+///
+/// const CONFIG: DebugConfig =
+///     DebugConfig { stack_trace_frames: MAX_STACK_TRACE_FRAMES + 1, ..DebugConfig::DEFAULT };
+/// static DEBUG: DebugAllocator<SyncAllocator<'static>> =
+///     DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
+/// ```
 pub const MAX_STACK_TRACE_FRAMES: usize = 32;
 
 /// The largest [`DebugConfig::page_size`], in bytes: 4 MiB.
+///
+/// With pages of this size, blocks of up to 1 MiB share pages:
+///
+/// ```
+/// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR, debug::MAX_PAGE_SIZE};
+/// let config = DebugConfig { page_size: MAX_PAGE_SIZE, ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// let first = debug.allocator().alloc::<u8>(1 << 20)?;
+/// let second = debug.allocator().alloc::<u8>(1 << 20)?;
+/// assert_eq!(second.addr().get(), first.addr().get() + (1 << 20));
+/// # unsafe { debug.allocator().free(first) };
+/// # unsafe { debug.allocator().free(second) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub const MAX_PAGE_SIZE: usize = 4 << 20;
 
 /// The options of a [`DebugAllocator`](super::DebugAllocator). Zig's `std.heap.DebugAllocatorConfig`.
@@ -150,9 +176,29 @@ pub struct DebugConfig {
 impl DebugConfig {
     /// The default of [`skip_frames`](Self::skip_frames): the standard library with what the compiler puts between a
     /// program and its global allocator, and crates of containers and of allocators.
+    ///
+    /// Leave out a module of your own as well:
+    ///
+    /// ```
+    /// # use zigalloc::heap::DebugConfig;
+    /// use std::sync::LazyLock;
+    ///
+    /// static SKIP_FRAMES: LazyLock<Vec<&str>> =
+    ///     LazyLock::new(|| [DebugConfig::SKIP_FRAMES, &["my_app::containers"]].concat());
+    ///
+    /// let config = DebugConfig { skip_frames: &SKIP_FRAMES, ..DebugConfig::DEFAULT };
+    /// assert!(config.skip_frames.contains(&"hashbrown"));
+    /// assert!(config.skip_frames.contains(&"my_app::containers"));
+    /// ```
     pub const SKIP_FRAMES: &'static [&'static str] = SKIP_FRAMES;
 
     /// The default options, which are Zig's.
+    ///
+    /// ```
+    /// # use zigalloc::heap::DebugConfig;
+    /// const CONFIG: DebugConfig = DebugConfig { leak_limit: 10, ..DebugConfig::DEFAULT };
+    /// assert!(CONFIG.thread_safe && !CONFIG.never_unmap);
+    /// ```
     pub const DEFAULT: DebugConfig = DebugConfig {
         stack_trace_frames: match (cfg!(debug_assertions), cfg!(feature = "backtrace")) {
             (true, true) => 6,

@@ -108,6 +108,22 @@ use crate::symbol::STACK;
 use crate::vtable::{VTable, state};
 
 /// Whether leaks were found. Zig's `std.heap.Check`.
+///
+/// A program whose exit code says whether it leaked:
+///
+/// ```
+/// use std::process::ExitCode;
+/// use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
+///
+/// fn main() -> ExitCode {
+///     let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+///     // The program's work, with `debug.allocator()`.
+///     match debug.deinit() {
+///         Check::Ok => ExitCode::SUCCESS,
+///         Check::Leak => ExitCode::FAILURE,
+///     }
+/// }
+/// ```
 #[doc(alias = "std.heap.Check")]
 #[must_use = "it says whether there were leaks"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -224,6 +240,22 @@ unsafe impl<C: Handle + Sync> Sync for DebugAllocator<C> {}
 
 impl DebugAllocator<Allocator<'_>> {
     /// A handle to this allocator, for one thread since its child is.
+    ///
+    /// An arena ignores a double free; a debug allocator over the arena reports it:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// # use zigalloc::heap::debug::ReportKind;
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let config = DebugConfig { report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(arena.allocator(), config);
+    /// let memory = debug.allocator().alloc::<u8>(100_000)?;
+    /// // SAFETY: the second is a double free, which this allocator finds. The arena keeps the memory.
+    /// unsafe { debug.allocator().free(memory) };
+    /// unsafe { debug.allocator().free(memory) };
+    /// assert_eq!(debug.count(ReportKind::DoubleFree), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         self.handle()
@@ -236,6 +268,25 @@ impl DebugAllocator<SyncAllocator<'_>> {
     /// # Panics
     /// If [`thread_safe`](DebugConfig::thread_safe) is off. Then put the allocator around a plain
     /// [`Allocator`], such as `*PAGE_ALLOCATOR`.
+    ///
+    /// A debug allocator for the whole program:
+    ///
+    /// ```
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR};
+    ///
+    /// static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(PAGE_ALLOCATOR);
+    /// static ALLOCATOR: SyncAllocator<'static> = DEBUG.allocator();
+    ///
+    /// let thread = std::thread::spawn(|| {
+    ///     let memory = ALLOCATOR.dupe(b"of this thread").unwrap();
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { ALLOCATOR.free(memory) };
+    /// });
+    /// thread.join().unwrap();
+    /// // A static is not dropped, so leaks are found only on request.
+    /// assert_eq!(DEBUG.detect_leaks(), 0);
+    /// ```
     #[inline]
     #[track_caller]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
@@ -270,6 +321,22 @@ impl<C: Handle> DebugAllocator<C> {
     /// If the page size is not a power of two, above [`MAX_PAGE_SIZE`], or too small for two blocks of each
     /// class and their traces; or if the traces have more than [`MAX_STACK_TRACE_FRAMES`] addresses. In a
     /// `const` or a `static` this is a compile-time error.
+    ///
+    /// With a quarantine, the memory is still mapped at the second free:
+    ///
+    /// ```
+    /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    ///
+    /// let config = DebugConfig { quarantine: 1 << 20, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(100_000)?;
+    /// // SAFETY: the second is a double free, which this allocator finds.
+    /// unsafe { debug.allocator().free(memory) };
+    /// unsafe { debug.allocator().free(memory) };
+    /// assert_eq!(debug.count(ReportKind::DoubleFree), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[track_caller]
     pub const fn with_config(child_allocator: C, config: DebugConfig) -> DebugAllocator<C> {
         DebugAllocator {
@@ -317,6 +384,14 @@ impl<C: Handle> DebugAllocator<C> {
     }
 
     /// The options.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { safety: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// // Whether `deinit` looks for leaks.
+    /// assert!(debug.config().safety);
+    /// ```
     pub fn config(&self) -> &DebugConfig {
         &self.config
     }
@@ -372,6 +447,16 @@ impl<C: Handle> DebugAllocator<C> {
     /// Frees all memory to the child, and does not search for leaks.
     ///
     /// Ports `DebugAllocator.deinitWithoutLeakChecks` of Zig 0.16.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{DebugAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let debug = DebugAllocator::init(counting.allocator());
+    /// debug.allocator().alloc::<u8>(100)?; // never freed, on purpose
+    /// debug.deinit_without_leak_checks(); // prints nothing
+    /// assert_eq!(counting.snapshot().live_bytes, 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "deinitWithoutLeakChecks")]
     pub fn deinit_without_leak_checks(mut self) {
         self.release();
@@ -380,6 +465,20 @@ impl<C: Handle> DebugAllocator<C> {
     /// Forgets the freed blocks that are remembered. With `never_unmap`, their memory is freed to the child.
     ///
     /// Does nothing without [`retain_metadata`](DebugConfig::retain_metadata). (Zig does not compile then.)
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let config = DebugConfig { never_unmap: true, retain_metadata: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(counting.allocator(), config);
+    /// let memory = debug.allocator().alloc::<u8>(1 << 20)?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { debug.allocator().free(memory) };
+    /// assert!(counting.snapshot().live_bytes >= 1 << 20, "the block is kept");
+    /// debug.flush_retained_metadata();
+    /// assert!(counting.snapshot().live_bytes < 1 << 20);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "flushRetainedMetadata")]
     pub fn flush_retained_metadata(&self) {
         if self.config.retain_metadata {
@@ -389,11 +488,46 @@ impl<C: Handle> DebugAllocator<C> {
 
     /// The number of times that a mistake of this kind was found. Of [leaks](ReportKind::Leak), each block counts in
     /// each search, whether it is reported or left out.
+    ///
+    /// ```
+    /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    ///
+    /// let config = DebugConfig { report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let mut on_stack = 7;
+    /// // SAFETY: not a block, which this allocator finds; the variable may be overwritten.
+    /// unsafe { debug.allocator().destroy(std::ptr::NonNull::from(&mut on_stack)) };
+    /// assert_eq!(debug.count(ReportKind::InvalidFree), 1);
+    /// assert_eq!(debug.count(ReportKind::DoubleFree), 0);
+    /// ```
     pub fn count(&self, kind: ReportKind) -> usize {
         self.reporter.count(kind)
     }
 
     /// The first report that was made.
+    ///
+    /// For a test that expects a mistake of a certain kind:
+    ///
+    /// ```
+    /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Operation};
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    /// use std::ptr::NonNull;
+    ///
+    /// let config = DebugConfig { report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// assert_eq!(debug.first_report(), None);
+    /// let memory = debug.allocator().alloc::<u8>(100)?;
+    /// // SAFETY: inside the block.
+    /// let middle = unsafe { memory.cast::<u8>().add(50) };
+    /// // SAFETY: not the start of a block, which this allocator finds.
+    /// unsafe { debug.allocator().free(NonNull::slice_from_raw_parts(middle, 50)) };
+    /// let report = debug.first_report().unwrap();
+    /// assert_eq!((report.operation, report.address), (Operation::Free, middle.addr().get()));
+    /// assert_eq!(report.inside, Some(memory.addr().get()));
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn first_report(&self) -> Option<Report> {
         self.reporter.first()
     }
@@ -402,6 +536,17 @@ impl<C: Handle> DebugAllocator<C> {
     /// [`enable_memory_limit`](DebugConfig::enable_memory_limit) is on.
     ///
     /// Ports the field `total_requested_bytes`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(33)?;
+    /// assert_eq!(debug.total_requested_bytes(), 33, "not the 64 of its slot");
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # assert_eq!(debug.total_requested_bytes(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn total_requested_bytes(&self) -> usize {
         self.lock().state.total_requested_bytes
     }
@@ -409,6 +554,16 @@ impl<C: Handle> DebugAllocator<C> {
     /// The limit on the total length of the live blocks in bytes. `usize::MAX` unless it was set.
     ///
     /// Ports the field `requested_memory_limit`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// assert_eq!(debug.requested_memory_limit(), usize::MAX);
+    /// debug.set_requested_memory_limit(1000);
+    /// let left = debug.requested_memory_limit() - debug.total_requested_bytes();
+    /// assert_eq!(left, 1000);
+    /// ```
     pub fn requested_memory_limit(&self) -> usize {
         self.lock().state.requested_memory_limit
     }

@@ -12,6 +12,23 @@ use super::{BIG_PAGE, Sbrk};
 /// the system call itself, and assumes that no other code does.)
 ///
 /// Available with glibc only: musl's `sbrk` refuses every request.
+///
+/// Zig's global `brk_allocator`:
+///
+/// ```
+/// # if cfg!(miri) { return Ok(()) }
+/// use zigalloc::SyncAllocator;
+/// use zigalloc::heap::{ProcessBreak, SbrkAllocator};
+///
+/// static SBRK: SbrkAllocator<ProcessBreak> =
+///     // SAFETY: this program has one thread.
+///     SbrkAllocator::init(unsafe { ProcessBreak::new() });
+/// static BRK_ALLOCATOR: SyncAllocator<'static> = SBRK.allocator();
+///
+/// let text = BRK_ALLOCATOR.dupe(b"below the break")?;
+/// assert_eq!(unsafe { text.as_ref() }, b"below the break");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ProcessBreak(());
 

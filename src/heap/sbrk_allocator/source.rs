@@ -54,10 +54,25 @@ pub unsafe trait Sbrk: Send {
     ///
     /// 64 KiB wastes nothing, as in Zig's `WasmAllocator` and `BrkAllocator`. Zig's `SbrkAllocator` uses the system's
     /// page size, 4096 on most systems.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{FixedBufferAllocator, Sbrk};
+    /// assert_eq!(FixedBufferAllocator::SLAB_LEN, 64 << 10);
+    /// ```
     const SLAB_LEN: usize;
 
     /// Returns `bytes` bytes of new memory, or `None`. `bytes` is a multiple of 64 KiB and at most `isize::MAX`. The
     /// memory may be uninitialised. It need not follow that of the previous call.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{FixedBufferAllocator, Sbrk};
+    /// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+    /// let mut source = FixedBufferAllocator::init(&mut buffer);
+    /// let memory = source.sbrk(64 << 10).unwrap();
+    /// assert_eq!(memory.addr().get() % (64 << 10), 0);
+    /// assert!(source.sbrk(256 << 10).is_none(), "there is less left");
+    /// ```
     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>>;
 
     /// Returns a pointer to the same address that is valid for all of the memory around it. The provenance of
@@ -66,6 +81,54 @@ pub unsafe trait Sbrk: Send {
     ///
     /// # Safety
     /// `memory` is an address inside memory that `sbrk` has returned.
+    ///
+    /// A source over a fixed region, as on a microcontroller, derives it from its pointer to the whole region:
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    /// use zigalloc::heap::{Sbrk, SbrkAllocator};
+    ///
+    /// const BIG_PAGE: usize = 64 << 10;
+    ///
+    /// /// A region that starts at a multiple of 64 KiB.
+    /// struct Region {
+    ///     start: NonNull<u8>,
+    ///     len: usize,
+    ///     used: usize,
+    /// }
+    ///
+    /// // SAFETY: only this source has the region.
+    /// unsafe impl Send for Region {}
+    /// // SAFETY: `used` only grows, in steps of 64 KiB; the start is a multiple of that, and its pointer reaches
+    /// // all of the region.
+    /// unsafe impl Sbrk for Region {
+    ///     const SLAB_LEN: usize = BIG_PAGE;
+    ///
+    ///     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+    ///         if bytes > self.len - self.used {
+    ///             return None;
+    ///         }
+    ///         // SAFETY: `used` is inside the region.
+    ///         let memory = unsafe { self.start.add(self.used) };
+    ///         self.used += bytes;
+    ///         Some(memory)
+    ///     }
+    ///
+    ///     unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
+    ///         self.start.with_addr(memory.addr())
+    ///     }
+    /// }
+    ///
+    /// #[repr(align(0x10000))]
+    /// struct Memory([u8; 2 * BIG_PAGE]);
+    /// static mut MEMORY: Memory = Memory([0; 2 * BIG_PAGE]);
+    ///
+    /// let start = NonNull::new((&raw mut MEMORY).cast()).unwrap();
+    /// let sbrk = SbrkAllocator::init(Region { start, len: 2 * BIG_PAGE, used: 0 });
+    /// let memory = sbrk.allocator().alloc::<u8>(100)?;
+    /// assert_eq!(memory.addr(), start.addr());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8>;
 }
 

@@ -98,6 +98,14 @@ pub enum LoggedCall {
 impl LoggedCall {
     /// Whether the child returned null or false. For `alloc` that means out of memory; for `resize` and
     /// `remap` it is common, and the caller falls back on another way.
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, trace::LoggedCall};
+    /// let alignment = Alignment::_8;
+    /// let refused = LoggedCall::Alloc { len: 100, alignment, return_address: 0, result: None };
+    /// assert!(refused.is_refused());
+    /// assert_eq!(refused.to_string(), "alloc 100 bytes, aligned to 8: null, called by an unknown place");
+    /// ```
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self {

@@ -43,10 +43,51 @@ pub trait Sink {
     /// # Errors
     /// If the line, or a part of it, is lost. The allocator
     /// [counts](super::LoggingAllocator::lost_lines) it.
+    ///
+    /// A sink that keeps the first `N` calls and loses the others:
+    ///
+    /// ```
+    /// use std::fmt;
+    /// use zigalloc::heap::PAGE_ALLOCATOR;
+    /// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+    ///
+    /// struct First<const N: usize>(Vec<LoggedCall>);
+    ///
+    /// impl<const N: usize> Sink for First<N> {
+    ///     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+    ///         if self.0.len() == N {
+    ///             return Err(fmt::Error);
+    ///         }
+    ///         self.0.push(*call);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, First::<1>(Vec::new()));
+    /// let memory = logging.allocator().create::<u32>()?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { logging.allocator().destroy(memory) };
+    /// assert_eq!((logging.lost_lines(), logging.into_sink().0.len()), (1, 1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     fn write(&mut self, call: &LoggedCall) -> fmt::Result;
 }
 
 /// A sink that writes to a `String` or any other [`fmt::Write`]. Each line ends with a line break.
+///
+/// A test that compares the sequence of calls:
+///
+/// ```
+/// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
+/// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
+/// let memory = logging.allocator().create::<u32>()?;
+/// // SAFETY: a live block, not used afterwards.
+/// unsafe { logging.allocator().destroy(memory) };
+/// let text = logging.into_sink().0;
+/// let functions: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+/// assert_eq!(functions, ["alloc", "free"]);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FmtSink<W: fmt::Write>(pub W);
 
@@ -61,6 +102,19 @@ impl<W: fmt::Write> Sink for FmtSink<W> {
 ///
 /// It collects up to 512 bytes of a line before it writes them, so most lines are written in
 /// one piece. It never flushes the writer; if you wrap it in a larger buffer, flush that yourself.
+///
+/// ```
+/// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{IoSink, LoggingAllocator}};
+/// // Any writer: `std::io::stderr()`, a `File`, or here a `Vec<u8>`.
+/// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(Vec::new()));
+/// let memory = logging.allocator().create::<u32>()?;
+/// // SAFETY: a live block, not used afterwards.
+/// unsafe { logging.allocator().destroy(memory) };
+/// let lines = logging.into_sink().0;
+/// assert!(lines.starts_with(b"alloc 4 bytes, aligned to 4: 0x"));
+/// assert!(lines.ends_with(b"\n"));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IoSink<W: io::Write>(pub W);

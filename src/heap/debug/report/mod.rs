@@ -21,6 +21,28 @@ use super::config::DebugConfig;
 use crate::alignment::Alignment;
 
 /// What was found. The first five are mistakes of a caller.
+///
+/// A report function that aborts at a mistake and prints leaks:
+///
+/// ```
+/// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// fn report(report: &Report) {
+///     eprintln!("{report}");
+///     match report.kind {
+///         ReportKind::Leak | ReportKind::MoreLeaks => {}
+///         _ => std::process::abort(),
+///     }
+/// }
+///
+/// let config = DebugConfig { report, ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// debug.allocator().alloc::<u8>(100)?;
+/// assert_eq!(debug.detect_leaks(), 1);
+/// # debug.deinit_without_leak_checks();
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReportKind {
@@ -45,6 +67,23 @@ pub enum ReportKind {
 const KINDS: usize = ReportKind::MoreLeaks as usize + 1;
 
 /// The call in which something was found.
+///
+/// Resizing a freed block is a double free too; the operation tells the two apart:
+///
+/// ```
+/// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Operation, ReportKind};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// let config = DebugConfig { report: |_| (), ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// let memory = debug.allocator().alloc::<u8>(100)?;
+/// // SAFETY: a live block; then a block that was freed, which this allocator finds.
+/// unsafe { debug.allocator().free(memory) };
+/// assert!(!unsafe { debug.allocator().resize(memory, 50) });
+/// let report = debug.first_report().unwrap();
+/// assert_eq!((report.kind, report.operation), (ReportKind::DoubleFree, Operation::Resize));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {

@@ -11,6 +11,21 @@ use crate::symbol::{self, STACK};
 /// Functions of this crate and of the libraries in [`skip_frames`](DebugConfig::skip_frames) are skipped; the first
 /// [`stack_trace_frames`](DebugConfig::stack_trace_frames) of the others are shown, so the first line is in the
 /// program's own code. Symbols are looked up when the text is formatted.
+///
+/// Where a leaked block was allocated:
+///
+/// ```
+/// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+/// let config = DebugConfig { stack_trace_frames: 1, report: |_| (), ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// let memory = debug.allocator().alloc::<u8>(100)?;
+/// assert_eq!(debug.detect_leaks(), 1);
+/// let leak = debug.first_report().unwrap();
+/// println!("not freed: what was allocated at\n{}", leak.allocation);
+/// assert!(leak.first_free.addresses().is_empty(), "it was not freed");
+/// # unsafe { debug.allocator().free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     stack: [usize; STACK],
@@ -21,10 +36,30 @@ pub struct Trace {
 
 impl Trace {
     /// The trace of an event that was not stored, or did not happen.
+    ///
+    /// ```
+    /// # use zigalloc::heap::debug::Trace;
+    /// assert!(Trace::UNKNOWN.addresses().is_empty());
+    /// ```
     pub const UNKNOWN: Trace = Trace { stack: [0; STACK], frames: 0, skip: &[] };
 
     /// The first [`stack_trace_frames`](DebugConfig::stack_trace_frames) addresses of the whole [stack](Trace::stack),
     /// of which the first is in the calling function. Empty if it is not known.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// # use zigalloc::return_address;
+    /// let config = DebugConfig { stack_trace_frames: 1, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let here = return_address();
+    /// # if here == 0 { return Ok(()) }
+    /// let memory = debug.allocator().alloc_advanced_with_ret_addr::<u8, 0>(100, here)?;
+    /// debug.detect_leaks();
+    /// let allocation = debug.first_report().unwrap().allocation;
+    /// assert_eq!(allocation.addresses(), [here]);
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     pub fn addresses(&self) -> &[usize] {
         let stack = self.stack();
@@ -32,6 +67,20 @@ impl Trace {
     }
 
     /// All addresses that are known, including those of functions that the text skips: at most 64.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { stack_trace_frames: 1, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(100)?;
+    /// debug.detect_leaks();
+    /// let allocation = debug.first_report().unwrap().allocation;
+    /// assert!(allocation.stack().starts_with(allocation.addresses()));
+    /// // With the feature `backtrace` the callers are known too, although a report shows one frame.
+    /// assert!(cfg!(not(feature = "backtrace")) || allocation.stack().len() > 1);
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     pub fn stack(&self) -> &[usize] {
         let known = self.stack.iter().position(|&address| address == 0);
