@@ -316,9 +316,9 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// items in reverse order.
     ///
     /// Each item is written to. From 1 GiB of new items on, the pool first allocates a third of that from the child in
-    /// one piece, and frees it again: the arena would request a node of at least that length before the end. So if the
-    /// child's memory comes from a system that overcommits (as Linux does), an impossible number can be refused at
-    /// once, before the system runs out of memory.
+    /// one piece, and frees it again (or extends its newest node by it, if the child can): the arena would request a
+    /// node of at least that length before the end. So if the child's memory comes from a system that overcommits (as
+    /// Linux does), an impossible number can be refused at once, before the system runs out of memory.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the pool keeps the items allocated until then. There are none if `size` items have more

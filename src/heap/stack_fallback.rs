@@ -217,12 +217,15 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     }
 
     /// Calls a function of a fixed buffer over the buffer where it is now, with the current `end_index`.
+    ///
+    /// # Safety
+    /// `call` does not use this allocator in another way.
     #[inline(always)]
-    fn with_fixed_buffer<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
+    unsafe fn with_fixed_buffer<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let begin = NonNull::from(&self.buffer).cast::<u8>();
         let buffer = NonNull::slice_from_raw_parts(begin, N);
         // SAFETY: the buffer is in a cell, and borrowed with `self`. Only here are its bytes handed out, by one call
-        // at a time, since a fixed buffer calls nothing else. At most `N` of them are in use.
+        // at a time, by our caller. At most `N` of them are in use.
         let fixed_buffer = unsafe { FixedBufferAllocator::from_raw_parts(buffer, self.end_index.get()) };
         let result = call(fixed_buffer.allocator());
         self.end_index.set(fixed_buffer.end_index());
@@ -245,7 +248,9 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
         // SAFETY: `ctx` is the `&Self` that `get` passed.
         let this = unsafe { state::<Self>(ctx) };
         // SAFETY: `len` is not zero, by our caller; the fixed buffer is made here, in this thread (one-thread).
-        let inside = this.with_fixed_buffer(|buffer| unsafe { buffer.raw_alloc(len, alignment, ret_addr) });
+        let alloc = |buffer: Allocator<'_>| unsafe { buffer.raw_alloc(len, alignment, ret_addr) };
+        // SAFETY: a fixed buffer calls nothing else.
+        let inside = unsafe { this.with_fixed_buffer(alloc) };
         if inside.is_some() {
             return inside;
         }
@@ -276,9 +281,10 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
         let memory = unsafe { block(memory, memory_len) };
         if this.is_inside(memory) {
             // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
-            this.with_fixed_buffer(|buffer| unsafe {
-                buffer.raw_resize(memory, alignment, new_len, ret_addr)
-            })
+            let resize =
+                |buffer: Allocator<'_>| unsafe { buffer.raw_resize(memory, alignment, new_len, ret_addr) };
+            // SAFETY: a fixed buffer calls nothing else.
+            unsafe { this.with_fixed_buffer(resize) }
         } else {
             let fallback = this.fallback_allocator.as_allocator();
             // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in
@@ -302,9 +308,10 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
         let memory = unsafe { block(memory, memory_len) };
         if this.is_inside(memory) {
             // SAFETY: a live block of the buffer, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
-            return this.with_fixed_buffer(|buffer| unsafe {
-                buffer.raw_remap(memory, alignment, new_len, ret_addr)
-            });
+            let remap =
+                |buffer: Allocator<'_>| unsafe { buffer.raw_remap(memory, alignment, new_len, ret_addr) };
+            // SAFETY: a fixed buffer calls nothing else.
+            return unsafe { this.with_fixed_buffer(remap) };
         }
         let fallback = this.fallback_allocator.as_allocator();
         // SAFETY: a live block of the fallback, and `new_len` is not zero, by our caller; one thread, as in `alloc`.
@@ -335,7 +342,9 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
         let memory = unsafe { block(memory, memory_len) };
         if this.is_inside(memory) {
             // SAFETY: a live block of the buffer, not used afterwards, by our caller; one thread, as in `alloc`.
-            this.with_fixed_buffer(|buffer| unsafe { buffer.raw_free(memory, alignment, ret_addr) });
+            let free = |buffer: Allocator<'_>| unsafe { buffer.raw_free(memory, alignment, ret_addr) };
+            // SAFETY: a fixed buffer calls nothing else.
+            unsafe { this.with_fixed_buffer(free) };
         } else {
             let fallback = this.fallback_allocator.as_allocator();
             // SAFETY: a live block of the fallback, not used afterwards, by our caller; one thread, as in `alloc`.

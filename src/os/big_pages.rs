@@ -52,7 +52,11 @@ impl BigPages {
     }
 
     /// A run of at least `size` bytes: a free one, or else new pages from `grow`, whose argument is a number of pages.
-    pub(super) fn map(
+    ///
+    /// # Safety
+    /// `grow` returns as many pages of [`BIG_PAGE`] bytes in a row, which nothing else uses and which last as long as
+    /// this, or `None`.
+    pub(super) unsafe fn map(
         &mut self,
         size: usize,
         alignment: Alignment,

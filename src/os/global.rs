@@ -37,7 +37,7 @@ fn blocks() -> MutexGuard<'static, BTreeMap<usize, Block>> {
 
 pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let align = alignment.to_byte_units().max(page_size());
-    if size.checked_add(align)? > MAX_LEN {
+    if size == 0 || size.checked_add(align)? > MAX_LEN {
         return None;
     }
     let layout = Layout::from_size_align(size, align).ok()?;

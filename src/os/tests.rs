@@ -139,21 +139,31 @@ impl Drop for Memory {
     }
 }
 
+fn map(
+    pages: &mut BigPages,
+    size: usize,
+    alignment: Alignment,
+    grow: impl FnOnce(usize) -> Option<NonNull<u8>>,
+) -> Option<NonNull<u8>> {
+    // SAFETY: the tests pass `Memory::grow`, each with one `BigPages`.
+    unsafe { pages.map(size, alignment, grow) }
+}
+
 #[test]
 fn big_pages_are_used_again() {
     let mut memory = Memory::new();
     let mut pages = BigPages::new();
-    let one = pages.map(1, Alignment::_1, |n| memory.grow(n)).unwrap();
-    let three = pages.map(3 * BIG_PAGE, Alignment::_1, |n| memory.grow(n)).unwrap();
+    let one = map(&mut pages, 1, Alignment::_1, |n| memory.grow(n)).unwrap();
+    let three = map(&mut pages, 3 * BIG_PAGE, Alignment::_1, |n| memory.grow(n)).unwrap();
     assert_eq!(memory.used, 1 + 1 + 4, "three pages are a run of four");
     // SAFETY: each run is freed once.
     unsafe {
         pages.unmap(one, 1);
         pages.unmap(three, 3 * BIG_PAGE);
     }
-    assert_eq!(pages.map(4 * BIG_PAGE, Alignment::_1, |_| None), Some(three));
-    assert_eq!(pages.map(BIG_PAGE, Alignment::_1, |_| None), Some(one));
-    assert_eq!(pages.map(BIG_PAGE, Alignment::_1, |_| None), None);
+    assert_eq!(map(&mut pages, 4 * BIG_PAGE, Alignment::_1, |_| None), Some(three));
+    assert_eq!(map(&mut pages, BIG_PAGE, Alignment::_1, |_| None), Some(one));
+    assert_eq!(map(&mut pages, BIG_PAGE, Alignment::_1, |_| None), None);
     assert!(BigPages::fits(3 * BIG_PAGE, 4 * BIG_PAGE) && BigPages::fits(1, BIG_PAGE));
     assert!(!BigPages::fits(4 * BIG_PAGE, 5 * BIG_PAGE) && !BigPages::fits(4 * BIG_PAGE, 2 * BIG_PAGE));
 }
@@ -163,21 +173,21 @@ fn big_pages_keep_alignments_above_a_page_and_lose_nothing() {
     let mut memory = Memory::new();
     let mut pages = BigPages::new();
     let eight = Alignment::from_byte_units(8 * BIG_PAGE);
-    let run = pages.map(2 * BIG_PAGE, eight, |n| memory.grow(n)).unwrap();
+    let run = map(&mut pages, 2 * BIG_PAGE, eight, |n| memory.grow(n)).unwrap();
     assert!(eight.check_ptr(run.as_ptr()));
     assert_eq!(memory.used, 1 + 2 + 7);
     // The seven pages in front of it are runs of 4, 2 and 1.
-    let rest = [4, 2, 1].map(|n| pages.map(n * BIG_PAGE, Alignment::_1, |_| None).unwrap());
-    assert_eq!(pages.map(BIG_PAGE, Alignment::_1, |_| None), None);
+    let rest = [4, 2, 1].map(|n| map(&mut pages, n * BIG_PAGE, Alignment::_1, |_| None).unwrap());
+    assert_eq!(map(&mut pages, BIG_PAGE, Alignment::_1, |_| None), None);
     // A free run is passed over if it is not aligned, and the list stays whole.
     // SAFETY: each run is freed once.
     unsafe {
         pages.unmap(run, 2 * BIG_PAGE);
         pages.unmap(rest[1], 2 * BIG_PAGE);
     }
-    assert_eq!(pages.map(2 * BIG_PAGE, eight, |_| None), Some(run));
-    assert_eq!(pages.map(2 * BIG_PAGE, eight, |_| None), None);
-    assert_eq!(pages.map(2 * BIG_PAGE, Alignment::_1, |_| None), Some(rest[1]));
+    assert_eq!(map(&mut pages, 2 * BIG_PAGE, eight, |_| None), Some(run));
+    assert_eq!(map(&mut pages, 2 * BIG_PAGE, eight, |_| None), None);
+    assert_eq!(map(&mut pages, 2 * BIG_PAGE, Alignment::_1, |_| None), Some(rest[1]));
 }
 
 #[test]
@@ -185,7 +195,7 @@ fn big_pages_of_impossible_sizes_are_null() {
     let mut memory = Memory::new();
     let mut pages = BigPages::new();
     let largest = isize::MAX as usize & !(BIG_PAGE - 1);
-    assert_eq!(pages.map(largest, Alignment::MAX, |n| memory.grow(n)), None);
-    assert_eq!(pages.map(40 * BIG_PAGE, Alignment::_1, |n| memory.grow(n)), None);
+    assert_eq!(map(&mut pages, largest, Alignment::MAX, |n| memory.grow(n)), None);
+    assert_eq!(map(&mut pages, 40 * BIG_PAGE, Alignment::_1, |n| memory.grow(n)), None);
     assert_eq!(memory.used, 1);
 }

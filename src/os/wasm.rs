@@ -42,7 +42,8 @@ fn grow(pages: usize) -> Option<NonNull<u8>> {
 }
 
 pub(crate) fn map(size: usize, alignment: Alignment) -> Option<NonNull<u8>> {
-    with_pages(|pages| pages.map(size, alignment, grow))
+    // SAFETY: `grow` returns new pages of the linear memory, which stay.
+    with_pages(|pages| unsafe { pages.map(size, alignment, grow) })
 }
 
 /// # Safety

@@ -105,10 +105,14 @@ use crate::vtable::{VTable, block, state};
 ///   [no-reentry](crate::VTable#no-reentry): a lock deadlocks or aborts
 ///   the process, an arena or a pool is out of memory, and others may carry on. Blocks stay disjoint even
 ///   then, since sinks are safe code.
-/// - If it **panics**, the process aborts: the table's functions are `extern "C"` and must not unwind.
+/// - If it **panics** in a call of the table, the process aborts: the functions are `extern "C"` and must not unwind. In
+///   [`flush`](Self::flush), [`sink_mut`](Self::sink_mut), [`into_sink`](Self::into_sink) and when the allocator is
+///   dropped, the panic goes on, and the waiting line is lost.
 /// - If it **exits the process** (`std::process::exit`), destructors of thread-local values run while allocators and
 ///   containers above this one are in the middle of a call. All their blocks are still live then, since a line is
-///   written only at the times above.
+///   written only at the times above. (With debug assertions, [`Allocator::free`](crate::Allocator::free) and
+///   [`realloc`](crate::Allocator::realloc) have overwritten the block that they are about to free, so a container of
+///   your own that uses them must not read it in its destructor. Containers of allocator-api2 are not affected.)
 ///
 /// [`lost_lines`]: LoggingAllocator::lost_lines
 /// [`allocator`]: LoggingAllocator::allocator
@@ -437,7 +441,8 @@ fn address_of(memory: &Option<NonNull<u8>>) -> Option<usize> {
 }
 
 // SAFETY: 1. See `handle`. 2. The sink belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`,
-// which any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and under a lock.
+// which any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and under a lock. 4. All handles have the
+// same state, `self`, and table.
 unsafe impl<C: Handle, S: Sink> AsAllocator for LoggingAllocator<C, S> {
     fn allocator(&self) -> Allocator<'_> {
         self.handle()

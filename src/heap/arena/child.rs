@@ -166,7 +166,7 @@ impl<C: Handle> ArenaAllocator<C> {
     /// kill the process once the blocks are written to.
     ///
     /// Since nodes grow by half, the last one has at least a third of all that is added. So from [`OVERCOMMITTED`]
-    /// bytes on, a third is allocated from the child in one piece, and freed.
+    /// bytes on, a third is allocated from the child in one piece, and freed, unless the newest node can grow by it.
     pub(crate) fn may_serve(&self, count: usize, len: usize) -> bool {
         let Some(total) = count.checked_mul(len) else { return false };
         let newest = self.state.first.get().map(|node| {

@@ -52,7 +52,9 @@
 //! (`pthread_atfork`). So the child process can go on allocating, if the allocator's own child can. There are 64 places
 //! in the list of these locks. An allocator takes one at its first call, if one is free, and keeps it until it is
 //! dropped; a fork does not wait for an allocator without a place, which hangs in the child process if another thread
-//! had locked it. A fork made by the allocator's own child, during a call, happens after a wait of about a second.
+//! had locked it. If an allocator stays locked, the fork waits for a second or a few, and then happens all the same: its
+//! child process hangs when it uses that allocator, unless the thread that forked was the one in the call (the
+//! allocator's own child forked).
 //! Printing takes locks of the standard library and of the crate `backtrace`: if another thread was printing a report,
 //! the child process hangs when it prints one. `vfork` and `posix_spawn` run no such handlers and do not wait.
 //!
@@ -438,7 +440,13 @@ impl<C: Handle> DebugAllocator<C> {
     /// assert_eq!(debug.deinit(), Check::Leak);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// If a destructor calls this while a call of the child is in progress, because the child exits the process,
+    /// everything leaks, and the result is `Leak`.
     pub fn deinit(mut self) -> Check {
+        if self.is_abandoned() {
+            return Check::Leak;
+        }
         let leaks = if self.config.safety { self.detect_leaks() } else { 0 };
         self.release();
         if leaks == 0 { Check::Ok } else { Check::Leak }
@@ -459,7 +467,9 @@ impl<C: Handle> DebugAllocator<C> {
     /// ```
     #[doc(alias = "deinitWithoutLeakChecks")]
     pub fn deinit_without_leak_checks(mut self) {
-        self.release();
+        if !self.is_abandoned() {
+            self.release();
+        }
     }
 
     /// Forgets the freed blocks that are remembered. With `never_unmap`, their memory is freed to the child.
@@ -853,6 +863,13 @@ impl<C: Handle> DebugAllocator<C> {
         true
     }
 
+    /// Whether the child has exited the process in the middle of a call, which then never returns: destructors of
+    /// thread-local values run, and one of them drops this allocator. Its state cannot be trusted, so everything leaks.
+    /// (A fork in another thread has the lock for a moment only.)
+    fn is_abandoned(&mut self) -> bool {
+        self.state.try_lock().is_none() && self.state.lock_unless_in_call().is_none()
+    }
+
     /// Frees all memory to the child. Doing it twice is harmless.
     fn release(&mut self) {
         // SAFETY: `self` is borrowed exclusively, which ends all blocks (validity).
@@ -869,9 +886,7 @@ impl<C: Handle> Drop for DebugAllocator<C> {
                 self.0.release();
             }
         }
-        // A thread-local allocator whose child has exited the process in the middle of a call. That call never
-        // returns, and its state cannot be trusted. (A fork in another thread has the lock for a moment only.)
-        if self.state.try_lock().is_none() && self.state.lock_unless_in_call().is_none() {
+        if self.is_abandoned() {
             return;
         }
         let this = Release(self);

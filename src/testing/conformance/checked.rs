@@ -93,6 +93,7 @@ impl<'a> Checked<'a> {
     /// Compares the block's first `len` bytes with its content.
     #[track_caller]
     pub(crate) fn verify(&mut self, block: &Block, len: usize, after: &str) {
+        assert!(len <= block.len);
         let wanted = self.pattern.of(block.seed, 0, len);
         // SAFETY: these bytes are in the block, which is live, and `fill` has written them. Nothing
         // else uses them during the borrow.

@@ -9,8 +9,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rstest::rstest;
 use zigalloc::heap::{
-    ArenaAllocator, DebugAllocator, DebugConfig, FixedBufferAllocator, MemoryPool, PAGE_ALLOCATOR, PoolBox,
-    RUST_ALLOCATOR, ResetMode, SharedArenaAllocator,
+    ArenaAllocator, Check, DebugAllocator, DebugConfig, FixedBufferAllocator, MemoryPool, PAGE_ALLOCATOR,
+    PoolBox, RUST_ALLOCATOR, ResetMode, SharedArenaAllocator,
 };
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Allocator, Error, SyncAllocator};
@@ -175,6 +175,7 @@ fn checkpoint_inside_a_call_aborts() {
 #[case(3, "shared alloc")]
 #[case(4, "shared reset")]
 #[case(5, "debug")]
+#[case(6, "debug deinit")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn exit_inside_a_call_aborts_nothing(#[case] number: usize, #[case] what: &str) {
     type Child = LoggingAllocator<SyncAllocator<'static>, Exits>;
@@ -200,6 +201,13 @@ fn exit_inside_a_call_aborts_nothing(#[case] number: usize, #[case] what: &str) 
         static SHARED: RefCell<SharedArenaAllocator<'static>> =
             RefCell::new(SharedArenaAllocator::init(LOGGING.allocator()));
         static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(LOGGING.allocator());
+        static DEINIT: Deinit = Deinit(Some(DebugAllocator::init(LOGGING.allocator())));
+    }
+    struct Deinit(Option<DebugAllocator<SyncAllocator<'static>>>);
+    impl Drop for Deinit {
+        fn drop(&mut self) {
+            assert_eq!(self.0.take().map(DebugAllocator::deinit), Some(Check::Leak));
+        }
     }
     if alone().is_none() {
         let test = format!("contract::reentrance::exit_inside_a_call_aborts_nothing::case_{number}");
@@ -233,6 +241,12 @@ fn exit_inside_a_call_aborts_nothing(#[case] number: usize, #[case] what: &str) 
             some(*arena.allocator());
             EXIT.set(true);
             _ = arena.reset(ResetMode::RetainWithLimit(20));
+        }),
+        "debug deinit" => DEINIT.with(|Deinit(debug)| {
+            let debug = debug.as_ref().expect("it is taken in the destructor");
+            some(*debug.allocator());
+            EXIT.set(true);
+            debug.allocator().alloc::<u8>(100_000).expect("memory");
         }),
         _ => DEBUG.with(|debug| {
             some(*debug.allocator());

@@ -165,7 +165,7 @@ fn this_thread() -> usize {
     0
 }
 
-/// How often a fork tries to have all words, with a pause in between: about a second. If it fails, a call in
+/// How often a fork tries to have all words, with a pause in between: a second or a few. If it fails, a call in
 /// progress waits for the fork, as one does whose child forks. The words of such calls are left alone.
 const TRIES: usize = 20_000;
 const PAUSE: Duration = Duration::from_micros(50);

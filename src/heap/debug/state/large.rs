@@ -104,6 +104,8 @@ impl Locked<'_> {
             index = self.state.large.find(pending.call.address)?;
         }
         let resized = if pending.call.operation == Operation::Remap {
+            // If the block moves, it gets a record, after which the child is not called any more: see `bury`.
+            self.make_room_in_quarantine();
             // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and the old
             // block is not used if it moves, by our caller; this thread may call the child (one-thread).
             unsafe { self.child.raw_remap(memory, alignment, new_len, ret_addr) }?

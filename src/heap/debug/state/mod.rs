@@ -246,19 +246,29 @@ impl<'d> Locked<'d> {
 
     /// Remembers a block that is freed in this call, and gives its memory back, at once or when it has
     /// been in quarantine. `unused` is `None` if the memory is gone or stays.
+    ///
+    /// The block of this call goes back last: the child may exit the process in each of its calls, and a container whose
+    /// call has not returned then still refers to the block.
     fn bury(&mut self, freed: Freed, unused: Option<Unused>, ret_addr: usize) {
         let limit = self.config.quarantine;
         let (kept, given) = match unused {
             Some(unused) if unused.memory().len() > limit => (None, Some(unused)),
             unused => (unused, None),
         };
-        if let Some(unused) = given {
-            self.give_back(unused, ret_addr);
-        }
         if let Some(unused) = self.state.quarantine.push(freed, kept) {
             self.give_back(unused, return_address());
         }
         self.empty_quarantine(limit);
+        if let Some(unused) = given {
+            self.give_back(unused, ret_addr);
+        }
+    }
+
+    /// Gives back the memory that the next record would drive out of quarantine.
+    fn make_room_in_quarantine(&mut self) {
+        if let Some(unused) = self.state.quarantine.take_next() {
+            self.give_back(unused, return_address());
+        }
     }
 
     /// Gives the oldest memory in quarantine back, until at most `limit` bytes are left.

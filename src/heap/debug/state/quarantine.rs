@@ -79,6 +79,15 @@ impl Quarantine {
         unused
     }
 
+    /// Takes the memory that the next [`push`](Self::push) would return. It is to be given back.
+    #[must_use]
+    pub(super) fn take_next(&mut self) -> Option<Unused> {
+        let (_, unused) = self.records[self.next].as_mut()?;
+        let unused = unused.take()?;
+        self.held -= unused.memory.len();
+        Some(unused)
+    }
+
     /// Takes the oldest memory if more than `limit` bytes are held back. It is to be given back.
     #[must_use]
     pub(super) fn take_above(&mut self, limit: usize) -> Option<Unused> {

@@ -5,6 +5,7 @@ use std::fmt;
 use allocator_api2_02::vec::Vec;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use zigalloc::Allocator;
+use zigalloc::heap::{DebugAllocator, DebugConfig};
 use zigalloc::testing::{FailingAllocator, FailingConfig};
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
 
@@ -13,16 +14,29 @@ use super::child::{Child, STEP};
 
 pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
     // A block that grows is remapped, or copied into a new one if that is refused.
-    let resize_fail_index = match kind {
-        "remapped_container" => usize::MAX,
-        "copied_container" => 0,
+    let (resize_fail_index, has_quarantine) = match kind {
+        "remapped_container" => (usize::MAX, false),
+        "copied_container" => (0, false),
+        "remapped_quarantine" => (usize::MAX, true),
+        "copied_quarantine" => (0, true),
         _ => return None,
     };
     let config = FailingConfig { resize_fail_index, ..FailingConfig::default() };
     let memory = Box::leak(Box::new(FailingAllocator::init(Child::leak().allocator(), config)));
     let logging = Box::leak(Box::new(LoggingAllocator::init(memory.allocator(), Exits(child))));
-    let allocator = logging.allocator();
-    Some(Box::new(Containers { list: Vec::new_in(allocator), map: HashMap::new_in(allocator) }))
+    let mut allocator = logging.allocator();
+    if has_quarantine {
+        // The process exits in its calls, so its lock stays taken.
+        let config = DebugConfig { quarantine: HELD, safety: false, ..DebugConfig::DEFAULT };
+        allocator = Box::leak(Box::new(DebugAllocator::with_config(allocator, config))).allocator();
+        // Its blocks stay.
+        child.forget_leaks();
+    }
+    Some(Box::new(Containers {
+        list: Vec::new_in(allocator),
+        map: HashMap::new_in(allocator),
+        has_lock: has_quarantine,
+    }))
 }
 
 /// Each line counts as a call of a child, which may exit.
@@ -39,7 +53,12 @@ impl Sink for Exits {
 struct Containers {
     list: Vec<String, Allocator<'static>>,
     map: HashMap<usize, String, DefaultHashBuilder, Allocator<'static>>,
+    /// As for the other handles.
+    has_lock: bool,
 }
+
+/// How many bytes of freed blocks are in quarantine: less than a page of small blocks.
+const HELD: usize = 100_000;
 
 /// How many elements are more than one [`STEP`] of the child, so that the block moves when it grows.
 const MANY: usize = STEP / size_of::<String>() + 1;
@@ -48,6 +67,13 @@ impl Containers {
     fn push(&mut self, count: usize) {
         for _ in 0..count {
             self.list.push(self.list.len().to_string());
+        }
+    }
+
+    /// Fills the quarantine, so that the next block that is freed, of any length, drives the oldest one out.
+    fn fill_quarantine(&self) {
+        for len in std::iter::once(HELD - 1).chain([HELD + 1; 15]) {
+            drop(Vec::<u8, _>::with_capacity_in(len, *self.list.allocator()));
         }
     }
 
@@ -68,6 +94,9 @@ impl Kind for Containers {
     fn prepare(&mut self) {
         self.push(10);
         self.insert(10);
+        if self.has_lock {
+            self.fill_quarantine();
+        }
     }
 
     fn run(&mut self, operation: &str) {
@@ -77,6 +106,14 @@ impl Kind for Containers {
                 self.list.reserve_exact(3);
                 self.push(1);
                 self.list.reserve_exact(10 * MANY);
+                self.push(1);
+            }
+            "large" => {
+                self.list.reserve_exact(HELD / size_of::<String>());
+                self.fill_quarantine();
+                self.list.reserve_exact(2 * HELD / size_of::<String>());
+                self.fill_quarantine();
+                self.list.shrink_to(HELD / size_of::<String>());
                 self.push(1);
             }
             "shrink" => {
@@ -94,11 +131,16 @@ impl Kind for Containers {
         // Taken out first: what is dropped in place when the process exits would be dropped again, without any
         // allocator too.
         let (list, map) = (Vec::new_in(*self.list.allocator()), HashMap::new_in(*self.map.allocator()));
-        drop(std::mem::replace(self, Containers { list, map }));
+        drop(std::mem::replace(self, Containers { list, map, has_lock: self.has_lock }));
     }
 
     fn use_in_destructor(&mut self) {
         self.check();
+        if self.has_lock {
+            let (list, map) = (Vec::new_in(*self.list.allocator()), HashMap::new_in(*self.map.allocator()));
+            std::mem::forget(std::mem::replace(self, Containers { list, map, has_lock: true }));
+            return;
+        }
         self.push(MANY);
         self.insert(MANY);
         self.check();

@@ -87,6 +87,14 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
     feature = "allocator-api2-02",
     case::copied_container("copied_container", "push, append, shrink, map")
 )]
+#[cfg_attr(
+    feature = "allocator-api2-02",
+    case::remapped_quarantine("remapped_quarantine", "push, append, shrink, map, large")
+)]
+#[cfg_attr(
+    feature = "allocator-api2-02",
+    case::copied_quarantine("copied_quarantine", "push, append, shrink, map, large")
+)]
 #[case::failing("failing", "calls")]
 #[case::validation("validation", "calls")]
 #[case::ledger("ledger", "calls")]
