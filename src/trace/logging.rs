@@ -105,8 +105,8 @@ use crate::vtable::{VTable, block, state};
 ///   [no-reentry](crate::VTable#no-reentry): a lock deadlocks or aborts
 ///   the process, an arena or a pool is out of memory, and others may carry on. Blocks stay disjoint even
 ///   then, since sinks are safe code.
-/// - If it **panics** in a call of the table, the process aborts: the functions are `extern "C"` and must not unwind. In
-///   [`flush`](Self::flush), [`sink_mut`](Self::sink_mut), [`into_sink`](Self::into_sink) and when the allocator is
+/// - If it **panics** in a call of the table, the process aborts: the functions are `extern "C"` and must not unwind.
+///   In [`flush`](Self::flush), [`sink_mut`](Self::sink_mut), [`into_sink`](Self::into_sink) and when the allocator is
 ///   dropped, the panic goes on, and the waiting line is lost.
 /// - If it **exits the process** (`std::process::exit`), destructors of thread-local values run while allocators and
 ///   containers above this one are in the middle of a call. All their blocks are still live then, since a line is
@@ -440,8 +440,8 @@ fn address_of(memory: &Option<NonNull<u8>>) -> Option<usize> {
     memory.map(|memory| memory.addr().get())
 }
 
-// SAFETY: 1. See `handle`. 2. The sink belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`,
-// which any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and under a lock. 4. All handles have the
+// SAFETY: 1. See `handle`. 2. The sink belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`, which
+// any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and under a lock. 4. All handles have the
 // same state, `self`, and table.
 unsafe impl<C: Handle, S: Sink> AsAllocator for LoggingAllocator<C, S> {
     fn allocator(&self) -> Allocator<'_> {

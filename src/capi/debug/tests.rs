@@ -26,7 +26,7 @@ struct Told {
 
 /// Notes a report in the `Told` at `user_data`.
 unsafe extern "C" fn note_report(user_data: *mut c_void, report: *const RawReport) {
-    // SAFETY: the tests pass a `Told` that nothing else uses meanwhile, and the report is alive.
+    // SAFETY: the tests pass a `Told` that nothing else uses during the call, and the report is alive.
     unsafe {
         let told = &mut *user_data.cast::<Told>();
         let RawReport { kind, operation, address, len, recorded_len, allocation, .. } = *report;

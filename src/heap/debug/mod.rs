@@ -52,11 +52,11 @@
 //! (`pthread_atfork`). So the child process can go on allocating, if the allocator's own child can. There are 64 places
 //! in the list of these locks. An allocator takes one at its first call, if one is free, and keeps it until it is
 //! dropped; a fork does not wait for an allocator without a place, which hangs in the child process if another thread
-//! had locked it. If an allocator stays locked, the fork waits for a second or a few, and then happens all the same: its
-//! child process hangs when it uses that allocator, unless the thread that forked was the one in the call (the
-//! allocator's own child forked).
-//! Printing takes locks of the standard library and of the crate `backtrace`: if another thread was printing a report,
-//! the child process hangs when it prints one. `vfork` and `posix_spawn` run no such handlers and do not wait.
+//! had locked it. If an allocator stays locked, the fork waits for a second or a few, and then happens all the same:
+//! its child process hangs when it uses that allocator, unless the thread that forked was the one in the call (the
+//! allocator's own child forked). Printing takes locks of the standard library and of the crate `backtrace`: if another
+//! thread was printing a report, the child process hangs when it prints one. `vfork` and `posix_spawn` run no such
+//! handlers and do not wait.
 //!
 //! In the child process, blocks allocated by other threads are still live, and a search for leaks finds them.
 //!

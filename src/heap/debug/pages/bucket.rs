@@ -104,8 +104,7 @@ impl<'g> Bucket<'g> {
         unsafe { self.metadata(0) }
     }
 
-    /// Whether the header has not been overwritten, as far as that can be seen here. The caller looks its links up
-    /// before it follows them.
+    /// Whether the header is intact, as far as can be seen here. The caller checks its links before it follows them.
     #[inline(always)]
     pub(crate) fn is_intact(&self) -> bool {
         // SAFETY: the header of a page, which is locked; any bytes make a header.
@@ -199,10 +198,10 @@ impl<'g> Bucket<'g> {
         unsafe { self.page.byte_add(number << self.index) }
     }
 
-    /// Hands out the next slot, if there is one, and stores what is known of its block.
+    /// Hands out the next slot, if there is one, and stores the metadata of its block.
     pub(crate) fn take(self, len: usize, alignment: Alignment, site: CallSite<'_>) -> Option<NonNull<u8>> {
         assert!(len <= self.slot_size());
-        // SAFETY: all that is stored of a block is stored here.
+        // SAFETY: the metadata is stored below.
         let slot = unsafe { self.take_slot() }?;
         slot.set_alignment(alignment);
         // SAFETY: `len` is at most the slot's size, and all bytes of a new slot are unused.
@@ -211,7 +210,7 @@ impl<'g> Bucket<'g> {
         Some(slot.memory())
     }
 
-    /// The next slot, of which it is stored that it is in use, and nothing else yet.
+    /// Hands out the next slot, if there is one, and stores only that it is in use.
     ///
     /// # Safety
     /// With safety, or with traces, the caller stores the length, the alignment and the allocation's trace before
@@ -231,14 +230,14 @@ impl<'g> Bucket<'g> {
         Some(slot)
     }
 
-    /// [`take`](Self::take) where nothing but the used bit is stored of a block.
+    /// [`take`](Self::take), if a block has no metadata but its used bit.
     ///
     /// # Safety
     /// The geometry has no safety and no traces.
     #[inline(always)]
     pub(crate) unsafe fn take_plain(self) -> Option<NonNull<u8>> {
         debug_assert!(!self.geometry.safety && self.geometry.frames == 0);
-        // SAFETY: nothing else is stored, by our caller.
+        // SAFETY: there is no other metadata, by our caller.
         unsafe { self.take_slot() }.map(Slot::memory)
     }
 }

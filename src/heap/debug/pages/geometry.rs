@@ -1,7 +1,7 @@
-//! Where everything is in a page, by arithmetic alone.
+//! The layout of a page, which is computed from the configuration.
 //!
-//! A page of a class holds `slot_count` slots of the same size, and after them, up to the end of the
-//! page, what is to be known about them:
+//! A page of a class holds `slot_count` slots of the same size, followed by their metadata, which ends at the end of the
+//! page:
 //!
 //! ```text
 //!   ┌────────┬────────┬──▷   ┌────────┬───────────┬─────────┬────────────┬────────┐
@@ -10,10 +10,10 @@
 //!   0                        header offset                                 page_size
 //! ```
 //!
-//! The used bits are whole words. Lengths and alignments are there only with safety. Lengths have as
-//! many bytes as the largest small block needs. A slot has two traces, that of its allocation and that
-//! of its end, in this order. As in Zig, each has a word for every frame, so that a page has as many slots; a
-//! stack takes the first of them.
+//! The used bits are whole words. Lengths and alignments exist only with safety. A length has as many bytes as the
+//! largest small block needs. A slot has two traces, of its allocation and of its free, in this order. As in Zig, a
+//! trace has a word for each frame, so that a page has as many slots; only the first one is used, since it identifies
+//! the stack.
 
 use super::bucket::{HEADER, Header};
 use crate::alignment::{Alignment, Message};
@@ -23,7 +23,7 @@ use crate::heap::debug::config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRA
 pub(crate) const MAX_CLASSES: usize = MAX_PAGE_SIZE.ilog2() as usize - 1;
 
 pub(crate) const WORD: usize = size_of::<usize>();
-/// The fewest slots that a page must have room for. It decides which class is the last.
+/// The minimum number of slots of a page, which decides the last class.
 const MIN_SLOTS: usize = 2;
 
 /// The pages of one configuration.

@@ -1,4 +1,4 @@
-//! One slot of a page, and what is stored of its block.
+//! One slot of a page, and the metadata of its block.
 
 use core::ptr::NonNull;
 
@@ -17,9 +17,8 @@ pub(crate) enum Event {
     Free = 1,
 }
 
-/// A slot that has been handed out: its number is below the header's `allocated_count`, which only grows. So the
-/// facts of [`Bucket`] say of all that is stored of it that it is inside the page and, from [`Bucket::take`] on,
-/// initialised.
+/// A slot that has been handed out: its number is below the header's `allocated_count`, which only grows. So, by the
+/// facts of [`Bucket`], all of its metadata is inside the page and, since [`Bucket::take`], initialised.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot<'g> {
     bucket: Bucket<'g>,
@@ -81,7 +80,8 @@ impl<'g> Slot<'g> {
         let used = if bit == 1 {
             0
         } else {
-            // SAFETY: the page is locked. The slot before this one has its bit in the word, and is marked, by our caller.
+            // SAFETY: the page is locked. The slot before this one has its bit in the same word, and was marked, by our
+            // caller.
             unsafe { word.read() }
         };
         // SAFETY: a word of the metadata, and the page is locked.
@@ -150,13 +150,13 @@ impl<'g> Slot<'g> {
         unsafe { slack.write_bytes(SLACK, slot_size - len) };
     }
 
-    /// Whether the length and the alignment of a live block can be what was stored.
+    /// Whether the stored length and alignment of a live block are possible ones.
     pub(crate) fn is_intact(self) -> bool {
         self.len().is_none_or(|len| (1..=self.bucket.slot_size()).contains(&len))
             && self.alignment().is_none_or(Alignment::is_valid)
     }
 
-    /// The index of the first byte after a live block that has been written to.
+    /// The index of the first byte after a live block that was overwritten.
     pub(crate) fn first_overrun(self) -> Option<usize> {
         let len = self.len()?;
         let slot_size = self.bucket.slot_size();
@@ -164,7 +164,7 @@ impl<'g> Slot<'g> {
         // SAFETY: at most the end of the slot.
         let slack = unsafe { self.memory().byte_add(len) };
         // SAFETY: bytes of the slot that `set_len` has initialised; they are not part of the block, so the program
-        // has no right to use them.
+        // must not use them.
         let slack = unsafe { core::slice::from_raw_parts(slack.as_ptr(), slot_size - len) };
         // There may be many, and comparing slices is fast.
         const UNTOUCHED: [u8; 256] = [SLACK; 256];
@@ -217,8 +217,8 @@ impl<'g> Slot<'g> {
         }
     }
 
-    /// The word that stands for the trace of the allocation, or of the free of a block that has been freed. 0 if
-    /// nothing is stored.
+    /// The word that identifies the trace of the allocation, or of the free if the block has been freed. 0 if none is
+    /// stored.
     pub(crate) fn trace(self, event: Event) -> usize {
         match self.trace_place(event) {
             // SAFETY: `Bucket::take` has initialised the one, and `free`, unless the slot is in use, the other; the

@@ -1,11 +1,11 @@
 //! The words of the locks, and what a `fork` does with them.
 //!
-//! A child process has one thread, and the memory of its parent as it was. A lock that another thread held would
-//! be held for ever, and what it guards would be half changed. So a fork waits until no allocator is locked:
-//! before it happens, its thread takes all locks, and afterwards frees them in both processes
-//! (`pthread_atfork`). For that they have to be found, and allocators move; so their words are in a static, and an
-//! allocator has one of them from its first call to its end. There are 64. An allocator that finds none has a
-//! word of its own, and a fork does not wait for it.
+//! A child process has one thread and a copy of its parent's memory. A lock that another thread held would stay locked
+//! for ever, and what it guards would be half changed. So a fork waits until no allocator is locked: before it happens,
+//! its thread takes all locks, and afterwards releases them in both processes (`pthread_atfork`). To be found, they
+//! must not move with their allocators: their words are in a static array of 64, of which an allocator uses one from
+//! its first call until it is dropped. An allocator that finds none free has a word of its own, and a fork does not
+//! wait for it.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use core::time::Duration;
@@ -16,22 +16,22 @@ use crossbeam::utils::CachePadded;
 
 pub(crate) const FREE: u32 = 0;
 pub(crate) const HELD: u32 = 1;
-/// Held, and some thread sleeps, or did.
+/// Held, and a thread may be sleeping.
 pub(crate) const AWAITED: u32 = 2;
 
-/// The word of a lock, and where threads sleep that wait for it.
+/// The word of a lock, and what threads that wait for it sleep on.
 #[derive(Debug)]
 pub(crate) struct Word {
-    /// One of the three.
+    /// [`FREE`], [`HELD`] or [`AWAITED`].
     pub(crate) state: AtomicU32,
-    /// A thread that is about to sleep has this from when it writes `AWAITED` until it does sleep.
+    /// A thread that is about to sleep holds this from the time it writes `AWAITED` until it sleeps.
     pub(crate) queue: Mutex<()>,
     pub(crate) waiting: Condvar,
-    /// Some lock has this word.
+    /// A lock uses this word.
     is_used: AtomicBool,
-    /// A fork in progress has taken it.
+    /// A fork in progress holds it.
     is_of_fork: AtomicBool,
-    /// In which its thread has taken it a second time.
+    /// The forking thread has taken it a second time.
     is_nested: AtomicBool,
 }
 
@@ -66,13 +66,13 @@ impl Word {
         if has_forked() {
             return;
         }
-        // When this has been taken, a thread that has written `AWAITED` sleeps, and can be woken.
+        // Once this can be taken, a thread that has written `AWAITED` is asleep, and can be woken.
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner));
         self.waiting.notify_one();
     }
 
-    /// Takes a word that is held by a fork in progress, in the thread that forks: other handlers of `pthread_atfork`
-    /// may allocate. It is given back with [`end_nested`](Self::end_nested).
+    /// Takes a word that a fork in progress holds, in the thread that forks: other handlers of `pthread_atfork` may
+    /// allocate. Release it with [`end_nested`](Self::end_nested).
     pub(crate) fn try_take_nested(&self) -> bool {
         let forking = FORKING.load(Ordering::Relaxed);
         forking != 0
@@ -82,8 +82,8 @@ impl Word {
     }
 
     /// # Safety
-    /// The caller has taken the word with [`try_take_nested`](Self::try_take_nested), and uses nothing that the lock guards
-    /// afterwards.
+    /// The caller has taken the word with [`try_take_nested`](Self::try_take_nested), and uses nothing that the lock
+    /// guards afterwards.
     pub(crate) unsafe fn end_nested(&self) {
         self.is_nested.store(false, Ordering::Release);
     }
@@ -91,10 +91,10 @@ impl Word {
 
 static WORDS: [CachePadded<Word>; 64] = [const { CachePadded::new(Word::new()) }; 64];
 
-/// The thread that takes words for a fork, or has them; or 0.
+/// The thread that is taking the words for a fork, or holds them; 0 if there is none.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
 
-/// How many forks have begun, so that one that is over before it could be seen is noticed.
+/// How many forks have begun: a fork may be over before a thread looks for it.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
 
 /// How many forks have begun.
@@ -102,21 +102,21 @@ pub(crate) fn count() -> usize {
     FORKS.load(Ordering::Acquire)
 }
 
-/// Whether another thread forks: the words that it has will be free again.
+/// Whether another thread is forking: the words that it holds will be free again.
 pub(crate) fn is_in_progress_elsewhere() -> bool {
     let forking = FORKING.load(Ordering::Acquire);
     forking != 0 && forking != this_thread()
 }
 
-/// Whether this process is the child of one that had taken the words. The standard library's primitives in them may
-/// be held by threads that are not here: no thread sleeps any more.
+/// Whether this process is the child of a fork that held the words. The standard library's primitives in them may be
+/// held by threads that do not exist here, so threads do not sleep any more.
 static HAS_FORKED: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn has_forked() -> bool {
     HAS_FORKED.load(Ordering::Relaxed)
 }
 
-/// A word that no other lock has, if there is one.
+/// A word that no other lock uses, if there is one.
 pub(crate) fn take_word() -> Option<&'static Word> {
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
     // Registering may allocate, so the flag is set first.
@@ -126,8 +126,8 @@ pub(crate) fn take_word() -> Option<&'static Word> {
     WORDS.iter().map(|word| &**word).find(|word| !word.is_used.swap(true, Ordering::Relaxed))
 }
 
-/// Lets another lock have a word. One that is held is not given on, unless a fork holds it: a call that ended the
-/// process has it. (Two locks that had the same word would exclude each other; that is slow, but not unsound.)
+/// Makes a word available to other locks. One that is held stays with its lock, unless a fork holds it: its call never
+/// returned, because it exited the process. (Two locks with one word would exclude each other: slow, but not unsound.)
 pub(crate) fn return_word(word: &Word) {
     loop {
         let forks = count();
@@ -136,7 +136,7 @@ pub(crate) fn return_word(word: &Word) {
             return;
         }
         if is_in_progress_elsewhere() {
-            // The fork may have taken the word, and not noted that yet.
+            // The fork may have taken the word, and not marked it yet.
             thread::sleep(PAUSE);
         } else if count() == forks {
             return;
@@ -165,14 +165,14 @@ fn this_thread() -> usize {
     0
 }
 
-/// How often a fork tries to have all words, with a pause in between: a second or a few. If it fails, a call in
-/// progress waits for the fork, as one does whose child forks. The words of such calls are left alone.
+/// How often a fork tries to take all words, with a pause in between: for a second or a few. It fails if a call in
+/// progress waits for the fork, for example because its child forks. It then happens without the words of such calls.
 const TRIES: usize = 20_000;
 const PAUSE: Duration = Duration::from_micros(50);
 
 #[cfg_attr(not(all(unix, not(miri))), allow(dead_code))]
 extern "C" fn prepare() {
-    // One fork at a time has words.
+    // One fork at a time takes words.
     while FORKING.compare_exchange(0, this_thread(), Ordering::Acquire, Ordering::Relaxed).is_err() {
         thread::sleep(PAUSE);
     }
@@ -181,16 +181,16 @@ extern "C" fn prepare() {
         if take_all() {
             return;
         }
-        // One allocator may be the child of another: a thread that waits for one word must not hold others.
+        // One allocator may be the child of another, so a thread that waits for a word must not hold others.
         // SAFETY: words that this fork has taken.
         give_all_back(|word| unsafe { word.give_back() });
         thread::sleep(PAUSE);
     }
-    // In vain: those that can be had.
+    // Without those that stay taken.
     take_all();
 }
 
-/// Takes every word that is free soon. Whether those are all.
+/// Takes every word that becomes free soon. Returns whether these are all words.
 fn take_all() -> bool {
     let mut are_all = true;
     for word in &WORDS {
@@ -235,8 +235,8 @@ extern "C" fn in_child() {
 mod tests {
     use super::*;
 
-    /// A fork takes every word, its own thread may go through each once at a time, and others wait. (The handlers are
-    /// called as the system would.)
+    /// A fork takes every word. Its own thread may take each once more at a time, and others wait. (The test calls the
+    /// handlers as the system does.)
     #[test]
     fn a_fork_holds_every_word() {
         prepare();
@@ -249,7 +249,7 @@ mod tests {
         // SAFETY: as above.
         unsafe { word.end_nested() };
         assert!(!thread::spawn(|| WORDS[63].try_take_nested()).join().unwrap());
-        // An allocator may be dropped meanwhile.
+        // An allocator may be dropped during a fork.
         word.is_used.store(true, Ordering::Relaxed);
         return_word(word);
         assert!(!word.is_used.load(Ordering::Relaxed));
@@ -257,7 +257,7 @@ mod tests {
         assert!(!word.try_take_nested(), "there is no fork any more");
         assert!(!is_in_progress_elsewhere() && count() > 0);
         assert!(!has_forked());
-        // A call that does not return has the word, and keeps it.
+        // A call that does not return keeps its word.
         let lost = Word::new();
         lost.is_used.store(true, Ordering::Relaxed);
         assert!(lost.try_take());

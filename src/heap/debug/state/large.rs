@@ -9,7 +9,7 @@ use crate::heap::debug::pages::Event;
 use crate::heap::debug::report::CallSite;
 use crate::heap::debug::report::{Call, Operation, PendingReport, Report, ReportKind};
 
-/// What the table knows of a large block, beside its traces.
+/// An entry of the table of large blocks, without its traces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Large {
     pub(crate) memory: NonNull<[u8]>,
@@ -19,21 +19,21 @@ pub(crate) struct Large {
     pub(crate) serial: usize,
 }
 
-/// Whether a block of the table is live, and whether its memory is still a block of the child's.
+/// Whether a block of the table is live, and whether its memory is still a block of the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     /// Live, here and in the child.
     Live,
-    /// Freed here and remembered, as metadata is retained. It is still live in the child, because of
-    /// [`never_unmap`](crate::heap::DebugConfig::never_unmap), and the child gets it back at the end.
+    /// Freed here and remembered, since metadata is retained. It is still live in the child, because of
+    /// [`never_unmap`](crate::heap::DebugConfig::never_unmap), and is freed to the child at the end.
     Kept,
-    /// Freed here and remembered. The child's block has ended too, in its `free` or by a `remap` that moved
-    /// it, or it is in quarantine, which then owns it. The child may have given its address out again.
+    /// Freed here and remembered. The child's block has ended too, by `free` or by a `remap` that moved it, or it is in
+    /// quarantine, which then owns it. The child may have reused its address.
     Gone,
 }
 
 impl Large {
-    /// Whether the child still has to get this memory back, and nothing but the table remembers it.
+    /// Whether this memory must still be freed to the child, and only the table refers to it.
     pub(crate) fn is_owed(&self) -> bool {
         self.status != Status::Gone
     }
@@ -66,8 +66,8 @@ impl Locked<'_> {
         let memory = unsafe { self.child.raw_alloc(len, alignment, ret_addr) }?;
         let block = NonNull::slice_from_raw_parts(memory, len);
         if self.is_in_page(memory) {
-            // By its address it would be a small block. A child that has its own memory from this allocator can
-            // do that.
+            // Its address would make it a small block. This can happen if the child gets its own memory from this
+            // allocator.
             // SAFETY: a new block of the child, which nothing has used; this thread may call the child.
             unsafe { self.child.raw_free(block, alignment, ret_addr) };
             return None;
@@ -104,7 +104,7 @@ impl Locked<'_> {
             index = self.state.large.find(pending.call.address)?;
         }
         let resized = if pending.call.operation == Operation::Remap {
-            // If the block moves, it gets a record, after which the child is not called any more: see `bury`.
+            // If the block moves, its old address gets a record. The child must not be called after that: see `bury`.
             self.make_room_in_quarantine();
             // SAFETY: a live block of the child as the table has it (live-block); `new_len` is not zero, and the old
             // block is not used if it moves, by our caller; this thread may call the child (one-thread).
@@ -156,7 +156,8 @@ impl Locked<'_> {
         self.bury(freed, unused, ret_addr);
     }
 
-    /// The live block of an entry. What does not fit is added to the report; if it was freed, the result is `None`.
+    /// Returns the live block of an entry. Mistakes are added to the report; if the block was freed, the result is
+    /// `None`.
     fn live_large(&self, index: usize, pending: &mut PendingReport<'_>) -> Option<Large> {
         let large = self.state.large.get(index);
         if large.is_freed() {
@@ -190,7 +191,7 @@ impl Locked<'_> {
             "DebugAllocator: the child's remap moved a block to {address:#x}, in a page of small blocks"
         );
         if let Some(index) = self.state.large.find(address) {
-            // The child uses the memory of a block again that it has had back, of which metadata was retained.
+            // The child has reused the memory of a freed block whose metadata was retained.
             assert!(
                 !self.state.large.get(index).is_owed(),
                 "DebugAllocator: the child returned {address:#x}, where a block of it is live (clause new-block)"
@@ -219,7 +220,7 @@ impl Locked<'_> {
         Freed { address, len: memory.len(), alignment, allocation, free: site.word() }
     }
 
-    /// The word that is stored of a call; 0 if nothing is.
+    /// The word stored for a call; 0 if there is none.
     pub(crate) fn large_trace(&self, index: usize, event: Event) -> usize {
         self.state.large.words(index).get(event as usize * self.geometry.frames).copied().unwrap_or(0)
     }

@@ -1,8 +1,9 @@
 //! The lock around the state.
 //!
-//! A `std::sync::Mutex` asks at each end whether the thread panics, to be poisoned if it does. That would be a good
-//! part of the cost of a call, and is of no use here. Without contention, this one is locked and unlocked by one atomic
-//! operation each. Threads that have to wait use the standard library's primitives, unless these allocate.
+//! A `std::sync::Mutex` checks at lock and unlock whether the thread is panicking, for its poison flag. That would be a
+//! considerable part of the cost of a call, and is of no use here. Without contention, locking and unlocking this lock
+//! takes one atomic operation each. Threads that have to wait use the standard library's primitives, unless these
+//! allocate.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -16,12 +17,12 @@ use std::thread;
 
 use super::fork::{self, AWAITED, FREE, Word};
 
-/// How often a thread looks again before it sleeps.
+/// How often a thread checks again before it sleeps.
 const SPINS: usize = 100;
 
-/// Whether the standard library's mutex waits in the kernel at a word of its own. On other systems (macOS, and all that
-/// have pthreads alone) it is a block of the global heap, made by the first thread that locks it: one that waits for a
-/// global allocator's lock would wait for itself.
+/// Whether the standard library's mutex waits in the kernel on a word of its own (a futex). On other systems (macOS,
+/// and all that only have pthreads) the first thread that locks it allocates it on the global heap: a thread that waits
+/// for the lock of a global allocator would wait for itself.
 const MUTEX_IS_A_WORD: bool = cfg!(any(
     target_os = "linux",
     target_os = "android",
@@ -36,29 +37,29 @@ const MUTEX_IS_A_WORD: bool = cfg!(any(
 
 #[derive(Debug)]
 pub(crate) struct Lock<T> {
-    /// The word: null before the first call, and then always the same, one of [`fork`]'s or [`OWN`].
+    /// The word: null before the first call, then always the same one, from [`fork`]'s array or [`OWN`].
     place: AtomicPtr<Word>,
     own: Word,
     value: UnsafeCell<T>,
 }
 
-/// Says that a lock has its own word. No other word has this address.
+/// Means that a lock uses its own word. No other word has this address.
 const OWN: *mut Word = ptr::dangling_mut();
 
-// SAFETY: the value is reached through a guard only, of which there is one at a time.
+// SAFETY: the value is accessed only through a guard, of which there is one at a time.
 unsafe impl<T: Send> Sync for Lock<T> {}
-// As a mutex whose poison is ignored.
+// Like a mutex whose poison is ignored.
 impl<T> UnwindSafe for Lock<T> {}
 impl<T> RefUnwindSafe for Lock<T> {}
 
-/// The right to use the value. The lock is free again when it is dropped.
+/// The right to use the value. Dropping it releases the lock.
 #[derive(Debug)]
 pub(crate) struct Guard<'l, T> {
     lock: &'l Lock<T>,
     word: &'l Word,
-    /// A fork has the lock, and this is in its thread.
+    /// A fork holds the lock, and this guard is in its thread.
     is_nested: bool,
-    /// What a guard is to the value, so that it is `Sync` only if the value is.
+    /// Makes the guard `Sync` only if the value is.
     value: PhantomData<&'l mut T>,
 }
 
@@ -100,12 +101,12 @@ impl<T> Lock<T> {
     #[inline(always)]
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         let word = self.word();
-        // Not `then_some`: a guard that is made is dropped, and frees the lock.
+        // Not `then_some`, which would make the guard in any case, and drop it: that releases the lock.
         // SAFETY: the word has just been taken.
         word.try_take().then(|| unsafe { self.guard(word, false) })
     }
 
-    /// Takes the lock unless a call has it. If a fork has it, this waits for the fork.
+    /// Takes the lock unless a call holds it. If a fork holds it, this waits for the fork.
     #[cold]
     pub(crate) fn lock_unless_in_call(&self) -> Option<Guard<'_, T>> {
         loop {
@@ -127,8 +128,8 @@ impl<T> Lock<T> {
     }
 
     /// # Safety
-    /// The caller has taken `word`, which is this lock's and not taken otherwise: within a fork if `is_nested`. The guard
-    /// gives it back.
+    /// The caller has taken `word`, which is this lock's, and nothing else holds it: with `is_nested`, nothing but a
+    /// fork of this thread. The guard releases it.
     #[inline(always)]
     unsafe fn guard<'l>(&'l self, word: &'l Word, is_nested: bool) -> Guard<'l, T> {
         Guard { lock: self, word, is_nested, value: PhantomData }
@@ -156,7 +157,7 @@ impl<T> Lock<T> {
     fn lock_asleep(&self) -> Guard<'_, T> {
         let word = self.word();
         let mut queue = word.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        // A thread that takes it here does not know whether others sleep, so it wakes one when it is done.
+        // A thread that takes it here does not know whether others sleep, so it wakes one when it releases it.
         while word.state.swap(AWAITED, Ordering::Acquire) != FREE {
             queue = word.waiting.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
@@ -164,7 +165,7 @@ impl<T> Lock<T> {
         unsafe { self.guard(word, false) }
     }
 
-    /// Allocates nothing, and no thread has to be woken.
+    /// Polls. This allocates nothing, and no thread has to be woken.
     fn lock_by_looking(&self) -> Guard<'_, T> {
         let mut looks = 0;
         loop {

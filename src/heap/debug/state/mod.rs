@@ -1,4 +1,4 @@
-//! The state under the lock, and what a call does with it.
+//! The state under the lock, and how a call changes it.
 
 mod fork;
 mod large;
@@ -32,11 +32,11 @@ pub(crate) struct Page {
     pub(crate) serial: usize,
 }
 
-/// Everything that changes. One geometry and one child belong to it, always the same.
+/// Everything that changes. It is always used with the same geometry and the same child.
 ///
-/// The tables hold live blocks of the child: `pages` all pages, also those that are kept when empty
-/// (`never_unmap`, or in quarantine), and `large` all large blocks, whose [status](large::Status) says
-/// whether they are live here and in the child. A block in quarantine is live in the child, and owned by `quarantine`.
+/// The tables hold blocks of the child: `pages` all pages, including empty ones that are kept (`never_unmap`, or in
+/// quarantine), and `large` all large blocks, whose [status](large::Status) says whether they are live here and in the
+/// child. A block in quarantine is live in the child, and owned by `quarantine`.
 #[derive(Debug)]
 pub(crate) struct State {
     /// The newest page of each class, whose slots are handed out: a page of the table, of this class.
@@ -67,8 +67,8 @@ impl State {
         }
     }
 
-    /// A slot of the newest page of a class, where nothing else is to be stored of a block. `None` where
-    /// there is more to do than that, and nothing has changed.
+    /// Returns a slot of the newest page of a class, if that is all there is to do. Otherwise returns `None`, and
+    /// nothing has changed.
     ///
     /// # Safety
     /// `geometry` is that of this state, and has no safety and no traces.
@@ -219,18 +219,18 @@ impl<'d> Locked<'d> {
         self.state.heads[class].map(|page| unsafe { self.bucket(page, class) })
     }
 
-    /// A page of a class. Whether it is [intact](Bucket::is_intact) is for the caller to ask.
+    /// Returns a page of a class. The caller checks whether it is [intact](Bucket::is_intact).
     ///
     /// # Safety
     /// `page` is in the table, with this class. An intact page has links to such pages only.
     pub(crate) unsafe fn bucket(&self, page: NonNull<u8>, class: usize) -> Bucket<'d> {
         // SAFETY: a page of the table, of this class, by our caller, and the allocator is locked. Callers that read
-        // more than the header ask first whether it is intact.
+        // more than the header first check that it is intact.
         unsafe { Bucket::new(self.geometry, class, page) }
     }
 
-    /// For an address that is not a live block's: adds a double free to the report if one of the blocks that are
-    /// remembered had it, otherwise an invalid free.
+    /// For an address where no live block starts: adds a double free to the report if a remembered block had it,
+    /// otherwise an invalid free.
     #[cold]
     fn find_among_the_dead(&self, pending: &mut PendingReport<'_>) {
         let Some(freed) = self.state.quarantine.find(pending.call.address) else {
@@ -244,11 +244,11 @@ impl<'d> Locked<'d> {
         report.first_free = self.trace_of(freed.free);
     }
 
-    /// Remembers a block that is freed in this call, and gives its memory back, at once or when it has
-    /// been in quarantine. `unused` is `None` if the memory is gone or stays.
+    /// Remembers a block that this call frees, and frees its memory to the child, now or after its time in quarantine.
+    /// `unused` is `None` if the child has the memory already, or if it is kept.
     ///
-    /// The block of this call goes back last: the child may exit the process in each of its calls, and a container whose
-    /// call has not returned then still refers to the block.
+    /// The block of this call goes to the child last: the child may exit the process in each of its calls, and a
+    /// container whose call has not returned then still refers to the block.
     fn bury(&mut self, freed: Freed, unused: Option<Unused>, ret_addr: usize) {
         let limit = self.config.quarantine;
         let (kept, given) = match unused {
@@ -264,22 +264,22 @@ impl<'d> Locked<'d> {
         }
     }
 
-    /// Gives back the memory that the next record would drive out of quarantine.
+    /// Frees the memory that the next record would push out of quarantine.
     fn make_room_in_quarantine(&mut self) {
         if let Some(unused) = self.state.quarantine.take_next() {
             self.give_back(unused, return_address());
         }
     }
 
-    /// Gives the oldest memory in quarantine back, until at most `limit` bytes are left.
+    /// Frees the oldest memory in quarantine to the child, until at most `limit` bytes are left.
     fn empty_quarantine(&mut self, limit: usize) {
         while let Some(unused) = self.state.quarantine.take_above(limit) {
             self.give_back(unused, return_address());
         }
     }
 
-    /// The requested bytes when a block of `len` bytes gets `new_len`, or `None` if that exceeds the limit. A block
-    /// that does not grow is always allowed.
+    /// Returns the total of requested bytes after a block of `len` bytes gets `new_len`, or `None` if that exceeds the
+    /// limit. Shrinking is always allowed.
     fn total_after(&self, len: usize, new_len: usize) -> Option<usize> {
         let total = self.state.total_requested_bytes;
         if !self.config.enable_memory_limit {
@@ -290,7 +290,7 @@ impl<'d> Locked<'d> {
         (new_total <= total || new_total <= self.state.requested_memory_limit).then_some(new_total)
     }
 
-    /// A block of `len` bytes is gone.
+    /// Subtracts a block of `len` bytes from the total.
     fn uncount(&mut self, len: usize) {
         if self.config.enable_memory_limit {
             self.state.total_requested_bytes = self.state.total_requested_bytes.saturating_sub(len);
@@ -300,8 +300,8 @@ impl<'d> Locked<'d> {
     pub(crate) fn flush_retained_metadata(&mut self) {
         self.empty_quarantine(0);
         self.state.quarantine = Quarantine::new();
-        // What a removal moves to an earlier index has been looked at, or comes to this one. An entry goes
-        // before its memory does.
+        // What a removal moves to a lower index has been examined, or arrives at this one. An entry is removed before
+        // its memory is freed.
         let mut index = 0;
         while index < self.state.large.indexes().end {
             if !self.state.large.is_taken(index) || !self.state.large.get(index).is_freed() {
@@ -321,7 +321,7 @@ impl<'d> Locked<'d> {
                 let Page { memory, class, .. } = self.state.pages.get(index);
                 // SAFETY: a page of the table.
                 let bucket = unsafe { self.bucket(memory, class) };
-                // A page that is overwritten may look empty. It stays, and the next call with it finds out.
+                // An overwritten page may look empty. It stays, and the next call that uses it reports it.
                 if bucket.is_intact() && bucket.is_empty() {
                     // SAFETY: a page of the table without live blocks; the quarantine has none any more.
                     let unused = unsafe { self.unused_page(memory) };
@@ -333,8 +333,8 @@ impl<'d> Locked<'d> {
         }
     }
 
-    /// Ends all blocks, and gives back to the child what is to be given back. The state is new before the child is
-    /// called.
+    /// Ends all blocks, and frees their memory to the child, unless that is to be kept. The state is reset before the
+    /// child is called.
     ///
     /// # Safety
     /// No block of this allocator is used any more (validity).
@@ -382,7 +382,7 @@ impl<'d> Locked<'d> {
         unsafe { Unused::new(memory, self.geometry.page_alignment(), true) }
     }
 
-    /// Gives memory back to the child. A page leaves the table.
+    /// Frees memory to the child. A page is first removed from the table.
     fn give_back(&mut self, unused: Unused, ret_addr: usize) {
         if unused.is_page() {
             if let Some(index) = self.state.pages.find(unused.memory().addr().get()) {
@@ -392,7 +392,7 @@ impl<'d> Locked<'d> {
         self.free_of_child(unused, ret_addr);
     }
 
-    /// Gives memory back to the child. A page is not in the table any more.
+    /// Frees memory to the child. A page has been removed from the table.
     fn free_of_child(&self, unused: Unused, ret_addr: usize) {
         // SAFETY: a live block of the child with matching length and alignment (live-block), which nothing uses
         // (dead-pointer), by the only `Unused` for it; this thread may call the child (one-thread).

@@ -1,8 +1,8 @@
 //! The blocks that were freed last, and their memory if it is held back.
 //!
-//! When a page or a large block goes back to the child, what was known of it goes too. But most double frees come soon
-//! after the first free. So a record is kept of each of the last few blocks whose free gave memory back; and as many
-//! bytes of their memory as [`DebugConfig::quarantine`](crate::heap::DebugConfig::quarantine) says.
+//! When a page or a large block is freed to the child, its metadata is lost. But most double frees come soon after the
+//! first free. So a record is kept of each of the last few blocks whose free would free memory to the child, and up to
+//! [`DebugConfig::quarantine`](crate::heap::DebugConfig::quarantine) bytes of that memory are held back.
 
 use core::ptr::NonNull;
 
@@ -21,13 +21,13 @@ pub(super) struct Freed {
     pub(super) free: usize,
 }
 
-/// A block that is live in the child and that nothing uses: the right to give it back. There is one for each such
-/// block; if it is dropped, the block leaks.
+/// A block that is live in the child and that nothing uses: the right to free it. There is one such value for each of
+/// these blocks; if it is dropped, the block leaks.
 #[derive(Debug)]
 pub(super) struct Unused {
     memory: NonNull<[u8]>,
     alignment: Alignment,
-    /// It is a page, which stays in the table of pages as long as the child does not have it back.
+    /// Whether it is a page, which stays in the table of pages until it is freed to the child.
     is_page: bool,
 }
 
@@ -68,7 +68,7 @@ impl Quarantine {
         Quarantine { records: [const { None }; RECORDS], next: 0, held: 0 }
     }
 
-    /// Replaces the oldest record, and returns its memory, which is to be given back.
+    /// Replaces the oldest record, and returns its memory, which the caller frees.
     #[must_use]
     pub(super) fn push(&mut self, freed: Freed, memory: Option<Unused>) -> Option<Unused> {
         self.held += memory.as_ref().map_or(0, |unused| unused.memory.len());
@@ -79,7 +79,7 @@ impl Quarantine {
         unused
     }
 
-    /// Takes the memory that the next [`push`](Self::push) would return. It is to be given back.
+    /// Takes the memory that the next [`push`](Self::push) would return. The caller frees it.
     #[must_use]
     pub(super) fn take_next(&mut self) -> Option<Unused> {
         let (_, unused) = self.records[self.next].as_mut()?;
@@ -88,7 +88,7 @@ impl Quarantine {
         Some(unused)
     }
 
-    /// Takes the oldest memory if more than `limit` bytes are held back. It is to be given back.
+    /// Takes the oldest memory if more than `limit` bytes are held back. The caller frees it.
     #[must_use]
     pub(super) fn take_above(&mut self, limit: usize) -> Option<Unused> {
         if self.held <= limit {

@@ -77,7 +77,7 @@ impl<'d> Locked<'d> {
     /// The block at the call's address is not used any more (dead-pointer).
     pub(super) unsafe fn free_small(&mut self, bucket: Bucket<'d>, pending: &mut PendingReport<'_>) {
         let Some(slot) = self.live_slot(bucket, pending) else { return };
-        // The links of a page that is about to go are followed. With safety, they have been looked up.
+        // When a page is removed from its list, its links are followed. With safety, they have been checked.
         if bucket.has_one_block() && !self.geometry.safety && !self.are_links_intact(bucket) {
             return corrupt(bucket, pending);
         }
@@ -113,15 +113,15 @@ impl<'d> Locked<'d> {
         }
     }
 
-    /// The slot of the live block that a caller means. What does not fit is added to the report; if nothing does, the
-    /// result is `None`.
+    /// Returns the slot of the live block at the call's address. Mistakes are added to the report; if there is no such
+    /// block, the result is `None`.
     fn live_slot(&self, bucket: Bucket<'d>, pending: &mut PendingReport<'_>) -> Option<Slot<'d>> {
         if !self.is_intact(bucket, pending) {
             return None;
         }
         let address = pending.call.address;
         let Some(slot) = bucket.slot_of(address) else {
-            // The rest of the page was never handed out; but it may have been a page before.
+            // This part of the page was never handed out, but the memory may have been another page before.
             self.find_among_the_dead(pending);
             return None;
         };
@@ -135,9 +135,9 @@ impl<'d> Locked<'d> {
         Some(slot)
     }
 
-    /// Whether a page still has its header. If not, the report says so, and the process aborts when it is made.
+    /// Whether a page's header is intact. If not, the report says so, and the process aborts when it is made.
     ///
-    /// With safety, the page's links are looked up too. Without, they are when they are about to be
+    /// With safety, the page's links are checked too. Without it, they are checked before they are
     /// [followed](Self::are_links_intact).
     #[inline]
     fn is_intact(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
@@ -148,7 +148,7 @@ impl<'d> Locked<'d> {
         false
     }
 
-    /// Whether a page still has its header, and its links may be followed. If not, the report says so, and the process
+    /// Whether a page's header is intact and its links may be followed. If not, the report says so, and the process
     /// aborts when it is made.
     pub(crate) fn is_intact_with_links(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
         if bucket.is_intact() && self.are_links_intact(bucket) {
@@ -191,7 +191,7 @@ impl<'d> Locked<'d> {
             }
             None => self.state.heads[class] = prev,
         }
-        // The page may be kept for longer than its neighbours.
+        // The page may outlive its neighbours.
         // SAFETY: the link leads to no page.
         unsafe { bucket.set_prev(None) };
         // SAFETY: the link leads to no page.
@@ -213,8 +213,8 @@ impl<'d> Locked<'d> {
         }
     }
 
-    /// Compares a live block with what is stored of it. What does not fit is added to the report; false if the page has
-    /// been overwritten.
+    /// Compares the call with the metadata of a live block. Differences are added to the report. Returns false if the
+    /// metadata has been overwritten.
     fn compare(&self, bucket: Bucket<'_>, slot: Slot<'_>, pending: &mut PendingReport<'_>) -> bool {
         if !slot.is_intact() {
             self.describe(slot, pending.report());
@@ -236,7 +236,7 @@ impl<'d> Locked<'d> {
         true
     }
 
-    /// Puts into a report what is known of a block.
+    /// Adds a block's metadata to a report.
     fn describe(&self, slot: Slot<'_>, report: &mut Report) {
         report.recorded_len = slot.len();
         report.recorded_alignment = slot.alignment();

@@ -2,15 +2,14 @@
 //!
 //! Most of a stack is shared with others: a program's calls make a tree, whose root is `main`. A frame is a node
 //! of that tree, an address and the node of its caller, and a stack is the node of its innermost frame. So a
-//! block stores one word, and the first call from a new place adds a few nodes. That the whole stack is there
-//! when a report is printed is what lets it skip the functions of libraries, whose names are looked up only
-//! then.
+//! block stores one word, and the first call from a new place adds a few nodes. Since the whole stack is stored, a
+//! report can skip the functions of libraries; their names are looked up only when it is printed.
 //!
-//! The memory for it is the operating system's, and not the child's, which is asked for what Zig asks it for.
+//! The memory for the tree comes from the operating system, not from the child, so that the child gets the same calls
+//! as in Zig.
 //!
-//! A node is known by a number that is made from its address and its caller's number, and has the highest bit
-//! set, which an address of code rarely has. A word that is the number of no node is itself the only address that
-//! is known.
+//! A node is identified by a number that is computed from its address and its caller's number. Its highest bit is set,
+//! which is rare in an address of code. A word that is not the number of a node is the only address that is known.
 
 use super::Locked;
 use crate::allocator::Allocator;
@@ -18,8 +17,8 @@ use crate::heap::PAGE_ALLOCATOR;
 use crate::heap::debug::report::{CallSite, Trace};
 use crate::symbol::STACK;
 
-/// The most nodes of a tree. (In bytes, at most 48 MiB where words have 64 bits, and half as much again while the
-/// table grows.) A program that has more different stacks than that gets the first address of the others.
+/// The maximum number of nodes. (That is at most 48 MiB with 64-bit words, and half as much again while the table
+/// grows.) If a program has more different stacks, only the first address of the others is stored.
 const MOST: usize = 1 << 20;
 
 const TAG: usize = 1 << (usize::BITS - 1);
@@ -51,12 +50,12 @@ const PAGES_ARE_THE_SYSTEMS: bool = cfg!(all(
 ));
 
 impl<'d> Locked<'d> {
-    /// Whose memory the tree has: always the same.
+    /// The allocator of the tree's memory, which never changes.
     pub(crate) fn memory_of_stacks(&self) -> Allocator<'d> {
         if PAGES_ARE_THE_SYSTEMS { *PAGE_ALLOCATOR } else { self.child }
     }
 
-    /// Stores the stack of a call, so that its word stands for all of it. Where there is no memory for that, the
+    /// Stores the stack of a call, so that its word identifies the whole stack. If there is no memory for that, the
     /// word is the first address.
     #[inline]
     pub(crate) fn store(&mut self, site: &mut CallSite<'_>) {
@@ -75,7 +74,7 @@ impl<'d> Locked<'d> {
             caller = loop {
                 match self.state.stacks.lookup(number) {
                     Some(found) if found == node => break number,
-                    // Another one has it.
+                    // Another node has it.
                     Some(_) => number = mixed(number) | TAG,
                     None if self.state.stacks.len() == MOST => return None,
                     None => {
@@ -91,7 +90,7 @@ impl<'d> Locked<'d> {
         Some(caller)
     }
 
-    /// What a stored word stands for.
+    /// The trace that a stored word identifies.
     pub(crate) fn trace_of(&self, word: usize) -> Trace {
         let mut stack = [0; STACK];
         let mut next = word;

@@ -1,8 +1,8 @@
 //! A hash table by address, whose memory comes from an allocator of this crate.
 //!
-//! A `HashMap` would take its memory from the global heap, where no child could count, limit or fail
-//! it. This one has open addressing and linear probing. A slot is an address, which is never 0 in a
-//! slot that is taken, a value, and some words more, whose number is the table's.
+//! A `HashMap` would take its memory from the global heap, where no child could count it, limit it or let it fail. This
+//! one has open addressing and linear probing. A slot is an address (0 if it is free), a value, and a number of
+//! trailing words that is the same for all slots.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -14,8 +14,8 @@ use crate::return_address::return_address;
 
 /// A table of `T` and, if it is `TRAILING`, `trailing` words, by address.
 ///
-/// `slots` is a block of `capacity` slots, all of which have an initialised address; where it is not
-/// 0, the value and the words are initialised too.
+/// `slots` is a block of `capacity` slots. All addresses are initialised; where the address is not 0, the value and the
+/// words are initialised too.
 #[derive(Debug)]
 pub(crate) struct Table<T, const TRAILING: bool> {
     slots: NonNull<u8>,
@@ -46,17 +46,17 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
     }
 
     const fn stride(&self) -> usize {
-        // Where it is a constant, a slot is found without a multiplication.
+        // If it is a constant, finding a slot needs no multiplication.
         if TRAILING { size_of::<Slot<T>>() + self.trailing * WORD } else { size_of::<Slot<T>>() }
     }
 
-    /// Makes room for one entry more. If the child has no memory for it, `None`, and nothing has changed.
+    /// Makes room for one more entry. If the child has no memory for it, returns `None`, and nothing has changed.
     ///
     /// # Safety
     /// `child` is the same in every call for this table, and this thread may call it (one-thread).
     pub(crate) unsafe fn reserve(&mut self, child: Allocator<'_>) -> Option<()> {
-        // Of large slots a fifth stays free. Of small ones half does, so that most addresses are found where
-        // the search begins.
+        // A fifth of large slots stays free. Of small ones, half do, so that most addresses are found where the search
+        // begins.
         let (most, of) = if TRAILING { (4, 5) } else { (1, 2) };
         if (self.len + 1) * of <= self.capacity * most {
             return Some(());
@@ -65,7 +65,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         let size = capacity.checked_mul(self.stride())?;
         // SAFETY: the size is not zero (non-zero); this thread may call the child, by our caller.
         let Some(slots) = (unsafe { child.raw_alloc(size, ALIGNMENT, return_address()) }) else {
-            // A search ends at a free slot, so one has to stay. Until then, the table only becomes slower.
+            // A search ends at a free slot, so one must remain. Until then, the table only gets slower.
             return (self.len + 1 < self.capacity).then_some(());
         };
         let shift = u64::BITS - capacity.ilog2();
@@ -89,7 +89,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         Some(())
     }
 
-    /// Gives the memory back. The table is empty then.
+    /// Frees the memory. The table is empty afterwards.
     ///
     /// # Safety
     /// As [`reserve`](Self::reserve).
@@ -133,8 +133,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         }
     }
 
-    /// Adds an entry, whose words are 0, and returns its index. There must be room, and no entry of
-    /// this address.
+    /// Adds an entry, whose words are 0, and returns its index. There must be room, and no entry with this address.
     pub(crate) fn insert(&mut self, address: usize, value: T) -> usize {
         assert!(self.len < self.capacity && address != 0);
         let index = self.probe(address).expect_err("an address is in the table twice");
@@ -220,7 +219,7 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
         self.bytes(index).cast()
     }
 
-    /// Makes a slot free, with 0.
+    /// Sets a slot's address; 0 makes it free.
     fn set_address(&mut self, index: usize, address: usize) {
         let slot = self.slot(index);
         // SAFETY: a slot of the block.
@@ -234,8 +233,8 @@ impl<T: Copy, const TRAILING: bool> Table<T, TRAILING> {
 
     /// Where the search for an address begins.
     fn home(&self, address: usize) -> usize {
-        // The upper bits of a product depend on all bits; the lower ones of an address are mostly 0. By this
-        // number, addresses at equal distances are spread evenly.
+        // The upper bits of a product depend on all bits; the lower bits of an address are mostly 0. This factor
+        // spreads addresses at equal distances evenly.
         let product = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (product >> self.shift) as usize
     }
