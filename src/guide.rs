@@ -22,6 +22,10 @@ pub mod adapters {}
 #[doc = include_str!("../docs/performance.md")]
 pub mod performance {}
 
+/// Where the tests pass: `docs/platforms.md`.
+#[doc = include_str!("../docs/platforms.md")]
+pub mod platforms {}
+
 /// Every deliberate difference from Zig 0.15.2: `docs/differences.md`.
 #[doc = include_str!("../docs/differences.md")]
 pub mod differences {}

@@ -46,7 +46,7 @@
 //!      │  child_allocator.raw_alloc                                     same arguments, same return address
 //!      ▼
 //!  ArenaAllocator's alloc(ctx, 100, 2^0, …)       heap/arena.rs         room in the newest node? bump end_index, done
-//!      │  child_allocator.raw_alloc                                     no: a new node, half as large again
+//!      │  child_allocator.raw_alloc                                     no: a new node, 1.5 times what is needed
 //!      ▼
 //!  PageAllocator's alloc(ctx, 199, 2^3, …)        heap/page_allocator.rs  rounds up to pages; os/: mmap
 //! ```

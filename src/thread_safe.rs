@@ -82,7 +82,7 @@ use crate::vtable::{VTable, block, state};
 /// # use zigalloc::{heap, ThreadSafeAllocator};
 /// let mut arena = heap::ArenaAllocator::init(heap::PAGE_ALLOCATOR);
 /// let thread_safe_arena = ThreadSafeAllocator::new(&mut arena);
-/// arena.allocator().alloc::<u8>(1)?; // around the lock
+/// arena.allocator().alloc::<u8>(1)?; // bypasses the lock
 /// thread_safe_arena.allocator().alloc::<u8>(1)?;
 /// # Ok::<(), zigalloc::Error>(())
 /// ```

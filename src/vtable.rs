@@ -14,7 +14,7 @@
 //!   the allocator's state, known only to the functions
 //! ```
 //!
-//! Every allocator of this crate has the same form: a constant [`VTable`] of four functions that are associated
+//! Every allocator of this crate that has state has the same form: a constant [`VTable`] of four functions that are associated
 //! functions of its type, a method `allocator` that pairs `&self` with the table, and in each function one call of
 //! [`state`] that turns the context pointer back into `&Self`. The example on [`VTable`] is a whole allocator.
 //!

@@ -315,7 +315,7 @@ fn valgrind_is_on() {
 /// Every mistake that the header says ends the program does, with a message that names the function; and there
 /// is a mistake for every function that can be called with NULL.
 #[test]
-fn mistakes_end_the_program_and_name_the_function() {
+fn misuse_aborts_and_names_the_function() {
     let Some(program) = compile("tests/capi/misuse.c", "misuse", Link::Shared, &[]) else { return };
     let output = run(&mut Command::new(&program));
     let calls = String::from_utf8(output.stdout).unwrap();

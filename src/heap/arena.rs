@@ -3,8 +3,8 @@
 //! # Layout
 //!
 //! The arena is its child's handle and a [`State`] of two words: a list of nodes, newest first, and how much of the
-//! newest is in use. A node is the header of a block from the child: two words, 16 bytes in this picture and in the
-//! formulas, 8 on 32-bit targets.
+//! newest is in use. A node is the header of a block from the child: two words, 16 bytes in this picture, 8 on 32-bit
+//! targets.
 //!
 //! ```text
 //!   first ──▶ ┌──────┬──────┬───────────┬───┬──────────┬───────────────┐
@@ -13,7 +13,7 @@
 //!                       │   0                          end_index       size - 16
 //!                       ▼
 //!             ┌──────┬──────┬──────────────────────────────────────────┐
-//!             │ size │ null │  blocks, and a rest that is never used   │
+//!             │ size │ null │  blocks, then an unused tail             │
 //!             └──────┴──────┴──────────────────────────────────────────┘
 //! ```
 //!
@@ -22,14 +22,14 @@
 //! that fails. A new node has room for the request, its alignment and the previous node, and half of that again:
 //!
 //! ```text
-//!   wanted = previous capacity + request + alignment + 16 (header) + 16
+//!   wanted = previous capacity + request + alignment + header + 16
 //!   size   = wanted + wanted / 2
 //! ```
 //!
 //! If the child refuses that, the arena asks once more, for a node with room for this request alone:
 //!
 //! ```text
-//!   size   = 16 (header) + the most padding that the alignment can need + request
+//!   size   = header + the most padding that the alignment can need + request
 //! ```
 //!
 //! # What it assumes of its child
@@ -40,7 +40,7 @@
 //! # A child that exits the process
 //!
 //! Destructors of thread-local values then run in the middle of a call, and may use this arena or drop it. So the list
-//! is valid whenever the child is called: it is empty, headed by a mark without room, or (in `rewind`) already rewound.
+//! is valid whenever the child is called: it is empty, headed by a marker node of zero capacity, or (in `rewind`) already rewound.
 //!
 //! # Differences from Zig
 //!
@@ -75,8 +75,8 @@ use crate::vtable::{VTable, state};
 /// [`reset`](Self::reset), [`deinit`](Self::deinit) or drop, and the newest part of it at the end of a
 /// [`scope`](Self::scope). Destructors of what is in the blocks do not run.
 ///
-/// Take it for work whose allocations end together: a request, a frame, a pass of a compiler. For several threads, put
-/// a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around it, or take a
+/// Use it for work whose allocations end together: a request, a frame, a pass of a compiler. For several threads, put
+/// a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around it, or use a
 /// [`SharedArenaAllocator`](super::SharedArenaAllocator).
 ///
 /// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator). Handles are for one thread. An
@@ -154,7 +154,7 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetMode {
-    /// Frees all of it to the child.
+    /// Returns all memory to the child.
     FreeAll,
     /// Keeps the capacity, in one node, so that the same work again does not call the child.
     RetainCapacity,
@@ -301,10 +301,10 @@ impl<C: Handle> ArenaAllocator<C> {
         capacity
     }
 
-    /// Ends all blocks; what happens to the memory is the `mode`.
+    /// Invalidates all blocks. `mode` decides what happens to the memory.
     ///
-    /// Returns false if the child provided no block of the length that `mode` asks to keep. The arena is empty and
-    /// usable then too, with the capacity of its oldest node: less than asked for, or above the limit.
+    /// Returns false if the child provided no block of the length that `mode` asks to keep. Even then the arena
+    /// is empty and usable, with the capacity of its oldest node: less than asked for, or above the limit.
     ///
     /// ```
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -315,13 +315,13 @@ impl<C: Handle> ArenaAllocator<C> {
     /// assert_eq!(arena.query_capacity(), 1000);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
-    #[must_use = "if the result is false, the arena has another capacity than was asked for"]
+    #[must_use = "if the result is false, the arena has a different capacity than requested"]
     #[inline]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         self.abandon_call();
         // SAFETY: nodes of the list are live blocks that begin with their header.
         let has_one_node = |node: NonNull<Node>| unsafe { (*node.as_ptr()).next }.is_none();
-        // As it is after the first few rounds of a loop: the one node is what is to be kept.
+        // The common case in a loop: a single node, kept as it is.
         if mode == ResetMode::RetainCapacity && self.state.first.get().is_none_or(has_one_node) {
             self.state.end_index.set(0);
             return true;
@@ -349,7 +349,7 @@ impl<C: Handle> ArenaAllocator<C> {
         kept_all
     }
 
-    // ---- the functions of the table ----
+    // ---- the functions of the table: called only through `VTABLE`, by a holder of a handle ----
 
     #[inline]
     unsafe extern "C" fn alloc(
@@ -423,8 +423,8 @@ impl<C: Handle> ArenaAllocator<C> {
         unsafe { Self::remap(ctx, memory, memory_len, alignment, new_len, ret_addr) }.is_some()
     }
 
-    /// Never moves a block. If it has grown, the result is a pointer that may access all of it: `memory` may not (a
-    /// `Box` narrows its pointer).
+    /// Never moves a block. If the block grew, the result has provenance over all of it; that of `memory` may be narrower
+    /// (after a `Box`).
     #[inline]
     unsafe extern "C" fn remap(
         ctx: *mut (),

@@ -17,6 +17,8 @@
 //! operation and giving bytes back is a release operation, so the previous owner's last use of a byte happens-before
 //! its reuse.
 //!
+//! # Fork
+//!
 //! After a `fork`, the child process has a copy. In the thread-safe flavour that copy remains usable whatever the
 //! other threads were doing: the index is one word, and the blocks of threads that do not exist in the child are
 //! never freed. In the plain flavour it remains usable if no other thread was in the middle of a call.
@@ -40,7 +42,7 @@ use crate::alignment::Alignment;
 use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
-/// A bump allocator over a buffer. It needs no operating system and is the fastest allocator here.
+/// A bump allocator over a buffer. It needs no operating system.
 ///
 /// Allocating is an addition and a comparison. When the buffer is full, allocation fails and changes nothing. The
 /// last block can grow, shrink and be freed. Any other block can only shrink, and freeing it has no effect until
@@ -324,11 +326,11 @@ impl<'b> FixedBufferAllocator<'b> {
         if !alignment.is_valid() {
             return None;
         }
-        // The distance to the next multiple of the alignment, modulo 2^64. If the address space ends first, the
+        // The distance to the next multiple of the alignment, modulo the size of the address space. If the address space ends first, the
         // distance exceeds the rest of the buffer, so the comparison below refuses it.
         let address = self.buffer.addr().get() + end_index;
         let padding = address.wrapping_neg() & alignment.mask();
-        // Both terms are below 2^63 (the buffer is a Rust slice), so only `len` can make the sum overflow.
+        // Both terms are at most `isize::MAX` (the buffer is a Rust slice), so only `len` can make the sum overflow.
         let end = (end_index + padding).checked_add(len)?;
         (end <= self.len).then_some(end)
     }

@@ -198,7 +198,7 @@ impl FreeList {
     unsafe fn push(&self, link: NonNull<Link>) {
         debug_assert!(
             self.first.get() != Some(link),
-            "MemoryPool: the item at {link:p} is given back twice in a row"
+            "MemoryPool: the item at {link:p} is destroyed twice in a row"
         );
         // SAFETY: an item has the size and the alignment of a link at least.
         unsafe { link.write(Link { next: self.first.get() }) };

@@ -1,4 +1,4 @@
-//! The allocators of Zig's `std.heap`, one file each.
+//! The allocators of Zig's `std.heap`, one file or directory each.
 //!
 //! They combine: an allocator that takes a child takes the handle of any other. Here are a debug allocator over the
 //! operating system's pages, and an arena over that:

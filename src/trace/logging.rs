@@ -10,8 +10,8 @@
 //!
 //! A sink is safe code and may call `std::process::exit`, which runs the destructors of thread-local values. A
 //! container among them, whose call of this allocator then never returns, still has its old block. So the sink runs
-//! only while that block is live: before the child frees it, and before or long after the child resizes it. The line of
-//! a successful `resize` or `remap` waits for the next call.
+//! only while that block is live: before the child frees it, and for a successful `resize` or `remap` not before the
+//! next call.
 //!
 //! # Differences from Zig
 //!
@@ -55,7 +55,7 @@ use crate::vtable::{VTable, block, state};
 /// free 0x7f5a0c00, 120 bytes, aligned to 8, called by parser::finish at src/parser.rs:80
 /// ```
 ///
-/// The line of a free is written before the memory is freed, and that of an allocation or a refused call at its end.
+/// The line of a free is written before the memory is freed, and that of an allocation or a refused call after the call.
 /// The line of a `resize` or `remap` that succeeds is written by the next call, by [`flush`](Self::flush), or when the
 /// allocator is dropped.
 ///
@@ -100,14 +100,14 @@ use crate::vtable::{VTable, block, state};
 ///
 /// - If it **fails**, the line is lost and counted in [`lost_lines`]. The call and its result are not affected.
 /// - If it **calls this allocator**, because it keeps its text there, the call is passed on to the child like
-///   any other, but gets no line, since that line would lead to the next one. It counts as a lost line.
+///   any other, but gets no line, since logging it would recurse. It counts as a lost line.
 /// - If it **calls an allocator above this one** that is in the middle of a call, it breaks
 ///   [no-reentry](crate::VTable#no-reentry): a lock deadlocks or aborts
-///   the process, an arena or a pool is out of memory, and others may carry on. Blocks stay disjoint even
+///   the process, an arena or a pool reports out of memory, and others may continue. Blocks stay disjoint even
 ///   then, since sinks are safe code.
 /// - If it **panics** in a call of the table, the process aborts: the functions are `extern "C"` and must not unwind.
 ///   In [`flush`](Self::flush), [`sink_mut`](Self::sink_mut), [`into_sink`](Self::into_sink) and when the allocator is
-///   dropped, the panic goes on, and the waiting line is lost.
+///   dropped, the panic propagates, and the waiting line is lost.
 /// - If it **exits the process** (`std::process::exit`), destructors of thread-local values run while allocators and
 ///   containers above this one are in the middle of a call. All their blocks are still live then, since a line is
 ///   written only at the times above. (With debug assertions, [`Allocator::free`](crate::Allocator::free) and
@@ -333,7 +333,7 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
         }
     }
 
-    /// Resizes a block of the child. Only if it stays as it is, the line is written at once.
+    /// Resizes a block of the child. If the child refuses, the line is written at once.
     fn log_resize<R>(&self, resize: impl FnOnce() -> R, line: impl FnOnce(&R) -> LoggedCall) -> R {
         let lines = self.enter();
         let result = resize();

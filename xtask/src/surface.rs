@@ -156,7 +156,7 @@ fn parse(text: &str) -> Result<Inventory> {
     }
     for (name, test) in inventory.zig_tests.values().flat_map(|group| &group.tests) {
         if let Some(version) = test.r#in.iter().find(|version| !VERSIONS.contains(&version.as_str())) {
-            return Err(format!("{PATH}: {name}: version {version:?} is none of {VERSIONS:?}"));
+            return Err(format!("{PATH}: {name}: version {version:?} is not one of {VERSIONS:?}"));
         }
     }
     Ok(inventory)

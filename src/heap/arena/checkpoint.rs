@@ -159,8 +159,7 @@ impl<C: Handle> ArenaAllocator<C> {
         assert!(!self.is_calling(), "ArenaAllocator::rewind: called from the arena's own child");
         debug_assert!(
             self.knows(checkpoint),
-            "ArenaAllocator::rewind: {checkpoint:?} is of another arena, or of nodes that this one has given back \
-             since"
+            "ArenaAllocator::rewind: {checkpoint:?} is of another arena, or of nodes that were freed since"
         );
         // A node never gets shorter while its checkpoint is valid, so the index is inside it. It is set before nodes
         // are freed, since the child may call the arena then.

@@ -209,7 +209,7 @@ pub(super) enum Reserved {
 
 /// Bounded back-off after losing a race for a node: longer each time.
 ///
-/// Meanwhile the other threads keep the cache line and need not transfer it for each block. `docs/performance.md`
+/// During the pause, the other threads keep the cache line and need not transfer it for each block. `docs/performance.md`
 /// shows the cost of other values of `FIRST`: above 128 gains little, and each request that loses waits longer.
 pub(super) struct Backoff {
     pauses: u32,

@@ -102,7 +102,7 @@ impl SharedArenaAllocator<'_> {
 
     /// Takes the free node that fits best, enlarged if necessary, and pushes it before `first`.
     ///
-    /// Meanwhile this thread owns the whole free list, and other threads find it empty. Since no thread takes a
+    /// Until then, this thread owns the whole free list, and other threads find it empty. Since no thread takes a
     /// single node, a stale `next` cannot come back.
     fn alloc_from_free_node(&self, first: Option<NodePtr>, len: usize, alignment: Alignment) -> Attempt {
         let Some(first_free) = self.state.steal_free_list() else {

@@ -68,10 +68,7 @@ fn free(shared: &Depots, local: &ThreadCache, class: usize, memory: NonNull<u8>)
 #[case(16385, 1, 32768)]
 #[case(32768, 1, 32768)]
 #[case(8, 32768, 32768)]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn class_is_the_rounded_length(#[case] len: usize, #[case] alignment: usize, #[case] block: usize) {
     assert_eq!(block_len(class_of(len, Alignment::from_byte_units(alignment))), block);
 }
@@ -105,10 +102,7 @@ fn class_is_the_first_that_fits() {
 
 /// SM-03, SM-04: the addresses recorded from Zig 0.15.2, as offsets in the slab of the class.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn offsets_match_zig() {
     let (shared, local) = open();
     let requests = [
@@ -201,7 +195,7 @@ fn freed_blocks_come_back_last_in_first_out(#[case] class: usize, #[case] count:
 /// stays bounded by a few batches.
 #[rstest]
 #[case(0, 1)]
-#[cfg_attr(miri, ignore = "to save time: Miri runs the same with blocks of class 2")]
+#[cfg_attr(miri, ignore = "to save time: Miri runs the same test for blocks of 4 bytes")]
 #[case(1, 1)]
 #[case(2, 300)]
 #[case(9, 3)]

@@ -201,7 +201,7 @@ fn child_out_of_memory_loses_nothing(#[case] wrapper: Wrapper, #[values(false, t
 #[case::arena(arena)]
 #[case::shared_arena(shared_arena)]
 #[case::thread_safe(thread_safe)]
-#[cfg_attr(miri, ignore = "to save time: Miri tests the allocators that it is made of in other cases")]
+#[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]
 #[case::thread_safe_over_arena(thread_safe_over_arena)]
 #[case::buffer_first(buffer_first)]
 #[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]

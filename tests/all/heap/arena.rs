@@ -75,10 +75,7 @@ const GRANTED: &[Step] = &[
 #[rstest]
 #[case::refused(false, REFUSED, 73567)]
 #[case::granted(true, GRANTED, 29083)]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn requests_match_zig(#[case] grants_growth: bool, #[case] steps: &[Step], #[case] capacity: usize) {
     let bump = Bump::new(0, 1 << 18);
     bump.grants_growth.set(grants_growth);
@@ -97,10 +94,7 @@ fn requests_match_zig(#[case] grants_growth: bool, #[case] steps: &[Step], #[cas
 }
 
 /// AR-09, AR-10, AR-11: one arena, reset in every mode, over a child that refuses to resize.
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 #[test]
 fn resets_match_zig() {
     let bump = Bump::new(0, 1 << 18);
@@ -143,10 +137,7 @@ fn resets_match_zig() {
 }
 
 /// AR-11: the child refuses everything: the reset returns false, and the oldest node stays, empty.
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 #[test]
 fn failed_reset_matches_zig() {
     let bump = Bump::new(0, 1 << 14);

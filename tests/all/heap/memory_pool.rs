@@ -24,10 +24,7 @@ const WORD: usize = size_of::<usize>();
 
 /// MP-05, MP-06: three u32 are preheated and more are created until a second block is needed: a block of 72 bytes,
 /// the preheated items in reverse, then new ones.
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 #[test]
 fn preheated_blocks_match_zig() {
     let bump = Bump::new(0, 4096);
@@ -103,10 +100,7 @@ fn program<T, const ALIGN: usize>() -> (u64, usize) {
     all(miri, target_pointer_width = "64"),
     ignore = "to save time: other tests make the same calls in shorter programs"
 )]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn random_programs_match_zig(
     #[case] program: fn() -> (u64, usize),
     #[case] hash: u64,
@@ -288,7 +282,7 @@ fn double_free_in_a_row_panics() {
     // SAFETY: it is not live, which the assertion detects first.
     let panic = catch_unwind(AssertUnwindSafe(|| unsafe { pool.destroy(item) })).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
-    assert!(message.contains(&format!("{item:p} is given back twice in a row")), "{message}");
+    assert!(message.contains(&format!("{item:p} is destroyed twice in a row")), "{message}");
 }
 
 /// MP-06, MP-07: undefined bytes of an item are 0xAA in the builds that fill. Bytes of its slot beyond its type are

@@ -227,7 +227,7 @@ fn alignment_above_a_page_is_kept() {
 /// PG-08: `alloc` does not fill, and the kernel returns zeros.
 #[cfg_attr(
     any(miri, target_arch = "wasm32"),
-    ignore = "neither Miri nor WebAssembly promises that new pages are zero"
+    ignore = "pages are not zero in Miri, nor, when they are reused, in WebAssembly"
 )]
 #[test]
 fn fresh_pages_are_zero() {

@@ -123,10 +123,7 @@ fn smp_works_as_a_child() {
 #[case(16385, 1, 16384, false)]
 #[case(100, 1, usize::MAX, false)]
 #[case(100, 1, isize::MAX as usize, false)]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn small_block_resizes_within_its_class(
     #[case] len: usize,
     #[case] alignment: usize,

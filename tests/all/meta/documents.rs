@@ -9,8 +9,8 @@ use rstest::rstest;
 
 /// Returns the first program after `heading`, without the comment markers of Rust's documentation.
 fn program<'t>(text: &'t str, heading: &str, begin: &str) -> Vec<&'t str> {
-    let behind = text.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}")).1;
-    let program = behind.split_once(begin).unwrap_or_else(|| panic!("no program after {heading:?}")).1;
+    let after = text.split_once(heading).unwrap_or_else(|| panic!("no {heading:?}")).1;
+    let program = after.split_once(begin).unwrap_or_else(|| panic!("no program after {heading:?}")).1;
     let lines = program.lines().skip(1).map(|line| line.strip_prefix("//!").unwrap_or(line).trim());
     lines.take_while(|line| *line != "```").collect()
 }

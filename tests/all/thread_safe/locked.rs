@@ -259,7 +259,7 @@ fn racy<R: RawMutex + Sync>(threads: usize) {
 /// A static for the whole program, constructed at compile time from a buffer, an arena in it and a lock around that.
 #[test]
 #[allow(clippy::deref_addrof, reason = "that it proposes would be a reference to a mutable static")]
-fn everything_can_be_a_constant() {
+fn locks_and_allocators_can_be_constants() {
     static mut BUFFER: [MaybeUninit<u8>; 1 << 16] = [MaybeUninit::uninit(); 1 << 16];
     // SAFETY: nothing else uses the buffer.
     static mut FIXED_BUFFER: FixedBufferAllocator<'static> =

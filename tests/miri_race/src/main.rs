@@ -11,8 +11,7 @@ use std::thread;
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
 
-/// Two threads that allocate. What they do after the barrier is ordered by the allocator or not at all, whichever
-/// runs first.
+/// Two threads that allocate. After the barrier, only the allocator orders them.
 fn race(first: SyncAllocator<'_>, second: SyncAllocator<'_>) {
     let both = Barrier::new(2);
     thread::scope(|scope| {
@@ -53,7 +52,7 @@ fn main() {
             let plain = unsafe { Allocator::from_raw_parts(shared.ptr(), vtable) };
             race(falsely_thread_safe(plain), shared);
         }
-        other => panic!("{other:?} is none of one-lock, no-lock, two-locks, mixed-handles"),
+        other => panic!("unknown mode {other:?}; expected one-lock, no-lock, two-locks or mixed-handles"),
     }
     println!("no race was seen");
 }

@@ -1,5 +1,5 @@
-//! That Miri reports no race in the other tests is meaningful only if it reports one where a lock is missing. So this
-//! runs the program of this package in Miri, with and without the errors.
+//! A clean Miri run of the other tests proves little unless Miri reports a race where a lock is missing. So this runs
+//! the program of this package in Miri, with and without the errors.
 
 #![cfg(not(miri))]
 
@@ -13,8 +13,8 @@ fn nightly(args: &[&str]) -> std::io::Result<Output> {
     for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS"] {
         command.env_remove(variable);
     }
-    // Two toolchains with the same compiler do not share Miri's build of the standard library, but Cargo takes what was
-    // built with either. So each has its own directory.
+    // Two toolchains with the same compiler do not share Miri's build of the standard library, but Cargo would reuse
+    // what was built with the other. So each has its own directory.
     let target = format!("{}/../../target/miri-race/{toolchain}", env!("CARGO_MANIFEST_DIR"));
     command
         .args(["run", &toolchain, "cargo", "miri"])

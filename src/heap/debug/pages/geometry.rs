@@ -223,7 +223,7 @@ mod tests {
     #[case(4 * K, true, 6, &[40, 40, 38, 37, 35, 29, 24, 17, 11, 6, 2])]
     #[cfg_attr(
         not(target_pointer_width = "64"),
-        ignore = "the expected values were recorded on a system of 64 bits"
+        ignore = "the expected values were recorded on a 64-bit system"
     )]
     fn slot_counts(
         #[case] page_size: usize,
@@ -239,7 +239,7 @@ mod tests {
     /// DA-04, DA-07: the recorded offsets of the header.
     #[cfg_attr(
         not(target_pointer_width = "64"),
-        ignore = "the expected values were recorded on a system of 64 bits"
+        ignore = "the expected values were recorded on a 64-bit system"
     )]
     #[test]
     fn header_offsets() {
@@ -314,7 +314,10 @@ mod tests {
     #[case(8192 * K, 0, "page_size of 8388608 bytes is above the limit of 4194304")]
     #[case(4 * K, 33, "stack_trace_frames of 33 is above the limit of 32")]
     #[case(2, 0, "page_size of 2 bytes is too small")]
-    #[cfg_attr(target_pointer_width = "32", ignore = "with 32 bits, a page of 64 bytes is large enough")]
+    #[cfg_attr(
+        target_pointer_width = "32",
+        ignore = "the metadata of 32-bit systems fits into a page of 64 bytes"
+    )]
     #[case(64, 0, "too small for two blocks of each class with traces of 0 addresses")]
     #[case(K, 32, "too small for two blocks of each class with traces of 32 addresses")]
     fn what_does_not_fit_is_refused(#[case] page_size: usize, #[case] frames: usize, #[case] message: &str) {

@@ -138,10 +138,7 @@ fn child_gets_own_or_callers_return_address() {
 }
 
 /// DA-03, DA-04, DA-07, DC-11: the header of a default page with six frames is where Zig's is.
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 #[test]
 fn header_offset_matches_zig() {
     let config = DebugConfig { stack_trace_frames: 6, page_size: 128 << 10, canary: 0xC0FFEE, ..CONFIG };

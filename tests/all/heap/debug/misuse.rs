@@ -442,7 +442,7 @@ fn overwritten_metadata_aborts(#[case] operation: &str) {
 #[cfg_attr(all(miri, target_pointer_width = "64"), ignore = "it starts a process, which Miri cannot do")]
 #[cfg_attr(
     not(target_pointer_width = "64"),
-    ignore = "it overwrites links at the offsets that they have with 64 bits"
+    ignore = "it overwrites metadata at the offsets of 64-bit systems"
 )]
 fn overwritten_links_and_lengths_are_detected(#[case] what: &str, #[case] operation: &str) {
     let cases = [("prev", "free"), ("prev", "detect_leaks"), ("next", "free"), ("length", "free")];

@@ -217,7 +217,7 @@ fn fuzz_multi_threaded() {
 
 /// AL-05, AL-06, AL-13: whatever the threads do, every node goes back to the child, whole. The child checks each call.
 #[test]
-fn all_nodes_go_back_to_the_child() {
+fn drop_returns_every_node() {
     let (rounds, threads, actions) = if cfg!(miri) { (2, 3, 20) } else { (20, 4, 300) };
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     {

@@ -218,10 +218,7 @@ const REQUESTS: [(usize, usize); 10] =
 
 /// AL-02, AL-03, AL-04, AL-06, AL-13, AL-14: recorded from Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn calls_match_zig_over_a_child_that_refuses() {
     check(
         false,
@@ -301,10 +298,7 @@ fn calls_match_zig_over_a_child_that_refuses() {
 
 /// AL-02, AL-03, AL-04: each growth leaves a hole as large as the request. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn calls_match_zig_over_a_child_that_grows() {
     check(
         true,
@@ -342,10 +336,7 @@ fn calls_match_zig_over_a_child_that_grows() {
 /// AL-05, AL-06: a new node that is overtaken by another thread's is used if the other one is full, and otherwise
 /// goes to the free list. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn overtaken_node_is_not_lost() {
     check(
         false,
@@ -395,10 +386,7 @@ fn overtaken_node_is_not_lost() {
 
 /// AL-05: a free node is used before a new one, with the right padding. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn free_node_is_reused() {
     check(
         false,
@@ -451,10 +439,7 @@ fn free_node_is_reused() {
 
 /// AL-05: a free node that is too small grows. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn free_node_grows() {
     check(
         true,
@@ -483,10 +468,7 @@ fn free_node_grows() {
 /// AL-05: of two free nodes that fit, the first is taken and the other stays; of two that do not fit, the one that
 /// lacks less grows. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn best_fitting_free_node_is_used() {
     check(
         false,
@@ -582,10 +564,7 @@ fn best_fitting_free_node_is_used() {
 /// AL-04: a thread that grows a node does not take the room if another one has made a request in between, and the
 /// other one does not wait. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn overtaken_growth_is_not_used() {
     check(
         true,
@@ -614,10 +593,7 @@ fn overtaken_growth_is_not_used() {
 
 /// AL-14: the two lists are reset separately, and a limit applies to the used list first. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn reset_treats_both_lists_separately() {
     check(
         false,
@@ -650,10 +626,7 @@ fn reset_treats_both_lists_separately() {
 
 /// AL-14: if the child refuses, the old node stays, and the other list is reset all the same. From Zig 0.17.1.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn refused_reset_keeps_the_old_node() {
     check(
         false,
@@ -691,10 +664,7 @@ fn refused_reset_keeps_the_old_node() {
 /// AL-07, TR-71: a failed request loses the rest of the node. From Zig 0.17.1, except for the second attempts, which
 /// Zig does not make: two `alloc` lines in a row.
 #[test]
-#[cfg_attr(
-    not(target_pointer_width = "64"),
-    ignore = "the expected values were recorded on a system of 64 bits"
-)]
+#[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn failed_request_loses_the_rest_of_the_node() {
     check(
         false,

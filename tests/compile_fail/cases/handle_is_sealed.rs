@@ -1,4 +1,4 @@
-//! error[E0277]: what an arena may have as its child's handle is fixed: its `Send` rests on it.
+//! error[E0277]: `Handle` is sealed: an arena's `Send` relies on that.
 
 use zigalloc::{Allocator, Handle};
 
