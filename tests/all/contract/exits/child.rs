@@ -69,6 +69,7 @@ impl Child {
     }
 
     /// Counts as a call, in which nothing else happens.
+    #[cfg(feature = "allocator-api2-02")]
     pub(crate) fn tick(&self) {
         self.call(|_| ());
     }
