@@ -397,7 +397,7 @@ fn stale_checkpoint_panics() {
     let panic = catch_unwind(AssertUnwindSafe(|| unsafe { arena.rewind(stale) })).unwrap_err();
     let message = panic.downcast::<String>().unwrap();
     assert!(message.starts_with("ArenaAllocator::rewind: Checkpoint { first: Some(0x"), "{message}");
-    assert!(message.contains("given back since"), "{message}");
+    assert!(message.contains("freed since"), "{message}");
     assert_eq!(bump.live(), 1);
 }
 
