@@ -9,11 +9,14 @@
 //!
 //! Ports the fields and the `raw*` functions of `std.mem.Allocator` of Zig 0.15.2, and `failing` of 0.16.
 
+pub(crate) mod stateless;
+
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
+pub use self::stateless::Stateless;
 use crate::alignment::Alignment;
 use crate::symbol::Function;
 use crate::vtable::{self, VTable};

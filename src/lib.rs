@@ -139,7 +139,7 @@ pub mod trace;
 pub mod vtable;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
-pub use allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
+pub use allocator::{Allocator, AsAllocator, Handle, Stateless, SyncAllocator};
 pub use error::Error;
 pub use return_address::return_address;
 pub use slice::{AlignedPtr, AlignedSlice, ItemPtr, NoSentinel, Sentinel, SentinelSlice, SlicePtr};

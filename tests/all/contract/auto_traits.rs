@@ -201,8 +201,8 @@ mod adapters_nightly {
 rows! {
     zigalloc::ThreadSafeAllocator<'static>:
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
-    zigalloc::heap::PageAllocator: [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
-    zigalloc::heap::SmpAllocator:  [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::PageAllocator: [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::SmpAllocator:  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::DebugAllocator<Shared>:
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::DebugAllocator<Alone>:
@@ -213,6 +213,17 @@ rows! {
     Report:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     ReportKind:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Trace:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+rows! {
+    zigalloc::heap::CAllocator:    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::RawCAllocator: [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+#[cfg(feature = "alloc")]
+rows! {
+    zigalloc::heap::RustAllocator: [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // Under a lock: the child's traits, if the sink is `Send`.
