@@ -107,9 +107,9 @@ unsafe impl api::Allocator for Allocator<'_> {
 /// another crate.) The functions are then those of `Allocator`, above; a call states why the trait's first two rules,
 /// validity and copies, hold for the type.
 macro_rules! implement_with_handle {
-    ($([$($generics:tt)+])? $type:ty) => {
+    ($type:ty $(, $generic:ident: $bound:path)?) => {
         // SAFETY: validity and copies: see the call of the macro. The others: as for `Allocator`.
-        unsafe impl $(<$($generics)+>)? api::Allocator for $type {
+        unsafe impl $(<$generic: $bound>)? api::Allocator for $type {
             #[inline(always)]
             fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
                 AsAllocator::allocator(self).allocate(layout)
@@ -176,6 +176,11 @@ implement_with_handle!(crate::heap::CAllocator);
 implement_with_handle!(crate::heap::RawCAllocator);
 #[cfg(feature = "alloc")]
 implement_with_handle!(crate::heap::RustAllocator);
+
+// The owner keeps the allocator where it is, alive, and out of reach of an exclusive borrow, while a clone of the handle
+// exists (validity); all clones have the same allocator (copies). A leaked container keeps its clone for ever.
+#[cfg(feature = "alloc")]
+implement_with_handle!(crate::allocator::OwningHandle<P>, P: crate::allocator::AllocatorOwner);
 
 // ---- handles to allocators that implement the trait ----
 

@@ -65,7 +65,7 @@ pub use crate::os::page_size::{default_query_page_size, page_size};
 #[cfg(feature = "lock_api")]
 pub use crate::thread_safe::LockedAllocator;
 #[cfg(feature = "std")]
-pub use crate::thread_safe::ThreadSafeAllocator;
+pub use crate::thread_safe::{OwnedThreadSafeAllocator, ThreadSafeAllocator};
 
 /// Recovers a pointer to the whole block from a pointer whose provenance is narrower: one made from a reference, or
 /// one that a `Box` has held.

@@ -17,6 +17,8 @@ use self::to_trait::{Counted, MANY, ledger};
 
 #[path = "from_trait.rs"]
 mod from_trait;
+#[path = "owning.rs"]
+mod owning;
 #[path = "to_trait.rs"]
 mod to_trait;
 
@@ -95,6 +97,20 @@ fn maps_are_built_with_a_default_allocator() {
     let parsed: Map<Set<RustAllocator>, RustAllocator> = serde_json::from_str(text).unwrap();
     assert_eq!(parsed["lines"], [1, 3].into_iter().collect::<Set<RustAllocator>>());
     assert_eq!(size_of_val(&parsed), size_of::<HashMap<String, (), DefaultHashBuilder>>());
+}
+
+#[test]
+fn map_owns_its_arena() {
+    use std::rc::Rc;
+    use zigalloc::OwningHandle;
+
+    let squares = || {
+        let mut map = HashMap::new_in(OwningHandle::new(Rc::new(ArenaAllocator::init(PAGE_ALLOCATOR))));
+        map.extend((0..MANY).map(|n| (n, u64::from(n) * 3)));
+        map
+    };
+    let copy = squares().clone();
+    assert!((0..MANY).all(|n| copy[&n] == u64::from(n) * 3));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
+use std::sync::Arc;
 
 #[cfg(feature = "std")]
 use zigalloc::adapters::FromGlobalAlloc;
@@ -194,6 +195,26 @@ mod adapters_nightly {
         FromAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
         FromAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     }
+}
+
+// A lock that owns its child has the traits of a mutex; a handle that owns its allocator those of its pointer.
+#[cfg(feature = "std")]
+rows! {
+    zigalloc::OwnedThreadSafeAllocator<ArenaAllocator<Shared>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::OwnedThreadSafeAllocator<ArenaAllocator<Alone>>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::OwnedThreadSafeAllocator<Rc<u8>>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+#[cfg(feature = "alloc")]
+rows! {
+    zigalloc::OwningHandle<Rc<ArenaAllocator<Shared>>>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    zigalloc::OwningHandle<Arc<ArenaAllocator<Shared>>>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    zigalloc::OwningHandle<Arc<SharedArenaAllocator<'static>>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // Types that need an operating system.
