@@ -9,11 +9,18 @@
 //!
 //! Ports the fields and the `raw*` functions of `std.mem.Allocator` of Zig 0.15.2, and `failing` of 0.16.
 
+#[cfg(feature = "alloc")]
+mod owning;
+pub(crate) mod stateless;
+
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
+#[cfg(feature = "alloc")]
+pub use self::owning::{AllocatorOwner, OwningHandle};
+pub use self::stateless::Stateless;
 use crate::alignment::Alignment;
 use crate::symbol::Function;
 use crate::vtable::{self, VTable};
@@ -585,11 +592,17 @@ impl Allocator<'_> {
 /// 2. If the type is `Send`: handles made from a `&mut self` are, for that borrow, the only way to the state, or the
 ///    state belongs to an allocator that any thread may call at any time. The handles may then be called from any
 ///    thread, one thread at a time.
-/// 3. If the type is `Sync`: handles made in several threads may be called at the same time.
-/// 4. All handles made from one `self` are the same allocator ([copies](VTable#copies)) until a call that borrows
-///    `self` exclusively changes it.
+/// 3. If the type is `Sync`: any thread may call the handles, several threads at the same time.
+/// 4. All handles made from one `self`, at once or one after another, are the same allocator
+///    ([copies](VTable#copies)) until `self` is moved or a call that borrows it exclusively changes it. So a block stays
+///    valid while no handle exists.
 ///
 /// A type that merely stores an `Allocator` satisfies 2 and 3 by being neither `Send` nor `Sync`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `allocator()` that returns a handle",
+    label = "not an allocator, nor a handle to one",
+    note = "pass the allocator by value, or its handle: write `.allocator()`"
+)]
 pub unsafe trait AsAllocator {
     /// Returns a handle to this allocator, which borrows it.
     ///
@@ -654,6 +667,11 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 /// let request: Request<SyncAllocator<'_>> = send(Request { arena: ArenaAllocator::init(PAGE_ALLOCATOR) });
 /// assert!(request.arena.allocator().alloc::<u8>(100).is_ok());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handle to an allocator",
+    label = "not an `Allocator` or a `SyncAllocator`",
+    note = "write `.allocator()` for the handle to an allocator, or `*` before a reference to a handle"
+)]
 pub trait Handle: Copy + fmt::Debug + sealed::Sealed {
     /// Returns the handle as an [`Allocator`].
     ///

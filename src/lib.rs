@@ -139,12 +139,14 @@ pub mod trace;
 pub mod vtable;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
-pub use allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
+pub use allocator::{Allocator, AsAllocator, Handle, Stateless, SyncAllocator};
+#[cfg(feature = "alloc")]
+pub use allocator::{AllocatorOwner, OwningHandle};
 pub use error::Error;
 pub use return_address::return_address;
 pub use slice::{AlignedPtr, AlignedSlice, ItemPtr, NoSentinel, Sentinel, SentinelSlice, SlicePtr};
 #[cfg(feature = "lock_api")]
 pub use thread_safe::LockedAllocator;
 #[cfg(feature = "std")]
-pub use thread_safe::ThreadSafeAllocator;
+pub use thread_safe::{OwnedThreadSafeAllocator, ThreadSafeAllocator};
 pub use vtable::{VTable, block, no_alloc, no_free, no_remap, no_resize, state};

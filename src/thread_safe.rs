@@ -1,7 +1,8 @@
 //! A lock around an allocator.
 //!
-//! [`ThreadSafeAllocator`] locks a `std::sync::Mutex`; [`LockedAllocator`] (feature `lock_api`) locks a mutex of your
-//! choice and needs no operating system. Both are one allocator over a lock, `Locked`: each of its four functions
+//! [`ThreadSafeAllocator`] locks a `std::sync::Mutex`; [`OwnedThreadSafeAllocator`] does so and owns its child;
+//! [`LockedAllocator`] (feature `lock_api`) locks a mutex of your choice and needs no operating system. All are one
+//! allocator over a child and a lock, `Locked`: each of its four functions
 //! acquires the lock, calls the child with the same arguments (the return address included), and releases the lock. The
 //! lock is held for exactly that call; the typed interface fills and copies memory outside of it.
 //!
@@ -34,6 +35,8 @@
 
 #[cfg(feature = "lock_api")]
 mod locked;
+#[cfg(feature = "std")]
+mod owned;
 
 use core::fmt;
 use core::ptr::NonNull;
@@ -42,11 +45,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 #[cfg(feature = "lock_api")]
 pub use locked::LockedAllocator;
+#[cfg(feature = "std")]
+pub use owned::OwnedThreadSafeAllocator;
 
 use crate::alignment::Alignment;
-#[cfg(feature = "std")]
-use crate::allocator::AsAllocator;
-use crate::allocator::{Allocator, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 use crate::vtable::{VTable, block, state};
 
 /// Makes any allocator usable from any number of threads, with a `std::sync::Mutex` around each call.
@@ -103,7 +106,7 @@ use crate::vtable::{VTable, block, state};
 #[cfg(feature = "std")]
 #[doc(alias = "std.heap.ThreadSafeAllocator")]
 pub struct ThreadSafeAllocator<'c> {
-    locked: Locked<'c, Mutex<()>>,
+    locked: Locked<Borrowed<'c>, Mutex<()>>,
 }
 
 #[cfg(feature = "std")]
@@ -126,7 +129,7 @@ impl<'c> ThreadSafeAllocator<'c> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
-    pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> ThreadSafeAllocator<'c> {
+    pub fn new<A: Lockable>(child: &'c mut A) -> ThreadSafeAllocator<'c> {
         let child: &'c A = child;
         // SAFETY: `child` is borrowed exclusively for `'c` and this is its only handle, so by the second
         // requirement of `AsAllocator` it may be called from any thread, one at a time.
@@ -153,7 +156,7 @@ impl<'c> ThreadSafeAllocator<'c> {
     #[must_use]
     #[inline]
     pub const unsafe fn from_child(child: Allocator<'c>) -> ThreadSafeAllocator<'c> {
-        ThreadSafeAllocator { locked: Locked { child_allocator: child, mutex: Mutex::new(()) } }
+        ThreadSafeAllocator { locked: Locked { child: Borrowed(child), mutex: Mutex::new(()) } }
     }
 
     /// Returns a handle for any number of threads.
@@ -195,6 +198,30 @@ impl fmt::Debug for ThreadSafeAllocator<'_> {
     }
 }
 
+/// An allocator that a lock can be put around: every [`AsAllocator`] that is `Send`.
+///
+/// A bare [`Allocator`] is neither `Send` nor the only handle to its state:
+///
+#[cfg_attr(feature = "std", doc = "```compile_fail,E0277")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::{ThreadSafeAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let mut allocator = arena.allocator();
+/// let lock = ThreadSafeAllocator::new(&mut allocator); // write `&mut arena`
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a lock cannot be put around `{Self}`",
+    label = "not an allocator that is `Send`",
+    note = "a lock takes the allocator itself: write `&mut arena`, not `&mut arena.allocator()`",
+    note = "an arena is `Send` if its child is a `SyncAllocator`, such as `PAGE_ALLOCATOR`",
+    note = "a handle that nothing else uses: write `unsafe {{ ThreadSafeAllocator::from_child(handle) }}`"
+)]
+pub trait Lockable: AsAllocator + Send {}
+
+#[diagnostic::do_not_recommend]
+impl<A: AsAllocator + Send> Lockable for A {}
+
 /// The mutex of a [`Locked`].
 ///
 /// # Safety
@@ -209,19 +236,53 @@ unsafe trait Lock {
     fn lock(&self) -> Self::Guard<'_>;
 }
 
-/// A child and the lock around it: the implementation of both public types.
-struct Locked<'c, L> {
-    /// Any thread may call it, one at a time; only the functions of the table do.
-    child_allocator: Allocator<'c>,
+/// The child of a [`Locked`].
+///
+/// # Safety
+///
+/// Any thread may call `handle`, and then the handle, one thread at a time. Handles are as
+/// [`AsAllocator`] requires, clauses 1 and 4.
+unsafe trait Child {
+    fn handle(&self) -> Allocator<'_>;
+}
+
+/// A handle to a child that only the functions of the table call.
+struct Borrowed<'c>(Allocator<'c>);
+
+/// A child that only the functions of the table use, while it is shared.
+#[cfg(feature = "std")]
+struct Owned<A>(A);
+
+// SAFETY: the wrappers' constructors require that any thread may call the handle, one at a time.
+unsafe impl Child for Borrowed<'_> {
+    #[inline(always)]
+    fn handle(&self) -> Allocator<'_> {
+        self.0
+    }
+}
+
+// SAFETY: the child is `Send`, so with the lock held, which excludes others, a thread may use it, and make a handle and
+// call it, by the second requirement of `AsAllocator`; 1 and 4 are its first and fourth.
+#[cfg(feature = "std")]
+unsafe impl<A: Lockable> Child for Owned<A> {
+    #[inline(always)]
+    fn handle(&self) -> Allocator<'_> {
+        self.0.allocator()
+    }
+}
+
+/// A child and the lock around it: the implementation of the public types.
+struct Locked<C, L> {
+    child: C,
     mutex: L,
 }
 
-// SAFETY: any thread may call the child, and the lock may be sent.
-unsafe impl<L: Send> Send for Locked<'_, L> {}
-// SAFETY: the child, which any thread may call, is called only under the lock, which any thread may acquire.
-unsafe impl<L: Sync> Sync for Locked<'_, L> {}
+// SAFETY: any thread may use the child, and the lock may be sent. (A child that is dropped there is owned and `Send`.)
+unsafe impl<C: Child, L: Send> Send for Locked<C, L> {}
+// SAFETY: the child, which any thread may use, is used only under the lock, which any thread may acquire.
+unsafe impl<C: Child, L: Sync> Sync for Locked<C, L> {}
 
-impl<L: Lock> Locked<'_, L> {
+impl<C: Child, L: Lock> Locked<C, L> {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -246,7 +307,7 @@ impl<L: Lock> Locked<'_, L> {
         let this = unsafe { state::<Self>(ctx) };
         let _guard = this.mutex.lock();
         // SAFETY: `len` is not zero, by our caller; the lock excludes other threads from the child.
-        unsafe { this.child_allocator.raw_alloc(len, alignment, ret_addr) }
+        unsafe { this.child.handle().raw_alloc(len, alignment, ret_addr) }
     }
 
     #[inline]
@@ -264,7 +325,7 @@ impl<L: Lock> Locked<'_, L> {
         let memory = unsafe { block(memory, memory_len) };
         let _guard = this.mutex.lock();
         // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; the lock excludes other threads.
-        unsafe { this.child_allocator.raw_resize(memory, alignment, new_len, ret_addr) }
+        unsafe { this.child.handle().raw_resize(memory, alignment, new_len, ret_addr) }
     }
 
     #[inline]
@@ -282,7 +343,7 @@ impl<L: Lock> Locked<'_, L> {
         let memory = unsafe { block(memory, memory_len) };
         let _guard = this.mutex.lock();
         // SAFETY: a live block of the child, and `new_len` is not zero, by our caller; the lock excludes other threads.
-        unsafe { this.child_allocator.raw_remap(memory, alignment, new_len, ret_addr) }
+        unsafe { this.child.handle().raw_remap(memory, alignment, new_len, ret_addr) }
     }
 
     #[inline]
@@ -299,13 +360,13 @@ impl<L: Lock> Locked<'_, L> {
         let memory = unsafe { block(memory, memory_len) };
         let _guard = this.mutex.lock();
         // SAFETY: a live block of the child, not used afterwards, by our caller; the lock excludes other threads.
-        unsafe { this.child_allocator.raw_free(memory, alignment, ret_addr) };
+        unsafe { this.child.handle().raw_free(memory, alignment, ret_addr) };
     }
 }
 
-impl<L> Locked<'_, L> {
+impl<L> Locked<Borrowed<'_>, L> {
     fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(name).field("child_allocator", &self.child_allocator).finish_non_exhaustive()
+        f.debug_struct(name).field("child_allocator", &self.child.0).finish_non_exhaustive()
     }
 }
 

@@ -103,57 +103,84 @@ unsafe impl api::Allocator for Allocator<'_> {
     }
 }
 
-// SAFETY: the functions are those of `Allocator`, for the same allocator; any thread may call it.
-unsafe impl api::Allocator for SyncAllocator<'_> {
-    #[inline(always)]
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
-        self.as_allocator().allocate(layout)
-    }
+/// Implements the trait with the handle of [`AsAllocator`]. (Rust allows no blanket implementation of a trait from
+/// another crate.) The functions are then those of `Allocator`, above; a call states why the trait's first two rules,
+/// validity and copies, hold for the type.
+macro_rules! implement_with_handle {
+    ($type:ty $(, $generic:ident: $bound:path)?) => {
+        // SAFETY: validity and copies: see the call of the macro. The others: as for `Allocator`.
+        unsafe impl $(<$generic: $bound>)? api::Allocator for $type {
+            #[inline(always)]
+            fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
+                AsAllocator::allocator(self).allocate(layout)
+            }
 
-    #[inline(always)]
-    fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
-        self.as_allocator().allocate_zeroed(layout)
-    }
+            #[inline(always)]
+            fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
+                AsAllocator::allocator(self).allocate_zeroed(layout)
+            }
 
-    #[inline(always)]
-    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
-        unsafe { self.as_allocator().deallocate(ptr, layout) };
-    }
+            #[inline(always)]
+            unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
+                // SAFETY: our caller passes what the same function of the handle, which is the same allocator, requires.
+                unsafe { AsAllocator::allocator(self).deallocate(ptr, layout) };
+            }
 
-    #[inline(always)]
-    unsafe fn grow(
-        &self,
-        ptr: NonNull<u8>,
-        old_layout: Layout,
-        new_layout: Layout,
-    ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
-        unsafe { self.as_allocator().grow(ptr, old_layout, new_layout) }
-    }
+            #[inline(always)]
+            unsafe fn grow(
+                &self,
+                ptr: NonNull<u8>,
+                old_layout: Layout,
+                new_layout: Layout,
+            ) -> Result<NonNull<[u8]>, api::AllocError> {
+                // SAFETY: our caller passes what the same function of the handle, which is the same allocator, requires.
+                unsafe { AsAllocator::allocator(self).grow(ptr, old_layout, new_layout) }
+            }
 
-    #[inline(always)]
-    unsafe fn grow_zeroed(
-        &self,
-        ptr: NonNull<u8>,
-        old_layout: Layout,
-        new_layout: Layout,
-    ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
-        unsafe { self.as_allocator().grow_zeroed(ptr, old_layout, new_layout) }
-    }
+            #[inline(always)]
+            unsafe fn grow_zeroed(
+                &self,
+                ptr: NonNull<u8>,
+                old_layout: Layout,
+                new_layout: Layout,
+            ) -> Result<NonNull<[u8]>, api::AllocError> {
+                // SAFETY: our caller passes what the same function of the handle, which is the same allocator, requires.
+                unsafe { AsAllocator::allocator(self).grow_zeroed(ptr, old_layout, new_layout) }
+            }
 
-    #[inline(always)]
-    unsafe fn shrink(
-        &self,
-        ptr: NonNull<u8>,
-        old_layout: Layout,
-        new_layout: Layout,
-    ) -> Result<NonNull<[u8]>, api::AllocError> {
-        // SAFETY: our caller passes what the same function of the plain handle, which is the same allocator, requires.
-        unsafe { self.as_allocator().shrink(ptr, old_layout, new_layout) }
-    }
+            #[inline(always)]
+            unsafe fn shrink(
+                &self,
+                ptr: NonNull<u8>,
+                old_layout: Layout,
+                new_layout: Layout,
+            ) -> Result<NonNull<[u8]>, api::AllocError> {
+                // SAFETY: our caller passes what the same function of the handle, which is the same allocator, requires.
+                unsafe { AsAllocator::allocator(self).shrink(ptr, old_layout, new_layout) }
+            }
+        }
+    };
 }
+
+// It is a plain handle that any thread may call.
+implement_with_handle!(SyncAllocator<'_>);
+
+// Their blocks stay valid until they are freed, and every value of the type is the same allocator.
+#[cfg(feature = "std")]
+implement_with_handle!(crate::heap::SmpAllocator);
+#[cfg(feature = "std")]
+implement_with_handle!(crate::heap::PageAllocator);
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+implement_with_handle!(crate::heap::CAllocator);
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+implement_with_handle!(crate::heap::RawCAllocator);
+#[cfg(feature = "alloc")]
+implement_with_handle!(crate::heap::RustAllocator);
+
+// The owner keeps the allocator where it is, alive, and out of reach of an exclusive borrow, while a clone of the handle
+// exists (validity); all clones have the same allocator (copies). A leaked container keeps its clone for ever.
+#[cfg(feature = "alloc")]
+implement_with_handle!(crate::allocator::OwningHandle<P>, P: crate::allocator::AllocatorOwner);
 
 // ---- handles to allocators that implement the trait ----
 

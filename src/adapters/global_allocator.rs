@@ -44,9 +44,9 @@ use crate::vtable::block;
 ///
 /// | | as the global allocator |
 /// |---|---|
-/// | [`SMP_ALLOCATOR`](crate::heap::SMP_ALLOCATOR) | [`GlobalAllocator::SMP`] |
-/// | [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR) | [`GlobalAllocator::PAGE`]; at least a page for every block |
-/// | [`C_ALLOCATOR`](crate::heap::C_ALLOCATOR) | [`GlobalAllocator::C`] |
+/// | [`SMP_ALLOCATOR`](crate::heap::SMP_ALLOCATOR) | the type [`SmpAllocator`](crate::heap::SmpAllocator), or [`GlobalAllocator::SMP`] |
+/// | [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR) | [`PageAllocator`](crate::heap::PageAllocator), or [`GlobalAllocator::PAGE`]; at least a page for every block |
+/// | [`C_ALLOCATOR`](crate::heap::C_ALLOCATOR) | [`CAllocator`](crate::heap::CAllocator), or [`GlobalAllocator::C`] |
 /// | a [fixed buffer](crate::heap::FixedBufferAllocator::thread_safe_allocator), lock-free | [`new`](Self::new) |
 /// | an [`SbrkAllocator`](crate::heap::SbrkAllocator) over a fixed buffer or `MemoryGrow` | `new`; over [`ProcessBreak`](crate::heap::ProcessBreak) in single-threaded programs only |
 /// | a [shared arena](crate::heap::SharedArenaAllocator) over one of these | `new` |

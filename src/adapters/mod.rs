@@ -7,6 +7,9 @@
 //! | nightly's `core::alloc::Allocator`: `Vec`, `Box` | the same, feature `nightly` | `nightly::FromAllocator` |
 //! | `GlobalAlloc`: `#[global_allocator]`, mimalloc | [`GlobalAllocator`] | [`FromGlobalAlloc`] |
 //!
+//! The [types without state](crate::Stateless) (`SmpAllocator`, `PageAllocator` …) implement the traits too, and those that
+//! can be the global allocator `GlobalAlloc`.
+//!
 //! `docs/adapters.md` has an example of each.
 //!
 //! # How the traits map to the vtable
@@ -62,6 +65,8 @@ pub mod nightly;
 
 pub mod from_global_alloc;
 pub mod global_allocator;
+#[cfg(feature = "std")]
+mod global_stateless;
 
 pub use from_global_alloc::FromGlobalAlloc;
 pub use global_allocator::GlobalAllocator;

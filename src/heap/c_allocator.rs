@@ -29,6 +29,7 @@ use core::ptr::{self, NonNull};
 use super::whole_block;
 use crate::alignment::{Alignment, MAX_LEN};
 use crate::allocator::SyncAllocator;
+use crate::allocator::stateless::{Sealed, Stateless};
 use crate::vtable::{VTable, block, no_resize};
 
 #[cfg(any(windows, test))]
@@ -92,9 +93,51 @@ pub const RAW_C_ALLOCATOR: SyncAllocator<'static> = {
     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &RawCAllocator::VTABLE) }
 };
 
-struct CAllocator;
+/// [`C_ALLOCATOR`] as a type without size: see [`Stateless`].
+///
+/// On Unix, a C program may free what a container has allocated:
+///
+#[cfg_attr(all(unix, feature = "allocator-api2-02"), doc = "```")]
+#[cfg_attr(not(all(unix, feature = "allocator-api2-02")), doc = "```ignore")]
+/// use std::ffi::c_void;
+/// use allocator_api2_02::boxed::Box;
+/// use zigalloc::heap::CAllocator;
+///
+/// unsafe extern "C" {
+///     fn free(memory: *mut c_void);
+/// }
+///
+/// let number = Box::new_in(42, CAllocator);
+/// # if cfg!(miri) { return } // Miri's `free` takes no pointer that a `Box` has held
+/// // SAFETY: a block of the C library, not used afterwards.
+/// unsafe { free(Box::into_raw(number).cast()) };
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CAllocator;
+
+impl Sealed for CAllocator {}
+
+impl Stateless for CAllocator {
+    const ALLOCATOR: SyncAllocator<'static> = C_ALLOCATOR;
+}
 
 impl CAllocator {
+    /// Returns [`C_ALLOCATOR`].
+    ///
+    /// ```
+    /// use zigalloc::heap::CAllocator;
+    ///
+    /// let memory = CAllocator.allocator().dupe(b"a block")?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { CAllocator.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub const fn allocator(self) -> SyncAllocator<'static> {
+        C_ALLOCATOR
+    }
+
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
@@ -175,13 +218,49 @@ impl CAllocator {
     }
 }
 
-struct RawCAllocator;
+/// [`RAW_C_ALLOCATOR`] as a type without size: see [`Stateless`].
+///
+/// It does not implement `GlobalAlloc`: as the global allocator it would fail for every alignment above two words,
+/// which aborts most programs. (For those that it suits, there is
+/// [`GlobalAllocator::new`](crate::adapters::GlobalAllocator::new).)
+///
+#[cfg_attr(feature = "allocator-api2-02", doc = "```")]
+#[cfg_attr(not(feature = "allocator-api2-02"), doc = "```ignore")]
+/// use allocator_api2_02::vec::Vec;
+/// use zigalloc::heap::RawCAllocator;
+///
+/// let mut numbers = Vec::new_in(RawCAllocator);
+/// numbers.extend(0..100);
+/// assert_eq!(numbers[12], 12);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RawCAllocator;
+
+impl Sealed for RawCAllocator {}
+
+impl Stateless for RawCAllocator {
+    const ALLOCATOR: SyncAllocator<'static> = RAW_C_ALLOCATOR;
+}
 
 /// The alignment of C's `max_align_t`, which `malloc` guarantees: two words. (On some 32-bit targets `max_align_t` is
 /// stricter than `malloc`.)
 const MAX_ALIGN: Alignment = Alignment::from_byte_units(2 * size_of::<usize>());
 
 impl RawCAllocator {
+    /// Returns [`RAW_C_ALLOCATOR`].
+    ///
+    /// ```
+    /// use zigalloc::heap::{ArenaAllocator, RawCAllocator};
+    ///
+    /// let arena = ArenaAllocator::init(RawCAllocator.allocator());
+    /// assert!(arena.allocator().alloc::<u8>(100).is_ok());
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub const fn allocator(self) -> SyncAllocator<'static> {
+        RAW_C_ALLOCATOR
+    }
+
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: no_resize, remap: Self::remap, free: Self::free };
 

@@ -40,7 +40,7 @@ use core::ptr::{self, NonNull};
 pub use arena::{ArenaAllocator, ResetMode};
 pub use buffer_first::BufferFirstAllocator;
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
-pub use c_allocator::{C_ALLOCATOR, RAW_C_ALLOCATOR};
+pub use c_allocator::{C_ALLOCATOR, CAllocator, RAW_C_ALLOCATOR, RawCAllocator};
 #[cfg(feature = "std")]
 pub use debug::{Check, DebugAllocator, DebugConfig};
 pub use fixed_buffer::FixedBufferAllocator;
@@ -48,7 +48,7 @@ pub use memory_pool::{MemoryPool, MemoryPoolAligned, MemoryPoolExtra, PoolBox};
 #[cfg(feature = "std")]
 pub use page_allocator::{PAGE_ALLOCATOR, PageAllocator};
 #[cfg(feature = "alloc")]
-pub use rust_allocator::RUST_ALLOCATOR;
+pub use rust_allocator::{RUST_ALLOCATOR, RustAllocator};
 #[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
 pub use sbrk_allocator::MemoryGrow;
 #[cfg(all(feature = "std", target_os = "linux", target_env = "gnu"))]
@@ -65,7 +65,7 @@ pub use crate::os::page_size::{default_query_page_size, page_size};
 #[cfg(feature = "lock_api")]
 pub use crate::thread_safe::LockedAllocator;
 #[cfg(feature = "std")]
-pub use crate::thread_safe::ThreadSafeAllocator;
+pub use crate::thread_safe::{OwnedThreadSafeAllocator, ThreadSafeAllocator};
 
 /// Recovers a pointer to the whole block from a pointer whose provenance is narrower: one made from a reference, or
 /// one that a `Box` has held.

@@ -89,6 +89,7 @@ use core::ptr::{self, NonNull};
 use super::{page_size, whole_block};
 use crate::alignment::{Alignment, MAX_LEN};
 use crate::allocator::SyncAllocator;
+use crate::allocator::stateless::{Sealed, Stateless};
 use crate::os;
 use crate::vtable::{VTable, block};
 
@@ -122,11 +123,33 @@ pub const PAGE_ALLOCATOR: SyncAllocator<'static> = {
 /// // SAFETY: all of the block, which nothing uses afterwards.
 /// unsafe { PageAllocator::unmap(std::ptr::NonNull::slice_from_raw_parts(memory, 100_000)) };
 /// ```
+///
+/// As an allocator it is [`PAGE_ALLOCATOR`] as a type without size: see [`Stateless`].
 #[doc(alias = "std.heap.PageAllocator")]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageAllocator;
 
+impl Sealed for PageAllocator {}
+
+impl Stateless for PageAllocator {
+    const ALLOCATOR: SyncAllocator<'static> = PAGE_ALLOCATOR;
+}
+
 impl PageAllocator {
+    /// Returns [`PAGE_ALLOCATOR`].
+    ///
+    /// ```
+    /// use zigalloc::heap::{ArenaAllocator, PageAllocator};
+    ///
+    /// let arena = ArenaAllocator::init(PageAllocator.allocator());
+    /// assert!(arena.allocator().alloc::<u8>(100).is_ok());
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub const fn allocator(self) -> SyncAllocator<'static> {
+        PAGE_ALLOCATOR
+    }
+
     /// The functions of [`PAGE_ALLOCATOR`]. They ignore the context.
     ///
     /// A handle made from the table, as C code would build it; the context can be anything:

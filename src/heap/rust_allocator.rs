@@ -26,10 +26,11 @@
 //! Not in Zig, which has no global allocator.
 
 use alloc::alloc as global;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
+use crate::allocator::stateless::{Sealed, Stateless};
 use crate::vtable::VTable;
 
 /// Rust's global allocator: the one set by `#[global_allocator]`, or the platform's default.
@@ -50,20 +51,55 @@ use crate::vtable::VTable;
 /// ```
 ///
 /// Not in Zig, which has no global allocator.
-pub const RUST_ALLOCATOR: SyncAllocator<'static> = Rust.allocator();
+pub const RUST_ALLOCATOR: SyncAllocator<'static> = {
+    // SAFETY: a global allocator keeps the contract from any thread, since `GlobalAlloc` guarantees the same:
+    // blocks are disjoint, aligned, and valid until they are freed. It does not rule out reentry (no-reentry),
+    // but an allocator above a child keeps its blocks disjoint even then. The functions ignore the context.
+    unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &RustAllocator::VTABLE) }
+};
 
-/// Stateless: all state belongs to the program's global allocator.
-struct Rust;
+/// [`RUST_ALLOCATOR`] as a type without size: see [`Stateless`].
+///
+/// It does not implement `GlobalAlloc`: as the global allocator it would call itself.
+///
+#[cfg_attr(feature = "allocator-api2-02", doc = "```")]
+#[cfg_attr(not(feature = "allocator-api2-02"), doc = "```ignore")]
+/// use allocator_api2_02::vec::Vec;
+/// use zigalloc::heap::RustAllocator;
+///
+/// let mut numbers = Vec::new_in(RustAllocator);
+/// numbers.extend(0..100);
+/// assert_eq!(numbers[12], 12);
+/// ```
+///
+/// Not in Zig, which has no global allocator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RustAllocator;
 
-impl Rust {
+impl Sealed for RustAllocator {}
+
+impl Stateless for RustAllocator {
+    const ALLOCATOR: SyncAllocator<'static> = RUST_ALLOCATOR;
+}
+
+impl RustAllocator {
     const VTABLE: VTable =
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
-    const fn allocator(&'static self) -> SyncAllocator<'static> {
-        // SAFETY: a global allocator keeps the contract from any thread, since `GlobalAlloc` guarantees the same:
-        // blocks are disjoint, aligned, and valid until they are freed. It does not rule out reentry (no-reentry),
-        // but an allocator above a child keeps its blocks disjoint even then.
-        unsafe { SyncAllocator::from_state(self, &Self::VTABLE) }
+    /// Returns [`RUST_ALLOCATOR`].
+    ///
+    /// ```
+    /// use zigalloc::heap::RustAllocator;
+    ///
+    /// let memory = RustAllocator.allocator().dupe(b"a block")?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { RustAllocator.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub const fn allocator(self) -> SyncAllocator<'static> {
+        RUST_ALLOCATOR
     }
 
     #[inline]

@@ -107,6 +107,7 @@ use self::thread_cache::{Depots, ThreadCache};
 use super::{PAGE_SIZE_MAX, PageAllocator, page_size, whole_block};
 use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
+use crate::allocator::stateless::{Sealed, Stateless};
 use crate::vtable::{VTable, block};
 
 /// A fast allocator for any number of threads, for release builds.
@@ -143,7 +144,22 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
     unsafe { SyncAllocator::from_raw_parts(ptr::null_mut(), &SmpAllocator::VTABLE) }
 };
 
-/// The vtable and the statistics of [`SMP_ALLOCATOR`].
+/// [`SMP_ALLOCATOR`] as a type without size (see [`Stateless`]), with its vtable and statistics.
+///
+/// As the global allocator, which needs Rust 1.93 on systems other than Linux with glibc (see
+/// [`GlobalAllocator::SMP`](crate::adapters::GlobalAllocator::SMP)):
+///
+/// ```standalone_crate
+/// use zigalloc::heap::SmpAllocator;
+///
+/// #[global_allocator]
+/// static GLOBAL: SmpAllocator = SmpAllocator;
+///
+/// let numbers: Vec<u32> = (0..1000).collect();
+/// assert_eq!(numbers.iter().sum::<u32>(), 499_500);
+/// # if cfg!(miri) { return }
+/// assert!(SmpAllocator::slab_bytes() > 0);
+/// ```
 ///
 /// A large block has its own pages and takes nothing from a slab:
 ///
@@ -156,8 +172,14 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.SmpAllocator")]
-#[derive(Debug)]
-pub enum SmpAllocator {}
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SmpAllocator;
+
+impl Sealed for SmpAllocator {}
+
+impl Stateless for SmpAllocator {
+    const ALLOCATOR: SyncAllocator<'static> = SMP_ALLOCATOR;
+}
 
 /// The length and alignment of a slab in bytes.
 const SLAB_LEN: usize = if PAGE_SIZE_MAX > 64 * 1024 { PAGE_SIZE_MAX } else { 64 * 1024 };
@@ -275,6 +297,22 @@ unsafe fn free_slow(class: usize, memory: NonNull<u8>) {
 }
 
 impl SmpAllocator {
+    /// Returns [`SMP_ALLOCATOR`].
+    ///
+    /// ```
+    /// use zigalloc::heap::SmpAllocator;
+    ///
+    /// let memory = SmpAllocator.allocator().dupe(b"a block")?;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { SmpAllocator.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    pub const fn allocator(self) -> SyncAllocator<'static> {
+        SMP_ALLOCATOR
+    }
+
     /// The functions of [`SMP_ALLOCATOR`]. They ignore the context.
     ///
     /// A handle made from the table, as C code would build it; the context can be anything:

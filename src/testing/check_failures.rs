@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::symbol::{self, Symbol};
+use crate::testing::check_handle::CheckHandle;
 use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 
 /// Runs `test_fn` once for each allocation that it makes, makes that allocation fail, and checks
@@ -19,6 +19,12 @@ use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 /// them on to `backing_allocator`.
 ///
 /// Zig passes extra arguments to the function; here a closure captures them.
+///
+/// The backing allocator's kind decides what the function takes: an [`Allocator`](crate::Allocator) for an `Allocator`,
+/// a [`SyncAllocator`](crate::SyncAllocator) for a `SyncAllocator` such as
+/// [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR) (write `*PAGE_ALLOCATOR` for the other kind). If the function
+/// allocates in several threads at once, allocation i may be another thread's in each run; their number must be the
+/// same.
 ///
 /// # Errors
 /// The first problem found; see [`CheckError`]. With the feature `backtrace` it names the
@@ -43,23 +49,48 @@ use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 /// let error = check_all_allocation_failures(arena.allocator(), two_blocks).unwrap_err();
 /// assert!(matches!(error, CheckError::MemoryLeakDetected { allocated_bytes: 4, freed_bytes: 0, .. }));
 /// ```
+///
+/// A function that needs a thread-safe allocator:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::check_all_allocation_failures;
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// fn in_a_thread(allocator: SyncAllocator<'_>) -> Result<(), Error> {
+///     std::thread::scope(|scope| {
+///         let thread = scope.spawn(move || {
+///             let number = allocator.create_with(42)?;
+///             // SAFETY: a live block, not used afterwards.
+///             unsafe { allocator.destroy(number) };
+///             Ok(())
+///         });
+///         thread.join().unwrap()
+///     })
+/// }
+///
+/// check_all_allocation_failures(PAGE_ALLOCATOR, in_a_thread)?;
+/// # Ok::<(), zigalloc::testing::CheckError<Error>>(())
+/// ```
 #[doc(alias = "checkAllAllocationFailures")]
-pub fn check_all_allocation_failures<F, E>(
-    backing_allocator: Allocator<'_>,
+pub fn check_all_allocation_failures<C, F, E>(
+    backing_allocator: C,
     mut test_fn: F,
 ) -> Result<(), CheckError<E>>
 where
-    F: FnMut(Allocator<'_>) -> Result<(), E>,
+    C: CheckHandle,
+    F: FnMut(C::Failing<'_>) -> Result<(), E>,
     E: AsOutOfMemory,
 {
     let config = FailingConfig { resize_fail_index: 0, ..FailingConfig::default() };
-    let failing = FailingAllocator::init(backing_allocator, config);
-    test_fn(failing.allocator()).map_err(CheckError::Test)?;
+    let mut failing = FailingAllocator::init(backing_allocator, config);
+    C::call(&mut failing, &mut test_fn).map_err(CheckError::Test)?;
     let needed_alloc_count = failing.alloc_index();
 
     for fail_index in 0..needed_alloc_count {
-        let failing = FailingAllocator::init(backing_allocator, FailingConfig { fail_index, ..config });
-        let result = test_fn(failing.allocator());
+        let mut failing = FailingAllocator::init(backing_allocator, FailingConfig { fail_index, ..config });
+        let result = C::call(&mut failing, &mut test_fn);
         let point = || FailurePoint {
             fail_index,
             needed_alloc_count,

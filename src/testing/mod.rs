@@ -32,6 +32,7 @@
 //! `ValidationAllocator` of `lib/std/mem.zig` and the shared tests of `lib/std/heap.zig` of Zig 0.15.2.
 
 mod check_failures;
+mod check_handle;
 mod conformance;
 mod failing_allocator;
 #[cfg(feature = "alloc")]
@@ -41,6 +42,7 @@ mod validation_allocator;
 mod with_allocator;
 
 pub use check_failures::{AsOutOfMemory, CheckError, FailurePoint, check_all_allocation_failures};
+pub use check_handle::CheckHandle;
 #[cfg(feature = "alloc")]
 pub use conformance::strict::{
     StrictConfig, test_allocator_strict, test_allocator_strict_with, test_handles_strict,

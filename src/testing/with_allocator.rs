@@ -38,6 +38,35 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 /// # }
 /// ```
 ///
+/// `test` may be a function that takes a [`SyncAllocator`]. One that takes an [`Allocator`](crate::Allocator) is called
+/// in a closure:
+///
+/// ```
+/// use zigalloc::testing::{check_all_allocation_failures, with_allocator};
+/// use zigalloc::{Allocator, Error, SyncAllocator};
+///
+/// fn numbers(allocator: SyncAllocator<'_>) -> Result<(), Error> {
+///     let numbers = allocator.dupe(&[1, 2, 3])?;
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { allocator.free(numbers) };
+///     Ok(())
+/// }
+///
+/// fn text(allocator: Allocator<'_>) -> Result<(), Error> {
+///     let text = allocator.print(format_args!("{}", 42))?;
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { allocator.free(text) };
+///     Ok(())
+/// }
+///
+/// with_allocator(numbers)?;
+/// with_allocator(|allocator| text(*allocator))?;
+/// // Each allocation fails once, over an allocator that reports what is leaked.
+/// with_allocator(|allocator| check_all_allocation_failures(allocator, numbers)).unwrap();
+/// with_allocator(|allocator| check_all_allocation_failures(*allocator, text)).unwrap();
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// A test that leaks fails:
 ///
 /// ```should_panic

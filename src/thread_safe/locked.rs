@@ -5,7 +5,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use lock_api::{Mutex, MutexGuard, RawMutex};
 
-use super::{Lock, Locked};
+use super::{Borrowed, Lock, Lockable, Locked};
 use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 
 /// Makes any allocator usable from any number of threads, with a mutex of your choice around each call.
@@ -58,7 +58,7 @@ use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 /// Not in Zig, whose `std.heap.ThreadSafeAllocator` has the mutex of `std.Thread`.
 #[doc(alias = "std.heap.ThreadSafeAllocator")]
 pub struct LockedAllocator<'c, R> {
-    locked: Locked<'c, Mutex<R, ()>>,
+    locked: Locked<Borrowed<'c>, Mutex<R, ()>>,
 }
 
 // Written out, since the lock's own implementations also require that `R` is a `RawMutex`.
@@ -87,7 +87,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
-    pub fn new<A: AsAllocator + Send>(child: &'c mut A) -> LockedAllocator<'c, R> {
+    pub fn new<A: Lockable>(child: &'c mut A) -> LockedAllocator<'c, R> {
         let child: &'c A = child;
         // SAFETY: `child` is borrowed exclusively for `'c` and this is its only handle, so by the second
         // requirement of `AsAllocator` it may be called from any thread, one at a time.
@@ -121,7 +121,7 @@ impl<'c, R: RawMutex> LockedAllocator<'c, R> {
     #[must_use]
     #[inline]
     pub const unsafe fn from_child(child: Allocator<'c>) -> LockedAllocator<'c, R> {
-        LockedAllocator { locked: Locked { child_allocator: child, mutex: Mutex::new(()) } }
+        LockedAllocator { locked: Locked { child: Borrowed(child), mutex: Mutex::new(()) } }
     }
 
     /// Returns a handle for any number of threads.

@@ -1,13 +1,12 @@
-//! A program on `GlobalAllocator::PAGE`. It is slow, and there are not enough mappings for many blocks at once.
+//! A program on `PageAllocator`, whose functions are those of `GlobalAllocator::PAGE`. It is slow, and there are not enough mappings for many blocks at once.
 #![cfg(not(any(miri, target_family = "wasm")))]
 
-use zigalloc::adapters::GlobalAllocator;
-use zigalloc::heap::page_size;
+use zigalloc::heap::{PageAllocator, page_size};
 
 mod programs;
 
 #[global_allocator]
-static GLOBAL: GlobalAllocator = GlobalAllocator::PAGE;
+static GLOBAL: PageAllocator = PageAllocator;
 
 const SCALE: usize = 40;
 

@@ -6,10 +6,10 @@ use std::collections::HashMap as StdHashMap;
 use std::mem::MaybeUninit;
 
 use allocator_api2_02::{alloc as api, boxed, vec};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::adapters::allocator_api2_02::FromAllocator;
-use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR};
+use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, PageAllocator, RustAllocator};
 use zigalloc::{Allocator, SyncAllocator, ThreadSafeAllocator};
 use zigalloc_support::Recorder;
 
@@ -17,6 +17,8 @@ use self::to_trait::{Counted, MANY, ledger};
 
 #[path = "from_trait.rs"]
 mod from_trait;
+#[path = "owning.rs"]
+mod owning;
 #[path = "to_trait.rs"]
 mod to_trait;
 
@@ -77,6 +79,48 @@ fn maps_in_one_arena_from_many_threads() {
             assert!(map.len() == MANY as usize / 4 && map.iter().all(|(key, value)| *value == thread + key));
         }
     });
+}
+
+/// What builds a container has no handle to give it, only `Default`.
+#[test]
+fn maps_are_built_with_a_default_allocator() {
+    type Map<V, A> = HashMap<String, V, DefaultHashBuilder, A>;
+    type Set<A> = HashSet<u8, DefaultHashBuilder, A>;
+
+    let map: Map<usize, PageAllocator> = ["a", "rose", "is"].map(|word| (word.to_owned(), word.len())).into();
+    assert_eq!(map["rose"], 4);
+    let map: Map<usize, PageAllocator> = map.into_iter().filter(|(_, len)| *len > 1).collect();
+    assert_eq!((map.len(), map["is"]), (2, 2));
+    let Map::<usize, PageAllocator> { .. } = Map::default();
+
+    let text = r#"{"lines": [3, 1, 3], "words": [7]}"#;
+    let parsed: Map<Set<RustAllocator>, RustAllocator> = serde_json::from_str(text).unwrap();
+    assert_eq!(parsed["lines"], [1, 3].into_iter().collect::<Set<RustAllocator>>());
+    assert_eq!(size_of_val(&parsed), size_of::<HashMap<String, (), DefaultHashBuilder>>());
+}
+
+#[test]
+fn map_owns_its_arena() {
+    use std::rc::Rc;
+    use zigalloc::OwningHandle;
+
+    let squares = || {
+        let mut map = HashMap::new_in(OwningHandle::new(Rc::new(ArenaAllocator::init(PAGE_ALLOCATOR))));
+        map.extend((0..MANY).map(|n| (n, u64::from(n) * 3)));
+        map
+    };
+    let copy = squares().clone();
+    assert!((0..MANY).all(|n| copy[&n] == u64::from(n) * 3));
+}
+
+#[test]
+fn map_works_in_a_stateless_type() {
+    use_map(PageAllocator);
+    use_map(RustAllocator);
+    if !cfg!(miri) {
+        use_map(zigalloc::heap::SmpAllocator);
+        use_map(zigalloc::heap::CAllocator);
+    }
 }
 
 /// A table without memory returns an error, keeps its elements, and grows once there is memory again.

@@ -8,6 +8,9 @@ use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 #[path = "from_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod from_trait;
+#[path = "owning.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
+mod owning;
 #[path = "to_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod to_trait;

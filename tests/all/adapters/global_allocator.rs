@@ -12,7 +12,10 @@ use mimalloc::MiMalloc;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::adapters::{FromGlobalAlloc, GlobalAllocator};
-use zigalloc::heap::{C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
+use zigalloc::heap::{
+    C_ALLOCATOR, CAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, PageAllocator, RawCAllocator,
+    RustAllocator, SMP_ALLOCATOR, SmpAllocator,
+};
 use zigalloc::testing::{
     StrictConfig, test_allocator, test_allocator_aligned, test_allocator_aligned_shrink,
     test_allocator_large_alignment, test_allocator_strict_with,
@@ -360,6 +363,38 @@ fn round_trip_conforms() {
     kit(FromGlobalAlloc::from_ref(&GlobalAllocator::PAGE).allocator());
     #[cfg(any(unix, windows, target_os = "wasi"))]
     kit(FromGlobalAlloc::from_ref(&GlobalAllocator::C).allocator());
+}
+
+// These would fail for most alignments, and call itself.
+assert_not_impl_any!(RawCAllocator: GlobalAlloc);
+assert_not_impl_any!(RustAllocator: GlobalAlloc);
+
+/// A block of the type is one of the constant: each function is that of the other.
+fn is_its_constant(of_type: impl GlobalAlloc, constant: GlobalAllocator) {
+    // SAFETY: live blocks and their layouts; the sizes are not zero.
+    unsafe {
+        let memory = of_type.alloc(layout(100, 16));
+        memory.write_bytes(7, 100);
+        let memory = constant.realloc(memory, layout(100, 16), 200);
+        let memory = of_type.realloc(memory, layout(200, 16), 50);
+        assert_eq!(std::slice::from_raw_parts(memory, 50), [7; 50]);
+        constant.dealloc(memory, layout(50, 16));
+        let memory = of_type.alloc_zeroed(layout(5000, 1));
+        assert_eq!(std::slice::from_raw_parts(memory, 5000), [0; 5000]);
+        constant.dealloc(memory, layout(5000, 1));
+        let memory = constant.alloc(layout(8, 8));
+        of_type.dealloc(memory, layout(8, 8));
+        assert!(of_type.alloc(layout(isize::MAX as usize, 1)).is_null());
+    }
+}
+
+#[test]
+fn stateless_types_are_the_constants() {
+    is_its_constant(SmpAllocator, GlobalAllocator::SMP);
+    is_its_constant(PageAllocator, GlobalAllocator::PAGE);
+    #[cfg(any(unix, windows, target_os = "wasi"))]
+    is_its_constant(CAllocator, GlobalAllocator::C);
+    kit(FromGlobalAlloc::from_ref(&SmpAllocator).allocator());
 }
 
 /// Not under Miri and the like, where pages are on the heap and a global allocator over them would recurse.

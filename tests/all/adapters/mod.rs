@@ -1,4 +1,4 @@
-//! Rust's allocator traits, in both directions. `from_trait` and `to_trait` are the same tests for each trait.
+//! Rust's allocator traits, in both directions. `from_trait`, `to_trait` and `owning` are the same tests for each trait.
 
 mod allocator_api2_02;
 mod allocator_api2_04;

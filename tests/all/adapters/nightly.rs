@@ -13,6 +13,9 @@ use zigalloc::testing::LedgerAllocator;
 #[path = "from_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod from_trait;
+#[path = "owning.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
+mod owning;
 #[path = "to_trait.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests for another trait")]
 mod to_trait;

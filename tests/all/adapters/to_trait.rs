@@ -11,10 +11,10 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use zigalloc::heap::{
-    ArenaAllocator, C_ALLOCATOR, FixedBufferAllocator, PAGE_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR,
-    SharedArenaAllocator,
+    ArenaAllocator, C_ALLOCATOR, CAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, PageAllocator,
+    RUST_ALLOCATOR, RawCAllocator, RustAllocator, SMP_ALLOCATOR, SharedArenaAllocator, SmpAllocator,
 };
-use zigalloc::{Alignment, Allocator, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, Allocator, Stateless, SyncAllocator, ThreadSafeAllocator};
 use zigalloc_support::{Call, Random, Recorder};
 
 use super::api::{AllocError, Allocator as Api};
@@ -630,6 +630,73 @@ fn failing_allocator_fails_containers() {
     assert!(vec.try_reserve(1).is_err());
     assert!(Box::try_new_in(1, Allocator::FAILING).is_err());
     assert!(Box::try_new_in((), Allocator::FAILING).is_ok());
+}
+
+// ---- types without state ----
+
+/// A container stores none of the allocator, as with `Global`.
+fn stores_nothing<A: Api + Stateless>() {
+    const WORD: usize = size_of::<usize>();
+    assert_eq!(size_of::<A>(), 0);
+    assert_eq!(size_of::<ApiVec<u64, A>>(), 3 * WORD);
+    assert_eq!(size_of::<Box<u64, A>>(), WORD);
+    assert_eq!(size_of::<Option<Box<u64, A>>>(), WORD);
+    assert_impl_all!(ApiVec<u8, SmpAllocator>: Send, Sync);
+}
+
+#[test]
+fn containers_store_no_stateless_allocator() {
+    stores_nothing::<SmpAllocator>();
+    stores_nothing::<PageAllocator>();
+    stores_nothing::<CAllocator>();
+    stores_nothing::<RawCAllocator>();
+    stores_nothing::<RustAllocator>();
+    assert_eq!(size_of::<ApiVec<u64, SyncAllocator<'static>>>(), 5 * size_of::<usize>());
+}
+
+/// A block of the type is a block of its handle, in both directions and for each function.
+fn is_its_handle<A: Api + Stateless>() {
+    let (value, handle) = (A::default(), A::ALLOCATOR);
+    let (small, large) = (layout(24, 8), layout(100, 8));
+    let memory = value.allocate_zeroed(small).unwrap();
+    assert_eq!(bytes(memory), [0; 24]);
+    // SAFETY: live blocks of one allocator, with layouts that fit, in the order that each function requires.
+    unsafe {
+        let memory = handle.grow(memory.cast(), small, large).unwrap();
+        assert_eq!(bytes(memory)[..24], [0; 24]);
+        let memory = value.shrink(memory.cast(), large, small).unwrap();
+        let memory = value.grow_zeroed(memory.cast(), small, large).unwrap();
+        assert_eq!(bytes(memory), [0; 100]);
+        let memory = value.grow(memory.cast(), large, layout(200, 8)).unwrap();
+        handle.deallocate(memory.cast(), layout(200, 8));
+        value.deallocate(handle.allocate(small).unwrap().cast(), small);
+        value.deallocate(value.allocate(large).unwrap().cast(), large);
+    }
+    assert!(value.allocate(layout(isize::MAX as usize, 1)).is_err());
+}
+
+#[test]
+fn stateless_types_are_their_handles() {
+    is_its_handle::<SmpAllocator>();
+    is_its_handle::<PageAllocator>();
+    is_its_handle::<RustAllocator>();
+    if !cfg!(miri) {
+        // Miri's C library cannot tell how long a block is.
+        is_its_handle::<CAllocator>();
+    }
+    is_its_handle::<RawCAllocator>();
+}
+
+#[test]
+fn containers_in_stateless_types() {
+    use_containers(PageAllocator);
+    use_containers(RustAllocator);
+    use_containers(RawCAllocator);
+    if !cfg!(miri) {
+        // For the reason that `vector_from_a_box_can_grow` states.
+        use_containers(SmpAllocator);
+        use_containers(CAllocator);
+    }
 }
 
 /// A `Box`'s pointer may access its own bytes only, and a vector made from it grows: the block's new pointer must be

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
+use std::sync::Arc;
 
 #[cfg(feature = "std")]
 use zigalloc::adapters::FromGlobalAlloc;
@@ -196,13 +197,33 @@ mod adapters_nightly {
     }
 }
 
+// A lock that owns its child has the traits of a mutex; a handle that owns its allocator those of its pointer.
+#[cfg(feature = "std")]
+rows! {
+    zigalloc::OwnedThreadSafeAllocator<ArenaAllocator<Shared>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::OwnedThreadSafeAllocator<ArenaAllocator<Alone>>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::OwnedThreadSafeAllocator<Rc<u8>>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+#[cfg(feature = "alloc")]
+rows! {
+    zigalloc::OwningHandle<Rc<ArenaAllocator<Shared>>>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    zigalloc::OwningHandle<Arc<ArenaAllocator<Shared>>>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+    zigalloc::OwningHandle<Arc<SharedArenaAllocator<'static>>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
 // Types that need an operating system.
 #[cfg(feature = "std")]
 rows! {
     zigalloc::ThreadSafeAllocator<'static>:
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
-    zigalloc::heap::PageAllocator: [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
-    zigalloc::heap::SmpAllocator:  [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::PageAllocator: [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::SmpAllocator:  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::DebugAllocator<Shared>:
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::DebugAllocator<Alone>:
@@ -213,6 +234,17 @@ rows! {
     Report:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     ReportKind:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Trace:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+rows! {
+    zigalloc::heap::CAllocator:    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::RawCAllocator: [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+}
+
+#[cfg(feature = "alloc")]
+rows! {
+    zigalloc::heap::RustAllocator: [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
 // Under a lock: the child's traits, if the sink is `Send`.

@@ -16,4 +16,5 @@ mod sbrk_allocator;
 mod shared_arena;
 mod smp_allocator;
 mod stack_fallback;
+mod stateless;
 mod tight_memory;

@@ -1,5 +1,6 @@
 //! `zigalloc::testing`.
 
 mod check_failures;
+mod check_handles;
 mod failing;
 mod validation;

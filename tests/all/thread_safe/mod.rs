@@ -4,6 +4,7 @@
 
 #[cfg(feature = "lock_api")]
 mod locked;
+mod owned;
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;

@@ -1,0 +1,81 @@
+//! Allocators without state, as types.
+
+use core::fmt::Debug;
+use core::hash::Hash;
+
+use super::{Allocator, AsAllocator, SyncAllocator};
+
+/// An allocator without state: a unit struct that names one of the constants of [`heap`](crate::heap).
+///
+/// A constant such as `SMP_ALLOCATOR` is a handle of two words. Its type, `SmpAllocator`, has no size, so a container
+/// that stores it is no larger than one of the global allocator, and `Default` makes one: `collect()` and serde's
+/// `Deserialize` build containers in it. It implements the traits of [`adapters`](crate::adapters), and converts to a
+/// handle with `allocator()` or `Into`.
+///
+/// | type | constant | `GlobalAlloc` |
+/// |---|---|---|
+/// | [`SmpAllocator`](crate::heap::SmpAllocator) | [`SMP_ALLOCATOR`](crate::heap::SMP_ALLOCATOR) | yes |
+/// | [`PageAllocator`](crate::heap::PageAllocator) | [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR) | yes |
+/// | [`CAllocator`](crate::heap::CAllocator) | [`C_ALLOCATOR`](crate::heap::C_ALLOCATOR) | yes |
+/// | [`RawCAllocator`](crate::heap::RawCAllocator) | [`RAW_C_ALLOCATOR`](crate::heap::RAW_C_ALLOCATOR) | no: alignments above two words fail |
+/// | [`RustAllocator`](crate::heap::RustAllocator) | [`RUST_ALLOCATOR`](crate::heap::RUST_ALLOCATOR) | no: it would call itself |
+///
+/// Not in Zig, whose containers store no allocator or a `std.mem.Allocator`. The trait is sealed.
+///
+#[cfg_attr(all(feature = "std", feature = "allocator-api2-02"), doc = "```")]
+#[cfg_attr(not(all(feature = "std", feature = "allocator-api2-02")), doc = "```ignore")]
+/// use hashbrown::{DefaultHashBuilder, HashMap};
+/// use zigalloc::heap::SmpAllocator;
+///
+/// type Map<K, V> = HashMap<K, V, DefaultHashBuilder, SmpAllocator>;
+///
+/// let squares: Map<u32, u32> = (0..100).map(|n| (n, n * n)).collect();
+/// assert_eq!(squares[&12], 144);
+/// assert_eq!(size_of::<Map<u32, u32>>(), size_of::<HashMap<u32, u32>>());
+/// ```
+pub trait Stateless: Copy + Debug + Default + Eq + Hash + Send + Sync + Sealed + 'static {
+    /// The allocator's handle.
+    ///
+    /// ```
+    /// use zigalloc::{Error, Stateless};
+    ///
+    /// /// Whether `A` can allocate `len` bytes.
+    /// fn serves<A: Stateless>(len: usize) -> bool {
+    ///     let memory = A::ALLOCATOR.alloc::<u8>(len);
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     memory.map(|memory| unsafe { A::ALLOCATOR.free(memory) }).is_ok()
+    /// }
+    /// # #[cfg(feature = "std")] {
+    /// use zigalloc::heap::PageAllocator;
+    ///
+    /// assert!(serves::<PageAllocator>(100) && !serves::<PageAllocator>(usize::MAX));
+    /// # }
+    /// ```
+    const ALLOCATOR: SyncAllocator<'static>;
+}
+
+/// Only types of this crate implement it.
+pub trait Sealed {}
+
+// SAFETY: 1. The handle keeps the contract for as long as the program runs. 2. and 3. Any thread may call it at any
+// time. 4. It is a constant.
+unsafe impl<S: Stateless> AsAllocator for S {
+    #[inline(always)]
+    fn allocator(&self) -> Allocator<'_> {
+        S::ALLOCATOR.as_allocator()
+    }
+}
+
+impl<S: Stateless> From<S> for SyncAllocator<'static> {
+    #[inline(always)]
+    fn from(_: S) -> SyncAllocator<'static> {
+        S::ALLOCATOR
+    }
+}
+
+impl<S: Stateless> From<S> for Allocator<'static> {
+    #[inline(always)]
+    fn from(_: S) -> Allocator<'static> {
+        S::ALLOCATOR.as_allocator()
+    }
+}
