@@ -33,6 +33,7 @@
 
 mod check_failures;
 mod conformance;
+mod container_errors;
 mod failing_allocator;
 #[cfg(feature = "alloc")]
 mod ledger_allocator;

@@ -1,0 +1,533 @@
+//! [`Deque`]: a queue with two ends. See the type.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::ptr;
+
+use allocator_api2_02::alloc as api;
+use allocator_api2_02::vec::Vec;
+
+use super::grow;
+use super::slot::Slot;
+use super::store::{Allocates, Owned, Sealed as _, Store, Unbound};
+use super::unmanaged_map::{BoundSlot, Slots};
+use crate::allocator::Allocator;
+use crate::error::Error;
+
+/// A queue with two ends, in a ring: Zig 0.16's `std.Deque(T)`. Zig 0.15.2 has none.
+///
+/// The ring is the capacity of allocator-api2's `Vec`. [`DequeUnmanaged`] is the deque without an allocator, as Zig's
+/// is; while it is bound to one it has all the methods of this page.
+///
+/// # Guarantees
+///
+/// - A method that returns an error has changed nothing that can be seen.
+/// - Capacities are Zig's: `init_capacity(n)` has room for exactly n elements, and growth is by half of what is needed and
+///   a cache line's worth of elements.
+/// - Dropping the deque drops the elements and frees the memory; dropping one that is unmanaged does nothing.
+///
+/// # Differences from Zig
+///
+/// | Zig 0.16 | here |
+/// |---|---|
+/// | `front`, `back`, `at` copy the element | they return a reference; `at_mut` and so on are `atPtr` |
+/// | `initBuffer` | none: bind it to a [`FixedBufferAllocator`](crate::heap::FixedBufferAllocator) |
+///
+/// Ports `std.Deque` of Zig 0.16.0.
+///
+/// ```
+/// use zigalloc::collections::Deque;
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let mut deque = Deque::init(arena.allocator());
+/// deque.push_back(2)?;
+/// deque.push_back(3)?;
+/// deque.push_front(1)?;
+/// assert_eq!((deque.pop_front(), deque.pop_back(), deque.len()), (Some(1), Some(3), 1));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+#[doc(alias = "std.Deque")]
+pub struct Deque<'a, T, A = Allocator<'a>, S = Owned<DequeParts<T, A>>>
+where
+    A: api::Allocator,
+    S: Store<DequeParts<T, A>>,
+{
+    store: S,
+    handle: PhantomData<(&'a (), T, A)>,
+}
+
+/// A [`Deque`] without an allocator and without a lifetime. See
+/// [`ArrayListUnmanaged`](super::ArrayListUnmanaged), which is the same for lists.
+///
+/// ```
+/// use zigalloc::collections::DequeUnmanaged;
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// let mut deque = DequeUnmanaged::new();
+/// // SAFETY: the page allocator, here and below, which is always there.
+/// unsafe { deque.with(PAGE_ALLOCATOR) }.push_back(1)?;
+/// assert_eq!(deque.pop_front(), Some(1));
+/// unsafe { deque.with(PAGE_ALLOCATOR) }.deinit();
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+pub type DequeUnmanaged<T> = Deque<'static, T, Slot, Unbound<DequeParts<T, Slot>>>;
+
+/// A [`DequeUnmanaged`] that is bound to an allocator.
+pub type BoundDeque<'l, T> = Deque<'l, T, Slot, BoundSlot<'l, DequeParts<T, Slot>>>;
+
+/// What a [`Deque`] is made of. Opaque.
+pub struct DequeParts<T, A: api::Allocator> {
+    /// A vector of length 0; its capacity is the ring.
+    ring: Vec<MaybeUninit<T>, A>,
+    /// Where the first element is: below the capacity, or 0.
+    head: usize,
+    /// How many there are, from `head` on and then from the ring's start. At most the capacity.
+    len: usize,
+}
+
+impl<T, A: api::Allocator> DequeParts<T, A> {
+    const fn new(ring: Vec<MaybeUninit<T>, A>) -> DequeParts<T, A> {
+        DequeParts { ring, head: 0, len: 0 }
+    }
+
+    #[inline(always)]
+    fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    /// The place in the ring of the element at `index`, which is at most the capacity.
+    #[inline(always)]
+    fn place(&self, index: usize) -> usize {
+        let behind_head = self.capacity() - self.head;
+        if index < behind_head { self.head + index } else { index - behind_head }
+    }
+
+    /// The address of a place of the ring.
+    #[inline(always)]
+    fn at(&self, place: usize) -> *mut T {
+        self.ring.as_ptr().cast_mut().cast::<T>().wrapping_add(place)
+    }
+
+    /// The elements in two pieces, the first from the head on: start and length of each.
+    #[inline]
+    fn pieces(&self) -> [(*mut T, usize); 2] {
+        let first = self.len.min(self.capacity() - self.head);
+        [(self.at(self.head), first), (self.at(0), self.len - first)]
+    }
+
+    fn clear(&mut self) {
+        let pieces = self.pieces();
+        // Before elements are dropped, which may panic.
+        (self.head, self.len) = (0, 0);
+        for (start, len) in pieces {
+            // SAFETY: the elements that there were, each once.
+            unsafe { ptr::slice_from_raw_parts_mut(start, len).drop_in_place() };
+        }
+    }
+
+    /// Room for exactly `capacity` elements, if there is less.
+    fn ensure_precise(&mut self, capacity: usize) -> Result<(), Error> {
+        let old_capacity = self.capacity();
+        if old_capacity >= capacity {
+            return Ok(());
+        }
+        self.ring.try_reserve_exact(capacity)?;
+        let new_capacity = self.capacity();
+        let first = old_capacity - self.head;
+        if first < self.len {
+            // The elements go on at the start of the ring: the shorter piece moves, the second to the end of the first
+            // if there is room, else the first to the new end.
+            let second = self.len - first;
+            if first > second && new_capacity - old_capacity > second {
+                // SAFETY: the second piece, and unused places of the ring after the first one.
+                unsafe { self.at(old_capacity).copy_from_nonoverlapping(self.at(0), second) };
+            } else {
+                let head = new_capacity - first;
+                // SAFETY: the first piece, and the last places of the ring, which are its own or unused.
+                unsafe { self.at(head).copy_from(self.at(self.head), first) };
+                self.head = head;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T, A: api::Allocator> Drop for DequeParts<T, A> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl<T, A: api::Allocator> fmt::Debug for DequeParts<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DequeParts").finish_non_exhaustive()
+    }
+}
+
+impl<T> Slots for DequeParts<T, Slot> {
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        core::iter::once(self.ring.allocator())
+    }
+}
+
+impl<T> DequeUnmanaged<T> {
+    /// A deque without elements and without memory. Zig: `.empty`.
+    #[must_use]
+    pub const fn new() -> DequeUnmanaged<T> {
+        let parts = DequeParts::new(Vec::new_in(Slot::empty()));
+        Deque { store: Unbound(ManuallyDrop::new(parts)), handle: PhantomData }
+    }
+
+    /// Binds the deque to its allocator, until the result is dropped.
+    ///
+    /// # Safety
+    /// As [`HashMapUnmanaged::with`](super::HashMapUnmanaged::with).
+    pub unsafe fn with<'l>(&'l mut self, allocator: impl Into<Allocator<'l>>) -> BoundDeque<'l, T> {
+        // SAFETY: the caller's facts.
+        let store = unsafe { BoundSlot::new(self.store.get_mut(), allocator.into()) };
+        Deque { store, handle: PhantomData }
+    }
+}
+
+impl<T> Default for DequeUnmanaged<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a, T, A: api::Allocator> Deque<'a, T, A> {
+    /// An empty deque, which has no memory yet.
+    pub const fn init(allocator: A) -> Deque<'a, T, A> {
+        Deque { store: Owned(DequeParts::new(Vec::new_in(allocator))), handle: PhantomData }
+    }
+
+    /// An empty deque with room for exactly `capacity` elements.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `initCapacity`.
+    #[doc(alias = "initCapacity")]
+    pub fn init_capacity(allocator: A, capacity: usize) -> Result<Deque<'a, T, A>, Error> {
+        let mut deque = Deque::init(allocator);
+        deque.ensure_total_capacity_precise(capacity)?;
+        Ok(deque)
+    }
+}
+
+impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
+    /// Ends the deque: drops the elements and frees the memory. Dropping a managed one does the same.
+    ///
+    /// Ports `deinit`.
+    pub fn deinit(mut self) {
+        let parts = self.store.get_mut();
+        parts.clear();
+        // To free takes no memory, so it cannot fail.
+        let _ = grow::shrink(&mut parts.ring, 0);
+    }
+
+    /// Room for `new_capacity` elements, and some more if the deque must grow.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `ensureTotalCapacity`.
+    #[doc(alias = "ensureTotalCapacity")]
+    pub fn ensure_total_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
+        if self.capacity() >= new_capacity {
+            return Ok(());
+        }
+        // That of 0.16, which does not depend on the old one.
+        let capacity = new_capacity.saturating_add(new_capacity / 2 + grow::init_capacity::<T>());
+        self.store.get_mut().ensure_precise(capacity)
+    }
+
+    /// Room for exactly `new_capacity` elements, unless there is more.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `ensureTotalCapacityPrecise`.
+    #[doc(alias = "ensureTotalCapacityPrecise")]
+    pub fn ensure_total_capacity_precise(&mut self, new_capacity: usize) -> Result<(), Error> {
+        self.store.get_mut().ensure_precise(new_capacity)
+    }
+
+    /// Room for `additional_count` elements more than there are.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `ensureUnusedCapacity`.
+    #[doc(alias = "ensureUnusedCapacity")]
+    #[inline]
+    pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
+        let minimum = self.len().checked_add(additional_count).ok_or(Error::OutOfMemory)?;
+        self.ensure_total_capacity(minimum)
+    }
+
+    /// Adds an element before the first.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the element is dropped then.
+    ///
+    /// Ports `pushFront`.
+    #[doc(alias = "pushFront")]
+    #[inline]
+    pub fn push_front(&mut self, item: T) -> Result<(), Error> {
+        self.ensure_unused_capacity(1)?;
+        self.push_front_assume_capacity(item);
+        Ok(())
+    }
+
+    /// Adds an element after the last.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the element is dropped then.
+    ///
+    /// Ports `pushBack`.
+    #[doc(alias = "pushBack")]
+    #[inline]
+    pub fn push_back(&mut self, item: T) -> Result<(), Error> {
+        self.ensure_unused_capacity(1)?;
+        self.push_back_assume_capacity(item);
+        Ok(())
+    }
+
+    /// Adds a slice before the first element, in its order.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `pushFrontSlice`.
+    #[doc(alias = "pushFrontSlice")]
+    pub fn push_front_slice(&mut self, items: &[T]) -> Result<(), Error>
+    where
+        T: Copy,
+    {
+        self.ensure_unused_capacity(items.len())?;
+        items.iter().rev().for_each(|&item| self.push_front_assume_capacity(item));
+        Ok(())
+    }
+
+    /// Adds a slice after the last element, in its order.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    ///
+    /// Ports `pushBackSlice`.
+    #[doc(alias = "pushBackSlice")]
+    pub fn push_back_slice(&mut self, items: &[T]) -> Result<(), Error>
+    where
+        T: Copy,
+    {
+        self.ensure_unused_capacity(items.len())?;
+        items.iter().for_each(|&item| self.push_back_assume_capacity(item));
+        Ok(())
+    }
+}
+
+impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
+    /// How many elements there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.store.get().len
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many elements there is room for. `usize::MAX` if they have no size.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.store.get().capacity()
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn assert_room(&self, function: &str) {
+        let (len, capacity) = (self.len(), self.capacity());
+        if len == capacity {
+            grow::panic_capacity(function, 1, len, capacity);
+        }
+    }
+
+    /// [`push_front`](Deque::push_front) where there is room.
+    ///
+    /// # Panics
+    /// If there is none.
+    ///
+    /// Ports `pushFrontAssumeCapacity`.
+    #[doc(alias = "pushFrontAssumeCapacity")]
+    #[inline]
+    #[track_caller]
+    pub fn push_front_assume_capacity(&mut self, item: T) {
+        self.assert_room("Deque::push_front_assume_capacity");
+        let parts = self.store.get_mut();
+        let head = if parts.head == 0 { parts.capacity() - 1 } else { parts.head - 1 };
+        // SAFETY: a place of the ring before the first element, which is not one of the others: the ring is not full.
+        unsafe { parts.at(head).write(item) };
+        (parts.head, parts.len) = (head, parts.len + 1);
+    }
+
+    /// [`push_back`](Deque::push_back) where there is room.
+    ///
+    /// # Panics
+    /// If there is none.
+    ///
+    /// Ports `pushBackAssumeCapacity`.
+    #[doc(alias = "pushBackAssumeCapacity")]
+    #[inline]
+    #[track_caller]
+    pub fn push_back_assume_capacity(&mut self, item: T) {
+        self.assert_room("Deque::push_back_assume_capacity");
+        let parts = self.store.get_mut();
+        // SAFETY: a place of the ring after the last element, which is not one of the others: the ring is not full.
+        unsafe { parts.at(parts.place(parts.len)).write(item) };
+        parts.len += 1;
+    }
+
+    /// [`push_front`](Deque::push_front) that does not allocate.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if there is no room.
+    ///
+    /// Ports `pushFrontBounded`.
+    #[doc(alias = "pushFrontBounded")]
+    pub fn push_front_bounded(&mut self, item: T) -> Result<(), Error> {
+        if self.len() == self.capacity() {
+            return Err(Error::OutOfMemory);
+        }
+        self.push_front_assume_capacity(item);
+        Ok(())
+    }
+
+    /// [`push_back`](Deque::push_back) that does not allocate.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if there is no room.
+    ///
+    /// Ports `pushBackBounded`.
+    #[doc(alias = "pushBackBounded")]
+    pub fn push_back_bounded(&mut self, item: T) -> Result<(), Error> {
+        if self.len() == self.capacity() {
+            return Err(Error::OutOfMemory);
+        }
+        self.push_back_assume_capacity(item);
+        Ok(())
+    }
+
+    /// Removes and returns the first element.
+    ///
+    /// Ports `popFront`.
+    #[doc(alias = "popFront")]
+    #[inline]
+    pub fn pop_front(&mut self) -> Option<T> {
+        let parts = self.store.get_mut();
+        if parts.len == 0 {
+            return None;
+        }
+        // SAFETY: the first element, which is one no more.
+        let item = unsafe { parts.at(parts.head).read() };
+        (parts.head, parts.len) = (parts.place(1), parts.len - 1);
+        Some(item)
+    }
+
+    /// Removes and returns the last element.
+    ///
+    /// Ports `popBack`.
+    #[doc(alias = "popBack")]
+    #[inline]
+    pub fn pop_back(&mut self) -> Option<T> {
+        let parts = self.store.get_mut();
+        parts.len = parts.len.checked_sub(1)?;
+        // SAFETY: the last element, which is one no more.
+        Some(unsafe { parts.at(parts.place(parts.len)).read() })
+    }
+
+    /// Drops the elements; the capacity stays. Not in Zig.
+    pub fn clear_retaining_capacity(&mut self) {
+        self.store.get_mut().clear();
+    }
+
+    /// The first element.
+    pub fn front(&self) -> Option<&T> {
+        self.get(0)
+    }
+
+    /// The last element.
+    pub fn back(&self) -> Option<&T> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
+    /// The element at an index, counted from the front.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&T> {
+        let parts = self.store.get();
+        // SAFETY: an element.
+        (index < parts.len).then(|| unsafe { &*parts.at(parts.place(index)) })
+    }
+
+    /// The element at an index, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        let parts = self.store.get_mut();
+        // SAFETY: an element.
+        (index < parts.len).then(|| unsafe { &mut *parts.at(parts.place(index)) })
+    }
+
+    /// The element at an index.
+    ///
+    /// # Panics
+    /// If the index is not below the length.
+    ///
+    /// Ports `at`.
+    #[track_caller]
+    pub fn at(&self, index: usize) -> &T {
+        match self.get(index) {
+            Some(item) => item,
+            None => grow::panic_index("Deque::at", index, self.len()),
+        }
+    }
+
+    /// The element at an index, to be changed.
+    ///
+    /// # Panics
+    /// If the index is not below the length.
+    ///
+    /// Ports `atPtr`.
+    #[doc(alias = "atPtr")]
+    #[track_caller]
+    pub fn at_mut(&mut self, index: usize) -> &mut T {
+        let len = self.len();
+        match self.get_mut(index) {
+            Some(item) => item,
+            None => grow::panic_index("Deque::at_mut", index, len),
+        }
+    }
+
+    /// The elements as two slices: those up to the ring's end, and those from its start on.
+    pub fn as_slices(&self) -> (&[T], &[T]) {
+        // SAFETY: the elements.
+        let [first, second] =
+            self.store.get().pieces().map(|(start, len)| unsafe { core::slice::from_raw_parts(start, len) });
+        (first, second)
+    }
+
+    /// The elements, from front to back.
+    pub fn iterator(&self) -> impl DoubleEndedIterator<Item = &T> {
+        let (first, second) = self.as_slices();
+        first.iter().chain(second)
+    }
+}
+
+impl<T: fmt::Debug, A: api::Allocator, S: Store<DequeParts<T, A>>> fmt::Debug for Deque<'_, T, A, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iterator()).finish()
+    }
+}

@@ -1,0 +1,178 @@
+//! [`ArrayListUnmanaged`]: a list without an allocator. See the type.
+
+use core::fmt;
+use core::mem::{self, ManuallyDrop};
+use core::ptr;
+
+use allocator_api2_02::alloc as api;
+use allocator_api2_02::vec::Vec;
+
+use super::array_list::ArrayList;
+use super::no_allocator::NoAllocator;
+use super::store::{Allocates, Sealed, Unbound};
+use crate::allocator::Allocator;
+
+/// A list that grows, without an allocator and without a lifetime: three words. Zig 0.15's `std.ArrayList(T)`.
+///
+/// It can be a field beside the arena that it lives in. To change it [`with`](Self::with) binds an allocator for as
+/// long as the result lives, which is an [`ArrayList`] with all its methods. To read it needs no allocator, nor does
+/// what stays within the capacity: the list dereferences to a slice, and has `pop`, `append_assume_capacity` and so
+/// on.
+///
+/// # Guarantees
+///
+/// Those of [`ArrayList`], but that dropping it does nothing, as in Zig: it knows no allocator. Bind it and call
+/// [`deinit`](ArrayList::deinit), or let the arena free it; then the elements are not dropped.
+///
+/// # Why `with` is unsafe
+///
+/// Two things must hold that no type says: it is the same allocator each time, and what it gave is still there. That
+/// the handles are equal would show neither, since an arena that was reset, or another one in the place of one that
+/// is gone, has the same two words (and an allocator without state has a pointer that means nothing). So it is a fact
+/// that the program knows, stated once where the two fields meet. Everything else is safe: no method can get an
+/// allocator that is not the bound one into the list, not even `mem::swap` of two bound lists, which exchanges what
+/// they are bound to.
+///
+/// Ports `std.ArrayList` (`std.array_list.Aligned`) of Zig 0.15.2.
+///
+/// ```
+/// use zigalloc::Error;
+/// use zigalloc::collections::{ArrayListUnmanaged, BoundArrayList};
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::SyncAllocator;
+///
+/// struct Parser {
+///     arena: ArenaAllocator<SyncAllocator<'static>>,
+///     lines: ArrayListUnmanaged<u32>,
+/// }
+///
+/// impl Parser {
+///     /// The one `unsafe` block: every change goes through here.
+///     fn lines(&mut self) -> BoundArrayList<'_, u32> {
+///         // SAFETY: always this arena, which is never reset; it is private, and ends with the list.
+///         unsafe { self.lines.with(self.arena.allocator()) }
+///     }
+///
+///     fn parse(&mut self, text: &str) -> Result<(), Error> {
+///         for line in text.lines() {
+///             self.lines().append(line.len() as u32)?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut parser = Parser { arena: ArenaAllocator::init(PAGE_ALLOCATOR), lines: ArrayListUnmanaged::EMPTY };
+/// parser.parse("one\nthree")?;
+/// assert_eq!(*parser.lines, [3, 5]);
+/// # Ok::<(), Error>(())
+/// ```
+#[doc(alias = "std.ArrayListUnmanaged")]
+#[doc(alias = "std.ArrayList")]
+pub type ArrayListUnmanaged<T> = ArrayList<'static, T, NoAllocator, Unbound<Vec<T, NoAllocator>>>;
+
+/// An [`ArrayListUnmanaged`] that is bound to an allocator: what [`with`](ArrayListUnmanaged::with) returns.
+pub type BoundArrayList<'l, T, A = Allocator<'l>> = ArrayList<'l, T, A, Bound<'l, T, A>>;
+
+impl<T> ArrayListUnmanaged<T> {
+    /// A list without elements and without memory.
+    ///
+    /// Ports `empty`.
+    pub const EMPTY: ArrayListUnmanaged<T> =
+        ArrayList::from_store(Unbound(ManuallyDrop::new(Vec::new_in(NoAllocator))));
+
+    /// A list without elements and without memory: [`EMPTY`](Self::EMPTY).
+    #[must_use]
+    #[inline]
+    pub const fn new() -> ArrayListUnmanaged<T> {
+        ArrayListUnmanaged::EMPTY
+    }
+
+    /// Binds the list to its allocator, until the result is dropped.
+    ///
+    /// If the result is leaked (`mem::forget`), this list is empty and its memory and elements are leaked.
+    ///
+    /// # Safety
+    /// - `allocator` is the one that the list got its memory from, if it has any: a copy of the same handle, or another
+    ///   to the same state.
+    /// - What it gives stays valid as long as the list is used: until the list has freed it, the allocator is not ended or
+    ///   reset. A list that is not used any more may be dropped, which does nothing.
+    ///
+    /// Zig passes the allocator to each function.
+    #[inline]
+    pub unsafe fn with<A: api::Allocator>(&mut self, allocator: A) -> BoundArrayList<'_, T, A> {
+        // SAFETY: the caller's facts.
+        ArrayList::from_store(unsafe { self.bind(allocator) })
+    }
+
+    /// # Safety
+    /// As [`with`](Self::with).
+    #[inline]
+    unsafe fn bind<A: api::Allocator>(&mut self, allocator: A) -> Bound<'_, T, A> {
+        let home = self.vec_mut();
+        let (ptr, len, capacity, _) =
+            mem::replace(home, Vec::new_in(NoAllocator)).into_raw_parts_with_alloc();
+        // SAFETY: the parts of a vector, whose allocator this is.
+        let vec = unsafe { Vec::from_raw_parts_in(ptr, len, capacity, allocator) };
+        Bound { vec: ManuallyDrop::new(vec), home }
+    }
+
+    /// A list with its allocator. This one is empty then.
+    ///
+    /// # Safety
+    /// As [`with`](Self::with), where the list is the result.
+    ///
+    /// Ports `toManaged`.
+    #[doc(alias = "toManaged")]
+    pub unsafe fn to_managed<'a, A: api::Allocator>(&mut self, allocator: A) -> ArrayList<'a, T, A> {
+        // SAFETY: the caller's facts.
+        let mut bound = unsafe { self.bind(allocator) };
+        // SAFETY: the vector is not used any more: `bound` is forgotten, and the list in its place is empty.
+        let vec = unsafe { ManuallyDrop::take(&mut bound.vec) };
+        mem::forget(bound);
+        ArrayList::from_vec(vec)
+    }
+}
+
+impl<T> Default for ArrayListUnmanaged<T> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+/// Where a bound list is held; see [`ArrayListUnmanaged::with`]. At its end the list goes back to where it came from.
+pub struct Bound<'l, T, A: api::Allocator> {
+    vec: ManuallyDrop<Vec<T, A>>,
+    home: &'l mut Vec<T, NoAllocator>,
+}
+
+impl<T, A: api::Allocator> Allocates<Vec<T, A>> for Bound<'_, T, A> {}
+
+// SAFETY: the field, which is private.
+unsafe impl<T, A: api::Allocator> Sealed<Vec<T, A>> for Bound<'_, T, A> {
+    #[inline(always)]
+    fn get(&self) -> &Vec<T, A> {
+        &self.vec
+    }
+    #[inline(always)]
+    fn get_mut(&mut self) -> &mut Vec<T, A> {
+        &mut self.vec
+    }
+}
+
+impl<T, A: api::Allocator> Drop for Bound<'_, T, A> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: it is not used any more.
+        let vec = unsafe { ManuallyDrop::take(&mut self.vec) };
+        let (ptr, len, capacity, _allocator) = vec.into_raw_parts_with_alloc();
+        // SAFETY: the parts of a vector; `NoAllocator` takes any block. What was at home is empty, so `write` leaks
+        // nothing.
+        unsafe { ptr::write(self.home, Vec::from_raw_parts_in(ptr, len, capacity, NoAllocator)) };
+    }
+}
+
+impl<T: fmt::Debug, A: api::Allocator> fmt::Debug for Bound<'_, T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bound").field(&self.vec.as_slice()).finish()
+    }
+}
