@@ -51,10 +51,10 @@ fn is_as_rusts() -> Result<(), Error> {
     checked(|allocator| {
         for seed in 0..seeds(50) {
             let mut random = Random::new(seed);
-            let mut deque = Deque::init_capacity(allocator, random.at_most(0..=20))?;
+            let mut deque = Deque::init_capacity(allocator, random.within(0..=20))?;
             let mut model = VecDeque::new();
             for step in 0..200 {
-                match random.at_most(0..=8) {
+                match random.within(0..=8) {
                     0..=2 => {
                         deque.push_back(step)?;
                         model.push_back(step);
@@ -72,7 +72,7 @@ fn is_as_rusts() -> Result<(), Error> {
                     }
                     6 => assert_eq!(deque.pop_front(), model.pop_front()),
                     7 => assert_eq!(deque.pop_back(), model.pop_back()),
-                    _ => deque.ensure_total_capacity_precise(deque.capacity() + random.at_most(0..=3))?,
+                    _ => deque.ensure_total_capacity_precise(deque.capacity() + random.within(0..=3))?,
                 }
                 assert!(deque.iterator().eq(&model));
                 let (first, second) = deque.as_slices();
