@@ -117,7 +117,19 @@ impl<K, V, C, A: api::Allocator> ArrayMapParts<K, V, C, A> {
         self.index.find(context.hash(key), found).map(|&(_, i)| i)
     }
 
-    /// The place in the index of the entry at `i`, which has this hash.
+    /// Drops the keys and values from `len` on, also if dropping a key panics: there are as many of both at any time.
+    fn truncate(&mut self, len: usize) {
+        struct Truncate<'v, V, A: api::Allocator>(&'v mut Vec<V, A>, usize);
+        impl<V, A: api::Allocator> Drop for Truncate<'_, V, A> {
+            fn drop(&mut self) {
+                self.0.truncate(self.1);
+            }
+        }
+        let _values = Truncate(&mut self.values, len);
+        self.keys.truncate(len);
+    }
+
+    /// Removes the index's entry for the map's entry at `i`, which has this hash.
     #[inline]
     pub(super) fn unlink(&mut self, hash: u64, i: usize) {
         if let Ok(entry) = self.index.find_entry(hash, |&(_, other)| other == i) {
@@ -335,10 +347,9 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
     /// Ports `clearRetainingCapacity`.
     #[doc(alias = "clearRetainingCapacity")]
     pub fn clear_retaining_capacity(&mut self) {
-        let ArrayMapParts { keys, values, index, .. } = self.parts_mut();
-        index.clear();
-        keys.clear();
-        values.clear();
+        let parts = self.parts_mut();
+        parts.index.clear();
+        parts.truncate(0);
     }
 }
 
@@ -447,10 +458,9 @@ where
         if new_len > self.count() {
             grow::panic_index("ArrayHashMap::shrink_retaining_capacity", new_len, self.count());
         }
-        let ArrayMapParts { keys, values, index, .. } = self.parts_mut();
-        index.retain(|(_, i)| *i < new_len);
-        keys.truncate(new_len);
-        values.truncate(new_len);
+        let parts = self.parts_mut();
+        parts.index.retain(|(_, i)| *i < new_len);
+        parts.truncate(new_len);
     }
 }
 

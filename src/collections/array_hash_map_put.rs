@@ -378,6 +378,8 @@ where
         let parts = copy.parts_mut();
         parts.keys.extend_from_slice(self.keys());
         parts.values.extend_from_slice(self.values());
+        // If hashes were not always the same, the index has more entries than the map.
+        parts.index.try_reserve(self.parts().index.len(), |&(hash, _)| hash)?;
         for &(hash, i) in &self.parts().index {
             parts.index.insert_unique(hash, (hash, i), |&(hash, _)| hash);
         }

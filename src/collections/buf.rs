@@ -1,6 +1,7 @@
 //! [`BufMap`] and [`BufSet`]: strings that the container owns. See the types.
 
 use core::fmt;
+use core::mem::replace;
 
 use allocator_api2_02::alloc as api;
 use allocator_api2_02::boxed::Box;
@@ -78,7 +79,8 @@ impl<'a, A: api::Allocator + Clone> BufMap<'a, A> {
             Ok::<_, Error>((key, new.take().unwrap_or_else(|| unreachable!("called once"))))
         })?;
         if let Some(value) = new {
-            *entry.value_ptr = value;
+            // The old value is dropped when the map has the new one.
+            drop(replace(entry.value_ptr, value));
         }
         Ok(())
     }
@@ -92,11 +94,11 @@ impl<'a, A: api::Allocator + Clone> BufMap<'a, A> {
     #[doc(alias = "putMove")]
     pub fn put_move(&mut self, key: Buf<A>, value: Buf<A>) -> Result<(), Error> {
         match self.map.get_entry(&key) {
-            Some(entry) => *entry.value_ptr = value,
+            Some(entry) => drop(replace(entry.value_ptr, value)),
             None => return self.map.put(key, value),
         }
         if let Some(old_key) = self.map.get_key_ptr(&*key) {
-            *old_key = key;
+            drop(replace(old_key, key));
         }
         Ok(())
     }

@@ -118,13 +118,19 @@ impl<T, A: api::Allocator> DequeParts<T, A> {
     }
 
     fn clear(&mut self) {
-        let pieces = self.pieces();
-        // Before elements are dropped, which may panic.
-        (self.head, self.len) = (0, 0);
-        for (start, len) in pieces {
-            // SAFETY: the elements that there were, each once.
-            unsafe { ptr::slice_from_raw_parts_mut(start, len).drop_in_place() };
+        /// Drops a piece, also if dropping the other one panics.
+        struct Piece<T>(*mut T, usize);
+        impl<T> Drop for Piece<T> {
+            fn drop(&mut self) {
+                // SAFETY: elements that the deque had, each once.
+                unsafe { ptr::slice_from_raw_parts_mut(self.0, self.1).drop_in_place() };
+            }
         }
+        let [first, second] = self.pieces();
+        // Before elements are dropped, which may panic or exit the process.
+        (self.head, self.len) = (0, 0);
+        let _second = Piece(second.0, second.1);
+        drop(Piece(first.0, first.1));
     }
 
     /// Room for exactly `capacity` elements, if there is less.

@@ -1,6 +1,7 @@
 //! The fields of an item, for [`MultiArrayList`](super::MultiArrayList).
 
 use core::alloc::Layout;
+use core::ptr::NonNull;
 
 use crate::error::Error;
 
@@ -24,9 +25,13 @@ impl FieldLayout {
 /// struct one.
 ///
 /// # Safety
-/// [`FIELDS`](Self::FIELDS) has each field of the type once, with its offset, size and alignment: an item is its
-/// fields and padding, and nothing else.
+/// [`FIELDS`](Self::FIELDS) lists each field of the type once, with its offset, size and alignment, and
+/// [`Types`](Self::Types) its type. An item is its fields and padding, nothing else; and safe code may change each field
+/// on its own, to any value of its type.
 pub unsafe trait Fields: Sized {
+    /// The types of the fields, as a tuple. A list of items is `Send` and `Sync` if this and the item are.
+    type Types;
+
     /// The fields, whose indices are those of [`Field`].
     const FIELDS: &'static [FieldLayout];
 }
@@ -83,10 +88,31 @@ pub(super) const fn bytes_before<T: Fields, const I: usize>() -> usize {
     bytes
 }
 
+/// The alignment of a block: that of the most aligned field, which is first. (It is above the item's own if that is
+/// `repr(packed)`.)
+pub(super) const fn alignment<T: Fields>() -> usize {
+    let (mut n, mut max) = (0, 1);
+    while n < T::FIELDS.len() {
+        if T::FIELDS[n].align > max {
+            max = T::FIELDS[n].align;
+        }
+        n += 1;
+    }
+    max
+}
+
+/// The address of a block without bytes.
+pub(super) const fn dangling<T: Fields>() -> NonNull<u8> {
+    match NonNull::new(core::ptr::without_provenance_mut(alignment::<T>())) {
+        Some(address) => address,
+        None => unreachable!(),
+    }
+}
+
 /// The block for `capacity` items: all arrays one after the other.
 pub(super) fn layout<T: Fields>(capacity: usize) -> Result<Layout, Error> {
     let size = item_size::<T>().checked_mul(capacity).ok_or(Error::OutOfMemory)?;
-    Layout::from_size_align(size, align_of::<T>()).map_err(|_| Error::OutOfMemory)
+    Layout::from_size_align(size, alignment::<T>()).map_err(|_| Error::OutOfMemory)
 }
 
 macro_rules! tuples {
@@ -98,6 +124,7 @@ macro_rules! tuples {
     (@fields $tuple:tt $($index:tt $type:ident)+) => {
         // SAFETY: the fields of the tuple, all of them.
         unsafe impl<$($type),+> Fields for ($($type,)+) {
+            type Types = Self;
             const FIELDS: &'static [FieldLayout] =
                 &[$(FieldLayout::new::<$type>(core::mem::offset_of!(Self, $index))),+];
         }
@@ -154,14 +181,27 @@ tuples! {
 /// struct Node { tag: u8, data: u64 }
 /// zigalloc::fields!(Node { tag: u8 = 0 });
 /// ```
+///
+/// ```compile_fail,E0308
+/// struct Node { text: &'static [u8; 4] }
+/// type Bytes = &'static [u8];
+/// zigalloc::fields!(Node { text: Bytes = 0 });
+/// ```
 #[macro_export]
 macro_rules! fields {
     ($item:ident { $($field:ident : $type:ty = $index:literal),+ $(,)? }) => {
         const _: () = {
-            // All fields, and no others, with these types; and the indices count from 0.
-            fn _all_fields(item: $item) -> ($($type,)+) {
+            // All fields, and no others, and the indices count from 0. The types are exactly these: a field's own type
+            // is inferred first, so nothing is coerced, as a `&[u8; 4]` would be to a `&[u8]`.
+            fn _type_of<T>(_: &T) -> ::core::marker::PhantomData<fn(T) -> T> {
+                ::core::marker::PhantomData
+            }
+            fn _all_fields(item: $item) {
                 let $item { $($field),+ } = item;
-                ($($field,)+)
+                $(
+                    let _type = _type_of(&$field);
+                    let _: ::core::marker::PhantomData<fn($type) -> $type> = _type;
+                )+
             }
             let mut _n = 0;
             $(
@@ -171,6 +211,7 @@ macro_rules! fields {
         };
         // SAFETY: all fields of the struct, as the function above shows.
         unsafe impl $crate::collections::Fields for $item {
+            type Types = ($($type,)+);
             const FIELDS: &'static [$crate::collections::FieldLayout] =
                 &[$($crate::collections::FieldLayout::new::<$type>(::core::mem::offset_of!($item, $field))),+];
         }

@@ -1,7 +1,6 @@
 //! How Zig's containers grow, on the vector of allocator-api2.
 
-use core::mem::ManuallyDrop;
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use allocator_api2_02::alloc::{Allocator, Layout};
 use allocator_api2_02::vec::Vec;
@@ -61,37 +60,48 @@ pub(super) fn ensure_total<T, A: Allocator>(vec: &mut Vec<T, A>, minimum: usize)
     ensure_precise(vec, capacity)
 }
 
-/// Gives back what is beyond `capacity` elements, which is not below the length. On failure nothing has changed.
+/// Shrinks the block to `capacity` elements, at least the length. On failure nothing changes.
+///
+/// Whenever the allocator is called, `vec` owns a live block or none: the call may panic, or exit the process and run
+/// the destructor of a thread-local vector.
 pub(super) fn shrink<T, A: Allocator>(vec: &mut Vec<T, A>, capacity: usize) -> Result<(), Error> {
-    debug_assert!(capacity >= vec.len(), "shrink: a capacity of {capacity} for {} elements", vec.len());
+    assert!(capacity >= vec.len(), "shrink: a capacity of {capacity} for {} elements", vec.len());
     if size_of::<T>() == 0 || capacity >= vec.capacity() {
         return Ok(());
     }
-    // SAFETY: `vec` is not used, until it is written; `old` is not dropped. If the allocator panics, `vec` is as it
-    // was.
-    let mut old = ManuallyDrop::new(unsafe { ptr::read(vec) });
-    let (ptr, len) = (old.as_mut_ptr(), old.len());
     // SAFETY: a vector's pointer is not null.
-    let block = unsafe { ptr::NonNull::new_unchecked(ptr) }.cast();
+    let block = unsafe { NonNull::new_unchecked(vec.as_mut_ptr()) }.cast::<u8>();
     // SAFETY: the vector has a block of this layout.
-    let old_layout = unsafe { Layout::array::<T>(old.capacity()).unwrap_unchecked() };
-    // SAFETY: `capacity` is not above the old one.
+    let old_layout = unsafe { Layout::array::<T>(vec.capacity()).unwrap_unchecked() };
+    if capacity == 0 {
+        // SAFETY: no elements and no capacity.
+        unsafe { replace_block(vec, NonNull::dangling(), 0) };
+        // SAFETY: a block of this allocator with its layout, which the vector no longer owns.
+        unsafe { vec.allocator().deallocate(block, old_layout) };
+        return Ok(());
+    }
+    // SAFETY: `capacity` is below the old one, whose layout exists.
     let new_layout = unsafe { Layout::array::<T>(capacity).unwrap_unchecked() };
-    let ptr = if capacity == 0 {
-        // SAFETY: the vector's live block, its layout and its allocator.
-        unsafe { old.allocator().deallocate(block, old_layout) };
-        ptr::NonNull::<T>::dangling().as_ptr()
-    } else {
-        // SAFETY: the vector's live block, its layout and its allocator; the new layout is not longer.
-        unsafe { old.allocator().shrink(block, old_layout, new_layout) }?.cast::<T>().as_ptr()
-    };
-    // SAFETY: `old` is not dropped, and its allocator is not used after this.
-    let allocator = unsafe { ptr::read(old.allocator()) };
-    // SAFETY: the block with its new length, and the old vector's elements and allocator.
-    let new = unsafe { Vec::from_raw_parts_in(ptr, len, capacity, allocator) };
-    // SAFETY: a valid reference; `write` does not drop the old vector, whose parts `new` has.
-    unsafe { ptr::write(vec, new) };
+    // The allocator is called where it is: it may have state in itself, and a copy of that would be changed instead.
+    // SAFETY: the vector's live block and its layout; the new layout is shorter.
+    let block = unsafe { vec.allocator().shrink(block, old_layout, new_layout) }?;
+    // SAFETY: the block that replaces the old one, with its elements; it has room for `capacity`.
+    unsafe { replace_block(vec, block.cast(), capacity) };
     Ok(())
+}
+
+/// Replaces a vector's block. The old one is not freed.
+///
+/// # Safety
+/// `block` is a block of the vector's allocator for exactly `capacity` elements (dangling if that is 0), and the
+/// vector's length of them are initialised. The elements of the old block are not used as such afterwards.
+unsafe fn replace_block<T, A: Allocator>(vec: &mut Vec<T, A>, block: NonNull<T>, capacity: usize) {
+    // SAFETY: `vec` is overwritten below, and nothing panics in between.
+    let (_, len, _, allocator) = unsafe { ptr::read(vec) }.into_raw_parts_with_alloc();
+    // SAFETY: the caller's facts; the allocator is the vector's own.
+    let new = unsafe { Vec::from_raw_parts_in(block.as_ptr(), len, capacity, allocator) };
+    // SAFETY: a valid reference. `write` does not drop the old vector, whose parts have been taken.
+    unsafe { ptr::write(vec, new) };
 }
 
 #[cold]

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::needs_drop;
 
 use allocator_api2_02::alloc as api;
 use hashbrown::HashTable;
@@ -338,7 +339,7 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
     /// Ports `clearRetainingCapacity`.
     #[doc(alias = "clearRetainingCapacity")]
     pub fn clear_retaining_capacity(&mut self) {
-        self.parts_mut().table.clear();
+        clear(&mut self.parts_mut().table);
     }
 
     /// The entries. Zig: `while (it.next()) |entry|`.
@@ -376,6 +377,19 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
     #[doc(alias = "valueIterator")]
     pub fn value_iterator(&mut self) -> impl ExactSizeIterator<Item = &mut V> {
         self.parts_mut().table.iter_mut().map(|(_, value)| value)
+    }
+}
+
+/// Drops the entries; the memory stays.
+///
+/// `HashTable::clear` drops them while the table still has them, so a destructor that exits the process would have a
+/// thread-local map dropped with entries that are already gone. `drain` takes all out first.
+pub(super) fn clear<T, A: api::Allocator>(table: &mut HashTable<T, A>) {
+    if needs_drop::<T>() {
+        // Each on its own: if one panics, dropping the iterator drops the others and puts the memory back.
+        table.drain().for_each(drop);
+    } else {
+        table.clear();
     }
 }
 

@@ -4,7 +4,7 @@ use allocator_api2_02::alloc as api;
 use hashbrown::HashTable;
 
 use super::hash_context::HashContext;
-use super::hash_map::{Entry, GetOrPut, HashMap, KV, MapParts};
+use super::hash_map::{Entry, GetOrPut, HashMap, KV, MapParts, clear};
 use super::store::{Allocates, Store};
 use crate::error::Error;
 
@@ -242,7 +242,7 @@ where
     #[doc(alias = "clearAndFree")]
     pub fn clear_and_free(&mut self) {
         let MapParts { table, context } = self.parts_mut();
-        table.clear();
+        clear(table);
         table.shrink_to(0, |(key, _)| context.hash(key));
     }
 

@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::{ManuallyDrop, MaybeUninit};
+use core::mem::{ManuallyDrop, MaybeUninit, replace};
 use core::ptr::NonNull;
 
 use allocator_api2_02::alloc as api;
@@ -89,29 +89,24 @@ pub type BoundMultiArrayList<'l, T> = MultiArrayList<'l, T, Slot, BoundSlot<'l, 
 
 /// What a [`MultiArrayList`] is made of. Opaque.
 pub struct MultiParts<T: Fields, A: api::Allocator> {
-    /// A block of `fields::layout::<T>(capacity)` of the allocator, if that has bytes; else dangling, aligned for `T`.
+    /// A block of `fields::layout::<T>(capacity)` of the allocator, if that has bytes; else dangling, with its alignment.
     bytes: NonNull<u8>,
-    /// At most the capacity. So many of each array are initialised, and make whole items.
+    /// At most the capacity. The first `len` elements of each array are initialised, and make whole items.
     len: usize,
     capacity: usize,
     allocator: A,
-    items: PhantomData<T>,
+    items: PhantomData<(T, T::Types)>,
 }
 
-// SAFETY: it owns its items and its allocator, as a vector does.
-unsafe impl<T: Fields + Send, A: api::Allocator + Send> Send for MultiParts<T, A> {}
-// SAFETY: as above; shared references read.
-unsafe impl<T: Fields + Sync, A: api::Allocator + Sync> Sync for MultiParts<T, A> {}
+// SAFETY: it owns its items and its allocator, as a vector does. `items` lends fields without their item, so they must
+// be `Send` too: an item may be so by a promise about what it does with its fields.
+unsafe impl<T: Fields<Types: Send> + Send, A: api::Allocator + Send> Send for MultiParts<T, A> {}
+// SAFETY: as above, for shared references.
+unsafe impl<T: Fields<Types: Sync> + Sync, A: api::Allocator + Sync> Sync for MultiParts<T, A> {}
 
 impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
     const fn new(allocator: A) -> MultiParts<T, A> {
-        MultiParts {
-            bytes: NonNull::<T>::dangling().cast(),
-            len: 0,
-            capacity: 0,
-            allocator,
-            items: PhantomData,
-        }
+        MultiParts { bytes: fields::dangling::<T>(), len: 0, capacity: 0, allocator, items: PhantomData }
     }
 
     /// The array of each field: where it begins, and what of the item it is.
@@ -198,7 +193,7 @@ impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
         debug_assert!(capacity >= self.len);
         let layout = fields::layout::<T>(capacity)?;
         let bytes = if layout.size() == 0 {
-            NonNull::<T>::dangling().cast()
+            fields::dangling::<T>()
         } else {
             self.allocator.allocate(layout)?.cast::<u8>()
         };
@@ -207,29 +202,43 @@ impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
             // SAFETY: as many places of the old array and of the new one, which is in another block.
             unsafe { to.copy_from_nonoverlapping(from, self.len * field.size) };
         }
-        self.free();
-        (self.bytes, self.capacity) = (bytes, capacity);
+        // SAFETY: a block for `capacity` items, with those that there are.
+        unsafe { self.replace_block(bytes, capacity) };
         Ok(())
     }
 
-    /// Frees the block, whose items have been moved or dropped.
+    /// Frees the block of a list without items.
     fn free(&mut self) {
-        let layout = fields::layout::<T>(self.capacity).unwrap_or(Layout::new::<()>());
-        let bytes = core::mem::replace(&mut self.bytes, NonNull::<T>::dangling().cast());
-        self.capacity = 0;
-        if layout.size() != 0 {
-            // SAFETY: the block, with the layout that it was allocated with.
-            unsafe { self.allocator.deallocate(bytes, layout) };
+        assert!(self.len == 0, "free: {} items are not dropped", self.len);
+        // SAFETY: no items and no capacity.
+        unsafe { self.replace_block(fields::dangling::<T>(), 0) };
+    }
+
+    /// Takes another block, then frees the old one. The list is right when its allocator is called, which may panic, or
+    /// exit the process and run the destructor of a thread-local list.
+    ///
+    /// # Safety
+    /// `bytes` is a block for `capacity` items (dangling if that has no bytes), and the first `len` of each array are
+    /// the items.
+    unsafe fn replace_block(&mut self, bytes: NonNull<u8>, capacity: usize) {
+        // The layout exists, since the block does.
+        let old_layout = fields::layout::<T>(self.capacity).unwrap_or(Layout::new::<()>());
+        let old = replace(&mut self.bytes, bytes);
+        self.capacity = capacity;
+        if old_layout.size() != 0 {
+            // SAFETY: a block of this allocator with its layout, which the list no longer has.
+            unsafe { self.allocator.deallocate(old, old_layout) };
         }
     }
 }
 
 impl<T: Fields, A: api::Allocator> Drop for MultiParts<T, A> {
     fn drop(&mut self) {
-        /// Frees the block even if an item panics while it is dropped.
+        /// Drops the other items and frees the block if dropping an item panics.
         struct Free<'p, T: Fields, A: api::Allocator>(&'p mut MultiParts<T, A>);
         impl<T: Fields, A: api::Allocator> Drop for Free<'_, T, A> {
             fn drop(&mut self) {
+                self.0.truncate(0);
                 self.0.free();
             }
         }

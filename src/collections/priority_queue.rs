@@ -111,57 +111,69 @@ pub struct PriorityQueue<'a, T, C = Natural, A: api::Allocator = Allocator<'a>> 
 #[error("the element is not in the queue")]
 pub struct ElementNotFound;
 
-/// An element that is lifted out of the heap, and the place where it will be put: at the end of this value, whatever
-/// happens until then.
-struct Hole<'h, T> {
-    items: &'h mut [T],
+/// An element lifted out of the heap, and the index at which dropping this value puts it back.
+///
+/// The vector's length is 0 meanwhile. A comparison is the program's code and may exit the process, which drops a
+/// thread-local queue in this state: its elements then leak, and the one that is in two places is not dropped twice.
+struct Hole<'h, T, A: api::Allocator> {
+    vec: &'h mut Vec<T, A>,
+    len: usize,
     element: ManuallyDrop<T>,
     at: usize,
 }
 
-impl<'h, T> Hole<'h, T> {
+impl<'h, T, A: api::Allocator> Hole<'h, T, A> {
     #[inline]
-    fn new(items: &'h mut [T], at: usize) -> Hole<'h, T> {
-        // SAFETY: the element is read, and put back into a place whose own element has been read, or this one.
-        let element = ManuallyDrop::new(unsafe { ptr::read(&raw const items[at]) });
-        Hole { items, element, at }
+    fn new(vec: &'h mut Vec<T, A>, at: usize) -> Hole<'h, T, A> {
+        let len = vec.len();
+        let place = &raw const vec[at];
+        // SAFETY: an element. The vector no longer has it, as of the next line.
+        let element = ManuallyDrop::new(unsafe { ptr::read(place) });
+        // SAFETY: the elements stay initialised; this value's `drop` makes them the vector's again.
+        unsafe { vec.set_len(0) };
+        Hole { vec, len, element, at }
     }
 
-    /// The element at `i`, which is not the hole.
+    /// The element at `i`.
     ///
     /// # Safety
-    /// `i` is below the length, and not the hole's place.
+    /// `i` is below the length, and not the hole.
     #[inline(always)]
     unsafe fn get(&self, i: usize) -> &T {
-        debug_assert!(i < self.items.len() && i != self.at);
-        // SAFETY: the caller's fact.
-        unsafe { self.items.get_unchecked(i) }
+        debug_assert!(i < self.len && i != self.at);
+        // SAFETY: below the length, by our caller.
+        let place = unsafe { self.vec.as_ptr().add(i) };
+        // SAFETY: initialised, and not written while this value is borrowed.
+        unsafe { &*place }
     }
 
-    /// Moves the element at `i` into the hole, which is at `i` then.
+    /// Moves the element at `i` into the hole, which is then at `i`.
     ///
     /// # Safety
-    /// `i` is below the length, and not the hole's place.
+    /// `i` is below the length, and not the hole.
     #[inline(always)]
     unsafe fn fill_from(&mut self, i: usize) {
-        debug_assert!(i < self.items.len() && i != self.at);
-        let items = self.items.as_mut_ptr();
-        // SAFETY: the hole is a place of the slice.
+        debug_assert!(i < self.len && i != self.at);
+        let items = self.vec.as_mut_ptr();
+        // SAFETY: the hole is below the length.
         let hole = unsafe { items.add(self.at) };
-        // SAFETY: `i` is below the length, by our caller.
+        // SAFETY: below the length, by our caller.
         let from = unsafe { items.add(i) };
-        // SAFETY: two places of the slice, and not the same, by our caller.
+        // SAFETY: two different places of the block, by our caller.
         unsafe { hole.copy_from_nonoverlapping(from, 1) };
         self.at = i;
     }
 }
 
-impl<T> Drop for Hole<'_, T> {
+impl<T, A: api::Allocator> Drop for Hole<'_, T, A> {
     #[inline]
     fn drop(&mut self) {
-        let at = &raw mut self.items[self.at];
-        // SAFETY: the place of an element that has been moved away; this one is nowhere else.
-        unsafe { at.copy_from_nonoverlapping(&raw const *self.element, 1) };
+        // SAFETY: the hole is below the length.
+        let hole = unsafe { self.vec.as_mut_ptr().add(self.at) };
+        // SAFETY: the element of the hole has been moved elsewhere or is this one, which is nowhere else.
+        unsafe { hole.copy_from_nonoverlapping(&raw const *self.element, 1) };
+        // SAFETY: all elements are initialised again, each in one place.
+        unsafe { self.vec.set_len(self.len) };
     }
 }
 
@@ -284,7 +296,7 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
 
     /// Moves a hole up to the place of its element, at most to `top`.
     #[inline(always)]
-    fn rise(context: &C, mut hole: Hole<'_, T>, top: usize) {
+    fn rise(context: &C, mut hole: Hole<'_, T, A>, top: usize) {
         while hole.at > top {
             let parent = (hole.at - 1) / 2;
             // SAFETY: a parent is before its child, which is below the length.

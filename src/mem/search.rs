@@ -287,11 +287,15 @@ pub fn slice_to<'s, T: PartialEq>(slice: &'s [T], end: &T) -> &'s [T] {
 #[must_use]
 pub unsafe fn span<T: PartialEq>(ptr: NonNull<T>, sentinel: &T) -> SentinelSlice<T> {
     let mut len = 0;
-    // SAFETY: the caller's facts: elements up to the sentinel, and none after it is read.
-    while unsafe { ptr.add(len).as_ref() } != sentinel {
+    loop {
+        // SAFETY: the sentinel is at this index or after it.
+        let item = unsafe { ptr.add(len) };
+        // SAFETY: an initialised element.
+        if unsafe { item.as_ref() } == sentinel {
+            return SentinelSlice::from_raw_parts(ptr, len);
+        }
         len += 1;
     }
-    SentinelSlice::from_raw_parts(ptr, len)
 }
 
 // ---- replacing ----

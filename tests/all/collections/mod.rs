@@ -9,6 +9,7 @@ mod hash_map;
 mod linked_list;
 mod multi_array_list;
 mod owned;
+mod panics;
 mod priority_queue;
 mod unmanaged;
 
@@ -86,6 +87,8 @@ struct Live {
     count: Cell<usize>,
     /// How many more comparisons, clones or hashes there are until one panics.
     panic_in: Cell<Option<usize>>,
+    /// The number of the item whose destructor panics, once.
+    panic_in_drop_of: Cell<Option<u32>>,
 }
 
 impl Live {
@@ -105,6 +108,10 @@ impl Live {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.live.count.set(self.live.count.get() - 1);
+        if self.live.panic_in_drop_of.get() == Some(self.number) {
+            self.live.panic_in_drop_of.set(None);
+            panic!("planned panic");
+        }
     }
 }
 

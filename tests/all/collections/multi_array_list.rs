@@ -121,3 +121,45 @@ fn out_of_memory_changes_nothing() {
     assert_eq!(list.ensure_total_capacity(usize::MAX), Err(Error::OutOfMemory));
     assert_eq!(list.ensure_unused_capacity(usize::MAX), Err(Error::OutOfMemory));
 }
+
+/// The arrays of a packed struct are aligned as its fields, not as the struct.
+#[test]
+fn arrays_of_packed_structs_are_aligned() -> Result<(), Error> {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[repr(C, packed)]
+    struct Packed {
+        tag: u8,
+        data: u64,
+        size: u16,
+    }
+    zigalloc::fields!(Packed { tag: u8 = 0, data: u64 = 1, size: u16 = 2 });
+
+    checked(|allocator| {
+        let mut list = MultiArrayList::<Packed>::init(allocator);
+        assert!(list.items::<1>().as_ptr().is_aligned());
+        for n in 0..20 {
+            // A neighbour, so that the block is at any address.
+            let _neighbour = allocator.alloc_owned::<u8>(1)?;
+            list.append(Packed { tag: n, data: n.into(), size: n.into() })?;
+            assert!(list.items::<1>().as_ptr().is_aligned() && list.items::<2>().as_ptr().is_aligned());
+        }
+        assert_eq!((list.items::<1>()[7], list.get(7)), (7, Packed { tag: 7, data: 7, size: 7 }));
+        Ok(())
+    })
+}
+
+/// An item that is `Send` and `Sync` by a promise does not make a list so, which lends its fields.
+#[test]
+fn list_is_sync_only_if_the_fields_are() {
+    struct Promise {
+        _number: std::cell::Cell<u8>,
+    }
+    // SAFETY: nothing accesses the number by way of a `Promise`.
+    unsafe impl Sync for Promise {}
+    type Number = std::cell::Cell<u8>;
+    zigalloc::fields!(Promise { _number: Number = 0 });
+    static_assertions::assert_impl_all!(Promise: Send, Sync);
+    static_assertions::assert_impl_all!(zigalloc::collections::MultiArrayListUnmanaged<Promise>: Send);
+    static_assertions::assert_not_impl_any!(zigalloc::collections::MultiArrayListUnmanaged<Promise>: Sync);
+    static_assertions::assert_impl_all!(zigalloc::collections::MultiArrayListUnmanaged<Foo>: Send, Sync);
+}
