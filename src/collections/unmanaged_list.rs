@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::mem::{self, ManuallyDrop};
-use core::ptr;
 
 use allocator_api2_02::alloc as api;
 use allocator_api2_02::vec::Vec;
@@ -165,9 +164,8 @@ impl<T, A: api::Allocator> Drop for Bound<'_, T, A> {
         // SAFETY: it is not used any more.
         let vec = unsafe { ManuallyDrop::take(&mut self.vec) };
         let (ptr, len, capacity, _allocator) = vec.into_raw_parts_with_alloc();
-        // SAFETY: the parts of a vector; `NoAllocator` takes any block. What was at home is empty, so `write` leaks
-        // nothing.
-        unsafe { ptr::write(self.home, Vec::from_raw_parts_in(ptr, len, capacity, NoAllocator)) };
+        // SAFETY: the parts of a vector; `NoAllocator` takes any block.
+        *self.home = unsafe { Vec::from_raw_parts_in(ptr, len, capacity, NoAllocator) };
     }
 }
 
