@@ -1,5 +1,5 @@
 //! Zig's side of `cargo xtask differential --containers`: runs random programs on Zig's containers and prints what
-//! each step did. `src/bin/containers.rs` is the other side, step for step. Arguments: the first seed, and how many.
+//! each step did. `src/bin/containers/` is the other side, step for step. Arguments: the first seed, and how many.
 //!
 //! Memory is a fixed buffer under an allocator that fails now and then, so which calls are made, with how many bytes,
 //! and which fail is part of what is printed.
