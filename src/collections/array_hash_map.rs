@@ -1,4 +1,4 @@
-//! [`ArrayHashMap`]: keys and values in the order of insertion. See the type.
+//! [`ArrayHashMap`]: a map in insertion order.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -13,26 +13,25 @@ use super::hash_map::{Entry, KV};
 use super::store::{Owned, Store};
 use crate::allocator::Allocator;
 
-/// A map whose entries are in the order of insertion, as two slices: Zig's `std.ArrayHashMap(K, V, Context, …)`.
+/// A map in insertion order, with keys and values as slices: Zig's `std.ArrayHashMap(K, V, Context, …)`.
 ///
-/// The keys are one list and the values another, side by side; hashbrown's table finds the index of a key. So there are
-/// `keys()[i]` and `values()[i]`, entries have indices, and to go through them is to go through a slice.
+/// Keys and values are two parallel lists, and hashbrown's table maps a key to its index. So an entry has an index,
+/// with `keys()[i]` and `values()[i]`, and iterating is as fast as over a slice.
 ///
 /// # Guarantees
 ///
-/// - A method that returns an error has changed nothing that can be seen. An entry that exists is found and changed
-///   even if there is no memory for another.
-/// - A new entry is the last one. `swap_remove` puts the last one in the place of the removed one, `ordered_remove` moves
-///   those after it up, and nothing else changes the order.
+/// - A method that returns an error has no visible effect. Updating an existing entry needs no memory.
+/// - New entries go to the end. `swap_remove` replaces the removed entry by the last one, `ordered_remove` shifts those
+///   after it, and only [`sort`](Self::sort) changes the order otherwise.
 /// - Dropping the map drops the entries and frees the memory.
-/// - A context, a `Hash` or an `Eq` that panics changes nothing, but for [`re_index`](Self::re_index) and
-///   [`sort`](Self::sort), which say so.
+/// - A context, `Hash` or `Eq` that panics changes nothing, except in [`re_index`](Self::re_index) and
+///   [`sort`](Self::sort), whose documentation says what happens.
 ///
 /// # Differences from Zig
 ///
 /// | Zig 0.15.2 | here |
 /// |---|---|
-/// | up to a few entries are searched without an index | the index is there from the first entry on |
+/// | maps of a few entries have no index | every map has one |
 /// | keys, values and hashes are in one block | keys and values are in one each, hashes in the index |
 /// | hashes have 32 bits | 64 |
 /// | `getOrPut` leaves the value of a new entry undefined | it is `V::default()`; see [`get_or_put_with`](Self::get_or_put_with) |
@@ -69,21 +68,42 @@ where
     handle: PhantomData<(&'a (), K, V, C, A)>,
 }
 
-/// Zig's `std.AutoArrayHashMap(K, V)`: an [`ArrayHashMap`] whose keys are hashed by Rust's `Hash`.
+/// An [`ArrayHashMap`] whose keys implement Rust's `Hash` and `Eq`: Zig's `std.AutoArrayHashMap(K, V)`.
+///
+/// ```
+/// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+/// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+/// map.put(2, "two")?;
+/// map.put(1, "one")?;
+/// assert_eq!(map.keys(), [2, 1]);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.AutoArrayHashMap")]
 pub type AutoArrayHashMap<'a, K, V, A = Allocator<'a>> = ArrayHashMap<'a, K, V, AutoContext, A>;
 
-/// Zig's `std.StringArrayHashMap(V)`: an [`ArrayHashMap`] whose keys are strings, borrowed or, with another `K`, owned.
+/// An [`ArrayHashMap`] whose keys are strings, borrowed or (with another `K`) owned: Zig's
+/// `std.StringArrayHashMap(V)`.
+///
+/// ```
+/// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+/// use zigalloc::collections::StringArrayHashMap;
+///
+/// let mut map = StringArrayHashMap::<u32, _, _>::init(PAGE_ALLOCATOR);
+/// map.put("zig", 1)?;
+/// assert_eq!(map.get(b"zig"), Some(&1));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.StringArrayHashMap")]
 pub type StringArrayHashMap<'a, V, K = &'a [u8], A = Allocator<'a>> =
     ArrayHashMap<'a, K, V, StringContext, A>;
 
-/// What an [`ArrayHashMap`] is made of. Opaque.
+/// The parts of an [`ArrayHashMap`]. Opaque.
 pub struct ArrayMapParts<K, V, C, A: api::Allocator> {
-    /// As many as there are values.
+    /// As many as `values`.
     pub(super) keys: Vec<K, A>,
     pub(super) values: Vec<V, A>,
-    /// Of each entry the hash and the index. If user code has panicked it may lack some, or have some too many.
+    /// The hash and the index of each entry. After a panic of the program's code, entries may be missing or
+    /// superfluous.
     pub(super) index: HashTable<(u64, usize), A>,
     pub(super) context: C,
 }
@@ -94,7 +114,15 @@ impl<K, V, C, A: api::Allocator> fmt::Debug for ArrayMapParts<K, V, C, A> {
     }
 }
 
-/// What [`get_or_put`](ArrayHashMap::get_or_put) found or made: Zig's `GetOrPutResult`.
+/// The entry that [`get_or_put`](ArrayHashMap::get_or_put) found or inserted: Zig's `GetOrPutResult`.
+///
+/// ```
+/// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+/// let mut map = AutoArrayHashMap::<_, u32, _>::init(PAGE_ALLOCATOR);
+/// let result = map.get_or_put("key")?;
+/// assert_eq!((result.found_existing, result.index, *result.value_ptr), (false, 0, 0));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ArrayGetOrPut<'m, K, V> {
     /// Whether the entry was there before.
@@ -169,9 +197,15 @@ impl<K, V, C, A: api::Allocator> ArrayMapParts<K, V, C, A> {
 }
 
 impl<'a, K, V, C, A: api::Allocator + Clone> ArrayHashMap<'a, K, V, C, A> {
-    /// An empty map, which has no memory yet.
+    /// Creates an empty map, without allocating.
     ///
     /// Ports `init`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let map = AutoArrayHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!((map.count(), map.capacity()), (0, 0));
+    /// ```
     #[inline]
     pub fn init(allocator: A) -> ArrayHashMap<'a, K, V, C, A>
     where
@@ -180,9 +214,17 @@ impl<'a, K, V, C, A: api::Allocator + Clone> ArrayHashMap<'a, K, V, C, A> {
         ArrayHashMap::init_context(allocator, C::default())
     }
 
-    /// An empty map with a context of its own.
+    /// Creates an empty map with a context value, without allocating. [`HashContext`] has an example of one.
     ///
     /// Ports `initContext`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::{ArrayHashMap, AutoContext};
+    ///
+    /// let map = ArrayHashMap::<u32, u32, _, _>::init_context(PAGE_ALLOCATOR, AutoContext);
+    /// assert_eq!(map.count(), 0);
+    /// ```
     #[doc(alias = "initContext")]
     pub fn init_context(allocator: A, context: C) -> ArrayHashMap<'a, K, V, C, A> {
         ArrayHashMap::from_store(Owned(ArrayMapParts {
@@ -195,14 +237,24 @@ impl<'a, K, V, C, A: api::Allocator + Clone> ArrayHashMap<'a, K, V, C, A> {
 }
 
 impl<'a, K, V, C, A: api::Allocator> ArrayHashMap<'a, K, V, C, A> {
-    /// The keys and the values, in the same order.
+    /// Returns the keys and the values, in the same order.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(2, "two")?;
+    /// map.put(1, "one")?;
+    /// let (keys, values) = map.into_vecs();
+    /// assert_eq!((&*keys, &*values), (&[2, 1][..], &["two", "one"][..]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn into_vecs(self) -> (Vec<K, A>, Vec<V, A>) {
         let ArrayMapParts { keys, values, .. } = self.store.0;
         (keys, values)
     }
 }
 
-// ---- what needs no allocator ----
+// ---- without an allocator ----
 
 impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashMap<'_, K, V, C, A, S> {
     #[inline(always)]
@@ -221,55 +273,136 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
     }
 
     /// The context.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::AutoContext;
+    ///
+    /// let map = AutoArrayHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!(*map.context(), AutoContext);
+    /// ```
     #[inline]
     pub fn context(&self) -> &C {
         &self.parts().context
     }
 
     /// The keys, in order.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(2, "two")?;
+    /// map.put(1, "one")?;
+    /// assert_eq!(map.keys(), [2, 1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn keys(&self) -> &[K] {
         &self.parts().keys
     }
 
     /// The values, in order.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(2, "two")?;
+    /// map.put(1, "one")?;
+    /// assert_eq!(map.values(), ["two", "one"]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn values(&self) -> &[V] {
         &self.parts().values
     }
 
-    /// The values, to be changed.
+    /// The values, in order, mutably.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.values_mut()[1] = 7;
+    /// assert_eq!(map.get(&2), Some(&7));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn values_mut(&mut self) -> &mut [V] {
         &mut self.parts_mut().values
     }
 
-    /// How many entries there are.
+    /// The number of entries.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert_eq!(map.count(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn count(&self) -> usize {
         self.keys().len()
     }
 
-    /// How many entries there is room for.
+    /// The number of entries that fit without allocating.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(100)?;
+    /// assert!(map.capacity() >= 100);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn capacity(&self) -> usize {
         let ArrayMapParts { keys, values, index, .. } = self.parts();
         keys.capacity().min(values.capacity()).min(index.capacity())
     }
 
-    /// The entries, in order. Zig: `while (it.next()) |entry|`.
+    /// Iterates over the entries in order, with mutable values. Zig: `while (it.next()) |entry|`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.iterator().for_each(|entry| *entry.value_ptr += *entry.key_ptr);
+    /// assert_eq!(map.values(), [11, 22]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn iterator(&mut self) -> impl ExactSizeIterator<Item = Entry<'_, K, V>> + DoubleEndedIterator {
         let ArrayMapParts { keys, values, .. } = self.parts_mut();
         keys.iter().zip(values).map(|(key_ptr, value_ptr)| Entry { key_ptr, value_ptr })
     }
 
-    /// The entries, in order, to be read.
+    /// Iterates over the entries in order.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert!(map.iter().eq([(&1, &10), (&2, &20)]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> + DoubleEndedIterator {
         self.keys().iter().zip(self.values())
     }
 
-    /// The index of a key.
+    /// The index of a key, or `None`.
     ///
     /// Ports `getIndex`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert_eq!((map.get_index(&2), map.get_index(&3)), (Some(1), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getIndex")]
     #[inline]
     pub fn get_index<Q: ?Sized>(&self, key: &Q) -> Option<usize>
@@ -279,15 +412,33 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
         self.parts().find(key, self.context())
     }
 
-    /// [`get_index`](Self::get_index) with a context for what is looked up.
+    /// [`get_index`](Self::get_index) with the lookup's own context.
     ///
     /// Ports `getIndexAdapted`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::AutoContext;
+    ///
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(String::from("one"), 1)?;
+    /// assert_eq!(map.get_index_adapted("one", &AutoContext), Some(0));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getIndexAdapted")]
     pub fn get_index_adapted<Q: ?Sized>(&self, key: &Q, context: &impl HashContext<Q, K>) -> Option<usize> {
         self.parts().find(key, context)
     }
 
-    /// The value of a key.
+    /// The value of a key, or `None`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert_eq!((map.get(&1), map.get(&2)), (Some(&10), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn get<Q: ?Sized>(&self, key: &Q) -> Option<&V>
     where
@@ -296,9 +447,18 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
         self.values().get(self.get_index(key)?)
     }
 
-    /// The value of a key, to be changed.
+    /// The value of a key, mutably, or `None`.
     ///
     /// Ports `getPtr`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// *map.get_ptr(&1).unwrap() += 1;
+    /// assert_eq!(map.get(&1), Some(&11));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getPtr")]
     #[inline]
     pub fn get_ptr<Q: ?Sized>(&mut self, key: &Q) -> Option<&mut V>
@@ -309,9 +469,17 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
         self.values_mut().get_mut(i)
     }
 
-    /// The key in the map that is equal to `key`.
+    /// The map's key that equals `key`, or `None`.
     ///
     /// Ports `getKey`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(String::from("one"), 1)?;
+    /// assert_eq!(map.get_key("one").map(String::as_str), Some("one"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getKey")]
     pub fn get_key<Q: ?Sized>(&self, key: &Q) -> Option<&K>
     where
@@ -320,9 +488,18 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
         self.keys().get(self.get_index(key)?)
     }
 
-    /// The entry of a key.
+    /// The entry of a key, or `None`.
     ///
     /// Ports `getEntry`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let entry = map.get_entry(&1).unwrap();
+    /// assert_eq!((*entry.key_ptr, *entry.value_ptr), (1, 10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getEntry")]
     pub fn get_entry<Q: ?Sized>(&mut self, key: &Q) -> Option<Entry<'_, K, V>>
     where
@@ -333,7 +510,15 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
         Some(Entry { key_ptr: &keys[i], value_ptr: &mut values[i] })
     }
 
-    /// Whether there is an entry of that key.
+    /// Returns whether the map has an entry for a key.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert!(map.contains(&1) && !map.contains(&2));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn contains<Q: ?Sized>(&self, key: &Q) -> bool
     where
@@ -342,9 +527,19 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
         self.get_index(key).is_some()
     }
 
-    /// Drops the entries; the capacity stays.
+    /// Drops all entries and keeps the capacity.
     ///
     /// Ports `clearRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let capacity = map.capacity();
+    /// map.clear_retaining_capacity();
+    /// assert_eq!((map.count(), map.capacity()), (0, capacity));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearRetainingCapacity")]
     pub fn clear_retaining_capacity(&mut self) {
         let parts = self.parts_mut();
@@ -353,7 +548,7 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
     }
 }
 
-// ---- what removes ----
+// ---- removing ----
 
 impl<K, V, C, A, S> ArrayHashMap<'_, K, V, C, A, S>
 where
@@ -361,9 +556,20 @@ where
     A: api::Allocator,
     S: Store<ArrayMapParts<K, V, C, A>>,
 {
-    /// Removes an entry, whose place the last one takes, and says whether there was one.
+    /// Removes an entry, replacing it by the last one, and returns whether there was one.
     ///
     /// Ports `swapRemove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.put(3, 30)?;
+    /// assert!(map.swap_remove(&1));
+    /// assert_eq!(map.keys(), [3, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "swapRemove")]
     pub fn swap_remove<Q: ?Sized>(&mut self, key: &Q) -> bool
     where
@@ -372,10 +578,20 @@ where
         self.fetch_swap_remove(key).is_some()
     }
 
-    /// Removes an entry, where those after it move up, and says whether there was one. It takes a time that grows
-    /// with the number of entries.
+    /// Removes an entry, shifting those after it, and returns whether there was one. Takes linear time.
     ///
     /// Ports `orderedRemove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.put(3, 30)?;
+    /// assert!(map.ordered_remove(&1));
+    /// assert_eq!(map.keys(), [2, 3]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "orderedRemove")]
     pub fn ordered_remove<Q: ?Sized>(&mut self, key: &Q) -> bool
     where
@@ -387,6 +603,15 @@ where
     /// [`swap_remove`](Self::swap_remove) that returns the entry.
     ///
     /// Ports `fetchSwapRemove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert_eq!(map.fetch_swap_remove(&1).map(|kv| kv.value), Some(10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fetchSwapRemove")]
     pub fn fetch_swap_remove<Q: ?Sized>(&mut self, key: &Q) -> Option<KV<K, V>>
     where
@@ -399,6 +624,15 @@ where
     /// [`ordered_remove`](Self::ordered_remove) that returns the entry.
     ///
     /// Ports `fetchOrderedRemove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert_eq!(map.fetch_ordered_remove(&1).map(|kv| kv.value), Some(10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fetchOrderedRemove")]
     pub fn fetch_ordered_remove<Q: ?Sized>(&mut self, key: &Q) -> Option<KV<K, V>>
     where
@@ -408,12 +642,23 @@ where
         Some(self.parts_mut().ordered_remove(i))
     }
 
-    /// [`swap_remove`](Self::swap_remove) of the entry at an index.
+    /// Removes and returns the entry at an index, replacing it by the last one.
     ///
     /// # Panics
     /// If the index is not below the number of entries.
     ///
     /// Ports `swapRemoveAt`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.put(3, 30)?;
+    /// assert_eq!(map.swap_remove_at(0).key, 1);
+    /// assert_eq!(map.keys(), [3, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "swapRemoveAt")]
     #[track_caller]
     pub fn swap_remove_at(&mut self, index: usize) -> KV<K, V> {
@@ -423,12 +668,23 @@ where
         self.parts_mut().swap_remove(index)
     }
 
-    /// [`ordered_remove`](Self::ordered_remove) of the entry at an index.
+    /// Removes and returns the entry at an index, shifting those after it. Takes linear time.
     ///
     /// # Panics
     /// If the index is not below the number of entries.
     ///
     /// Ports `orderedRemoveAt`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.put(3, 30)?;
+    /// assert_eq!(map.ordered_remove_at(0).key, 1);
+    /// assert_eq!(map.keys(), [2, 3]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "orderedRemoveAt")]
     #[track_caller]
     pub fn ordered_remove_at(&mut self, index: usize) -> KV<K, V> {
@@ -438,20 +694,39 @@ where
         self.parts_mut().ordered_remove(index)
     }
 
-    /// Removes and returns the last entry.
+    /// Removes and returns the last entry, or returns `None` if there is none.
     ///
     /// Ports `pop`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert_eq!(map.pop().map(|kv| kv.key), Some(2));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn pop(&mut self) -> Option<KV<K, V>> {
         let last = self.count().checked_sub(1)?;
         Some(self.parts_mut().swap_remove(last))
     }
 
-    /// Drops the entries from `new_len` on; the capacity stays.
+    /// Drops the entries from index `new_len` on and keeps the capacity.
     ///
     /// # Panics
     /// If `new_len` is above the number of entries.
     ///
     /// Ports `shrinkRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.shrink_retaining_capacity(1);
+    /// assert_eq!(map.keys(), [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "shrinkRetainingCapacity")]
     #[track_caller]
     pub fn shrink_retaining_capacity(&mut self, new_len: usize) {

@@ -1,4 +1,4 @@
-//! What puts entries into an [`ArrayHashMap`], and what gets and gives back its memory.
+//! Methods of [`ArrayHashMap`] that insert entries, allocate or free.
 
 use allocator_api2_02::alloc as api;
 use allocator_api2_02::vec::Vec;
@@ -11,7 +11,7 @@ use super::hash_map::KV;
 use super::store::{Allocates, Store};
 use crate::error::Error;
 
-/// The index of an entry, and whether it was there before; `new` makes it, once `room` has made room for it.
+/// Finds the entry of a key, or inserts the one that `new` makes, after `room` has made room.
 #[inline(always)]
 fn find_or_put<X, K, V, C: HashContext<K, K>, A: api::Allocator, E>(
     parts: &mut ArrayMapParts<K, V, C, A>,
@@ -72,7 +72,7 @@ fn fetch_put<K, V, C: HashContext<K, K>, A: api::Allocator, E>(
     Ok(None)
 }
 
-/// Room for `additional` more entries in all three parts.
+/// Ensures room for `additional` more entries in all three parts.
 #[inline]
 fn reserve<K, V, C, A: api::Allocator>(
     parts: &mut ArrayMapParts<K, V, C, A>,
@@ -109,13 +109,13 @@ fn always<T>(result: Result<T, Never>) -> T {
     }
 }
 
-/// Room in the index for all entries, of which it may lack some if user code has panicked.
+/// Ensures room in the index for all entries. It may lack some if the program's code has panicked.
 fn reserve_index<K, V, C, A: api::Allocator>(parts: &mut ArrayMapParts<K, V, C, A>) -> Result<(), Error> {
     let missing = parts.keys.len().saturating_sub(parts.index.len());
     Ok(parts.index.try_reserve(missing, |&(hash, _)| hash)?)
 }
 
-/// The index of the entries that there are, after [`reserve_index`].
+/// Rebuilds the index, after [`reserve_index`].
 fn rebuild<K, V, C: HashContext<K, K>, A: api::Allocator>(parts: &mut ArrayMapParts<K, V, C, A>) {
     parts.index.clear();
     for (i, key) in parts.keys.iter().enumerate() {
@@ -130,51 +130,83 @@ where
     A: api::Allocator,
     S: Allocates<ArrayMapParts<K, V, C, A>>,
 {
-    /// Sets the value of a key. An entry that exists keeps its key and its index.
+    /// Sets the value of a key. An existing entry keeps its key and its index.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `put`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put("key", 1)?;
+    /// map.put("key", 2)?;
+    /// assert_eq!((map.get("key"), map.count()), (Some(&2), 1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn put(&mut self, key: K, value: V) -> Result<(), Error> {
         self.fetch_put(key, value).map(drop)
     }
 
-    /// Adds an entry, of which there is none yet.
+    /// Inserts an entry for a key that has none.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// # Panics
-    /// If there is an entry of that key, which stays as it is.
+    /// If the map has an entry for the key, which stays unchanged.
     ///
     /// Ports `putNoClobber`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put_no_clobber("key", 1)?;
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "putNoClobber")]
     #[track_caller]
     pub fn put_no_clobber(&mut self, key: K, value: V) -> Result<(), Error> {
         let result = find_or_put_key(self.parts_mut(), key, |parts| reserve(parts, 1), |_| Ok(value))?;
-        assert!(!result.found_existing, "ArrayHashMap::put_no_clobber: there is an entry of that key");
+        assert!(!result.found_existing, "ArrayHashMap::put_no_clobber: the key has an entry already");
         Ok(())
     }
 
-    /// Sets the value of a key, and returns the entry that was.
+    /// Sets the value of a key and returns the previous entry, if any.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `fetchPut`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// assert_eq!(map.fetch_put("key", 1)?, None);
+    /// assert_eq!(map.fetch_put("key", 2)?.map(|kv| kv.value), Some(1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fetchPut")]
     pub fn fetch_put(&mut self, key: K, value: V) -> Result<Option<KV<K, V>>, Error> {
         fetch_put(self.parts_mut(), key, value, |parts| reserve(parts, 1))
     }
 
-    /// The entry of a key. If there is none it is made, with `V::default()`.
+    /// Finds the entry of a key, or inserts one with `V::default()`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `getOrPut`, whose new value is undefined.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// *map.get_or_put("key")?.value_ptr += 1;
+    /// assert_eq!(map.values(), [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getOrPut")]
     pub fn get_or_put(&mut self, key: K) -> Result<ArrayGetOrPut<'_, K, V>, Error>
     where
@@ -183,22 +215,40 @@ where
         find_or_put_key(self.parts_mut(), key, |parts| reserve(parts, 1), |_| Ok(V::default()))
     }
 
-    /// The entry of a key. If there is none it is made, with that value.
+    /// Finds the entry of a key, or inserts one with `value`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `getOrPutValue`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// assert_eq!(*map.get_or_put_value("key", 1)?.value_ptr, 1);
+    /// assert_eq!(*map.get_or_put_value("key", 2)?.value_ptr, 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getOrPutValue")]
     pub fn get_or_put_value(&mut self, key: K, value: V) -> Result<ArrayGetOrPut<'_, K, V>, Error> {
         find_or_put_key(self.parts_mut(), key, |parts| reserve(parts, 1), |_| Ok(value))
     }
 
-    /// The entry of a key. If there is none it is made, with a value from a closure that may fail: then there is none
-    /// afterwards either.
+    /// Finds the entry of a key, or inserts one with the value that a closure returns. If the closure fails, nothing
+    /// is inserted.
     ///
     /// # Errors
     /// What the closure returns, and [`Error::OutOfMemory`].
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::Error;
+    ///
+    /// let mut map = AutoArrayHashMap::<_, usize, _>::init(PAGE_ALLOCATOR);
+    /// assert!(map.get_or_put_with("key", |_| Err(Error::OutOfMemory)).is_err());
+    /// assert_eq!(*map.get_or_put_with("key", |key| Ok::<_, Error>(key.len()))?.value_ptr, 3);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn get_or_put_with<E: From<Error>>(
         &mut self,
         key: K,
@@ -207,13 +257,24 @@ where
         find_or_put_key(self.parts_mut(), key, |parts| Ok(reserve(parts, 1)?), value)
     }
 
-    /// The entry of what is looked up with a context of its own. If there is none it is made, with a key and a value
-    /// from a closure, which may fail. The key must be equal to what was looked up, and have its hash.
+    /// Finds the entry of what `adapted` looks up, or inserts the key and value that a closure returns. The key must
+    /// have the same hash as what was looked up, and equal it. If the closure fails, nothing is inserted.
     ///
     /// # Errors
     /// What the closure returns, and [`Error::OutOfMemory`].
     ///
     /// Ports `getOrPutAdapted`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::{Error, collections::{ArrayHashMap, StringContext}};
+    ///
+    /// let mut map = ArrayHashMap::<Box<[u8]>, u32, StringContext, _>::init(PAGE_ALLOCATOR);
+    /// let new = || Ok::<_, Error>((b"zig"[..].into(), 1)); // called only if the key is new
+    /// assert!(!map.get_or_put_adapted("zig", &StringContext, new)?.found_existing);
+    /// assert_eq!(map.get("zig"), Some(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getOrPutAdapted")]
     pub fn get_or_put_adapted<Q: ?Sized, E: From<Error>>(
         &mut self,
@@ -226,47 +287,84 @@ where
         find_or_put(self.parts_mut(), key, hash, eql, |parts| Ok(reserve(parts, 1)?), |_| new())
     }
 
-    /// Room for `new_capacity` entries in all.
+    /// Ensures room for `new_capacity` entries in total.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(100)?;
+    /// map.put_assume_capacity(1, 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacity")]
     pub fn ensure_total_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
         let additional = new_capacity.saturating_sub(self.count());
         reserve(self.parts_mut(), additional)
     }
 
-    /// Room for `additional_count` entries more than there are.
+    /// Ensures room for `additional_count` more entries.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureUnusedCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.ensure_unused_capacity(100)?;
+    /// assert!(map.capacity() >= 101);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
         reserve(self.parts_mut(), additional_count)
     }
 
-    /// Drops the entries from `new_len` on, and gives back what memory can be given back without taking any.
+    /// Drops the entries from index `new_len` on and shrinks the blocks of keys and values to the rest. If the
+    /// allocator cannot shrink one, its capacity stays. The index is not shrunk.
     ///
     /// # Panics
     /// If `new_len` is above the number of entries.
     ///
     /// Ports `shrinkAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.shrink_and_free(1);
+    /// assert_eq!(map.keys(), [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "shrinkAndFree")]
     #[track_caller]
     pub fn shrink_and_free(&mut self, new_len: usize) {
         self.shrink_retaining_capacity(new_len);
         let ArrayMapParts { keys, values, .. } = self.parts_mut();
-        // The capacity is then what it was, which is right too.
+        // On failure the capacity stays.
         let _ = (grow::shrink(keys, new_len), grow::shrink(values, new_len));
     }
 
     /// Drops the entries and frees the memory.
     ///
     /// Ports `clearAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.clear_and_free();
+    /// assert_eq!((map.count(), map.capacity()), (0, 0));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearAndFree")]
     pub fn clear_and_free(&mut self) {
         self.clear_retaining_capacity();
@@ -276,14 +374,22 @@ where
         let _ = (grow::shrink(keys, 0), grow::shrink(values, 0));
     }
 
-    /// Ends the map: drops the entries and frees the memory. Dropping a managed map does the same.
+    /// Drops the entries and frees the memory, as dropping a managed map does.
     ///
     /// Ports `deinit`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn deinit(mut self) {
         self.clear_and_free();
     }
 
-    /// Sorts the entries. Equal ones stay in their order.
+    /// Sorts the entries. The sort is stable.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the order is as it was.
@@ -293,6 +399,16 @@ where
     /// [`re_index`](Self::re_index).
     ///
     /// Ports `sort`, whose context compares indices.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 20)?;
+    /// map.put(2, 10)?;
+    /// map.sort(|a, b| a.1.cmp(b.1))?;
+    /// assert_eq!((map.keys(), map.get_index(&1)), (&[2, 1][..], Some(1)));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn sort(&mut self, mut compare: impl FnMut((&K, &V), (&K, &V)) -> Ordering) -> Result<(), Error> {
         reserve_index(self.parts_mut())?;
         let ArrayMapParts { keys, values, index, .. } = self.parts_mut();
@@ -318,7 +434,7 @@ where
         Ok(())
     }
 
-    /// Makes the index again, for keys that have changed.
+    /// Rebuilds the index, after keys or the context have changed.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -327,6 +443,15 @@ where
     /// If the context's `hash` panics, keys may not be found until the next call.
     ///
     /// Ports `reIndex`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.re_index()?;
+    /// assert_eq!(map.get(&1), Some(&10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "reIndex")]
     pub fn re_index(&mut self) -> Result<(), Error> {
         let parts = self.parts_mut();
@@ -335,7 +460,7 @@ where
         Ok(())
     }
 
-    /// Gives the entry at an index another key, and returns the old one. The map has no other entry of that key.
+    /// Replaces the key of the entry at an index and returns the old key. No other entry may have the new key.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], where the index must be made again; the new key is dropped then.
@@ -344,6 +469,15 @@ where
     /// If the index is not below the number of entries.
     ///
     /// Ports `setKey`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert_eq!(map.set_key(0, 7)?, 1);
+    /// assert_eq!((map.get(&7), map.get(&1)), (Some(&10), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "setKey")]
     #[track_caller]
     pub fn set_key(&mut self, index: usize, new_key: K) -> Result<K, Error> {
@@ -360,10 +494,19 @@ where
         Ok(core::mem::replace(&mut parts.keys[index], new_key))
     }
 
-    /// A copy in another allocator.
+    /// Copies the map to an allocator.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let copy = map.clone_with_allocator(PAGE_ALLOCATOR)?;
+    /// assert_eq!(copy.get(&1), Some(&10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn clone_with_allocator<'b, B: api::Allocator + Clone>(
         &self,
         allocator: B,
@@ -388,12 +531,20 @@ where
 }
 
 impl<'a, K, V, C: HashContext<K, K>, A: api::Allocator + Clone> ArrayHashMap<'a, K, V, C, A> {
-    /// A copy in the same allocator.
+    /// Copies the map within its allocator.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `clone`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert_eq!(map.clone()?.keys(), [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[expect(clippy::should_implement_trait, reason = "Zig's, which can fail")]
     pub fn clone(&self) -> Result<ArrayHashMap<'a, K, V, C, A>, Error>
     where
@@ -404,9 +555,18 @@ impl<'a, K, V, C: HashContext<K, K>, A: api::Allocator + Clone> ArrayHashMap<'a,
         self.clone_with_allocator(self.parts().keys.allocator().clone())
     }
 
-    /// The map as it is; this one is empty then.
+    /// Moves the entries to a new map. This one is empty afterwards.
     ///
     /// Ports `move`, which is a word of Rust's.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let moved = map.take();
+    /// assert_eq!((moved.count(), map.count()), (1, 0));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "move")]
     #[must_use = "the entries are in the result"]
     pub fn take(&mut self) -> ArrayHashMap<'a, K, V, C, A>
@@ -419,7 +579,7 @@ impl<'a, K, V, C: HashContext<K, K>, A: api::Allocator + Clone> ArrayHashMap<'a,
     }
 }
 
-// ---- where there is room ----
+// ---- within the capacity ----
 
 impl<K, V, C, A, S> ArrayHashMap<'_, K, V, C, A, S>
 where
@@ -427,24 +587,40 @@ where
     A: api::Allocator,
     S: Store<ArrayMapParts<K, V, C, A>>,
 {
-    /// [`put`](ArrayHashMap::put) where there is room, or an entry of that key.
+    /// Sets the value of a key without allocating.
     ///
     /// # Panics
-    /// If there is neither.
+    /// If the map is full and has no entry for the key.
     ///
     /// Ports `putAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// map.put_assume_capacity("key", 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "putAssumeCapacity")]
     #[track_caller]
     pub fn put_assume_capacity(&mut self, key: K, value: V) {
         drop(self.fetch_put_assume_capacity(key, value));
     }
 
-    /// [`fetch_put`](ArrayHashMap::fetch_put) where there is room, or an entry of that key.
+    /// Sets the value of a key without allocating, and returns the previous entry, if any.
     ///
     /// # Panics
-    /// If there is neither.
+    /// If the map is full and has no entry for the key.
     ///
     /// Ports `fetchPutAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// assert_eq!(map.fetch_put_assume_capacity("key", 1), None);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fetchPutAssumeCapacity")]
     #[track_caller]
     pub fn fetch_put_assume_capacity(&mut self, key: K, value: V) -> Option<KV<K, V>> {
@@ -452,12 +628,20 @@ where
         always(fetch_put(self.parts_mut(), key, value, room))
     }
 
-    /// [`put_no_clobber`](ArrayHashMap::put_no_clobber) where there is room.
+    /// Inserts an entry for a key that has none, without allocating.
     ///
     /// # Panics
-    /// If there is none, or there is an entry of that key.
+    /// If the map is full, or has an entry for the key.
     ///
     /// Ports `putAssumeCapacityNoClobber`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// map.put_assume_capacity_no_clobber("key", 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "putAssumeCapacityNoClobber")]
     #[track_caller]
     pub fn put_assume_capacity_no_clobber(&mut self, key: K, value: V) {
@@ -465,16 +649,25 @@ where
         let result = always(find_or_put_key(self.parts_mut(), key, room, |_| Ok(value)));
         assert!(
             !result.found_existing,
-            "ArrayHashMap::put_assume_capacity_no_clobber: there is an entry of that key"
+            "ArrayHashMap::put_assume_capacity_no_clobber: the key has an entry already"
         );
     }
 
-    /// [`get_or_put`](ArrayHashMap::get_or_put) where there is room, or an entry of that key.
+    /// Finds the entry of a key, or inserts one with `V::default()` without allocating.
     ///
     /// # Panics
-    /// If there is neither.
+    /// If the map is full and has no entry for the key.
     ///
     /// Ports `getOrPutAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMap::<_, u32, _>::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// *map.get_or_put_assume_capacity("key").value_ptr += 1;
+    /// assert_eq!(map.values(), [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getOrPutAssumeCapacity")]
     #[track_caller]
     pub fn get_or_put_assume_capacity(&mut self, key: K) -> ArrayGetOrPut<'_, K, V>

@@ -1,4 +1,4 @@
-//! [`ArrayList`]: a growing list. See the type.
+//! [`ArrayList`]: a growable list.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -18,34 +18,33 @@ use crate::allocator::Allocator;
 use crate::error::Error;
 use crate::slice::SentinelSlice;
 
-/// A list that grows, with an allocator of its own: Zig's managed list, `std.array_list.Managed(T)`.
+/// A growable list that carries its allocator: Zig's managed list, `std.array_list.Managed(T)`.
 ///
-/// It is allocator-api2's `Vec` with Zig's names, Zig's growth, and an error where `Vec` would abort. It dereferences
-/// to a slice, so indexing, iterating, sorting and searching are Rust's. [`ArrayListUnmanaged`] is the list without
-/// an allocator, Zig 0.15's `std.ArrayList(T)`; while that is bound to one, it is an `ArrayList` with another `S`,
-/// and has all the methods of this page.
+/// A layer over allocator-api2's `Vec`, with Zig's names and growth, that returns an error where `Vec` aborts. It
+/// dereferences to a slice, for indexing, iterating, sorting and searching. [`ArrayListUnmanaged`] is the list without
+/// an allocator, Zig 0.15's `std.ArrayList(T)`. Bound to one, it is an `ArrayList` with another `S` and has the
+/// methods of this page.
 ///
 /// # Guarantees
 ///
-/// - A method that returns an error has changed nothing that can be seen: the elements, their places and the capacity
-///   are as they were.
-/// - Capacities are Zig's: `init_capacity(n)` and `ensure_total_capacity_precise(n)` have room for exactly n elements, and
-///   growth is by half and a cache line's worth of elements, as often as it takes.
+/// - A method that returns an error has no visible effect: the elements, their addresses and the capacity stay.
+/// - Capacities are Zig's: exactly n elements after `init_capacity(n)` and `ensure_total_capacity_precise(n)`. The list
+///   grows by half plus a cache line's worth of elements, repeatedly until the request fits.
 /// - Dropping the list drops the elements and frees the memory. [`to_owned_slice`](Self::to_owned_slice) leaves an
 ///   empty list, which frees nothing.
-/// - `…_assume_capacity` panics where Zig's safe modes do; it is never undefined.
+/// - `…_assume_capacity` panics in every build where Zig's safe modes do.
 ///
 /// # Differences from Zig
 ///
 /// | Zig 0.15.2 | here |
 /// |---|---|
-/// | new elements of `resize`, `addOne`, `addMany…`, `expandToCapacity` are undefined | they are a value that is passed, or `T::default()`; [`unused_capacity_slice`](Self::unused_capacity_slice) is for the rest |
-/// | `replaceRange` and `print` may have written a part when memory runs out | nothing is changed |
+/// | new elements of `resize`, `addOne`, `addMany…`, `expandToCapacity` are undefined | they are clones of an argument, or `T::default()`; to skip writing them, use [`unused_capacity_slice`](Self::unused_capacity_slice) |
+/// | `replaceRange` and `print` may write a part before memory runs out | they write all or nothing |
 /// | `list.items` is a field | the list dereferences to the slice |
-/// | slices are copied byte by byte | the methods that take a slice want `T: Copy` |
+/// | slices are copied as bytes | methods that take a slice require `T: Copy` |
 /// | `initBuffer` | none: bind the list to a [`FixedBufferAllocator`](crate::heap::FixedBufferAllocator) |
 /// | over-aligned lists, `Aligned(T, alignment)` | none: align the element |
-/// | capacity of elements without size is what was asked for | it is `usize::MAX` from the beginning |
+/// | the capacity for zero-sized elements is what was requested | it is always `usize::MAX` |
 ///
 /// Ports `std.array_list.Managed` of Zig 0.15.2, and what `std.ArrayList` has beyond it.
 ///
@@ -77,20 +76,33 @@ where
 }
 
 impl<'a, T, A: api::Allocator> ArrayList<'a, T, A> {
-    /// An empty list, which has no memory yet.
+    /// Creates an empty list, without allocating.
     ///
     /// Ports `init`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = ArrayList::<u8, _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!((list.len(), list.capacity()), (0, 0));
+    /// ```
     #[inline]
     pub const fn init(allocator: A) -> ArrayList<'a, T, A> {
         ArrayList::from_vec(Vec::new_in(allocator))
     }
 
-    /// An empty list with room for exactly `num` elements.
+    /// Creates an empty list with a capacity of exactly `num` elements.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `initCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = ArrayList::<u8, _>::init_capacity(PAGE_ALLOCATOR, 10)?;
+    /// assert_eq!((list.len(), list.capacity()), (0, 10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "initCapacity")]
     #[inline]
     pub fn init_capacity(allocator: A, num: usize) -> Result<ArrayList<'a, T, A>, Error> {
@@ -99,7 +111,7 @@ impl<'a, T, A: api::Allocator> ArrayList<'a, T, A> {
         Ok(list)
     }
 
-    /// A list of the elements of a box, in its block.
+    /// Turns a box into a list with the same block. The capacity is the length.
     ///
     /// Ports `fromOwnedSlice`.
     ///
@@ -115,12 +127,21 @@ impl<'a, T, A: api::Allocator> ArrayList<'a, T, A> {
         ArrayList::from_vec(slice.into_vec())
     }
 
-    /// A list of the elements of a block with a sentinel, which becomes capacity.
+    /// Turns a block with a sentinel into a list. The sentinel's place becomes unused capacity.
     ///
     /// # Safety
     /// `slice` is a live block of `allocator`, with initialised elements and no other owner.
     ///
     /// Ports `fromOwnedSliceSentinel`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
+    /// // SAFETY: a live block of this allocator, with initialised elements and no other owner.
+    /// let list = unsafe { ArrayList::from_owned_slice_sentinel(PAGE_ALLOCATOR, text) };
+    /// assert_eq!((&*list, list.capacity()), (&b"zig"[..], 4));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fromOwnedSliceSentinel")]
     pub unsafe fn from_owned_slice_sentinel(allocator: A, slice: SentinelSlice<T>) -> ArrayList<'a, T, A> {
         let (ptr, len) = (slice.as_ptr(), slice.len());
@@ -128,23 +149,52 @@ impl<'a, T, A: api::Allocator> ArrayList<'a, T, A> {
         ArrayList::from_vec(unsafe { Vec::from_raw_parts_in(ptr, len, len + 1, allocator) })
     }
 
-    /// Around a vector, in any state.
+    /// Wraps a vector of allocator-api2.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::Vec;
+    ///
+    /// let list = ArrayList::from_vec(Vec::<u8, _>::new_in(PAGE_ALLOCATOR));
+    /// assert!(list.is_empty());
+    /// ```
     #[inline]
     pub const fn from_vec(vec: Vec<T, A>) -> ArrayList<'a, T, A> {
         ArrayList { store: Owned(vec), handle: PhantomData }
     }
 
-    /// The vector that the list is, for what is not on this page.
+    /// Returns the vector inside, for methods that this type lacks.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 1, 2])?;
+    /// let mut vec = list.into_vec();
+    /// vec.dedup();
+    /// assert_eq!(vec, [1, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn into_vec(self) -> Vec<T, A> {
         self.store.0
     }
 
-    /// The list without its allocator. This one is empty then.
+    /// Moves the elements and their block to an unmanaged list. This list is empty afterwards.
     ///
     /// The result has no destructor: bind it to the allocator again, or it leaks.
     ///
     /// Ports `moveToUnmanaged`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// let mut unmanaged = list.move_to_unmanaged();
+    /// assert_eq!((&*unmanaged, list.len()), (&[1, 2][..], 0));
+    /// // SAFETY: the allocator that the block is from.
+    /// unsafe { unmanaged.with(PAGE_ALLOCATOR) }.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "moveToUnmanaged")]
     #[inline]
     pub fn move_to_unmanaged(&mut self) -> ArrayListUnmanaged<T>
@@ -174,21 +224,45 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         self.store.get_mut()
     }
 
-    // ---- what there is ----
+    // ---- reading ----
 
-    /// The elements. Zig: `list.items`.
+    /// The elements as a slice: Zig's field `items`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// assert_eq!(list.items(), [1, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline(always)]
     pub fn items(&self) -> &[T] {
         self.vec()
     }
 
-    /// The elements, to be changed.
+    /// The elements as a mutable slice.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// list.items_mut()[0] = 7;
+    /// assert_eq!(*list, [7, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline(always)]
     pub fn items_mut(&mut self) -> &mut [T] {
         self.vec_mut()
     }
 
-    /// How many elements there is room for. `usize::MAX` if they have no size.
+    /// The number of elements that fit without allocating; `usize::MAX` for elements of 0 bytes.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = ArrayList::<u8, _>::init_capacity(PAGE_ALLOCATOR, 10)?;
+    /// assert_eq!(list.capacity(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.vec().capacity()
@@ -200,6 +274,14 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
     /// If the list is empty.
     ///
     /// Ports `getLast`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// assert_eq!(*list.get_last(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getLast")]
     #[inline]
     #[track_caller]
@@ -210,18 +292,31 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         }
     }
 
-    /// The last element, if there is one.
+    /// The last element, or `None` if the list is empty.
     ///
     /// Ports `getLastOrNull`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = ArrayList::<u8, _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!(list.get_last_or_null(), None);
+    /// ```
     #[doc(alias = "getLastOrNull")]
     #[inline]
     pub fn get_last_or_null(&self) -> Option<&T> {
         self.vec().last()
     }
 
-    /// The whole block: the elements, then the unused capacity.
+    /// The whole block: the elements and the unused capacity after them.
     ///
     /// Ports `allocatedSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::<u8, _>::init_capacity(PAGE_ALLOCATOR, 10)?;
+    /// assert_eq!(list.allocated_slice().len(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "allocatedSlice")]
     #[inline]
     pub fn allocated_slice(&mut self) -> NonNull<[T]> {
@@ -230,17 +325,24 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         NonNull::slice_from_raw_parts(unsafe { NonNull::new_unchecked(vec.as_mut_ptr()) }, capacity)
     }
 
-    /// The capacity that is not used. What is written there becomes elements by
-    /// [`set_len`](Self::set_len).
+    /// The unused capacity. Elements written to it join the list through [`set_len`](Self::set_len).
     ///
     /// Ports `unusedCapacitySlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::<u8, _>::init_capacity(PAGE_ALLOCATOR, 10)?;
+    /// list.append_assume_capacity(1);
+    /// assert_eq!(list.unused_capacity_slice().len(), 9);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "unusedCapacitySlice")]
     #[inline]
     pub fn unused_capacity_slice(&mut self) -> &mut [MaybeUninit<T>] {
         self.vec_mut().spare_capacity_mut()
     }
 
-    /// Changes the length alone. Zig: `list.items.len = len`.
+    /// Sets the length, without dropping or writing elements. Zig: `list.items.len = len`.
     ///
     /// # Safety
     /// `len` is not above the capacity, and the elements up to there are initialised. Elements beyond it are
@@ -281,22 +383,39 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         }
     }
 
-    // ---- fewer ----
+    // ---- removing ----
 
-    /// Removes and returns the last element.
+    /// Removes and returns the last element, or returns `None` if the list is empty.
     ///
     /// Ports `pop`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// assert_eq!((list.pop(), list.pop(), list.pop()), (Some(2), Some(1), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
         self.vec_mut().pop()
     }
 
-    /// Removes and returns the element at `i`; those after it move up.
+    /// Removes and returns the element at `i`, shifting those after it.
     ///
     /// # Panics
     /// If `i` is not below the length.
     ///
     /// Ports `orderedRemove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2, 3])?;
+    /// assert_eq!(list.ordered_remove(0), 1);
+    /// assert_eq!(*list, [2, 3]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "orderedRemove")]
     #[inline]
     #[track_caller]
@@ -307,12 +426,21 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         self.vec_mut().remove(i)
     }
 
-    /// Removes the elements at `sorted_indexes`, which ascend; an index may be there more than once.
+    /// Removes the elements at `sorted_indexes`, in one pass. The indices ascend and may repeat.
     ///
     /// # Panics
     /// If an index is below the one before it, or is not below the length. Nothing is removed then.
     ///
     /// Ports `orderedRemoveMany`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[10, 11, 12, 13])?;
+    /// list.ordered_remove_many(&[0, 2]);
+    /// assert_eq!(*list, [11, 13]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "orderedRemoveMany")]
     #[track_caller]
     pub fn ordered_remove_many(&mut self, sorted_indexes: &[usize]) {
@@ -336,12 +464,21 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         });
     }
 
-    /// Removes and returns the element at `i`; the last one takes its place.
+    /// Removes and returns the element at `i`, replacing it by the last one.
     ///
     /// # Panics
     /// If `i` is not below the length.
     ///
     /// Ports `swapRemove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2, 3])?;
+    /// assert_eq!(list.swap_remove(0), 1);
+    /// assert_eq!(*list, [3, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "swapRemove")]
     #[inline]
     #[track_caller]
@@ -352,12 +489,21 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         self.vec_mut().swap_remove(i)
     }
 
-    /// Drops the elements from `new_len` on; the capacity stays.
+    /// Drops the elements from `new_len` on and keeps the capacity.
     ///
     /// # Panics
     /// If `new_len` is above the length.
     ///
     /// Ports `shrinkRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2, 3])?;
+    /// list.shrink_retaining_capacity(1);
+    /// assert_eq!(*list, [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "shrinkRetainingCapacity")]
     #[inline]
     #[track_caller]
@@ -366,9 +512,18 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         self.vec_mut().truncate(new_len);
     }
 
-    /// Drops the elements; the capacity stays.
+    /// Drops all elements and keeps the capacity.
     ///
     /// Ports `clearRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2, 3])?;
+    /// list.clear_retaining_capacity();
+    /// assert!(list.is_empty() && list.capacity() >= 3);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearRetainingCapacity")]
     #[inline]
     pub fn clear_retaining_capacity(&mut self) {

@@ -1,4 +1,4 @@
-//! What makes an [`ArrayList`] longer.
+//! Methods of [`ArrayList`] that add elements.
 
 use core::fmt;
 
@@ -11,12 +11,21 @@ use super::store::{Allocates, Store};
 use crate::error::Error;
 
 impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
-    /// Adds an element at the end.
+    /// Appends an element.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the element is dropped then.
+    /// [`Error::OutOfMemory`], in which case the element is dropped.
     ///
     /// Ports `append`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append(1)?;
+    /// list.append(2)?;
+    /// assert_eq!(*list, [1, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn append(&mut self, item: T) -> Result<(), Error> {
         grow::ensure_unused(self.vec_mut(), 1)?;
@@ -25,12 +34,20 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(())
     }
 
-    /// Adds `T::default()` at the end, and returns where it is.
+    /// Appends `T::default()` and returns a reference to it.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `addOne`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// *list.add_one()? = 7;
+    /// assert_eq!(*list, [7]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addOne")]
     #[inline]
     pub fn add_one(&mut self) -> Result<&mut T, Error>
@@ -40,15 +57,24 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(&mut self.add_many_as_slice(1)?[0])
     }
 
-    /// Puts an element at index `i`; those from there on move down.
+    /// Inserts an element at index `i`, shifting those after it.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the element is dropped then.
+    /// [`Error::OutOfMemory`], in which case the element is dropped.
     ///
     /// # Panics
     /// If `i` is above the length.
     ///
     /// Ports `insert`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// list.insert(1, 7)?;
+    /// assert_eq!(*list, [1, 7, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn insert(&mut self, i: usize, item: T) -> Result<(), Error> {
@@ -58,12 +84,20 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(())
     }
 
-    /// Adds `n` times `T::default()` at the end, and returns them.
+    /// Appends `n` elements of `T::default()` and returns them.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `addManyAsSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.add_many_as_slice(3)?[1] = 7;
+    /// assert_eq!(*list, [0, 7, 0]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addManyAsSlice")]
     pub fn add_many_as_slice(&mut self, n: usize) -> Result<&mut [T], Error>
     where
@@ -73,12 +107,20 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(self.fill_up(n))
     }
 
-    /// Adds `N` times `T::default()` at the end, and returns them.
+    /// Appends `N` elements of `T::default()` and returns them as an array.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `addManyAsArray`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// *list.add_many_as_array()? = [1, 2, 3];
+    /// assert_eq!(*list, [1, 2, 3]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addManyAsArray")]
     pub fn add_many_as_array<const N: usize>(&mut self) -> Result<&mut [T; N], Error>
     where
@@ -90,7 +132,7 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         }
     }
 
-    /// Puts `count` times `T::default()` at `index`, and returns them.
+    /// Inserts `count` elements of `T::default()` at `index` and returns them.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -99,6 +141,15 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
     /// If `index` is above the length.
     ///
     /// Ports `addManyAt`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// list.add_many_at(1, 2)?.fill(7);
+    /// assert_eq!(*list, [1, 7, 7, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addManyAt")]
     #[track_caller]
     pub fn add_many_at(&mut self, index: usize, count: usize) -> Result<&mut [T], Error>
@@ -111,12 +162,20 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(&mut self.vec_mut()[index..index + count])
     }
 
-    /// Adds a slice at the end.
+    /// Appends the elements of a slice.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `appendSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(b"zig")?;
+    /// assert_eq!(*list, *b"zig");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendSlice")]
     #[inline]
     pub fn append_slice(&mut self, items: &[T]) -> Result<(), Error>
@@ -129,12 +188,20 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(())
     }
 
-    /// Adds a value `n` times at the end.
+    /// Appends `n` clones of a value.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `appendNTimes`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_n_times(b'-', 3)?;
+    /// assert_eq!(*list, *b"---");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendNTimes")]
     #[inline]
     pub fn append_n_times(&mut self, value: T, n: usize) -> Result<(), Error>
@@ -147,12 +214,21 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(())
     }
 
-    /// Makes the list `new_len` elements long: drops those beyond, or adds copies of `value`.
+    /// Sets the length to `new_len`: drops the elements after it, or appends clones of `value`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `resize`, whose new elements are undefined.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// list.resize(4, 7)?;
+    /// assert_eq!(*list, [1, 2, 7, 7]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn resize(&mut self, new_len: usize, value: T) -> Result<(), Error>
     where
         T: Clone,
@@ -162,7 +238,7 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(())
     }
 
-    /// Puts a slice at `index`; the elements from there on move down.
+    /// Inserts the elements of a slice at `index`, shifting those after it.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -171,6 +247,15 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
     /// If `index` is above the length.
     ///
     /// Ports `insertSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// list.insert_slice(1, &[7, 8])?;
+    /// assert_eq!(*list, [1, 7, 8, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "insertSlice")]
     #[track_caller]
     pub fn insert_slice(&mut self, index: usize, items: &[T]) -> Result<(), Error>
@@ -183,7 +268,7 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(())
     }
 
-    /// Replaces `len` elements from `start` on by a slice of any length.
+    /// Replaces `len` elements from `start` on by the elements of a slice, of any length.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -213,15 +298,23 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
     }
 }
 
-// ---- where there is room ----
+// ---- within the capacity ----
 
 impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
-    /// [`append`](Self::append) where there is room.
+    /// Appends an element without allocating.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the capacity is used up.
     ///
     /// Ports `appendAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// list.append_assume_capacity(7);
+    /// assert_eq!(*list, [7]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendAssumeCapacity")]
     #[inline]
     #[track_caller]
@@ -231,24 +324,39 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         unsafe { push_unchecked(self.vec_mut(), item) };
     }
 
-    /// [`append`](Self::append) that does not allocate.
+    /// Appends an element without allocating, or fails.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if there is no room.
+    /// [`Error::OutOfMemory`] if the capacity is used up.
     ///
     /// Ports `appendBounded`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// assert!(list.append_bounded(7).is_ok() && list.append_bounded(8).is_err());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendBounded")]
     #[inline]
     pub fn append_bounded(&mut self, item: T) -> Result<(), Error> {
         self.vec_mut().push_within_capacity(item).map_err(|_| Error::OutOfMemory)
     }
 
-    /// [`add_one`](Self::add_one) where there is room.
+    /// Appends `T::default()` without allocating and returns a reference to it.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the capacity is used up.
     ///
     /// Ports `addOneAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// *list.add_one_assume_capacity() = 7;
+    /// assert_eq!(*list, [7]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addOneAssumeCapacity")]
     #[track_caller]
     pub fn add_one_assume_capacity(&mut self) -> &mut T
@@ -259,12 +367,21 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         &mut self.fill_up(1)[0]
     }
 
-    /// [`insert`](Self::insert) where there is room.
+    /// Inserts an element at index `i` without allocating.
     ///
     /// # Panics
-    /// If there is none, or `i` is above the length.
+    /// If the capacity is used up, or `i` is above the length.
     ///
     /// Ports `insertAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 2)?;
+    /// list.insert_assume_capacity(0, 1);
+    /// list.insert_assume_capacity(0, 2);
+    /// assert_eq!(*list, [2, 1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "insertAssumeCapacity")]
     #[inline]
     #[track_caller]
@@ -274,15 +391,22 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         self.vec_mut().insert(i, item);
     }
 
-    /// [`insert`](Self::insert) that does not allocate.
+    /// Inserts an element at index `i` without allocating, or fails.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if there is no room.
+    /// [`Error::OutOfMemory`] if the capacity is used up.
     ///
     /// # Panics
     /// If `i` is above the length.
     ///
     /// Ports `insertBounded`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// assert!(list.insert_bounded(0, 7).is_ok() && list.insert_bounded(0, 8).is_err());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "insertBounded")]
     #[track_caller]
     pub fn insert_bounded(&mut self, i: usize, item: T) -> Result<(), Error> {
@@ -306,12 +430,20 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         &mut vec[len..]
     }
 
-    /// [`add_many_as_slice`](Self::add_many_as_slice) where there is room.
+    /// Appends `n` elements of `T::default()` without allocating and returns them.
     ///
     /// # Panics
-    /// If there is not enough.
+    /// If the capacity does not suffice.
     ///
     /// Ports `addManyAsSliceAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 3)?;
+    /// list.add_many_as_slice_assume_capacity(3)[2] = 7;
+    /// assert_eq!(*list, [0, 0, 7]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addManyAsSliceAssumeCapacity")]
     #[track_caller]
     pub fn add_many_as_slice_assume_capacity(&mut self, n: usize) -> &mut [T]
@@ -322,12 +454,20 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         self.fill_up(n)
     }
 
-    /// Makes the length the capacity, with `T::default()` as the new elements.
+    /// Appends `T::default()` until the length is the capacity.
     ///
     /// Ports `expandToCapacity`.
     ///
     /// # Panics
     /// If the elements have no size: the capacity is `usize::MAX`, and the list would never be full.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::<u8, _>::init_capacity(PAGE_ALLOCATOR, 5)?;
+    /// list.expand_to_capacity();
+    /// assert_eq!(*list, [0; 5]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "expandToCapacity")]
     #[track_caller]
     pub fn expand_to_capacity(&mut self)
@@ -339,12 +479,20 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         self.fill_up(unused);
     }
 
-    /// [`append_slice`](Self::append_slice) where there is room.
+    /// Appends the elements of a slice without allocating.
     ///
     /// # Panics
-    /// If there is not enough.
+    /// If the capacity does not suffice.
     ///
     /// Ports `appendSliceAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 3)?;
+    /// list.append_slice_assume_capacity(b"zig");
+    /// assert_eq!(*list, *b"zig");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendSliceAssumeCapacity")]
     #[inline]
     #[track_caller]
@@ -357,12 +505,19 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         unsafe { extend_unchecked(self.vec_mut(), items) };
     }
 
-    /// [`append_slice`](Self::append_slice) that does not allocate.
+    /// Appends the elements of a slice without allocating, or fails.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if there is not enough room; nothing is added then.
+    /// [`Error::OutOfMemory`] if the capacity does not suffice, in which case nothing is appended.
     ///
     /// Ports `appendSliceBounded`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 3)?;
+    /// assert!(list.append_slice_bounded(b"rust").is_err() && list.append_slice_bounded(b"zig").is_ok());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendSliceBounded")]
     pub fn append_slice_bounded(&mut self, items: &[T]) -> Result<(), Error>
     where
@@ -376,12 +531,20 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         Ok(())
     }
 
-    /// [`append_n_times`](Self::append_n_times) where there is room.
+    /// Appends `n` clones of a value without allocating.
     ///
     /// # Panics
-    /// If there is not enough.
+    /// If the capacity does not suffice.
     ///
     /// Ports `appendNTimesAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 3)?;
+    /// list.append_n_times_assume_capacity(b'-', 3);
+    /// assert_eq!(*list, *b"---");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendNTimesAssumeCapacity")]
     #[track_caller]
     pub fn append_n_times_assume_capacity(&mut self, value: T, n: usize)
@@ -412,12 +575,21 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         unsafe { vec.set_len(len + items.len()) };
     }
 
-    /// [`replace_range`](Self::replace_range) where there is room.
+    /// [`replace_range`](Self::replace_range) without allocating.
     ///
     /// # Panics
-    /// If there is not enough, or the range is not in the list.
+    /// If the capacity does not suffice, or the range is not in the list.
     ///
     /// Ports `replaceRangeAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init_capacity(PAGE_ALLOCATOR, 4)?;
+    /// list.append_slice_assume_capacity(&[1, 2, 3]);
+    /// list.replace_range_assume_capacity(0, 2, &[7, 8, 9]);
+    /// assert_eq!(*list, [7, 8, 9, 3]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "replaceRangeAssumeCapacity")]
     #[track_caller]
     pub fn replace_range_assume_capacity(&mut self, start: usize, len: usize, new_items: &[T])
@@ -448,7 +620,7 @@ impl<A: api::Allocator, S: Allocates<Vec<u8, A>>> ArrayList<'_, u8, A, S> {
     /// Formats to the end of the list.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the list has none of the text then.
+    /// [`Error::OutOfMemory`], in which case nothing is appended.
     ///
     /// # Panics
     /// As `format!` does, if a `Display` implementation returns an error of its own.
@@ -480,7 +652,7 @@ impl<A: api::Allocator, S: Allocates<Vec<u8, A>>> ArrayList<'_, u8, A, S> {
         }
     }
 
-    /// A writer to the end of the list: for `write!`, and with the feature `std` for all that takes a
+    /// Returns a writer that appends to the list: `core::fmt::Write`, and with the feature `std` also
     /// `std::io::Write`.
     ///
     /// Ports `writer`.
@@ -500,9 +672,18 @@ impl<A: api::Allocator, S: Allocates<Vec<u8, A>>> ArrayList<'_, u8, A, S> {
     }
 }
 
-/// Writes to the end of an `ArrayList<u8>`; [`writer`](ArrayList::writer) makes it.
+/// Appends what is written to an `ArrayList<u8>`; made by [`writer`](ArrayList::writer).
 ///
 /// Out of memory is `fmt::Error` to `core::fmt::Write`, and an error of the kind `OutOfMemory` to `std::io::Write`.
+///
+/// ```
+/// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+/// use std::fmt::Write;
+///
+/// let mut text = ArrayList::init(PAGE_ALLOCATOR);
+/// write!(text.writer(), "{:03}", 7).unwrap();
+/// assert_eq!(*text, *b"007");
+/// ```
 #[derive(Debug)]
 pub struct Writer<'l, L> {
     list: &'l mut L,

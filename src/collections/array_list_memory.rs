@@ -1,4 +1,4 @@
-//! What of an [`ArrayList`] allocates or frees without adding elements.
+//! Methods of [`ArrayList`] that allocate or free without adding elements.
 
 use core::mem;
 use core::ptr::NonNull;
@@ -22,84 +22,145 @@ impl<'l, T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'l, T, A, S> {
         mem::replace(self.vec_mut(), empty)
     }
 
-    /// Ends the list: drops the elements and frees the memory. Dropping a managed list does the same.
+    /// Drops the elements and frees the memory, as dropping a managed list does.
     ///
     /// Ports `deinit`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// list.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn deinit(mut self) {
         self.clear_and_free();
     }
 
     /// The allocator.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = ArrayList::<u8, _>::init(PAGE_ALLOCATOR);
+    /// let memory = list.allocator().dupe_owned(b"beside the list")?;
+    /// assert_eq!(memory.len(), 15);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn allocator(&self) -> &A {
         self.vec().allocator()
     }
 
-    /// Room for `new_capacity` elements, and some more if the list must grow.
+    /// Ensures room for `new_capacity` elements in total. If the list grows, it grows by at least half, so that
+    /// repeated calls take linear time.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::<u64, _>::init(PAGE_ALLOCATOR);
+    /// list.ensure_total_capacity(3)?;
+    /// assert_eq!(list.capacity(), 8); // a cache line of 64 bytes
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacity")]
     #[inline]
     pub fn ensure_total_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
         grow::ensure_total(self.vec_mut(), new_capacity)
     }
 
-    /// Room for exactly `new_capacity` elements, unless there is more.
+    /// Ensures room for `new_capacity` elements in total. If the list grows, it grows to exactly that.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacityPrecise`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::<u64, _>::init(PAGE_ALLOCATOR);
+    /// list.ensure_total_capacity_precise(3)?;
+    /// assert_eq!(list.capacity(), 3);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacityPrecise")]
     #[inline]
     pub fn ensure_total_capacity_precise(&mut self, new_capacity: usize) -> Result<(), Error> {
         grow::ensure_precise(self.vec_mut(), new_capacity)
     }
 
-    /// Room for `additional_count` elements more than there are.
+    /// Ensures room for `additional_count` more elements, as [`ensure_total_capacity`](Self::ensure_total_capacity).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureUnusedCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// list.ensure_unused_capacity(100)?;
+    /// assert!(list.capacity() >= 102);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     #[inline]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
         grow::ensure_unused(self.vec_mut(), additional_count)
     }
 
-    /// Drops the elements from `new_len` on, and gives back their memory and what was not used. If that takes memory
-    /// which there is not, the capacity stays.
+    /// Drops the elements from `new_len` on and shrinks the block to the rest. If the allocator cannot shrink it, the
+    /// capacity stays.
     ///
     /// # Panics
     /// If `new_len` is above the length.
     ///
     /// Ports `shrinkAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2, 3])?;
+    /// list.shrink_and_free(2);
+    /// assert_eq!((&*list, list.capacity()), (&[1, 2][..], 2));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "shrinkAndFree")]
     #[track_caller]
     pub fn shrink_and_free(&mut self, new_len: usize) {
         self.assert_range("ArrayList::shrink_and_free", 0, new_len);
         self.vec_mut().truncate(new_len);
-        // The capacity is then what it was, which is right too.
+        // On failure the capacity stays.
         let _ = grow::shrink(self.vec_mut(), new_len);
     }
 
     /// Drops the elements and frees the memory.
     ///
     /// Ports `clearAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2, 3])?;
+    /// list.clear_and_free();
+    /// assert_eq!(list.capacity(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearAndFree")]
     pub fn clear_and_free(&mut self) {
         self.vec_mut().clear();
-        // To free takes no memory, so it cannot fail.
+        // Freeing cannot fail.
         let freed = grow::shrink(self.vec_mut(), 0);
         debug_assert!(freed.is_ok());
     }
 
-    /// The elements in a block of their own, of exactly their length. The list is empty then, without capacity.
+    /// Moves the elements to a box of exactly their length, in the same block if it can be shrunk. The list is empty
+    /// afterwards.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], where the block cannot be made shorter without a copy.
@@ -124,7 +185,8 @@ impl<'l, T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'l, T, A, S> {
         Ok(self.take_vec().into_boxed_slice())
     }
 
-    /// The elements and a sentinel in a block of exactly their length, which the caller frees. The list is empty then.
+    /// Moves the elements and a sentinel to a block of exactly that length, which the caller frees. The list is empty
+    /// afterwards.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -158,12 +220,21 @@ impl<'l, T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'l, T, A, S> {
         Ok(SentinelSlice::from_raw_parts(unsafe { NonNull::new_unchecked(ptr) }, len))
     }
 
-    /// A copy, in the same allocator, with the same capacity.
+    /// Copies the list within its allocator, with the same capacity.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `clone`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
+    /// list.append_slice(&[1, 2])?;
+    /// let copy = list.clone()?;
+    /// assert_eq!((&*copy, copy.capacity()), (&*list, list.capacity()));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[expect(clippy::should_implement_trait, reason = "Zig's, which can fail")]
     pub fn clone(&self) -> Result<ArrayList<'l, T, A>, Error>
     where

@@ -1,4 +1,4 @@
-//! [`BufMap`] and [`BufSet`]: strings that the container owns. See the types.
+//! [`BufMap`] and [`BufSet`]: containers that own their strings.
 
 use core::fmt;
 use core::mem::replace;
@@ -13,21 +13,21 @@ use crate::error::Error;
 
 type Buf<A> = Box<[u8], A>;
 
-/// A map from strings to strings that copies both: Zig's `std.BufMap`.
+/// A map from strings to strings that owns copies of both: Zig's `std.BufMap`.
 ///
-/// It is a [`StringHashMap`] whose keys and values are boxes. It works with bytes: `map.put("key", b"value")`.
+/// A [`StringHashMap`] whose keys and values are boxes of bytes.
 ///
 /// # Guarantees
 ///
-/// - If [`put`](Self::put) returns an error, the map has what it had: for an entry that exists, the old value.
-/// - Dropping the map frees all of it.
+/// - If [`put`](Self::put) returns an error, the map is unchanged.
+/// - Dropping the map frees all strings.
 ///
 /// # Differences from Zig
 ///
 /// | Zig 0.15.2 | here |
 /// |---|---|
 /// | `putMove` takes slices | it takes boxes of the same allocator |
-/// | `remove` returns nothing | it says whether there was one |
+/// | `remove` returns nothing | it returns whether there was an entry |
 ///
 /// Ports `std.BufMap` of Zig 0.15.2.
 ///
@@ -57,19 +57,32 @@ fn copy<A: api::Allocator>(bytes: &[u8], allocator: A) -> Result<Buf<A>, Error> 
 }
 
 impl<'a, A: api::Allocator + Clone> BufMap<'a, A> {
-    /// An empty map, which has no memory yet.
+    /// Creates an empty map, without allocating.
     ///
     /// Ports `init`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// assert_eq!(BufMap::init(PAGE_ALLOCATOR).count(), 0);
+    /// ```
     pub fn init(allocator: A) -> BufMap<'a, A> {
         BufMap { map: StringHashMap::init(allocator.clone()), allocator }
     }
 
-    /// Sets the value of a key. The map has copies of both.
+    /// Sets the value of a key, copying both. An existing entry keeps its key.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `put`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut map = BufMap::init(PAGE_ALLOCATOR);
+    /// map.put("HOME", "/root")?;
+    /// assert_eq!(map.get("HOME"), Some(&b"/root"[..]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn put(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), Error> {
         let key = key.as_ref();
         let mut new = Some(copy(value.as_ref(), self.allocator.clone())?);
@@ -85,12 +98,20 @@ impl<'a, A: api::Allocator + Clone> BufMap<'a, A> {
         Ok(())
     }
 
-    /// [`put`](Self::put) of what the caller owns. An entry that exists gets the new key too, as in Zig.
+    /// Sets the value of a key, taking ownership of both. An existing entry gets the new key too, as in Zig.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; both are freed then.
+    /// [`Error::OutOfMemory`], in which case both are freed.
     ///
     /// Ports `putMove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut map = BufMap::init(PAGE_ALLOCATOR);
+    /// map.put_move(PAGE_ALLOCATOR.dupe_owned(b"HOME")?, PAGE_ALLOCATOR.dupe_owned(b"/root")?)?;
+    /// assert_eq!(map.count(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "putMove")]
     pub fn put_move(&mut self, key: Buf<A>, value: Buf<A>) -> Result<(), Error> {
         match self.map.get_entry(&key) {
@@ -103,34 +124,75 @@ impl<'a, A: api::Allocator + Clone> BufMap<'a, A> {
         Ok(())
     }
 
-    /// The value of a key.
+    /// The value of a key, or `None`.
     ///
     /// Ports `get`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut map = BufMap::init(PAGE_ALLOCATOR);
+    /// map.put("a", "1")?;
+    /// assert_eq!((map.get("a"), map.get("b")), (Some(&b"1"[..]), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<&[u8]> {
         self.map.get(&key).map(|value| &**value)
     }
 
-    /// The value of a key, to be changed or replaced.
+    /// The value of a key, mutably, or `None`.
     ///
     /// Ports `getPtr`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut map = BufMap::init(PAGE_ALLOCATOR);
+    /// map.put("a", "1")?;
+    /// map.get_ptr("a").unwrap()[0] = b'2';
+    /// assert_eq!(map.get("a"), Some(&b"2"[..]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getPtr")]
     pub fn get_ptr(&mut self, key: impl AsRef<[u8]>) -> Option<&mut Buf<A>> {
         self.map.get_ptr(&key)
     }
 
-    /// Removes an entry, and says whether there was one.
+    /// Removes an entry and returns whether there was one.
     ///
     /// Ports `remove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut map = BufMap::init(PAGE_ALLOCATOR);
+    /// map.put("a", "1")?;
+    /// assert!(map.remove("a") && !map.remove("a"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn remove(&mut self, key: impl AsRef<[u8]>) -> bool {
         self.map.remove(&key)
     }
 
-    /// How many entries there are.
+    /// The number of entries.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut map = BufMap::init(PAGE_ALLOCATOR);
+    /// map.put("a", "1")?;
+    /// assert_eq!(map.count(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn count(&self) -> usize {
         self.map.count()
     }
 
-    /// The keys and values, in an unspecified order.
+    /// Iterates over the keys and values, in an unspecified order.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut map = BufMap::init(PAGE_ALLOCATOR);
+    /// map.put("a", "1")?;
+    /// assert!(map.iterator().eq([(&b"a"[..], &b"1"[..])]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn iterator(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.map.iter().map(|(key, value)| (&**key, &**value))
     }
@@ -142,7 +204,7 @@ impl<A: api::Allocator + Clone> fmt::Debug for BufMap<'_, A> {
     }
 }
 
-/// A set of strings that copies them: Zig's `std.BufSet`.
+/// A set of strings that owns copies of them: Zig's `std.BufSet`.
 ///
 /// # Guarantees
 ///
@@ -167,60 +229,121 @@ pub struct BufSet<'a, A: api::Allocator + Clone = Allocator<'a>> {
 }
 
 impl<'a, A: api::Allocator + Clone> BufSet<'a, A> {
-    /// An empty set, which has no memory yet.
+    /// Creates an empty set, without allocating.
     ///
     /// Ports `init`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// assert_eq!(BufSet::init(PAGE_ALLOCATOR).count(), 0);
+    /// ```
     pub fn init(allocator: A) -> BufSet<'a, A> {
         BufSet { map: StringHashMap::init(allocator.clone()), allocator }
     }
 
-    /// Adds a string, of which the set has a copy. One that is there already stays.
+    /// Adds a copy of a string, unless the set has it.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `insert`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut set = BufSet::init(PAGE_ALLOCATOR);
+    /// set.insert("zig")?;
+    /// set.insert("zig")?;
+    /// assert_eq!(set.count(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn insert(&mut self, value: impl AsRef<[u8]>) -> Result<(), Error> {
         let (value, allocator) = (value.as_ref(), &self.allocator);
         let new = || Ok::<_, Error>((copy(value, allocator.clone())?, ()));
         self.map.get_or_put_adapted(value, &StringContext, new).map(drop)
     }
 
-    /// Whether a string is in the set.
+    /// Returns whether a string is in the set.
     ///
     /// Ports `contains`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut set = BufSet::init(PAGE_ALLOCATOR);
+    /// set.insert("zig")?;
+    /// assert!(set.contains(b"zig") && !set.contains("c"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn contains(&self, value: impl AsRef<[u8]>) -> bool {
         self.map.contains(&value)
     }
 
-    /// Removes a string, and says whether it was there.
+    /// Removes a string and returns whether it was in the set.
     ///
     /// Ports `remove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut set = BufSet::init(PAGE_ALLOCATOR);
+    /// set.insert("zig")?;
+    /// assert!(set.remove("zig") && !set.remove("zig"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn remove(&mut self, value: impl AsRef<[u8]>) -> bool {
         self.map.remove(&value)
     }
 
-    /// How many strings there are.
+    /// The number of strings.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut set = BufSet::init(PAGE_ALLOCATOR);
+    /// set.insert("zig")?;
+    /// assert_eq!(set.count(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn count(&self) -> usize {
         self.map.count()
     }
 
-    /// The strings, in an unspecified order.
+    /// Iterates over the strings, in an unspecified order.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut set = BufSet::init(PAGE_ALLOCATOR);
+    /// set.insert("zig")?;
+    /// assert!(set.iterator().eq([b"zig"]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn iterator(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.map.key_iterator().map(|key| &**key)
     }
 
     /// The allocator.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let set = BufSet::init(PAGE_ALLOCATOR);
+    /// assert_eq!(set.allocator().dupe_owned(b"zig")?.len(), 3);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn allocator(&self) -> &A {
         &self.allocator
     }
 
-    /// A copy in another allocator.
+    /// Copies the set to an allocator.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `cloneWithAllocator`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut set = BufSet::init(PAGE_ALLOCATOR);
+    /// set.insert("zig")?;
+    /// assert!(set.clone_with_allocator(PAGE_ALLOCATOR)?.contains("zig"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "cloneWithAllocator")]
     pub fn clone_with_allocator<'b, B: api::Allocator + Clone>(
         &self,
@@ -232,12 +355,20 @@ impl<'a, A: api::Allocator + Clone> BufSet<'a, A> {
         Ok(set)
     }
 
-    /// A copy in the same allocator.
+    /// Copies the set within its allocator.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `clone`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{BufMap, BufSet}, heap::PAGE_ALLOCATOR};
+    /// let mut set = BufSet::init(PAGE_ALLOCATOR);
+    /// set.insert("zig")?;
+    /// assert!(set.clone()?.contains("zig"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[expect(clippy::should_implement_trait, reason = "Zig's, which can fail")]
     pub fn clone(&self) -> Result<BufSet<'a, A>, Error> {
         self.clone_with_allocator(self.allocator.clone())

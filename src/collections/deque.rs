@@ -1,4 +1,4 @@
-//! [`Deque`]: a queue with two ends. See the type.
+//! [`Deque`]: a double-ended queue.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -15,16 +15,16 @@ use super::unmanaged_map::{BoundSlot, Slots};
 use crate::allocator::Allocator;
 use crate::error::Error;
 
-/// A queue with two ends, in a ring: Zig 0.16's `std.Deque(T)`. Zig 0.15.2 has none.
+/// A double-ended queue in a ring buffer: Zig 0.16's `std.Deque(T)`. Zig 0.15.2 has none.
 ///
-/// The ring is the capacity of allocator-api2's `Vec`. [`DequeUnmanaged`] is the deque without an allocator, as Zig's
-/// is; while it is bound to one it has all the methods of this page.
+/// The ring is the block of an allocator-api2 `Vec`. [`DequeUnmanaged`] is the deque without an allocator, like Zig's;
+/// while it is bound to one it has the methods of this page.
 ///
 /// # Guarantees
 ///
-/// - A method that returns an error has changed nothing that can be seen.
-/// - Capacities are Zig's: `init_capacity(n)` has room for exactly n elements, and growth is by half of what is needed and
-///   a cache line's worth of elements.
+/// - A method that returns an error has no visible effect.
+/// - Capacities are Zig's: exactly n elements after `init_capacity(n)`. The deque grows to one and a half times what is
+///   needed, plus a cache line's worth of elements.
 /// - Dropping the deque drops the elements and frees the memory; dropping one that is unmanaged does nothing.
 ///
 /// # Differences from Zig
@@ -58,8 +58,7 @@ where
     handle: PhantomData<(&'a (), T, A)>,
 }
 
-/// A [`Deque`] without an allocator and without a lifetime. See
-/// [`ArrayListUnmanaged`](super::ArrayListUnmanaged), which is the same for lists.
+/// A [`Deque`] without an allocator or a lifetime, as [`ArrayListUnmanaged`](super::ArrayListUnmanaged) is for lists.
 ///
 /// ```
 /// use zigalloc::collections::DequeUnmanaged;
@@ -77,13 +76,13 @@ pub type DequeUnmanaged<T> = Deque<'static, T, Slot, Unbound<DequeParts<T, Slot>
 /// A [`DequeUnmanaged`] that is bound to an allocator.
 pub type BoundDeque<'l, T> = Deque<'l, T, Slot, BoundSlot<'l, DequeParts<T, Slot>>>;
 
-/// What a [`Deque`] is made of. Opaque.
+/// The parts of a [`Deque`]. Opaque.
 pub struct DequeParts<T, A: api::Allocator> {
-    /// A vector of length 0; its capacity is the ring.
+    /// A vector of length 0, whose capacity is the ring.
     ring: Vec<MaybeUninit<T>, A>,
-    /// Where the first element is: below the capacity, or 0.
+    /// The place of the first element: below the capacity, or 0.
     head: usize,
-    /// How many there are, from `head` on and then from the ring's start. At most the capacity.
+    /// The number of elements, from `head` on and then from the ring's start. At most the capacity.
     len: usize,
 }
 
@@ -100,8 +99,8 @@ impl<T, A: api::Allocator> DequeParts<T, A> {
     /// The place in the ring of the element at `index`, which is at most the capacity.
     #[inline(always)]
     fn place(&self, index: usize) -> usize {
-        let behind_head = self.capacity() - self.head;
-        if index < behind_head { self.head + index } else { index - behind_head }
+        let after_head = self.capacity() - self.head;
+        if index < after_head { self.head + index } else { index - after_head }
     }
 
     /// The address of a place of the ring.
@@ -133,7 +132,7 @@ impl<T, A: api::Allocator> DequeParts<T, A> {
         drop(Piece(first.0, first.1));
     }
 
-    /// Room for exactly `capacity` elements, if there is less.
+    /// Ensures room for `capacity` elements in total, growing to exactly that.
     fn ensure_precise(&mut self, capacity: usize) -> Result<(), Error> {
         let old_capacity = self.capacity();
         if old_capacity >= capacity {
@@ -179,17 +178,34 @@ impl<T> Slots for DequeParts<T, Slot> {
 }
 
 impl<T> DequeUnmanaged<T> {
-    /// A deque without elements and without memory. Zig: `.empty`.
+    /// An empty deque without memory. Zig: `.empty`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let deque = zigalloc::collections::DequeUnmanaged::<u8>::new();
+    /// assert_eq!(deque.capacity(), 0);
+    /// ```
     #[must_use]
     pub const fn new() -> DequeUnmanaged<T> {
         let parts = DequeParts::new(Vec::new_in(Slot::empty()));
         Deque { store: Unbound(ManuallyDrop::new(parts)), handle: PhantomData }
     }
 
-    /// Binds the deque to its allocator, until the result is dropped.
+    /// Binds the deque to its allocator until the result is dropped.
     ///
     /// # Safety
     /// As [`HashMapUnmanaged::with`](super::HashMapUnmanaged::with).
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = zigalloc::collections::DequeUnmanaged::new();
+    /// // SAFETY: always this allocator, which is never gone.
+    /// unsafe { deque.with(PAGE_ALLOCATOR) }.push_back(1)?;
+    /// assert_eq!(deque.front(), Some(&1));
+    /// // SAFETY: as above.
+    /// unsafe { deque.with(PAGE_ALLOCATOR) }.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub unsafe fn with<'l>(&'l mut self, allocator: impl Into<Allocator<'l>>) -> BoundDeque<'l, T> {
         // SAFETY: the caller's facts.
         let store = unsafe { BoundSlot::new(self.store.get_mut(), allocator.into()) };
@@ -204,17 +220,30 @@ impl<T> Default for DequeUnmanaged<T> {
 }
 
 impl<'a, T, A: api::Allocator> Deque<'a, T, A> {
-    /// An empty deque, which has no memory yet.
+    /// Creates an empty deque, without allocating.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let deque = Deque::<u8, _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!(deque.capacity(), 0);
+    /// ```
     pub const fn init(allocator: A) -> Deque<'a, T, A> {
         Deque { store: Owned(DequeParts::new(Vec::new_in(allocator))), handle: PhantomData }
     }
 
-    /// An empty deque with room for exactly `capacity` elements.
+    /// Creates an empty deque with a capacity of exactly `capacity` elements.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `initCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let deque = Deque::<u8, _>::init_capacity(PAGE_ALLOCATOR, 10)?;
+    /// assert_eq!(deque.capacity(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "initCapacity")]
     pub fn init_capacity(allocator: A, capacity: usize) -> Result<Deque<'a, T, A>, Error> {
         let mut deque = Deque::init(allocator);
@@ -224,22 +253,38 @@ impl<'a, T, A: api::Allocator> Deque<'a, T, A> {
 }
 
 impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
-    /// Ends the deque: drops the elements and frees the memory. Dropping a managed one does the same.
+    /// Drops the elements and frees the memory, as dropping a managed deque does.
     ///
     /// Ports `deinit`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// deque.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn deinit(mut self) {
         let parts = self.store.get_mut();
         parts.clear();
-        // To free takes no memory, so it cannot fail.
+        // Freeing cannot fail.
         let _ = grow::shrink(&mut parts.ring, 0);
     }
 
-    /// Room for `new_capacity` elements, and some more if the deque must grow.
+    /// Ensures room for `new_capacity` elements in total. If the deque grows, it gets room for half as many again.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::<u64, _>::init(PAGE_ALLOCATOR);
+    /// deque.ensure_total_capacity(10)?;
+    /// assert_eq!(deque.capacity(), 23); // 10, half of it, and a cache line of 64 bytes
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacity")]
     pub fn ensure_total_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
         if self.capacity() >= new_capacity {
@@ -250,23 +295,40 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
         self.store.get_mut().ensure_precise(capacity)
     }
 
-    /// Room for exactly `new_capacity` elements, unless there is more.
+    /// Ensures room for `new_capacity` elements in total. If the deque grows, it grows to exactly that.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacityPrecise`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::<u64, _>::init(PAGE_ALLOCATOR);
+    /// deque.ensure_total_capacity_precise(10)?;
+    /// assert_eq!(deque.capacity(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacityPrecise")]
     pub fn ensure_total_capacity_precise(&mut self, new_capacity: usize) -> Result<(), Error> {
         self.store.get_mut().ensure_precise(new_capacity)
     }
 
-    /// Room for `additional_count` elements more than there are.
+    /// Ensures room for `additional_count` more elements, as [`ensure_total_capacity`](Self::ensure_total_capacity).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureUnusedCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// deque.ensure_unused_capacity(100)?;
+    /// assert!(deque.capacity() >= 102);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     #[inline]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
@@ -274,12 +336,21 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
         self.ensure_total_capacity(minimum)
     }
 
-    /// Adds an element before the first.
+    /// Adds an element at the front.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the element is dropped then.
+    /// [`Error::OutOfMemory`], in which case the element is dropped.
     ///
     /// Ports `pushFront`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// deque.push_front(0)?;
+    /// assert!(deque.iterator().eq(&[0, 1, 2]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushFront")]
     #[inline]
     pub fn push_front(&mut self, item: T) -> Result<(), Error> {
@@ -288,12 +359,21 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
         Ok(())
     }
 
-    /// Adds an element after the last.
+    /// Adds an element at the back.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the element is dropped then.
+    /// [`Error::OutOfMemory`], in which case the element is dropped.
     ///
     /// Ports `pushBack`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// deque.push_back(3)?;
+    /// assert!(deque.iterator().eq(&[1, 2, 3]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushBack")]
     #[inline]
     pub fn push_back(&mut self, item: T) -> Result<(), Error> {
@@ -302,12 +382,21 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
         Ok(())
     }
 
-    /// Adds a slice before the first element, in its order.
+    /// Adds the elements of a slice at the front, in their order.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `pushFrontSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[3])?;
+    /// deque.push_front_slice(&[1, 2])?;
+    /// assert!(deque.iterator().eq(&[1, 2, 3]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushFrontSlice")]
     pub fn push_front_slice(&mut self, items: &[T]) -> Result<(), Error>
     where
@@ -318,12 +407,21 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
         Ok(())
     }
 
-    /// Adds a slice after the last element, in its order.
+    /// Adds the elements of a slice at the back, in their order.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `pushBackSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1])?;
+    /// deque.push_back_slice(&[2, 3])?;
+    /// assert!(deque.iterator().eq(&[1, 2, 3]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushBackSlice")]
     pub fn push_back_slice(&mut self, items: &[T]) -> Result<(), Error>
     where
@@ -336,19 +434,40 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
 }
 
 impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
-    /// How many elements there are.
+    /// The number of elements.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!(deque.len(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.store.get().len
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no elements.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let deque = Deque::<u8, _>::init(PAGE_ALLOCATOR);
+    /// assert!(deque.is_empty());
+    /// ```
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many elements there is room for. `usize::MAX` if they have no size.
+    /// The number of elements that fit without allocating; `usize::MAX` for elements of 0 bytes.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let deque = Deque::<u8, _>::init_capacity(PAGE_ALLOCATOR, 10)?;
+    /// assert_eq!(deque.capacity(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.store.get().capacity()
@@ -363,12 +482,20 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         }
     }
 
-    /// [`push_front`](Deque::push_front) where there is room.
+    /// Adds an element at the front without allocating.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the capacity is used up.
     ///
     /// Ports `pushFrontAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// deque.push_front_assume_capacity(7);
+    /// assert_eq!(deque.front(), Some(&7));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushFrontAssumeCapacity")]
     #[inline]
     #[track_caller]
@@ -381,12 +508,20 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         (parts.head, parts.len) = (head, parts.len + 1);
     }
 
-    /// [`push_back`](Deque::push_back) where there is room.
+    /// Adds an element at the back without allocating.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the capacity is used up.
     ///
     /// Ports `pushBackAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// deque.push_back_assume_capacity(7);
+    /// assert_eq!(deque.back(), Some(&7));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushBackAssumeCapacity")]
     #[inline]
     #[track_caller]
@@ -398,12 +533,19 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         parts.len += 1;
     }
 
-    /// [`push_front`](Deque::push_front) that does not allocate.
+    /// Adds an element at the front without allocating, or fails.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if there is no room.
+    /// [`Error::OutOfMemory`] if the capacity is used up.
     ///
     /// Ports `pushFrontBounded`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// assert!(deque.push_front_bounded(7).is_ok() && deque.push_front_bounded(8).is_err());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushFrontBounded")]
     pub fn push_front_bounded(&mut self, item: T) -> Result<(), Error> {
         if self.len() == self.capacity() {
@@ -413,12 +555,19 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         Ok(())
     }
 
-    /// [`push_back`](Deque::push_back) that does not allocate.
+    /// Adds an element at the back without allocating, or fails.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if there is no room.
+    /// [`Error::OutOfMemory`] if the capacity is used up.
     ///
     /// Ports `pushBackBounded`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init_capacity(PAGE_ALLOCATOR, 1)?;
+    /// assert!(deque.push_back_bounded(7).is_ok() && deque.push_back_bounded(8).is_err());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "pushBackBounded")]
     pub fn push_back_bounded(&mut self, item: T) -> Result<(), Error> {
         if self.len() == self.capacity() {
@@ -428,9 +577,17 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         Ok(())
     }
 
-    /// Removes and returns the first element.
+    /// Removes and returns the first element, or returns `None` if there is none.
     ///
     /// Ports `popFront`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!(deque.pop_front(), Some(1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "popFront")]
     #[inline]
     pub fn pop_front(&mut self) -> Option<T> {
@@ -438,15 +595,23 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         if parts.len == 0 {
             return None;
         }
-        // SAFETY: the first element, which is one no more.
+        // SAFETY: the first element, which leaves the deque in the next line.
         let item = unsafe { parts.at(parts.head).read() };
         (parts.head, parts.len) = (parts.place(1), parts.len - 1);
         Some(item)
     }
 
-    /// Removes and returns the last element.
+    /// Removes and returns the last element, or returns `None` if there is none.
     ///
     /// Ports `popBack`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!(deque.pop_back(), Some(2));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "popBack")]
     #[inline]
     pub fn pop_back(&mut self) -> Option<T> {
@@ -456,22 +621,55 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         Some(unsafe { parts.at(parts.place(parts.len)).read() })
     }
 
-    /// Drops the elements; the capacity stays. Not in Zig.
+    /// Drops all elements and keeps the capacity. Not in Zig.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// deque.clear_retaining_capacity();
+    /// assert!(deque.is_empty() && deque.capacity() >= 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn clear_retaining_capacity(&mut self) {
         self.store.get_mut().clear();
     }
 
-    /// The first element.
+    /// The first element, or `None` if there is none.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!(deque.front(), Some(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn front(&self) -> Option<&T> {
         self.get(0)
     }
 
-    /// The last element.
+    /// The last element, or `None` if there is none.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!(deque.back(), Some(&2));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn back(&self) -> Option<&T> {
         self.get(self.len().checked_sub(1)?)
     }
 
-    /// The element at an index, counted from the front.
+    /// The element at an index from the front, or `None`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!((deque.get(1), deque.get(2)), (Some(&2), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
         let parts = self.store.get();
@@ -479,7 +677,16 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         (index < parts.len).then(|| unsafe { &*parts.at(parts.place(index)) })
     }
 
-    /// The element at an index, to be changed.
+    /// The element at an index from the front, mutably, or `None`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// *deque.get_mut(1).unwrap() = 7;
+    /// assert_eq!(deque.back(), Some(&7));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         let parts = self.store.get_mut();
@@ -487,12 +694,20 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         (index < parts.len).then(|| unsafe { &mut *parts.at(parts.place(index)) })
     }
 
-    /// The element at an index.
+    /// The element at an index from the front.
     ///
     /// # Panics
     /// If the index is not below the length.
     ///
     /// Ports `at`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!(*deque.at(1), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[track_caller]
     pub fn at(&self, index: usize) -> &T {
         match self.get(index) {
@@ -501,12 +716,21 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         }
     }
 
-    /// The element at an index, to be changed.
+    /// The element at an index from the front, mutably.
     ///
     /// # Panics
     /// If the index is not below the length.
     ///
     /// Ports `atPtr`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// *deque.at_mut(0) = 7;
+    /// assert_eq!(deque.front(), Some(&7));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "atPtr")]
     #[track_caller]
     pub fn at_mut(&mut self, index: usize) -> &mut T {
@@ -517,7 +741,16 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         }
     }
 
-    /// The elements as two slices: those up to the ring's end, and those from its start on.
+    /// The elements as two slices: from the front to the end of the ring, and the rest from its start.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[2, 3])?;
+    /// deque.push_front(1)?;
+    /// assert_eq!(deque.as_slices(), (&[1][..], &[2, 3][..]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn as_slices(&self) -> (&[T], &[T]) {
         // SAFETY: the elements.
         let [first, second] =
@@ -525,7 +758,15 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
         (first, second)
     }
 
-    /// The elements, from front to back.
+    /// Iterates over the elements from front to back.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
+    /// let mut deque = Deque::init(PAGE_ALLOCATOR);
+    /// deque.push_back_slice(&[1, 2])?;
+    /// assert_eq!(deque.iterator().rev().copied().collect::<Vec<_>>(), [2, 1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn iterator(&self) -> impl DoubleEndedIterator<Item = &T> {
         let (first, second) = self.as_slices();
         first.iter().chain(second)

@@ -21,13 +21,13 @@ impl FieldLayout {
     }
 }
 
-/// An item whose fields can be held in an array each. Tuples of up to eight are; [`fields!`](crate::fields) makes a
-/// struct one.
+/// An item whose fields can be stored in separate arrays. Implemented for tuples of up to eight fields, and by
+/// [`fields!`](crate::fields) for structs.
 ///
 /// # Safety
 /// [`FIELDS`](Self::FIELDS) lists each field of the type once, with its offset, size and alignment, and
-/// [`Types`](Self::Types) its type. An item is its fields and padding, nothing else; and safe code may change each field
-/// on its own, to any value of its type.
+/// [`Types`](Self::Types) its type. An item is its fields and padding, nothing else; and safe code may change each
+/// field on its own, to any value of its type.
 pub unsafe trait Fields: Sized {
     /// The types of the fields, as a tuple. A list of items is `Send` and `Sync` if this and the item are.
     type Types;
@@ -77,7 +77,7 @@ pub(super) const fn item_size<T: Fields>() -> usize {
     size
 }
 
-/// Where in a block for `capacity` items the array of a field begins, in items' bytes: its bytes per item before it.
+/// The bytes per item of the arrays before that of a field. Times the capacity, it is the array's offset.
 pub(super) const fn bytes_before<T: Fields, const I: usize>() -> usize {
     let order = order::<T>();
     let (mut n, mut bytes) = (0, 0);
@@ -151,11 +151,11 @@ tuples! {
     (0 A, 1 B, 2 C, 3 D, 4 E, 5 F, 6 G, 7 H)
 }
 
-/// Makes a struct an item of a [`MultiArrayList`](crate::collections::MultiArrayList): a constant with the index of
-/// each field is named, in their order from 0 on.
+/// Makes a struct an item of a [`MultiArrayList`](crate::collections::MultiArrayList). Each field is listed with its
+/// type and its index, counted from 0.
 ///
-/// A function cannot do it: it would have to name the struct's fields. All of them must be there with their types;
-/// else it does not compile. The struct has no parameters, and does not implement `Drop`.
+/// All fields must be listed with their exact types, or it does not compile. The struct has no parameters and does not
+/// implement `Drop`. Code that can use the list can change each field on its own, also if the field is private.
 ///
 /// ```
 /// use zigalloc::collections::MultiArrayList;

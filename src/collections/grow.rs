@@ -8,12 +8,12 @@ use allocator_api2_02::vec::Vec;
 use crate::error::Error;
 use crate::interface::writer::CACHE_LINE;
 
-/// The least capacity that a list of `T` grows by: a cache line's worth. Zig's `init_capacity`.
+/// How many elements a list of `T` grows by at least: those that fit in a cache line. Zig's `init_capacity`.
 pub(super) const fn init_capacity<T>() -> usize {
     if size_of::<T>() == 0 || size_of::<T>() > CACHE_LINE { 1 } else { CACHE_LINE / size_of::<T>() }
 }
 
-/// The capacity after `current` with room for `minimum`: by half and `step` more, as often as it takes.
+/// The capacity for `minimum` elements: `current`, grown by half plus `step` until it suffices.
 #[inline]
 pub(super) const fn grown(current: usize, minimum: usize, step: usize) -> usize {
     let mut new = current;
@@ -25,7 +25,7 @@ pub(super) const fn grown(current: usize, minimum: usize, step: usize) -> usize 
     }
 }
 
-/// Room for exactly `capacity` elements, if there is less.
+/// Ensures room for `capacity` elements in total, growing to exactly that.
 #[inline]
 pub(super) fn ensure_precise<T, A: Allocator>(vec: &mut Vec<T, A>, capacity: usize) -> Result<(), Error> {
     if vec.capacity() < capacity {
@@ -35,7 +35,7 @@ pub(super) fn ensure_precise<T, A: Allocator>(vec: &mut Vec<T, A>, capacity: usi
     Ok(())
 }
 
-/// Room for `additional` more elements. Growing is out of line: lists grow seldom.
+/// Ensures room for `additional` more elements. Growth is rare and out of line.
 #[inline(always)]
 pub(super) fn ensure_unused<T, A: Allocator>(vec: &mut Vec<T, A>, additional: usize) -> Result<(), Error> {
     if additional <= vec.capacity() - vec.len() {
@@ -51,7 +51,7 @@ fn ensure_unused_cold<T, A: Allocator>(vec: &mut Vec<T, A>, additional: usize) -
     ensure_total(vec, minimum)
 }
 
-/// Room for `minimum` elements, and some more if it must grow.
+/// Ensures room for `minimum` elements in total, with spare capacity.
 pub(super) fn ensure_total<T, A: Allocator>(vec: &mut Vec<T, A>, minimum: usize) -> Result<(), Error> {
     if vec.capacity() >= minimum {
         return Ok(());

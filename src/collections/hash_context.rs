@@ -5,12 +5,11 @@ use core::hash::{BuildHasher, Hash};
 
 /// Hashes keys and compares them: the `Context` of Zig's hash maps.
 ///
-/// `Q` is what is looked up and `K` what the map holds. A map needs a context for `K` itself; where it has one for
-/// another `Q` too, it can be asked for that without making a `K`. Zig's `…Adapted` functions take such a context for
-/// one call, as do the methods here whose names end so.
+/// `K` is the type of the map's keys and `Q` what is looked up. A map needs a context for `Q = K`; with other `Q` a
+/// lookup need not create a `K`. The `…_adapted` methods take a context for one call, as Zig's `…Adapted` functions do.
 ///
-/// Keys that are equal must have equal hashes. If they have not, or a context answers differently from one time to the
-/// next, keys are not found; nothing worse comes of it.
+/// Equal keys must have equal hashes. Otherwise, or if a context is inconsistent, keys may not be found; behaviour
+/// stays defined.
 ///
 /// Ports the contexts of `std.HashMap` and `std.ArrayHashMap` (`hash`, `eql`).
 ///
@@ -18,7 +17,7 @@ use core::hash::{BuildHasher, Hash};
 /// use zigalloc::collections::{HashContext, HashMap};
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 ///
-/// /// Letters that differ in case only are equal.
+/// /// Ignores the case of ASCII letters.
 /// struct IgnoreCase;
 ///
 /// impl HashContext<str, &str> for IgnoreCase {
@@ -47,23 +46,28 @@ use core::hash::{BuildHasher, Hash};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not hash `{Q}` for keys of the type `{K}`",
-    note = "`AutoContext` wants `Hash`, `Eq` and, for a `Q` that is not the key's type, `Borrow<Q>`; \
-            `StringContext` wants `AsRef<[u8]>`"
+    note = "`AutoContext` requires `Hash`, `Eq` and, if `Q` is not the key's type, `Borrow<Q>`; \
+            `StringContext` requires `AsRef<[u8]>`"
 )]
 pub trait HashContext<Q: ?Sized, K> {
-    /// The hash of a key, which should be different in all its bits.
+    /// The hash of a key. All its bits should vary: the table uses both ends.
     fn hash(&self, key: &Q) -> u64;
     /// Whether the keys are the same.
     fn eql(&self, a: &Q, b: &K) -> bool;
 }
 
-/// Rust's `Hash` and `Eq`, with a hasher that has a fixed seed: the context of [`AutoHashMap`](super::AutoHashMap).
+/// Rust's `Hash` and `Eq`, with a hasher of a fixed seed: the context of [`AutoHashMap`](super::AutoHashMap).
 ///
-/// The hasher is foldhash's; Zig's is Wyhash. As in Zig the seed is the same in every run, so that the order of a
-/// map's entries is too, and as in Zig an attacker who chooses the keys can choose ones with equal hashes; a context
-/// of your own can have a seed. Hashes may differ between versions of foldhash.
+/// The hasher is foldhash; Zig's is Wyhash. As in Zig, the seed is fixed, so that the order of a map's entries is
+/// reproducible, and an attacker who chooses keys can make hashes collide. For untrusted keys, write a context with a
+/// random seed. Hashes may differ between versions of foldhash.
 ///
 /// Ports `std.hash_map.AutoContext`.
+///
+/// ```
+/// # use zigalloc::{collections::*, heap::PAGE_ALLOCATOR};
+/// assert_eq!(AutoContext.hash("zig"), HashContext::<str, String>::hash(&AutoContext, "zig"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AutoContext;
 
@@ -78,12 +82,20 @@ impl<Q: Hash + Eq + ?Sized, K: Borrow<Q>> HashContext<Q, K> for AutoContext {
     }
 }
 
-/// Strings by their bytes: the context of [`StringHashMap`](super::StringHashMap). A `&str` or `&[u8]`, an array, a
-/// `Box` and a list of bytes can all be looked up, whatever the keys are.
+/// Strings as bytes: the context of [`StringHashMap`](super::StringHashMap). Whatever the type of the keys, a `&str`,
+/// a `&[u8]`, an array, a `Box` or a list of bytes can be looked up.
 ///
 /// The hasher is that of [`AutoContext`].
 ///
 /// Ports `std.hash_map.StringContext`.
+///
+/// ```
+/// # use zigalloc::{collections::*, heap::PAGE_ALLOCATOR};
+/// let mut map = HashMap::<String, u32, StringContext, _>::init(PAGE_ALLOCATOR);
+/// map.put("zig".to_owned(), 1)?;
+/// assert_eq!((map.get("zig"), map.get(b"zig")), (Some(&1), Some(&1)));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StringContext;
 

@@ -1,4 +1,4 @@
-//! [`HashMap`]: keys and values without an order. See the type.
+//! [`HashMap`]: an unordered map.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -11,34 +11,32 @@ use super::hash_context::{AutoContext, HashContext, StringContext};
 use super::store::{Owned, Store};
 use crate::allocator::Allocator;
 
-/// A map from keys to values, without an order: Zig's `std.HashMap(K, V, Context, …)`.
+/// An unordered map: Zig's `std.HashMap(K, V, Context, …)`.
 ///
-/// It is hashbrown's table with Zig's names and results, Zig's contexts, and an error where hashbrown's own map would
-/// abort. [`AutoHashMap`] and [`StringHashMap`] are the two that Zig code uses;
-/// [`HashMapUnmanaged`](super::HashMapUnmanaged) is the map without an allocator, which has all the methods of this
-/// page while it is bound to one.
+/// A layer over hashbrown's table, with Zig's names, results and contexts, that returns an error where hashbrown's map
+/// aborts. Most Zig code uses [`AutoHashMap`] or [`StringHashMap`].
+/// [`HashMapUnmanaged`](super::HashMapUnmanaged) is the map without an allocator, which has the methods of this page
+/// while it is bound to one.
 ///
 /// # Guarantees
 ///
-/// - A method that returns an error has changed nothing that can be seen. An entry that exists is found and changed
-///   even if there is no memory for another.
-/// - The order of the entries depends on the keys and on what was done to the map, and is the same in each run.
+/// - A method that returns an error has no visible effect. Updating an existing entry needs no memory.
+/// - The order of the entries is unspecified but deterministic: the same operations give the same order in each run.
 /// - Dropping the map drops the entries and frees the memory.
-/// - A context, a `Hash` or an `Eq` that panics may lose entries, or leave a map with fewer; it never leads to undefined
-///   behaviour.
+/// - A context, `Hash` or `Eq` that panics may lose entries, but the map stays usable.
 ///
 /// # Differences from Zig
 ///
 /// | Zig 0.15.2 | here |
 /// |---|---|
 /// | at most 80 % full, at least 8 entries | hashbrown's: at most 87.5 % full, at least 3 entries |
-/// | `capacity` is the number of slots | it is the number of entries there is room for |
-/// | another order of the entries | |
+/// | `capacity` counts slots | it counts the entries that fit |
+/// | its own order of entries | hashbrown's |
 /// | `getOrPut` leaves the value of a new entry undefined | it is `V::default()`; [`get_or_put_value`](Self::get_or_put_value) and [`get_or_put_with`](Self::get_or_put_with) are for other values |
 /// | `getOrPutAdapted` leaves key and value undefined | a closure makes both |
 /// | `get` copies the value | it returns a reference |
 /// | `fetchPut` returns the key that is in the map | it returns the key that was passed, which is equal; the map keeps its own |
-/// | `removeByPtr`, `lockPointers`, `rehash` | none: the borrow checker has the first two's purpose, hashbrown that of the third |
+/// | `removeByPtr`, `lockPointers`, `rehash` | none: the borrow checker replaces the first two, hashbrown rehashes on its own |
 /// | Wyhash | foldhash, see [`AutoContext`] |
 /// | `max_load_percentage` | none |
 ///
@@ -72,14 +70,22 @@ where
     handle: PhantomData<(&'a (), K, V, C, A)>,
 }
 
-/// A map whose keys are hashed by Rust's `Hash`: Zig's `std.AutoHashMap(K, V)`.
+/// A map whose keys implement Rust's `Hash` and `Eq`: Zig's `std.AutoHashMap(K, V)`.
+///
+/// ```
+/// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+/// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+/// map.put(1, "one")?;
+/// assert_eq!(map.get(&1), Some(&"one"));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.AutoHashMap")]
 pub type AutoHashMap<'a, K, V, A = Allocator<'a>> = HashMap<'a, K, V, AutoContext, A>;
 
 /// A map whose keys are strings: Zig's `std.StringHashMap(V)`.
 ///
-/// The keys are borrowed, as in Zig; whoever wants the map to own them passes another `K`, as
-/// [`OwnedBox<[u8]>`](crate::collections::OwnedBox). Either way anything that is bytes can be looked up.
+/// The keys are borrowed, as in Zig. For a map that owns them pass another `K`, such as
+/// [`OwnedBox<[u8]>`](crate::collections::OwnedBox). Either way, anything that is `AsRef<[u8]>` can be looked up.
 ///
 /// ```
 /// use zigalloc::collections::{Box, StringHashMap};
@@ -99,7 +105,7 @@ pub type AutoHashMap<'a, K, V, A = Allocator<'a>> = HashMap<'a, K, V, AutoContex
 #[doc(alias = "std.StringHashMap")]
 pub type StringHashMap<'a, V, K = &'a [u8], A = Allocator<'a>> = HashMap<'a, K, V, StringContext, A>;
 
-/// What a [`HashMap`] is made of. Opaque.
+/// The parts of a [`HashMap`]. Opaque.
 pub struct MapParts<K, V, C, A: api::Allocator> {
     pub(super) table: HashTable<(K, V), A>,
     pub(super) context: C,
@@ -111,7 +117,15 @@ impl<K, V, C, A: api::Allocator> fmt::Debug for MapParts<K, V, C, A> {
     }
 }
 
-/// What [`get_or_put`](HashMap::get_or_put) found or made: Zig's `GetOrPutResult`.
+/// The entry that [`get_or_put`](HashMap::get_or_put) found or inserted: Zig's `GetOrPutResult`.
+///
+/// ```
+/// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+/// let mut map = AutoHashMap::<_, u32, _>::init(PAGE_ALLOCATOR);
+/// let result = map.get_or_put("key")?;
+/// assert_eq!((result.found_existing, *result.key_ptr, *result.value_ptr), (false, "key", 0));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "GetOrPutResult")]
 #[derive(Debug)]
 pub struct GetOrPut<'m, K, V> {
@@ -123,7 +137,15 @@ pub struct GetOrPut<'m, K, V> {
     pub value_ptr: &'m mut V,
 }
 
-/// A key and a value in a map: Zig's `Entry`.
+/// A borrowed key and value of a map: Zig's `Entry`.
+///
+/// ```
+/// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+/// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+/// map.put(1, 10)?;
+/// assert!(map.iterator().all(|entry| *entry.value_ptr == 10 * *entry.key_ptr));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry<'m, K, V> {
     /// The key.
@@ -132,7 +154,17 @@ pub struct Entry<'m, K, V> {
     pub value_ptr: &'m mut V,
 }
 
-/// A key and a value that are in a map no more: Zig's `KV`.
+/// A key and a value that have left a map: Zig's `KV`.
+///
+/// ```
+/// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+/// use zigalloc::collections::KV;
+///
+/// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+/// map.put(1, "one")?;
+/// assert_eq!(map.fetch_remove(&1), Some(KV { key: 1, value: "one" }));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KV<K, V> {
     /// The key.
@@ -142,9 +174,15 @@ pub struct KV<K, V> {
 }
 
 impl<'a, K, V, C, A: api::Allocator> HashMap<'a, K, V, C, A> {
-    /// An empty map, which has no memory yet.
+    /// Creates an empty map, without allocating.
     ///
     /// Ports `init`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let map = AutoHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!((map.count(), map.capacity()), (0, 0));
+    /// ```
     #[inline]
     pub fn init(allocator: A) -> HashMap<'a, K, V, C, A>
     where
@@ -153,16 +191,34 @@ impl<'a, K, V, C, A: api::Allocator> HashMap<'a, K, V, C, A> {
         HashMap::init_context(allocator, C::default())
     }
 
-    /// An empty map with a context of its own.
+    /// Creates an empty map with a context value, without allocating. [`HashContext`] has an example of one.
     ///
     /// Ports `initContext`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::{AutoContext, HashMap};
+    ///
+    /// let map = HashMap::<u32, u32, _, _>::init_context(PAGE_ALLOCATOR, AutoContext);
+    /// assert_eq!(map.count(), 0);
+    /// ```
     #[doc(alias = "initContext")]
     #[inline]
     pub const fn init_context(allocator: A, context: C) -> HashMap<'a, K, V, C, A> {
         HashMap::from_store(Owned(MapParts { table: HashTable::new_in(allocator), context }))
     }
 
-    /// The table that the map is, and its context, for what is not on this page.
+    /// Returns hashbrown's table and the context, for methods that this type lacks.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, "one")?;
+    /// map.put(2, "two")?;
+    /// let (table, _) = map.into_table();
+    /// assert_eq!(table.len(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn into_table(self) -> (HashTable<(K, V), A>, C) {
         let MapParts { table, context } = self.store.0;
@@ -170,7 +226,7 @@ impl<'a, K, V, C, A: api::Allocator> HashMap<'a, K, V, C, A> {
     }
 }
 
-// ---- what needs no allocator ----
+// ---- without an allocator ----
 
 impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, V, C, A, S> {
     #[inline(always)]
@@ -189,24 +245,57 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
     }
 
     /// The context.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::AutoContext;
+    ///
+    /// let map = AutoHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!(*map.context(), AutoContext);
+    /// ```
     #[inline]
     pub fn context(&self) -> &C {
         &self.parts().context
     }
 
-    /// How many entries there are.
+    /// The number of entries.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, "one")?;
+    /// map.put(2, "two")?;
+    /// assert_eq!(map.count(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn count(&self) -> usize {
         self.parts().table.len()
     }
 
-    /// How many entries there is room for.
+    /// The number of entries that fit without allocating.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(100)?;
+    /// assert!(map.capacity() >= 100);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.parts().table.capacity()
     }
 
-    /// The value of a key.
+    /// The value of a key, or `None`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, "one")?;
+    /// assert_eq!((map.get(&1), map.get(&2)), (Some(&"one"), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn get<Q: ?Sized>(&self, key: &Q) -> Option<&V>
     where
@@ -215,9 +304,19 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.get_adapted(key, self.context())
     }
 
-    /// [`get`](Self::get) with a context for what is looked up.
+    /// [`get`](Self::get) with the lookup's own context.
     ///
     /// Ports `getAdapted`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::StringContext;
+    ///
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put("one", 1)?;
+    /// assert_eq!(map.get_adapted(b"two", &StringContext), None);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getAdapted")]
     #[inline]
     pub fn get_adapted<Q: ?Sized>(&self, key: &Q, context: &impl HashContext<Q, K>) -> Option<&V> {
@@ -245,9 +344,18 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         table.find_mut(context.hash(key), |(other, _)| context.eql(key, other))
     }
 
-    /// The value of a key, to be changed.
+    /// The value of a key, mutably, or `None`.
     ///
     /// Ports `getPtr`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// *map.get_ptr(&1).unwrap() += 1;
+    /// assert_eq!(map.get(&1), Some(&11));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getPtr")]
     #[inline]
     pub fn get_ptr<Q: ?Sized>(&mut self, key: &Q) -> Option<&mut V>
@@ -257,9 +365,17 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.find_mut(key).map(|(_, value)| value)
     }
 
-    /// The key in the map that is equal to `key`.
+    /// The map's key that equals `key`, or `None`.
     ///
     /// Ports `getKey`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(String::from("one"), 1)?;
+    /// assert_eq!(map.get_key("one").map(String::as_str), Some("one"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getKey")]
     pub fn get_key<Q: ?Sized>(&self, key: &Q) -> Option<&K>
     where
@@ -268,9 +384,18 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.find(key, self.context()).map(|(key, _)| key)
     }
 
-    /// The key in the map that is equal to `key`, to be replaced by another that is equal to it.
+    /// The map's key that equals `key`, mutably, or `None`. It may be replaced by an equal one.
     ///
     /// Ports `getKeyPtr`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(String::from("one"), 1)?;
+    /// *map.get_key_ptr("one").unwrap() = "one".to_owned();
+    /// assert!(map.contains("one"));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getKeyPtr")]
     pub fn get_key_ptr<Q: ?Sized>(&mut self, key: &Q) -> Option<&mut K>
     where
@@ -279,9 +404,18 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.find_mut(key).map(|(key, _)| key)
     }
 
-    /// The entry of a key.
+    /// The entry of a key, or `None`.
     ///
     /// Ports `getEntry`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let entry = map.get_entry(&1).unwrap();
+    /// assert_eq!((*entry.key_ptr, *entry.value_ptr), (1, 10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getEntry")]
     pub fn get_entry<Q: ?Sized>(&mut self, key: &Q) -> Option<Entry<'_, K, V>>
     where
@@ -290,7 +424,15 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.find_mut(key).map(|(key_ptr, value_ptr)| Entry { key_ptr, value_ptr })
     }
 
-    /// Whether there is an entry of that key.
+    /// Returns whether the map has an entry for a key.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert!(map.contains(&1) && !map.contains(&2));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn contains<Q: ?Sized>(&self, key: &Q) -> bool
     where
@@ -299,15 +441,33 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.find(key, self.context()).is_some()
     }
 
-    /// [`contains`](Self::contains) with a context for what is looked up.
+    /// [`contains`](Self::contains) with the lookup's own context.
     ///
     /// Ports `containsAdapted`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::AutoContext;
+    ///
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(String::from("one"), 1)?;
+    /// assert!(map.contains_adapted("one", &AutoContext));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "containsAdapted")]
     pub fn contains_adapted<Q: ?Sized>(&self, key: &Q, context: &impl HashContext<Q, K>) -> bool {
         self.find(key, context).is_some()
     }
 
-    /// Removes an entry, and says whether there was one.
+    /// Removes an entry and returns whether there was one.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert!(map.remove(&1) && !map.remove(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn remove<Q: ?Sized>(&mut self, key: &Q) -> bool
     where
@@ -316,9 +476,17 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.fetch_remove(key).is_some()
     }
 
-    /// Removes an entry and returns it.
+    /// Removes and returns an entry, or returns `None` if there is none.
     ///
     /// Ports `fetchRemove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert_eq!(map.fetch_remove(&1).map(|kv| kv.value), Some(10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fetchRemove")]
     #[inline]
     pub fn fetch_remove<Q: ?Sized>(&mut self, key: &Q) -> Option<KV<K, V>>
@@ -334,15 +502,25 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         Some(KV { key, value })
     }
 
-    /// Drops the entries; the capacity stays.
+    /// Drops all entries and keeps the capacity.
     ///
     /// Ports `clearRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let capacity = map.capacity();
+    /// map.clear_retaining_capacity();
+    /// assert_eq!((map.count(), map.capacity()), (0, capacity));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearRetainingCapacity")]
     pub fn clear_retaining_capacity(&mut self) {
         clear(&mut self.parts_mut().table);
     }
 
-    /// The entries. Zig: `while (it.next()) |entry|`.
+    /// Iterates over the entries, with mutable values. Zig: `while (it.next()) |entry|`.
     ///
     /// ```
     /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
@@ -358,22 +536,50 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
         self.parts_mut().table.iter_mut().map(|(key_ptr, value_ptr)| Entry { key_ptr, value_ptr })
     }
 
-    /// The entries, to be read.
+    /// Iterates over the entries.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert_eq!(map.iter().map(|(key, value)| key * value).sum::<i32>(), 50);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
         self.parts().table.iter().map(|(key, value)| (key, value))
     }
 
-    /// The keys.
+    /// Iterates over the keys.
     ///
     /// Ports `keyIterator`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// assert_eq!(map.key_iterator().sum::<i32>(), 3);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "keyIterator")]
     pub fn key_iterator(&self) -> impl ExactSizeIterator<Item = &K> {
         self.parts().table.iter().map(|(key, _)| key)
     }
 
-    /// The values, to be changed.
+    /// Iterates over the values, mutably.
     ///
     /// Ports `valueIterator`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.put(2, 20)?;
+    /// map.value_iterator().for_each(|value| *value += 1);
+    /// assert_eq!(map.get(&2), Some(&21));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "valueIterator")]
     pub fn value_iterator(&mut self) -> impl ExactSizeIterator<Item = &mut V> {
         self.parts_mut().table.iter_mut().map(|(_, value)| value)

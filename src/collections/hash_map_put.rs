@@ -1,4 +1,4 @@
-//! What puts entries into a [`HashMap`], and what gets and gives back its memory.
+//! Methods of [`HashMap`] that insert entries, allocate or free.
 
 use allocator_api2_02::alloc as api;
 use hashbrown::HashTable;
@@ -8,7 +8,7 @@ use super::hash_map::{Entry, GetOrPut, HashMap, KV, MapParts, clear};
 use super::store::{Allocates, Store};
 use crate::error::Error;
 
-/// The entry of a key, found or made: `new` makes it from what was looked up, once `room` has made room for it.
+/// Finds the entry of a key, or inserts the one that `new` makes from what was looked up, after `room` has made room.
 #[inline(always)]
 fn find_or_put<X, K, V, C: HashContext<K, K>, A: api::Allocator, E>(
     parts: &mut MapParts<K, V, C, A>,
@@ -52,7 +52,7 @@ fn find_or_put_key<K, V, C: HashContext<K, K>, A: api::Allocator, E>(
     })
 }
 
-/// Room for one more entry.
+/// Ensures room for one more entry.
 #[inline(always)]
 fn grow<K, V, C: HashContext<K, K>, A: api::Allocator>(
     table: &mut HashTable<(K, V), A>,
@@ -71,7 +71,7 @@ fn assert_room<K, V, A: api::Allocator>(function: &str, table: &HashTable<(K, V)
     Ok(())
 }
 
-/// What cannot fail.
+/// The error of what cannot fail.
 enum Never {}
 
 #[inline(always)]
@@ -88,48 +88,72 @@ where
     A: api::Allocator,
     S: Allocates<MapParts<K, V, C, A>>,
 {
-    /// Sets the value of a key. An entry that exists keeps its key.
+    /// Sets the value of a key. An existing entry keeps its key.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `put`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put("key", 1)?;
+    /// map.put("key", 2)?;
+    /// assert_eq!((map.get("key"), map.count()), (Some(&2), 1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn put(&mut self, key: K, value: V) -> Result<(), Error> {
         self.fetch_put(key, value).map(drop)
     }
 
-    /// Adds an entry, of which there is none yet.
+    /// Inserts an entry for a key that has none.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// # Panics
-    /// If there is an entry of that key, which stays as it is.
+    /// If the map has an entry for the key, which stays unchanged.
     ///
     /// Ports `putNoClobber`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put_no_clobber("key", 1)?;
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "putNoClobber")]
     #[inline]
     #[track_caller]
     pub fn put_no_clobber(&mut self, key: K, value: V) -> Result<(), Error> {
         let result = find_or_put_key(self.parts_mut(), key, grow, |_| Ok(value))?;
-        assert!(!result.found_existing, "HashMap::put_no_clobber: there is an entry of that key");
+        assert!(!result.found_existing, "HashMap::put_no_clobber: the key has an entry already");
         Ok(())
     }
 
-    /// Sets the value of a key, and returns the entry that was.
+    /// Sets the value of a key and returns the previous entry, if any.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `fetchPut`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// assert_eq!(map.fetch_put("key", 1)?, None);
+    /// assert_eq!(map.fetch_put("key", 2)?.map(|kv| kv.value), Some(1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fetchPut")]
     #[inline]
     pub fn fetch_put(&mut self, key: K, value: V) -> Result<Option<KV<K, V>>, Error> {
         fetch_put(self.parts_mut(), key, value, grow)
     }
 
-    /// The entry of a key. If there is none it is made, with `V::default()`.
+    /// Finds the entry of a key, or inserts one with `V::default()`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -155,12 +179,20 @@ where
         find_or_put_key(self.parts_mut(), key, grow, |_| Ok(V::default()))
     }
 
-    /// The entry of a key. If there is none it is made, with that value.
+    /// Finds the entry of a key, or inserts one with `value`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `getOrPutValue`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// assert_eq!(*map.get_or_put_value("key", 1)?.value_ptr, 1);
+    /// assert_eq!(*map.get_or_put_value("key", 2)?.value_ptr, 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getOrPutValue")]
     #[inline]
     pub fn get_or_put_value(&mut self, key: K, value: V) -> Result<Entry<'_, K, V>, Error> {
@@ -169,8 +201,8 @@ where
         Ok(Entry { key_ptr, value_ptr })
     }
 
-    /// The entry of a key. If there is none it is made, with a value from a closure that may fail: then there is none
-    /// afterwards either. It stands for Zig's `getOrPut` with an `errdefer` that removes the entry.
+    /// Finds the entry of a key, or inserts one with the value that a closure returns. If the closure fails, nothing
+    /// is inserted: in Zig, `getOrPut` with an `errdefer` that removes the entry.
     ///
     /// # Errors
     /// What the closure returns, and [`Error::OutOfMemory`].
@@ -191,13 +223,24 @@ where
         find_or_put_key(self.parts_mut(), key, |table, context| Ok(grow(table, context)?), value)
     }
 
-    /// The entry of what is looked up with a context of its own. If there is none it is made, with a key and a value
-    /// from a closure, which may fail. The key must be equal to what was looked up, and have its hash.
+    /// Finds the entry of what `adapted` looks up, or inserts the key and value that a closure returns. The key must
+    /// have the same hash as what was looked up, and equal it. If the closure fails, nothing is inserted.
     ///
     /// # Errors
     /// What the closure returns, and [`Error::OutOfMemory`].
     ///
     /// Ports `getOrPutAdapted`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::{Error, collections::StringContext, collections::HashMap};
+    ///
+    /// let mut map = HashMap::<Box<[u8]>, u32, StringContext, _>::init(PAGE_ALLOCATOR);
+    /// let new = || Ok::<_, Error>((b"zig"[..].into(), 1)); // called only if the key is new
+    /// assert!(!map.get_or_put_adapted("zig", &StringContext, new)?.found_existing);
+    /// assert_eq!(map.get("zig"), Some(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getOrPutAdapted")]
     #[inline]
     pub fn get_or_put_adapted<Q: ?Sized, E: From<Error>>(
@@ -212,24 +255,41 @@ where
         find_or_put(self.parts_mut(), key, hash, eql, room, |_| new())
     }
 
-    /// Room for `expected_count` entries in all.
+    /// Ensures room for `expected_count` entries in total.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::<u32, u32, _>::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(100)?;
+    /// map.put_assume_capacity(1, 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacity")]
     pub fn ensure_total_capacity(&mut self, expected_count: usize) -> Result<(), Error> {
         let additional = expected_count.saturating_sub(self.count());
         self.ensure_unused_capacity(additional)
     }
 
-    /// Room for `additional_count` entries more than there are.
+    /// Ensures room for `additional_count` more entries.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureUnusedCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.ensure_unused_capacity(100)?;
+    /// assert!(map.capacity() >= 101);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
         let MapParts { table, context } = self.parts_mut();
@@ -239,6 +299,15 @@ where
     /// Drops the entries and frees the memory.
     ///
     /// Ports `clearAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.clear_and_free();
+    /// assert_eq!((map.count(), map.capacity()), (0, 0));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearAndFree")]
     pub fn clear_and_free(&mut self) {
         let MapParts { table, context } = self.parts_mut();
@@ -246,19 +315,36 @@ where
         table.shrink_to(0, |(key, _)| context.hash(key));
     }
 
-    /// Ends the map: drops the entries and frees the memory. Dropping a managed map does the same.
+    /// Drops the entries and frees the memory, as dropping a managed map does.
     ///
     /// Ports `deinit`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// map.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn deinit(mut self) {
         self.clear_and_free();
     }
 
-    /// A copy in another allocator.
+    /// Copies the map to an allocator.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `cloneWithAllocator`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let copy = map.clone_with_allocator(PAGE_ALLOCATOR)?;
+    /// assert_eq!(copy.get(&1), Some(&10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "cloneWithAllocator")]
     pub fn clone_with_allocator<'b, B: api::Allocator>(
         &self,
@@ -282,12 +368,20 @@ where
 }
 
 impl<'a, K, V, C: HashContext<K, K>, A: api::Allocator + Clone> HashMap<'a, K, V, C, A> {
-    /// A copy in the same allocator.
+    /// Copies the map within its allocator.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `clone`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// assert_eq!(map.clone()?.get(&1), Some(&10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[expect(clippy::should_implement_trait, reason = "Zig's, which can fail")]
     pub fn clone(&self) -> Result<HashMap<'a, K, V, C, A>, Error>
     where
@@ -298,9 +392,18 @@ impl<'a, K, V, C: HashContext<K, K>, A: api::Allocator + Clone> HashMap<'a, K, V
         self.clone_with_allocator(self.parts().table.allocator().clone())
     }
 
-    /// The map as it is; this one is empty then.
+    /// Moves the entries to a new map. This one is empty afterwards.
     ///
     /// Ports `move`, which is a word of Rust's.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.put(1, 10)?;
+    /// let moved = map.take();
+    /// assert_eq!((moved.count(), map.count()), (1, 0));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "move")]
     #[must_use = "the entries are in the result"]
     pub fn take(&mut self) -> HashMap<'a, K, V, C, A>
@@ -342,12 +445,20 @@ where
     A: api::Allocator,
     S: Store<MapParts<K, V, C, A>>,
 {
-    /// [`put`](Self::put) where there is room, or an entry of that key.
+    /// Sets the value of a key without allocating.
     ///
     /// # Panics
-    /// If there is neither.
+    /// If the map is full and has no entry for the key.
     ///
     /// Ports `putAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// map.put_assume_capacity("key", 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "putAssumeCapacity")]
     #[inline]
     #[track_caller]
@@ -356,12 +467,20 @@ where
         drop(always(fetch_put(self.parts_mut(), key, value, room)));
     }
 
-    /// [`put_no_clobber`](HashMap::put_no_clobber) where there is room.
+    /// Inserts an entry for a key that has none, without allocating.
     ///
     /// # Panics
-    /// If there is none, or there is an entry of that key.
+    /// If the map is full, or has an entry for the key.
     ///
     /// Ports `putAssumeCapacityNoClobber`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// map.put_assume_capacity_no_clobber("key", 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "putAssumeCapacityNoClobber")]
     #[inline]
     #[track_caller]
@@ -370,16 +489,24 @@ where
         let result = always(find_or_put_key(self.parts_mut(), key, room, |_| Ok(value)));
         assert!(
             !result.found_existing,
-            "HashMap::put_assume_capacity_no_clobber: there is an entry of that key"
+            "HashMap::put_assume_capacity_no_clobber: the key has an entry already"
         );
     }
 
-    /// [`fetch_put`](HashMap::fetch_put) where there is room, or an entry of that key.
+    /// Sets the value of a key without allocating, and returns the previous entry, if any.
     ///
     /// # Panics
-    /// If there is neither.
+    /// If the map is full and has no entry for the key.
     ///
     /// Ports `fetchPutAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// assert_eq!(map.fetch_put_assume_capacity("key", 1), None);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fetchPutAssumeCapacity")]
     #[track_caller]
     pub fn fetch_put_assume_capacity(&mut self, key: K, value: V) -> Option<KV<K, V>> {
@@ -387,12 +514,21 @@ where
         always(fetch_put(self.parts_mut(), key, value, room))
     }
 
-    /// [`get_or_put`](HashMap::get_or_put) where there is room, or an entry of that key.
+    /// Finds the entry of a key, or inserts one with `V::default()` without allocating.
     ///
     /// # Panics
-    /// If there is neither.
+    /// If the map is full and has no entry for the key.
     ///
     /// Ports `getOrPutAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMap::<_, u32, _>::init(PAGE_ALLOCATOR);
+    /// map.ensure_total_capacity(1)?;
+    /// *map.get_or_put_assume_capacity("key").value_ptr += 1;
+    /// assert_eq!(map.get("key"), Some(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "getOrPutAssumeCapacity")]
     #[inline]
     #[track_caller]

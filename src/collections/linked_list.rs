@@ -1,20 +1,20 @@
 //! The intrusive lists: [`DoublyLinkedList`], [`SinglyLinkedList`].
 //!
-//! A node is a field of the item that is in the list, wherever that lives: on the stack, in an arena, in a pool. So
-//! to put an item into a list allocates nothing and cannot fail, and an item can be in several lists by several
-//! nodes. [`field_parent_ptr`] leads from a node to its item.
+//! A node is a field of the item, which may be anywhere: on the stack, in an arena, in a pool. So inserting an item
+//! allocates nothing and cannot fail, and an item with several nodes can be in several lists. [`field_parent_ptr`]
+//! converts a pointer to a node into one to its item.
 //!
-//! Both are raw: nodes are pointers, and what puts them into a list is unsafe. What the caller owes is:
+//! Both lists are raw: nodes are pointers, and inserting one is unsafe. The caller guarantees:
 //!
-//! **The contract of a list.** From when a node is put in until it is out, or the list is not used any more,
-//! 1. the node stays where it is, and valid;
-//! 2. nothing but this module writes it, and no exclusive reference to it or to the item around it exists (shared ones
-//!    may, if the node is in an `UnsafeCell` or nothing is put in or taken out meanwhile);
+//! **The contract of a list.** From its insertion until its removal or the last use of the list,
+//! 1. the node stays valid and is not moved;
+//! 2. only this module writes it, and no exclusive reference to it or to its item exists (a shared one may, if the node
+//!    is in an `UnsafeCell` or the list is not changed while the reference exists);
 //! 3. it is in no other list;
-//! 4. all of that in one thread, or with a lock around.
+//! 4. all calls are on one thread, or under a lock.
 //!
-//! The pointer that is put in is the one that comes out, so derive it from a pointer to the whole item
-//! (`&raw mut (*item).node`), and [`field_parent_ptr`] may use what is around it.
+//! The list returns the pointer that was inserted. Derive it from a pointer to the whole item
+//! (`&raw mut (*item).node`), so that its provenance covers the item and [`field_parent_ptr`] may be used.
 //!
 //! ```
 //! use std::mem::offset_of;
@@ -44,9 +44,9 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-/// The item that a field is part of: Zig's `@fieldParentPtr`.
+/// Returns the item that contains a field: Zig's `@fieldParentPtr`.
 ///
-/// `offset` is the field's, from `offset_of!`, in bytes.
+/// `offset` is the field's offset in bytes, from `offset_of!`.
 ///
 /// # Safety
 /// `field` is `offset` bytes after the start of a live `Parent`, and was derived from a pointer to all of it.
@@ -74,9 +74,17 @@ pub const unsafe fn field_parent_ptr<Parent, Field>(field: NonNull<Field>, offse
     unsafe { field.byte_sub(offset).cast() }
 }
 
-// ---- two ways ----
+// ---- doubly linked ----
 
-/// The field of an item that makes it fit for a [`DoublyLinkedList`].
+/// The node of a [`DoublyLinkedList`]: a field of the item.
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+/// struct Task { id: u32, node: DoublyLinkedNode }
+/// let task = Task { id: 1, node: DoublyLinkedNode::new() };
+/// assert!(task.node.next().is_none() && task.id == 1);
+/// ```
 #[derive(Debug)]
 pub struct DoublyLinkedNode {
     prev: Option<NonNull<DoublyLinkedNode>>,
@@ -84,19 +92,53 @@ pub struct DoublyLinkedNode {
 }
 
 impl DoublyLinkedNode {
-    /// A node in no list.
+    /// A node that is in no list.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// assert_eq!(DoublyLinkedNode::new().next(), None);
+    /// ```
     #[must_use]
     pub const fn new() -> DoublyLinkedNode {
         DoublyLinkedNode { prev: None, next: None }
     }
 
-    /// The node after this one. Of a node in no list it means nothing.
+    /// The next node, or `None` at the end. Unspecified for a node that is in no list.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// // SAFETY: a node of the list, which is not changed meanwhile.
+    /// assert_eq!(unsafe { first.as_ref() }.next(), Some(second));
+    /// ```
     #[must_use]
     pub const fn next(&self) -> Option<NonNull<DoublyLinkedNode>> {
         self.next
     }
 
-    /// The node before this one. Of a node in no list it means nothing.
+    /// The previous node, or `None` at the start. Unspecified for a node that is in no list.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// // SAFETY: a node of the list, which is not changed meanwhile.
+    /// assert_eq!(unsafe { second.as_ref() }.prev(), Some(first));
+    /// ```
     #[must_use]
     pub const fn prev(&self) -> Option<NonNull<DoublyLinkedNode>> {
         self.prev
@@ -109,12 +151,25 @@ impl Default for DoublyLinkedNode {
     }
 }
 
-/// A list of nodes that are fields of items, linked both ways: Zig's `std.DoublyLinkedList`.
+/// A list of nodes that are fields of items, linked in both directions: Zig's `std.DoublyLinkedList`.
 ///
-/// Nodes are put in and taken out anywhere in constant time. See the [module](self) for the contract and an example;
-/// dropping a list does nothing.
+/// Insertion and removal take constant time anywhere in the list. The [module](self) has the contract and an example.
+/// Dropping a list does nothing.
 ///
 /// Ports `std.DoublyLinkedList` of Zig 0.15.2.
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+/// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+/// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+/// # // SAFETY: inside the array.
+/// # let second = unsafe { first.add(1) };
+/// # let mut list = DoublyLinkedList::new();
+/// # // SAFETY: the array outlives the list, and only the list uses it.
+/// # unsafe { list.append(first); list.append(second) };
+/// assert!(list.iterator().eq([first, second]));
+/// ```
 #[doc(alias = "std.DoublyLinkedList")]
 pub struct DoublyLinkedList {
     first: Option<NonNull<DoublyLinkedNode>>,
@@ -122,30 +177,79 @@ pub struct DoublyLinkedList {
 }
 
 impl DoublyLinkedList {
-    /// A list without nodes.
+    /// An empty list.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// assert!(DoublyLinkedList::new().is_empty());
+    /// ```
     #[must_use]
     pub const fn new() -> DoublyLinkedList {
         DoublyLinkedList { first: None, last: None }
     }
 
-    /// The first node.
+    /// The first node, or `None` if the list is empty.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// assert_eq!(list.first(), Some(first));
+    /// ```
     #[must_use]
     pub const fn first(&self) -> Option<NonNull<DoublyLinkedNode>> {
         self.first
     }
 
-    /// The last node.
+    /// The last node, or `None` if the list is empty.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// assert_eq!(list.last(), Some(second));
+    /// ```
     #[must_use]
     pub const fn last(&self) -> Option<NonNull<DoublyLinkedNode>> {
         self.last
     }
 
-    /// Puts a node after another.
+    /// Inserts a node after another.
     ///
     /// # Safety
-    /// `existing_node` is in this list, `new_node` in none, and the [contract](self#) holds for it from now on.
+    /// `existing_node` is in this list, `new_node` in none; the [contract](self#) holds for it from now on.
     ///
     /// Ports `insertAfter`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// let mut new = DoublyLinkedNode::new();
+    /// let new = NonNull::from(&mut new);
+    /// // SAFETY: a node of the list, and a new one that outlives it.
+    /// unsafe { list.insert_after(first, new) };
+    /// assert!(list.iterator().eq([first, new, second]));
+    /// ```
     #[doc(alias = "insertAfter")]
     pub unsafe fn insert_after(
         &mut self,
@@ -158,12 +262,29 @@ impl DoublyLinkedList {
         unsafe { self.link(Some(existing_node), new_node, next) };
     }
 
-    /// Puts a node before another.
+    /// Inserts a node before another.
     ///
     /// # Safety
     /// As [`insert_after`](Self::insert_after).
     ///
     /// Ports `insertBefore`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// let mut new = DoublyLinkedNode::new();
+    /// let new = NonNull::from(&mut new);
+    /// // SAFETY: a node of the list, and a new one that outlives it.
+    /// unsafe { list.insert_before(first, new) };
+    /// assert!(list.iterator().eq([new, first, second]));
+    /// ```
     #[doc(alias = "insertBefore")]
     pub unsafe fn insert_before(
         &mut self,
@@ -176,23 +297,56 @@ impl DoublyLinkedList {
         unsafe { self.link(prev, new_node, Some(existing_node)) };
     }
 
-    /// Puts a node at the end.
+    /// Inserts a node at the end.
     ///
     /// # Safety
     /// `new_node` is in no list, and the contract of the [module](self) holds for it from now on.
     ///
     /// Ports `append`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// let mut new = DoublyLinkedNode::new();
+    /// // SAFETY: a new node, which outlives the list.
+    /// unsafe { list.append(NonNull::from(&mut new)) };
+    /// assert_eq!(list.len(), 3);
+    /// ```
     pub unsafe fn append(&mut self, new_node: NonNull<DoublyLinkedNode>) {
         // SAFETY: the caller's facts.
         unsafe { self.link(self.last, new_node, None) };
     }
 
-    /// Puts a node at the start.
+    /// Inserts a node at the start.
     ///
     /// # Safety
     /// As [`append`](Self::append).
     ///
     /// Ports `prepend`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// let mut new = DoublyLinkedNode::new();
+    /// let new = NonNull::from(&mut new);
+    /// // SAFETY: a new node, which outlives the list.
+    /// unsafe { list.prepend(new) };
+    /// assert_eq!(list.first(), Some(new));
+    /// ```
     pub unsafe fn prepend(&mut self, new_node: NonNull<DoublyLinkedNode>) {
         // SAFETY: the caller's facts.
         unsafe { self.link(None, new_node, self.first) };
@@ -235,12 +389,27 @@ impl DoublyLinkedList {
         }
     }
 
-    /// Takes a node out, wherever in the list it is.
+    /// Removes a node from anywhere in the list, in constant time.
     ///
     /// # Safety
     /// It is in this list.
     ///
     /// Ports `remove`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// // SAFETY: a node of the list.
+    /// unsafe { list.remove(first) };
+    /// assert!(list.iterator().eq([second]));
+    /// ```
     pub unsafe fn remove(&mut self, node: NonNull<DoublyLinkedNode>) {
         // SAFETY: the nodes of the list are valid, by its contract.
         let DoublyLinkedNode { prev, next } = unsafe { node.read() };
@@ -248,9 +417,22 @@ impl DoublyLinkedList {
         unsafe { self.join(prev, next) };
     }
 
-    /// Takes the last node out.
+    /// Removes and returns the last node, or returns `None` if the list is empty.
     ///
     /// Ports `pop`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// assert_eq!((list.pop(), list.pop(), list.pop()), (Some(second), Some(first), None));
+    /// ```
     pub fn pop(&mut self) -> Option<NonNull<DoublyLinkedNode>> {
         let last = self.last?;
         // SAFETY: in the list.
@@ -258,9 +440,22 @@ impl DoublyLinkedList {
         Some(last)
     }
 
-    /// Takes the first node out.
+    /// Removes and returns the first node, or returns `None` if the list is empty.
     ///
     /// Ports `popFirst`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// assert_eq!(list.pop_first(), Some(first));
+    /// ```
     #[doc(alias = "popFirst")]
     pub fn pop_first(&mut self) -> Option<NonNull<DoublyLinkedNode>> {
         let first = self.first?;
@@ -269,9 +464,24 @@ impl DoublyLinkedList {
         Some(first)
     }
 
-    /// Puts the nodes of another list after those of this one. The other is empty then.
+    /// Moves the nodes of another list to the end of this one. The other is empty afterwards.
     ///
     /// Ports `concatByMoving`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// let mut all = DoublyLinkedList::new();
+    /// all.concat_by_moving(&mut list);
+    /// assert_eq!((all.len(), list.len()), (2, 0));
+    /// ```
     #[doc(alias = "concatByMoving")]
     pub fn concat_by_moving(&mut self, list2: &mut DoublyLinkedList) {
         let Some((first, last)) = list2.first.take().zip(list2.last.take()) else { return };
@@ -280,19 +490,51 @@ impl DoublyLinkedList {
         self.last = Some(last);
     }
 
-    /// How many nodes there are. They are counted, so it takes a time that grows with their number.
+    /// Counts the nodes, in linear time.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// assert_eq!(list.len(), 2);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.iterator().count()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no nodes.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// assert!(DoublyLinkedList::new().is_empty());
+    /// ```
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
-    /// The nodes, from the first on. Zig: `while (it) |node| : (it = node.next)`.
+    /// Iterates over the nodes from first to last. Zig: `while (it) |node| : (it = node.next)`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [DoublyLinkedNode::new(), DoublyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<DoublyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = DoublyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.append(first); list.append(second) };
+    /// assert!(list.iterator().eq([first, second]));
+    /// ```
     pub fn iterator(&self) -> impl Iterator<Item = NonNull<DoublyLinkedNode>> {
         // SAFETY: the nodes of the list are valid, and the list is borrowed.
         core::iter::successors(self.first, |node| unsafe { (*node.as_ptr()).next })
@@ -311,34 +553,79 @@ impl fmt::Debug for DoublyLinkedList {
     }
 }
 
-// ---- one way ----
+// ---- singly linked ----
 
-/// The field of an item that makes it fit for a [`SinglyLinkedList`].
+/// The node of a [`SinglyLinkedList`]: a field of the item.
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+/// struct Task { id: u32, node: SinglyLinkedNode }
+/// let task = Task { id: 1, node: SinglyLinkedNode::new() };
+/// assert!(task.node.next().is_none() && task.id == 1);
+/// ```
 #[derive(Debug)]
 pub struct SinglyLinkedNode {
     next: Option<NonNull<SinglyLinkedNode>>,
 }
 
 impl SinglyLinkedNode {
-    /// A node in no list.
+    /// A node that is in no list.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// assert_eq!(SinglyLinkedNode::new().next(), None);
+    /// ```
     #[must_use]
     pub const fn new() -> SinglyLinkedNode {
         SinglyLinkedNode { next: None }
     }
 
-    /// The node after this one. Of a node in no list it means nothing.
+    /// The next node, or `None` at the end. Unspecified for a node that is in no list.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// // SAFETY: a node of the list, which is not changed meanwhile.
+    /// assert_eq!(unsafe { first.as_ref() }.next(), Some(second));
+    /// ```
     #[must_use]
     pub const fn next(&self) -> Option<NonNull<SinglyLinkedNode>> {
         self.next
     }
 
-    /// Puts a node after another.
+    /// Inserts a node after another.
     ///
     /// # Safety
-    /// `node` is in a list that nothing else uses meanwhile, `new_node` in none, and the contract of the [module](self)
-    /// holds for it from now on.
+    /// `node` is in a list that nothing else accesses during the call, `new_node` in none; the contract of the
+    /// [module](self) holds for it from now on.
     ///
     /// Ports `Node.insertAfter`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// let mut new = SinglyLinkedNode::new();
+    /// let new = NonNull::from(&mut new);
+    /// // SAFETY: a node of a list that nothing else uses, and a new one that outlives it.
+    /// unsafe { SinglyLinkedNode::insert_after(first, new) };
+    /// assert!(list.iterator().eq([first, new, second]));
+    /// ```
     #[doc(alias = "insertAfter")]
     pub const unsafe fn insert_after(node: NonNull<SinglyLinkedNode>, new_node: NonNull<SinglyLinkedNode>) {
         // SAFETY: `node` is valid, by our caller.
@@ -349,12 +636,27 @@ impl SinglyLinkedNode {
         unsafe { (*node.as_ptr()).next = Some(new_node) };
     }
 
-    /// Takes the node after another out.
+    /// Removes and returns the node after another, or returns `None` at the end.
     ///
     /// # Safety
-    /// `node` is in a list that nothing else uses meanwhile.
+    /// `node` is in a list that nothing else accesses during the call.
     ///
     /// Ports `Node.removeNext`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// // SAFETY: a node of a list that nothing else uses.
+    /// assert_eq!(unsafe { SinglyLinkedNode::remove_next(first) }, Some(second));
+    /// assert_eq!(list.len(), 1);
+    /// ```
     #[doc(alias = "removeNext")]
     pub unsafe fn remove_next(node: NonNull<SinglyLinkedNode>) -> Option<NonNull<SinglyLinkedNode>> {
         // SAFETY: `node` is valid, by our caller.
@@ -375,7 +677,7 @@ impl Default for SinglyLinkedNode {
 
 /// A list of nodes that are fields of items, linked one way: Zig's `std.SinglyLinkedList`.
 ///
-/// See the [module](self) for the contract; dropping a list does nothing.
+/// The [module](self) has the contract. Dropping a list does nothing.
 ///
 /// Ports `std.SinglyLinkedList` of Zig 0.15.2.
 ///
@@ -399,31 +701,67 @@ pub struct SinglyLinkedList {
 }
 
 impl SinglyLinkedList {
-    /// A list without nodes.
+    /// An empty list.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// assert!(SinglyLinkedList::new().is_empty());
+    /// ```
     #[must_use]
     pub const fn new() -> SinglyLinkedList {
         SinglyLinkedList { first: None }
     }
 
-    /// The first node.
+    /// The first node, or `None` if the list is empty.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// assert_eq!(list.first(), Some(first));
+    /// ```
     #[must_use]
     pub const fn first(&self) -> Option<NonNull<SinglyLinkedNode>> {
         self.first
     }
 
-    /// Puts a node at the start.
+    /// Inserts a node at the start.
     ///
     /// # Safety
     /// `new_node` is in no list, and the contract of the [module](self) holds for it from now on.
     ///
     /// Ports `prepend`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// let mut new = SinglyLinkedNode::new();
+    /// let new = NonNull::from(&mut new);
+    /// // SAFETY: a new node, which outlives the list.
+    /// unsafe { list.prepend(new) };
+    /// assert_eq!(list.first(), Some(new));
+    /// ```
     pub const unsafe fn prepend(&mut self, new_node: NonNull<SinglyLinkedNode>) {
         // SAFETY: valid.
         unsafe { new_node.write(SinglyLinkedNode { next: self.first }) };
         self.first = Some(new_node);
     }
 
-    /// Takes a node out, which takes a time that grows with the number of those before it.
+    /// Removes a node from anywhere in the list, in linear time.
     ///
     /// # Panics
     /// If it is not in this list.
@@ -432,6 +770,21 @@ impl SinglyLinkedList {
     /// It is valid: in this list, or in none.
     ///
     /// Ports `remove`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// // SAFETY: a node of the list.
+    /// unsafe { list.remove(second) };
+    /// assert!(list.iterator().eq([first]));
+    /// ```
     #[track_caller]
     pub unsafe fn remove(&mut self, node: NonNull<SinglyLinkedNode>) {
         if self.first == Some(node) {
@@ -447,9 +800,22 @@ impl SinglyLinkedList {
         }
     }
 
-    /// Takes the first node out.
+    /// Removes and returns the first node, or returns `None` if the list is empty.
     ///
     /// Ports `popFirst`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// assert_eq!(list.pop_first(), Some(first));
+    /// ```
     #[doc(alias = "popFirst")]
     pub fn pop_first(&mut self) -> Option<NonNull<SinglyLinkedNode>> {
         let first = self.first?;
@@ -458,9 +824,23 @@ impl SinglyLinkedList {
         Some(first)
     }
 
-    /// Turns the order of the nodes round.
+    /// Reverses the order of the nodes.
     ///
     /// Ports `Node.reverse`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// list.reverse();
+    /// assert!(list.iterator().eq([second, first]));
+    /// ```
     pub fn reverse(&mut self) {
         let mut reversed = SinglyLinkedList::new();
         while let Some(node) = self.pop_first() {
@@ -470,28 +850,73 @@ impl SinglyLinkedList {
         *self = reversed;
     }
 
-    /// The last node, found from the first on.
+    /// Finds the last node, in linear time.
     ///
     /// Ports `Node.findLast`.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// assert_eq!(list.find_last(), Some(second));
+    /// ```
     #[doc(alias = "findLast")]
     #[must_use]
     pub fn find_last(&self) -> Option<NonNull<SinglyLinkedNode>> {
         self.iterator().last()
     }
 
-    /// How many nodes there are. They are counted, so it takes a time that grows with their number.
+    /// Counts the nodes, in linear time.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// assert_eq!(list.len(), 2);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.iterator().count()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no nodes.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// assert!(SinglyLinkedList::new().is_empty());
+    /// ```
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
-    /// The nodes, from the first on.
+    /// Iterates over the nodes from first to last.
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::collections::{DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode};
+    /// # let mut nodes = [SinglyLinkedNode::new(), SinglyLinkedNode::new()];
+    /// # let first = NonNull::from(&mut nodes).cast::<SinglyLinkedNode>();
+    /// # // SAFETY: inside the array.
+    /// # let second = unsafe { first.add(1) };
+    /// # let mut list = SinglyLinkedList::new();
+    /// # // SAFETY: the array outlives the list, and only the list uses it.
+    /// # unsafe { list.prepend(second); list.prepend(first) };
+    /// assert!(list.iterator().eq([first, second]));
+    /// ```
     pub fn iterator(&self) -> impl Iterator<Item = NonNull<SinglyLinkedNode>> {
         // SAFETY: the nodes of the list are valid, and the list is borrowed.
         core::iter::successors(self.first, |node| unsafe { (*node.as_ptr()).next })

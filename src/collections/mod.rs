@@ -1,9 +1,27 @@
-//! Zig's containers: lists, maps, queues, with Zig's names and Zig's fallible growth.
+//! Zig's containers, with Zig's names and fallible growth.
 //!
-//! Each is a thin layer over a well-kept library: the memory of lists and boxes is managed by allocator-api2's `Vec`
-//! and `Box`, hashing tables by hashbrown's `HashTable`. What neither has is here: Zig's heap order in
-//! [`PriorityQueue`], the ring of [`Deque`], the arrays side by side of [`MultiArrayList`], and the [intrusive
-//! lists](linked_list).
+//! They are thin layers over maintained libraries: lists and boxes over allocator-api2's `Vec` and `Box`, maps over
+//! hashbrown's `HashTable`. Implemented here is what those lack: the heap of [`PriorityQueue`], the ring of [`Deque`],
+//! the parallel arrays of [`MultiArrayList`], and the [intrusive lists](linked_list).
+//!
+//! ```
+//! use zigalloc::collections::{ArrayList, StringHashMap};
+//! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+//!
+//! let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+//! let mut words = ArrayList::init(arena.allocator());
+//! let mut counts: StringHashMap<'_, u32> = StringHashMap::init(arena.allocator());
+//! for word in ["to", "be", "or", "not", "to", "be"] {
+//!     let result = counts.get_or_put(word.as_bytes())?;
+//!     if !result.found_existing {
+//!         words.append(word)?;
+//!     }
+//!     *result.value_ptr += 1;
+//! }
+//! assert_eq!(*words, ["to", "be", "or", "not"]);
+//! assert_eq!(counts.get("be"), Some(&2));
+//! # Ok::<(), zigalloc::Error>(())
+//! ```
 //!
 //! | Zig 0.15.2 | here |
 //! |---|---|
@@ -27,22 +45,22 @@
 //!
 //! | | the container | Zig's form |
 //! |---|---|---|
-//! | **managed** | carries a handle, and frees its memory when it is dropped: `ArrayList::init(allocator)` | `…Managed` |
+//! | **managed** | carries a handle and frees its memory when dropped: `ArrayList::init(allocator)` | `…Managed` |
 //! | **unmanaged** | has no handle and no lifetime, so it can be a field beside its arena; dropping it does nothing | `…Unmanaged` |
-//! | **bound** | an unmanaged one with a handle for as long as a value lives: `unsafe { list.with(allocator) }` | an allocator argument |
+//! | **bound** | an unmanaged one with a handle, while a guard lives: `unsafe { list.with(allocator) }` | an allocator argument |
 //!
-//! They are one type with another store, so all have the same methods. Those that allocate or free want a store that
-//! [`Allocates`]; on an unmanaged container they do not compile:
+//! All three are one type with different stores, so they have the same methods. Methods that allocate or free require a
+//! store that [`Allocates`] and do not compile on an unmanaged container:
 //!
 //! ```compile_fail,E0599
 //! # use zigalloc::collections::ArrayListUnmanaged;
 //! let mut list = ArrayListUnmanaged::EMPTY;
-//! list.append(1)?; // of an unmanaged list: first `with(allocator)`
+//! list.append(1)?; // not bound: call `with(allocator)` first
 //! # Ok::<(), zigalloc::Error>(())
 //! ```
 //!
-//! The handle is an [`Allocator`](crate::Allocator) unless said otherwise; with a
-//! [`SyncAllocator`](crate::SyncAllocator) a container can be sent to another thread:
+//! By default the handle is an [`Allocator`](crate::Allocator). With a [`SyncAllocator`](crate::SyncAllocator), a
+//! container can be sent to another thread:
 //!
 //! ```
 //! use zigalloc::SyncAllocator;
@@ -58,21 +76,24 @@
 //!
 //! # Errors and panics
 //!
-//! What allocates returns `Result<_, Error>`, and a method that fails has changed nothing that can be seen. What Zig
-//! asserts (an index, room for `…_assume_capacity`) panics here in every build. A key, an element or a closure of the
-//! program's own that panics leaves a container that can be used and dropped.
+//! Methods that allocate return `Result<_, Error>`, and one that fails has no visible effect. What Zig asserts (an
+//! index in bounds, enough capacity for `…_assume_capacity`) panics here in every build.
 //!
-//! # What is compared with Zig
+//! If an element's destructor, a comparison, a hash, a closure or the allocator panics, the container can still be used
+//! and dropped. If one of them exits the process, a thread-local container is dropped in the middle of the call. It may
+//! leak elements then, but drops none twice.
 //!
-//! `cargo xtask differential --containers` runs random programs on Zig 0.15.2's containers and on these. For lists,
-//! priority queues and `MultiArrayList` the results, the elements and their order, the capacities, the number of
-//! allocations, and how many bytes were allocated and freed are equal at each step, with allocations and growth in
-//! place failing now and then. For maps the results and the entries are, and for [`ArrayHashMap`] their order.
+//! # Comparison with Zig
+//!
+//! `cargo xtask differential --containers` runs random programs on Zig 0.15.2's containers and on these, in which
+//! allocations and in-place growth fail at random. For lists, priority queues and [`MultiArrayList`], each step must
+//! have the same result, elements, order and capacity, and the same number of allocations and of bytes allocated and
+//! freed. For maps, it must have the same result and entries, and for [`ArrayHashMap`] the same order.
 //!
 //! # Without an operating system
 //!
-//! The feature `collections` needs neither `std` nor a heap, but allocator-api2's `Vec` and hashbrown link the crate
-//! `alloc`: a program without `std` must have a `#[global_allocator]`, even one that always fails.
+//! The feature `collections` does not need `std` or a heap. But allocator-api2's `Vec` and hashbrown link the crate
+//! `alloc`, so a program without `std` needs a `#[global_allocator]`, if only one that always fails.
 
 mod array_hash_map;
 mod array_hash_map_put;

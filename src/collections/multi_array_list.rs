@@ -1,4 +1,4 @@
-//! [`MultiArrayList`]: an array for each field. See the type.
+//! [`MultiArrayList`]: a struct of arrays.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -16,22 +16,22 @@ use super::unmanaged_map::{BoundSlot, Slots};
 use crate::allocator::Allocator;
 use crate::error::Error;
 
-/// A list of items that holds each field in an array of its own: Zig's `std.MultiArrayList(T)`.
+/// A struct of arrays: a list that stores each field of its items in a separate array. Zig's `std.MultiArrayList(T)`.
 ///
-/// One block has the arrays one after the other, the most aligned first, so there is no padding between items, and to
-/// go through one field touches no other. Items are tuples, or structs declared with [`fields!`](crate::fields);
-/// `list.items::<0>()` is Zig's `list.items(.first)`.
+/// All arrays are in one block, the most aligned first. So items have no padding, and iterating over one field does not
+/// load the others. Items are tuples, or structs declared with [`fields!`](crate::fields); `list.items::<0>()` is Zig's
+/// `list.items(.first)`.
 ///
-/// Neither allocator-api2 nor hashbrown has arrays side by side in one block, so the block is managed here.
+/// No maintained library has this layout over an allocator, so the block is managed here.
 ///
-/// [`MultiArrayListUnmanaged`] is the list without an allocator, as Zig's is; while it is bound to one it has all the
+/// [`MultiArrayListUnmanaged`] is the list without an allocator, like Zig's; while it is bound to one it has the
 /// methods of this page.
 ///
 /// # Guarantees
 ///
-/// - A method that returns an error has changed nothing that can be seen.
-/// - The layout of the block and the growth of the capacity are Zig's: by half and as many items as the largest field has
-///   in a cache line.
+/// - A method that returns an error has no visible effect.
+/// - The layout of the block and the capacities are Zig's: the list grows by half, plus as many items as a cache line
+///   has values of the largest field.
 /// - Dropping the list drops the items and frees the memory; dropping one that is unmanaged does nothing.
 ///
 /// # Differences from Zig
@@ -68,8 +68,8 @@ where
     handle: PhantomData<(&'a (), T, A)>,
 }
 
-/// A [`MultiArrayList`] without an allocator and without a lifetime. See
-/// [`ArrayListUnmanaged`](super::ArrayListUnmanaged), which is the same for lists.
+/// A [`MultiArrayList`] without an allocator or a lifetime, as [`ArrayListUnmanaged`](super::ArrayListUnmanaged) is for
+/// lists.
 ///
 /// ```
 /// use zigalloc::collections::MultiArrayListUnmanaged;
@@ -87,9 +87,10 @@ pub type MultiArrayListUnmanaged<T> = MultiArrayList<'static, T, Slot, Unbound<M
 /// A [`MultiArrayListUnmanaged`] that is bound to an allocator.
 pub type BoundMultiArrayList<'l, T> = MultiArrayList<'l, T, Slot, BoundSlot<'l, MultiParts<T, Slot>>>;
 
-/// What a [`MultiArrayList`] is made of. Opaque.
+/// The parts of a [`MultiArrayList`]. Opaque.
 pub struct MultiParts<T: Fields, A: api::Allocator> {
-    /// A block of `fields::layout::<T>(capacity)` of the allocator, if that has bytes; else dangling, with its alignment.
+    /// A block of `fields::layout::<T>(capacity)` of the allocator, if that has bytes; else dangling, with its
+    /// alignment.
     bytes: NonNull<u8>,
     /// At most the capacity. The first `len` elements of each array are initialised, and make whole items.
     len: usize,
@@ -109,7 +110,7 @@ impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
         MultiParts { bytes: fields::dangling::<T>(), len: 0, capacity: 0, allocator, items: PhantomData }
     }
 
-    /// The array of each field: where it begins, and what of the item it is.
+    /// The array of each field: its start, and the field.
     fn arrays(bytes: NonNull<u8>, capacity: usize) -> impl Iterator<Item = (*mut u8, fields::FieldLayout)> {
         let mut begin = bytes.as_ptr();
         fields::order::<T>().into_iter().take(T::FIELDS.len()).map(move |i| {
@@ -132,7 +133,7 @@ impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
         self.bytes.as_ptr().wrapping_add(before * self.capacity).cast()
     }
 
-    /// Takes an item to pieces, into place `i`.
+    /// Writes the fields of an item to place `i`.
     ///
     /// # Safety
     /// `i` is below the capacity, and what is there is overwritten.
@@ -149,7 +150,7 @@ impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
         }
     }
 
-    /// The item at place `i`, put together.
+    /// Reads the fields of the item at place `i`.
     ///
     /// # Safety
     /// `i` is below the length; the item is used once.
@@ -259,17 +260,34 @@ impl<T: Fields> Slots for MultiParts<T, Slot> {
 }
 
 impl<T: Fields> MultiArrayListUnmanaged<T> {
-    /// A list without items and without memory. Zig: `.empty`.
+    /// An empty list without memory. Zig: `.empty`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = zigalloc::collections::MultiArrayListUnmanaged::<(u8, u64)>::new();
+    /// assert_eq!(list.capacity(), 0);
+    /// ```
     #[must_use]
     pub const fn new() -> MultiArrayListUnmanaged<T> {
         let parts = MultiParts::new(Slot::empty());
         MultiArrayList { store: Unbound(ManuallyDrop::new(parts)), handle: PhantomData }
     }
 
-    /// Binds the list to its allocator, until the result is dropped.
+    /// Binds the list to its allocator until the result is dropped.
     ///
     /// # Safety
     /// As [`HashMapUnmanaged::with`](super::HashMapUnmanaged::with).
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = zigalloc::collections::MultiArrayListUnmanaged::<(u8, u64)>::new();
+    /// // SAFETY: always this allocator, which is never gone.
+    /// unsafe { list.with(PAGE_ALLOCATOR) }.append((1, 2))?;
+    /// assert_eq!(list.get(0), (1, 2));
+    /// // SAFETY: as above.
+    /// unsafe { list.with(PAGE_ALLOCATOR) }.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub unsafe fn with<'l>(&'l mut self, allocator: impl Into<Allocator<'l>>) -> BoundMultiArrayList<'l, T> {
         // SAFETY: the caller's facts.
         let store = unsafe { BoundSlot::new(self.store.get_mut(), allocator.into()) };
@@ -284,28 +302,58 @@ impl<T: Fields> Default for MultiArrayListUnmanaged<T> {
 }
 
 impl<'a, T: Fields, A: api::Allocator> MultiArrayList<'a, T, A> {
-    /// An empty list, which has no memory yet.
+    /// Creates an empty list, without allocating.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!(list.capacity(), 0);
+    /// ```
     pub const fn init(allocator: A) -> MultiArrayList<'a, T, A> {
         MultiArrayList { store: Owned(MultiParts::new(allocator)), handle: PhantomData }
     }
 }
 
-// ---- what needs no allocator ----
+// ---- without an allocator ----
 
 impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_, T, A, S> {
-    /// How many items there are.
+    /// The number of items.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// assert_eq!(list.len(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.store.get().len
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no items.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// assert!(list.is_empty());
+    /// ```
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many items there is room for.
+    /// The number of items that fit without allocating.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// assert_eq!(list.capacity(), 8); // the larger field has 8 values in a cache line of 64 bytes
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.store.get().capacity
@@ -314,6 +362,15 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
     /// The array of one field.
     ///
     /// Ports `items`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// assert_eq!((list.items::<0>(), list.items::<1>()), (&[1, 2][..], &[10, 20][..]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn items<const I: usize>(&self) -> &[<T as Field<I>>::Type]
     where
@@ -324,7 +381,17 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         unsafe { core::slice::from_raw_parts(parts.array::<I>(), parts.len) }
     }
 
-    /// The array of one field, to be changed.
+    /// The array of one field, mutably.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.items_mut::<1>().iter_mut().for_each(|number| *number += 1);
+    /// assert_eq!(list.get(1), (2, 21));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn items_mut<const I: usize>(&mut self) -> &mut [<T as Field<I>>::Type]
     where
@@ -335,7 +402,7 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         unsafe { core::slice::from_raw_parts_mut(parts.array::<I>(), parts.len) }
     }
 
-    /// The arrays of two fields, to be changed at once. The same field twice does not compile.
+    /// The arrays of two different fields, mutably.
     ///
     /// ```compile_fail,E0080
     /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
@@ -364,12 +431,21 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         }
     }
 
-    /// A copy of the item at an index.
+    /// Copies the item at an index.
     ///
     /// # Panics
     /// If the index is not below the length.
     ///
     /// Ports `get`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// assert_eq!(list.get(1), (2, 20));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn get(&self, index: usize) -> T
@@ -381,12 +457,21 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         unsafe { self.store.get().read(index) }
     }
 
-    /// Replaces the item at an index, and returns the old one.
+    /// Replaces the item at an index and returns the old one.
     ///
     /// # Panics
     /// If the index is not below the length.
     ///
     /// Ports `set`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// assert_eq!(list.set(1, (3, 30)), (2, 20));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[track_caller]
     pub fn set(&mut self, index: usize, item: T) -> T {
         self.assert_index("MultiArrayList::set", index);
@@ -398,24 +483,42 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         old
     }
 
-    /// [`append`](MultiArrayList::append) where there is room.
+    /// Appends an item without allocating.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the capacity is used up.
     ///
     /// Ports `appendAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.set_capacity(1)?;
+    /// list.append_assume_capacity((1, 10));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "appendAssumeCapacity")]
     #[track_caller]
     pub fn append_assume_capacity(&mut self, item: T) {
         self.insert_in_capacity("MultiArrayList::append_assume_capacity", self.len(), item);
     }
 
-    /// [`insert`](MultiArrayList::insert) where there is room.
+    /// Inserts an item at an index without allocating.
     ///
     /// # Panics
-    /// If there is none, or the index is above the length.
+    /// If the capacity is used up, or the index is above the length.
     ///
     /// Ports `insertAssumeCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.set_capacity(2)?;
+    /// list.insert_assume_capacity(0, (1, 10));
+    /// list.insert_assume_capacity(0, (2, 20));
+    /// assert_eq!(list.items::<0>(), [2, 1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "insertAssumeCapacity")]
     #[track_caller]
     pub fn insert_assume_capacity(&mut self, index: usize, item: T) {
@@ -439,9 +542,18 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         parts.len = len + 1;
     }
 
-    /// Removes and returns the last item.
+    /// Removes and returns the last item, or returns `None` if there is none.
     ///
     /// Ports `pop`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// assert_eq!(list.pop(), Some((2, 20)));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn pop(&mut self) -> Option<T> {
         let parts = self.store.get_mut();
         parts.len = parts.len.checked_sub(1)?;
@@ -449,12 +561,23 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         Some(unsafe { parts.read(parts.len) })
     }
 
-    /// Removes and returns the item at an index; those after it move up.
+    /// Removes and returns the item at an index, shifting those after it.
     ///
     /// # Panics
     /// If the index is not below the length.
     ///
     /// Ports `orderedRemove`, which returns nothing.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.append((3, 30))?;
+    /// assert_eq!(list.ordered_remove(0), (1, 10));
+    /// assert_eq!(list.items::<0>(), [2, 3]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "orderedRemove")]
     #[track_caller]
     pub fn ordered_remove(&mut self, index: usize) -> T {
@@ -468,12 +591,23 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         item
     }
 
-    /// Removes and returns the item at an index; the last one takes its place.
+    /// Removes and returns the item at an index, replacing it by the last one.
     ///
     /// # Panics
     /// If the index is not below the length.
     ///
     /// Ports `swapRemove`, which returns nothing.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.append((3, 30))?;
+    /// assert_eq!(list.swap_remove(0), (1, 10));
+    /// assert_eq!(list.items::<0>(), [3, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "swapRemove")]
     #[track_caller]
     pub fn swap_remove(&mut self, index: usize) -> T {
@@ -487,12 +621,22 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         item
     }
 
-    /// Drops the items from `new_len` on; the capacity stays.
+    /// Drops the items from `new_len` on and keeps the capacity.
     ///
     /// # Panics
     /// If `new_len` is above the length.
     ///
     /// Ports `shrinkRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.shrink_retaining_capacity(1);
+    /// assert_eq!(list.items::<0>(), [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "shrinkRetainingCapacity")]
     #[track_caller]
     pub fn shrink_retaining_capacity(&mut self, new_len: usize) {
@@ -502,19 +646,29 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         self.store.get_mut().truncate(new_len);
     }
 
-    /// Drops the items; the capacity stays.
+    /// Drops all items and keeps the capacity.
     ///
     /// Ports `clearRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.clear_retaining_capacity();
+    /// assert_eq!((list.len(), list.capacity()), (0, 8));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearRetainingCapacity")]
     pub fn clear_retaining_capacity(&mut self) {
         self.store.get_mut().truncate(0);
     }
 }
 
-// ---- what allocates or frees ----
+// ---- with an allocator ----
 
 impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArrayList<'l, T, A, S> {
-    /// How many items the first growth is for.
+    /// The capacity after the first growth.
     const INIT_CAPACITY: usize = {
         let (mut n, mut max) = (0, 1);
         while n < T::FIELDS.len() {
@@ -527,9 +681,18 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         if items == 0 { 1 } else { items }
     };
 
-    /// Ends the list: drops the items and frees the memory. Dropping a managed list does the same.
+    /// Drops the items and frees the memory, as dropping a managed list does.
     ///
     /// Ports `deinit`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn deinit(mut self) {
         self.clear_and_free();
     }
@@ -537,6 +700,16 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
     /// Drops the items and frees the memory.
     ///
     /// Ports `clearAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.clear_and_free();
+    /// assert_eq!(list.capacity(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearAndFree")]
     pub fn clear_and_free(&mut self) {
         let parts = self.store.get_mut();
@@ -544,12 +717,20 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         parts.free();
     }
 
-    /// Room for `new_capacity` items, and some more if the list must grow.
+    /// Ensures room for `new_capacity` items in total. If the list grows, it grows by at least half.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.ensure_total_capacity(9)?;
+    /// assert_eq!(list.capacity(), 20); // 8, then half of it and 8 more
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacity")]
     pub fn ensure_total_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
         if self.capacity() >= new_capacity {
@@ -559,12 +740,22 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         self.store.get_mut().set_capacity(capacity)
     }
 
-    /// Room for `additional_count` items more than there are.
+    /// Ensures room for `additional_count` more items, as [`ensure_total_capacity`](Self::ensure_total_capacity).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureUnusedCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.ensure_unused_capacity(100)?;
+    /// assert!(list.capacity() >= 102);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     #[inline]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
@@ -572,7 +763,7 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         self.ensure_total_capacity(minimum)
     }
 
-    /// Room for exactly `new_capacity` items, in a new block.
+    /// Moves the items to a new block with a capacity of exactly `new_capacity` items.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -581,6 +772,16 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
     /// If it is below the length.
     ///
     /// Ports `setCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.set_capacity(2)?;
+    /// assert_eq!(list.capacity(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "setCapacity")]
     #[track_caller]
     pub fn set_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
@@ -589,12 +790,20 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         self.store.get_mut().set_capacity(new_capacity)
     }
 
-    /// Adds an item at the end.
+    /// Appends an item.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the item is dropped then.
+    /// [`Error::OutOfMemory`], in which case the item is dropped.
     ///
     /// Ports `append`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// assert_eq!(list.len(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn append(&mut self, item: T) -> Result<(), Error> {
         self.ensure_unused_capacity(1)?;
@@ -602,15 +811,25 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         Ok(())
     }
 
-    /// Puts an item at an index; those from there on move down.
+    /// Inserts an item at an index, shifting those after it.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the item is dropped then.
+    /// [`Error::OutOfMemory`], in which case the item is dropped.
     ///
     /// # Panics
     /// If the index is above the length.
     ///
     /// Ports `insert`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.insert(1, (7, 70))?;
+    /// assert_eq!(list.items::<0>(), [1, 7, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[track_caller]
     pub fn insert(&mut self, index: usize, item: T) -> Result<(), Error> {
         if index > self.len() {
@@ -621,12 +840,21 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         Ok(())
     }
 
-    /// Makes the list `new_len` items long: drops those beyond, or adds copies of `item`.
+    /// Sets the length to `new_len`: drops the items after it, or appends copies of `item`.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `resize`, whose new items are undefined.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.resize(3, (7, 70))?;
+    /// assert_eq!(list.items::<0>(), [1, 7, 7]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn resize(&mut self, new_len: usize, item: T) -> Result<(), Error>
     where
         T: Copy,
@@ -639,13 +867,23 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         Ok(())
     }
 
-    /// Drops the items from `new_len` on, and moves the others to a block of that length. If there is no memory for it,
-    /// the capacity stays.
+    /// Drops the items from `new_len` on and moves the rest to a block of exactly that capacity. If there is no memory
+    /// for it, the capacity stays.
     ///
     /// # Panics
     /// If `new_len` is above the length.
     ///
     /// Ports `shrinkAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// list.shrink_and_free(1);
+    /// assert_eq!((list.len(), list.capacity()), (1, 1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "shrinkAndFree")]
     #[track_caller]
     pub fn shrink_and_free(&mut self, new_len: usize) {
@@ -654,16 +892,26 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
         }
         let parts = self.store.get_mut();
         parts.truncate(new_len);
-        // The capacity is then what it was, which is right too.
+        // On failure the capacity stays.
         let _ = parts.set_capacity(new_len);
     }
 
-    /// A copy in another allocator, whose capacity is the length.
+    /// Copies the list to an allocator. The copy's capacity is its length.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `clone`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
+    /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
+    /// list.append((1, 10))?;
+    /// list.append((2, 20))?;
+    /// let copy = list.clone_with_allocator(PAGE_ALLOCATOR)?;
+    /// assert_eq!((copy.items::<1>(), copy.capacity()), (&[10, 20][..], 2));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn clone_with_allocator<'b, B: api::Allocator>(
         &self,
         allocator: B,

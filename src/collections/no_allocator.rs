@@ -1,13 +1,18 @@
-//! An allocator that has nothing and takes nothing back.
+//! An allocator that fails every request.
 
 use core::ptr::NonNull;
 
 use allocator_api2_02::alloc::{AllocError, Allocator, Layout};
 
-/// No allocator: every request fails, and what is given back is leaked. It stands for the allocator that an unmanaged
-/// list does not have.
+/// An allocator that fails every request and leaks what is freed. Unmanaged lists have it while they are not bound.
 ///
 /// Not in Zig, whose functions that do not allocate take no allocator.
+///
+/// ```
+/// # use zigalloc::{Error, collections::{ArrayList, NoAllocator}};
+/// let mut list = ArrayList::init(NoAllocator);
+/// assert_eq!(list.append(1), Err(Error::OutOfMemory));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoAllocator;
 

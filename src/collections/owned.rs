@@ -1,7 +1,7 @@
 //! Blocks that free themselves: `create_owned`, `alloc_with`, `dupe_owned` and so on.
 //!
-//! What Zig does with `defer` and `errdefer` a `Box` does by being dropped. These functions return allocator-api2's,
-//! over the handle; `Box::into_non_null` and `Box::from_raw_in` lead to a raw block and back.
+//! Dropping a `Box` replaces Zig's `defer` and `errdefer`. These functions return allocator-api2's `Box` over the
+//! handle; `Box::into_non_null` and `Box::from_raw_in` convert to a raw block and back.
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -16,10 +16,10 @@ use crate::interface::writer::AllocatingWriter;
 use crate::mem::allocate;
 use crate::return_address::return_address;
 
-/// A block with an owner: the `Box` of allocator-api2 0.2 over a handle of this crate.
+/// An owned block: allocator-api2 0.2's `Box` over a handle of this crate.
 ///
-/// Dropped, it drops what is in it and frees the block. In place of Zig's `defer allocator.destroy(item)` and
-/// `errdefer allocator.destroy(item)` there is nothing to write.
+/// Dropping it drops the content and frees the block, which replaces Zig's `defer allocator.destroy(item)` and
+/// `errdefer allocator.destroy(item)`.
 ///
 /// ```
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
@@ -30,15 +30,15 @@ use crate::return_address::return_address;
 ///
 /// // To a raw block, which must be freed, and back:
 /// let (raw, allocator) = OwnedBox::into_non_null(number);
-/// // SAFETY: the block and the allocator of the box that was.
+/// // SAFETY: the block and the allocator of the box above.
 /// let number = unsafe { OwnedBox::from_raw_in(raw.as_ptr(), allocator) };
 /// assert_eq!(*number, 42);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// `from_raw_in` takes every block that is freed as what the box holds: one of `create` as a `Box<T>`, one of `alloc`
-/// as a `Box<[T]>`. A block of an [`AlignedSlice`](crate::AlignedSlice) or a [`SentinelSlice`](crate::SentinelSlice)
-/// has another alignment or length than a `Box<[T]>`, and is not one.
+/// `from_raw_in` takes a block whose length and alignment are those of the content: one of `create` as a `Box<T>`, one
+/// of `alloc` as a `Box<[T]>`. An [`AlignedSlice`](crate::AlignedSlice) or [`SentinelSlice`](crate::SentinelSlice) does
+/// not qualify as a `Box<[T]>`: its alignment or its length differs.
 pub type OwnedBox<'a, T, A = Allocator<'a>> = Box<T, A>;
 
 #[inline(always)]
@@ -85,7 +85,7 @@ fn dupe<T: Copy, A: api::Allocator>(allocator: A, m: &[T]) -> Result<Box<[T], A>
     Ok(unsafe { copy.assume_init() })
 }
 
-/// Bytes as text.
+/// Converts bytes to text.
 ///
 /// # Safety
 /// They are UTF-8.
@@ -137,7 +137,7 @@ macro_rules! owned {
                 uninit_slice(self, n)
             }
 
-            /// `n` elements that are `value`: Zig's `alloc` and `@memset`.
+            /// Allocates `n` clones of `value`: Zig's `alloc` and `@memset`.
             ///
             /// # Errors
             /// As [`alloc`](Allocator::alloc).
@@ -157,7 +157,7 @@ macro_rules! owned {
                 filled_with(self, n, |_| Ok(value.clone()))
             }
 
-            /// `n` elements that a closure makes from their indices.
+            /// Allocates `n` elements that a closure makes from their indices.
             ///
             /// # Errors
             /// As [`alloc`](Allocator::alloc).
@@ -177,8 +177,8 @@ macro_rules! owned {
                 filled_with(self, n, |i| Ok(item(i)))
             }
 
-            /// `n` elements that a closure makes, which may fail: then the elements that are there are dropped and the
-            /// block is freed. Zig's loop with `errdefer`.
+            /// Allocates `n` elements that a closure makes. If the closure fails, the elements made so far are dropped
+            /// and the block is freed: Zig's loop with `errdefer`.
             ///
             /// # Errors
             /// What the closure returns, and as [`alloc`](Allocator::alloc).
@@ -198,7 +198,7 @@ macro_rules! owned {
                 filled_with(self, n, item)
             }
 
-            /// `n` elements of zero bytes: [`alloc_zeroed`](Allocator::alloc_zeroed) for those that may be.
+            /// Allocates `n` elements of zero bytes.
             ///
             /// # Errors
             /// As [`alloc`](Allocator::alloc).
@@ -216,7 +216,7 @@ macro_rules! owned {
                 Ok(unsafe { memory.assume_init() })
             }
 
-            /// A copy of a slice, which frees itself.
+            /// Copies a slice to a box.
             ///
             /// # Errors
             /// [`Error::OutOfMemory`].
@@ -231,7 +231,7 @@ macro_rules! owned {
                 dupe(self, m)
             }
 
-            /// A copy of a string, which frees itself.
+            /// Copies a string to a box.
             ///
             /// # Errors
             /// [`Error::OutOfMemory`].
@@ -248,7 +248,7 @@ macro_rules! owned {
                 Ok(unsafe { text(copy) })
             }
 
-            /// Slices with a separator between them, in one block, which frees itself: [`mem::join`](crate::mem::join).
+            /// Joins slices with a separator in a box: [`mem::join`](crate::mem::join).
             ///
             /// # Errors
             /// [`Error::OutOfMemory`].
@@ -269,10 +269,16 @@ macro_rules! owned {
                 Ok(unsafe { Box::from_raw_in(block.as_ptr(), self) })
             }
 
-            /// Slices one after the other, in one block, which frees itself: [`mem::concat`](crate::mem::concat).
+            /// Concatenates slices in a box: [`mem::concat`](crate::mem::concat).
             ///
             /// # Errors
             /// [`Error::OutOfMemory`].
+            ///
+            /// ```
+            /// # use zigalloc::heap::PAGE_ALLOCATOR;
+            /// assert_eq!(*PAGE_ALLOCATOR.concat_owned(&[&[1, 2], &[3]])?, [1, 2, 3]);
+            /// # Ok::<(), zigalloc::Error>(())
+            /// ```
             #[inline(always)]
             pub fn concat_owned<T: Copy>(self, slices: &[&[T]]) -> Result<OwnedBox<'a, [T], Self>, Error> {
                 let block = allocate::joined(self.into(), &[], slices, None, return_address())?;
@@ -280,7 +286,7 @@ macro_rules! owned {
                 Ok(unsafe { Box::from_raw_in(block.as_ptr(), self) })
             }
 
-            /// `input` with each `needle` replaced, in a block that frees itself:
+            /// Copies `input` to a box, with each `needle` replaced:
             /// [`mem::replace_owned`](crate::mem::replace_owned).
             ///
             /// # Errors
@@ -288,6 +294,12 @@ macro_rules! owned {
             ///
             /// # Panics
             /// If the needle is empty.
+            ///
+            /// ```
+            /// # use zigalloc::heap::PAGE_ALLOCATOR;
+            /// assert_eq!(*PAGE_ALLOCATOR.replace_owned(b"a-b", b"-", b" - ")?, *b"a - b");
+            /// # Ok::<(), zigalloc::Error>(())
+            /// ```
             #[inline(always)]
             #[track_caller]
             pub fn replace_owned<T: Copy + PartialEq>(
@@ -301,7 +313,7 @@ macro_rules! owned {
                 Ok(unsafe { Box::from_raw_in(block.as_ptr(), self) })
             }
 
-            /// Formats into new memory, which frees itself. It is text to Rust, whose formatting writes nothing else.
+            /// Formats to a box. The result is a `str`, since formatting writes UTF-8 only.
             ///
             /// # Errors
             /// [`Error::OutOfMemory`].

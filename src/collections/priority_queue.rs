@@ -1,4 +1,4 @@
-//! [`PriorityQueue`]: the least element first. See the type.
+//! [`PriorityQueue`]: a binary heap.
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -14,7 +14,7 @@ use super::grow;
 use crate::allocator::Allocator;
 use crate::error::Error;
 
-/// How a [`PriorityQueue`] compares: Zig's `Context` and `compareFn` in one.
+/// How a [`PriorityQueue`] compares elements: Zig's `Context` and `compareFn` in one.
 ///
 /// Implemented by closures and functions `Fn(&T, &T) -> Ordering`; [`Natural`] is the order of `Ord`.
 ///
@@ -23,7 +23,7 @@ use crate::error::Error;
 /// use zigalloc::collections::{Compare, PriorityQueue};
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 ///
-/// /// Indices, by the costs that they are of.
+/// /// Orders indices by their cost.
 /// struct ByCost<'c>(&'c [u32]);
 ///
 /// impl Compare<usize> for ByCost<'_> {
@@ -39,7 +39,7 @@ use crate::error::Error;
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 pub trait Compare<T> {
-    /// `Less` if `a` is to come before `b`.
+    /// Compares two elements; the lesser one comes out first.
     fn compare(&self, a: &T, b: &T) -> Ordering;
 }
 
@@ -50,7 +50,15 @@ impl<T, F: Fn(&T, &T) -> Ordering> Compare<T> for F {
     }
 }
 
-/// The order of `Ord`: the least first.
+/// The order of `Ord`: the least element comes out first.
+///
+/// ```
+/// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+/// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+/// queue.add_slice(&[2, 1])?;
+/// assert_eq!(queue.remove(), 1);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Natural;
 
@@ -61,18 +69,18 @@ impl<T: Ord> Compare<T> for Natural {
     }
 }
 
-/// A queue that gives out the least element first: Zig's `std.PriorityQueue(T, Context, compareFn)`.
+/// A priority queue, whose least element comes out first: Zig's `std.PriorityQueue(T, Context, compareFn)`.
 ///
-/// It is a binary heap in a vector. Rust's libraries have none with a comparison of one's own and an allocator, so the
-/// heap is here: with the arrangement of Zig's, so that elements that are equal come out in the same order.
+/// A binary heap in an allocator-api2 `Vec`. No maintained library has one with a custom comparison and an allocator.
+/// Elements are arranged as in Zig's heap, so equal ones come out in the same order.
 ///
 /// # Guarantees
 ///
-/// - A method that returns an error has changed nothing that can be seen.
-/// - [`items`](Self::items), and the order in which elements come out, are Zig's for the same calls, as is the capacity: it
-///   grows by half and 8.
+/// - A method that returns an error has no visible effect.
+/// - For the same calls, [`items`](Self::items), the order in which elements come out and the capacity are Zig's. The
+///   queue grows by half plus 8.
 /// - Dropping the queue drops the elements and frees the memory.
-/// - If a comparison panics the queue has all its elements, but for one that was being removed, in some order.
+/// - If a comparison panics, the queue keeps all elements, in some order, except one that was being removed.
 ///
 /// # Differences from Zig
 ///
@@ -106,15 +114,25 @@ pub struct PriorityQueue<'a, T, C = Natural, A: api::Allocator = Allocator<'a>> 
     handle: PhantomData<&'a ()>,
 }
 
-/// [`update`](PriorityQueue::update) was asked for an element that is not in the queue.
+/// The error of [`update`](PriorityQueue::update) for an element that is not in the queue.
+///
+/// ```
+/// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+/// use zigalloc::collections::ElementNotFound;
+///
+/// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+/// queue.add_slice(&[2, 1])?;
+/// assert_eq!(queue.update(&7, 8), Err(ElementNotFound));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the element is not in the queue")]
 pub struct ElementNotFound;
 
 /// An element lifted out of the heap, and the index at which dropping this value puts it back.
 ///
-/// The vector's length is 0 meanwhile. A comparison is the program's code and may exit the process, which drops a
-/// thread-local queue in this state: its elements then leak, and the one that is in two places is not dropped twice.
+/// Until then the vector's length is 0. A comparison is the program's code and may exit the process, which drops a
+/// thread-local queue in this state: its elements leak, and none that is in two places is dropped twice.
 struct Hole<'h, T, A: api::Allocator> {
     vec: &'h mut Vec<T, A>,
     len: usize,
@@ -178,17 +196,30 @@ impl<T, A: api::Allocator> Drop for Hole<'_, T, A> {
 }
 
 impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
-    /// An empty queue, which has no memory yet.
+    /// Creates an empty queue, without allocating.
     ///
     /// Ports `init`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let queue = PriorityQueue::<u8, _, _>::init(PAGE_ALLOCATOR, Natural);
+    /// assert_eq!((queue.count(), queue.capacity()), (0, 0));
+    /// ```
     #[inline]
     pub const fn init(allocator: A, context: C) -> PriorityQueue<'a, T, C, A> {
         PriorityQueue { vec: Vec::new_in(allocator), context, handle: PhantomData }
     }
 
-    /// A queue of the elements of a box, in its block.
+    /// Turns a box into a queue with the same block, in linear time.
     ///
     /// Ports `fromOwnedSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::from_owned_slice(PAGE_ALLOCATOR.dupe_owned(&[3, 1, 2])?, Natural);
+    /// assert_eq!(queue.remove(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "fromOwnedSlice")]
     pub fn from_owned_slice(items: Box<[T], A>, context: C) -> PriorityQueue<'a, T, C, A> {
         let mut queue = PriorityQueue { vec: items.into_vec(), context, handle: PhantomData };
@@ -201,9 +232,18 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
     /// Adds an element.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; the element is dropped then.
+    /// [`Error::OutOfMemory`], in which case the element is dropped.
     ///
     /// Ports `add`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add(2)?;
+    /// queue.add(1)?;
+    /// assert_eq!(queue.peek(), Some(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn add(&mut self, elem: T) -> Result<(), Error> {
         self.ensure_unused_capacity(1)?;
@@ -212,12 +252,20 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
         Ok(())
     }
 
-    /// Adds elements.
+    /// Adds the elements of a slice.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; none is added then.
+    /// [`Error::OutOfMemory`], in which case none is added.
     ///
     /// Ports `addSlice`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[3, 1, 2])?;
+    /// assert_eq!(queue.count(), 3);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "addSlice")]
     pub fn add_slice(&mut self, items: &[T]) -> Result<(), Error>
     where
@@ -231,27 +279,51 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
         Ok(())
     }
 
-    /// The element that is next.
+    /// The next element, or `None` if the queue is empty.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[2, 1])?;
+    /// assert_eq!(queue.peek(), Some(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn peek(&self) -> Option<&T> {
         self.vec.first()
     }
 
-    /// Removes and returns the element that is next.
+    /// Removes and returns the next element, or returns `None` if the queue is empty.
     ///
     /// Ports `removeOrNull`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[2, 1])?;
+    /// assert_eq!((queue.remove_or_null(), queue.remove_or_null(), queue.remove_or_null()), (Some(1), Some(2), None));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "removeOrNull")]
     #[inline]
     pub fn remove_or_null(&mut self) -> Option<T> {
         if self.vec.is_empty() { None } else { Some(self.remove_index(0)) }
     }
 
-    /// Removes and returns the element that is next.
+    /// Removes and returns the next element.
     ///
     /// # Panics
     /// If the queue is empty.
     ///
     /// Ports `remove`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[2, 1])?;
+    /// assert_eq!(queue.remove(), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub fn remove(&mut self) -> T {
@@ -265,6 +337,14 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
     /// If the index is not below the number of elements.
     ///
     /// Ports `removeIndex`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[1, 2, 3])?;
+    /// assert_eq!(queue.remove_index(1), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "removeIndex")]
     #[inline]
     #[track_caller]
@@ -309,8 +389,8 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
         }
     }
 
-    /// Moves the element at `at` down to its place: down to the bottom, always to the lesser child, and up again. Zig
-    /// stops on the way down, at the same place: on that way elements do not become less.
+    /// Moves the element at `at` down to its place: to the bottom, along the lesser children, and then up. Zig stops on
+    /// the way down, at the same place, since elements on that path ascend.
     #[inline]
     fn sift_down(&mut self, at: usize) {
         let len = self.vec.len();
@@ -334,12 +414,21 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
         Self::rise(&self.context, hole, at);
     }
 
-    /// Replaces the first of [`items`](Self::items) that is equal to `elem`, and returns it.
+    /// Replaces the first of [`items`](Self::items) that compares equal to `elem`, and returns it.
     ///
     /// # Errors
     /// [`ElementNotFound`].
     ///
     /// Ports `update`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[1, 2, 3])?;
+    /// assert_eq!(queue.update(&3, 0), Ok(3));
+    /// assert_eq!(queue.peek(), Some(&0));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn update(&mut self, elem: &T, new_elem: T) -> Result<T, ElementNotFound> {
         let equal = |item: &T| self.context.compare(item, elem) == Ordering::Equal;
         let i = self.vec.iter().position(equal).ok_or(ElementNotFound)?;
@@ -353,35 +442,75 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
         Ok(old_elem)
     }
 
-    /// How many elements there are.
+    /// The number of elements.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[2, 1])?;
+    /// assert_eq!(queue.count(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn count(&self) -> usize {
         self.vec.len()
     }
 
-    /// How many elements there is room for.
+    /// The number of elements that fit without allocating; `usize::MAX` for elements of 0 bytes.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[2, 1])?;
+    /// assert_eq!(queue.capacity(), 8);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.vec.capacity()
     }
 
-    /// The elements, in the order of the heap: the first is next, the others in an unspecified order.
+    /// The elements in heap order: the first is next, the others are unordered.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[3, 1, 2])?;
+    /// assert_eq!(queue.items(), [1, 3, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn items(&self) -> &[T] {
         &self.vec
     }
 
-    /// [`items`](Self::items), one after the other.
+    /// Iterates over [`items`](Self::items).
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[3, 1, 2])?;
+    /// assert_eq!(queue.iterator().max(), Some(&3));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn iterator(&self) -> core::slice::Iter<'_, T> {
         self.vec.iter()
     }
 
-    /// Room for `new_capacity` elements, and some more if the queue must grow.
+    /// Ensures room for `new_capacity` elements in total. If the queue grows, it grows by at least half and 8.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::<u8, _, _>::init(PAGE_ALLOCATOR, Natural);
+    /// queue.ensure_total_capacity(9)?;
+    /// assert_eq!(queue.capacity(), 20); // 8, then half of it and 8 more
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacity")]
     #[inline]
     pub fn ensure_total_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
@@ -392,23 +521,40 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
         grow::ensure_precise(&mut self.vec, capacity)
     }
 
-    /// Room for exactly `new_capacity` elements, unless there is more.
+    /// Ensures room for `new_capacity` elements in total. If the queue grows, it grows to exactly that.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureTotalCapacityPrecise`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::<u8, _, _>::init(PAGE_ALLOCATOR, Natural);
+    /// queue.ensure_total_capacity_precise(9)?;
+    /// assert_eq!(queue.capacity(), 9);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureTotalCapacityPrecise")]
     pub fn ensure_total_capacity_precise(&mut self, new_capacity: usize) -> Result<(), Error> {
         grow::ensure_precise(&mut self.vec, new_capacity)
     }
 
-    /// Room for `additional_count` elements more than there are.
+    /// Ensures room for `additional_count` more elements, as [`ensure_total_capacity`](Self::ensure_total_capacity).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
     /// Ports `ensureUnusedCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[1, 2])?;
+    /// queue.ensure_unused_capacity(100)?;
+    /// assert!(queue.capacity() >= 102);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     #[inline]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
@@ -416,12 +562,21 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
         self.ensure_total_capacity(minimum)
     }
 
-    /// Gives back what is beyond `new_capacity`. If that takes memory which there is not, the capacity stays.
+    /// Shrinks the block to `new_capacity` elements. If the allocator cannot shrink it, the capacity stays.
     ///
     /// # Panics
     /// If `new_capacity` is above the capacity, or below the number of elements.
     ///
     /// Ports `shrinkAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[1, 2])?;
+    /// queue.shrink_and_free(2);
+    /// assert_eq!(queue.capacity(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "shrinkAndFree")]
     #[track_caller]
     pub fn shrink_and_free(&mut self, new_capacity: usize) {
@@ -430,13 +585,22 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
             (len..=capacity).contains(&new_capacity),
             "PriorityQueue::shrink_and_free: {new_capacity} is not from {len} to {capacity}"
         );
-        // The capacity is then what it was, which is right too.
+        // On failure the capacity stays.
         let _ = grow::shrink(&mut self.vec, new_capacity);
     }
 
-    /// Drops the elements; the capacity stays.
+    /// Drops all elements and keeps the capacity.
     ///
     /// Ports `clearRetainingCapacity`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[1, 2])?;
+    /// queue.clear_retaining_capacity();
+    /// assert_eq!((queue.count(), queue.capacity()), (0, 8));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearRetainingCapacity")]
     pub fn clear_retaining_capacity(&mut self) {
         self.vec.clear();
@@ -445,14 +609,31 @@ impl<'a, T, C: Compare<T>, A: api::Allocator> PriorityQueue<'a, T, C, A> {
     /// Drops the elements and frees the memory.
     ///
     /// Ports `clearAndFree`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[1, 2])?;
+    /// queue.clear_and_free();
+    /// assert_eq!(queue.capacity(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "clearAndFree")]
     pub fn clear_and_free(&mut self) {
         self.vec.clear();
-        // To free takes no memory, so it cannot fail.
+        // Freeing cannot fail.
         let _ = grow::shrink(&mut self.vec, 0);
     }
 
-    /// The elements in the order of the heap.
+    /// Returns the elements as a vector, in heap order.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{Natural, PriorityQueue}, heap::PAGE_ALLOCATOR};
+    /// let mut queue = PriorityQueue::init(PAGE_ALLOCATOR, Natural);
+    /// queue.add_slice(&[2, 1])?;
+    /// assert_eq!(queue.into_vec(), [1, 2]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn into_vec(self) -> Vec<T, A> {
         self.vec
     }

@@ -1,4 +1,4 @@
-//! The allocator of an unmanaged map: a place for a handle, which is empty unless the map is bound.
+//! The allocator of an unmanaged container: a slot for a handle, empty unless the container is bound.
 
 use core::cell::Cell;
 use core::fmt;
@@ -8,15 +8,15 @@ use allocator_api2_02::alloc::{AllocError, Layout};
 
 use crate::allocator::Allocator;
 
-/// The place for a handle in an unmanaged map. While it is empty every request fails, and what is given back is leaked.
+/// The slot for a handle in an unmanaged container. While empty, it fails every request and leaks what is freed.
 pub struct Slot {
     /// The handle that the map is bound to; its lifetime, which is not `'static`, is that of the binding.
     handle: Cell<Option<Allocator<'static>>>,
 }
 
 // SAFETY: a handle is in it only while the map is bound: that is a value that borrows the map exclusively, and is
-// itself neither `Send` nor `Sync`. So whoever else has the map finds the slot empty, or with a handle that is never
-// used because binding replaces it (if the value was leaked); and nothing but binding writes it.
+// itself neither `Send` nor `Sync`. So other users of the map find the slot empty or, if the value was leaked, with a
+// handle that no method uses before the next binding replaces it. Only binding writes the slot.
 unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
@@ -27,8 +27,8 @@ impl Slot {
     }
 
     /// # Safety
-    /// Until [`clear`](Self::clear), or until the slot is not used any more, the handle's allocator is there. The
-    /// thread stays this one.
+    /// The handle's allocator is valid until [`clear`](Self::clear) or the last use of the slot, which stays on this
+    /// thread.
     #[inline]
     pub(super) unsafe fn set(&self, handle: Allocator<'_>) {
         // SAFETY: the same handle; the caller's fact is what the lifetime would say.

@@ -3,16 +3,16 @@
 use core::fmt;
 use core::mem::ManuallyDrop;
 
-/// Where a container holds what it is made of: [`Owned`], [`Unbound`], or one of the bound stores. Sealed: containers
-/// trust it to give the same value each time.
+/// Where a container stores its parts: [`Owned`], [`Unbound`], or one of the bound stores. Sealed, because containers
+/// rely on it to return the same parts each time.
 pub trait Store<C>: sealed::Sealed<C> {}
 
 impl<C, S: sealed::Sealed<C>> Store<C> for S {}
 
-/// A store with an allocator: what the methods that allocate or free want. Sealed.
+/// A store with an allocator, required by methods that allocate or free. Sealed.
 #[diagnostic::on_unimplemented(
     message = "this container has no allocator",
-    note = "an unmanaged container gets one for a while by `with(allocator)`"
+    note = "bind an unmanaged container first: `unsafe { container.with(allocator) }`"
 )]
 pub trait Allocates<C>: Store<C> {}
 

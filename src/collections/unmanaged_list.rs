@@ -1,4 +1,4 @@
-//! [`ArrayListUnmanaged`]: a list without an allocator. See the type.
+//! [`ArrayListUnmanaged`]: a list without an allocator.
 
 use core::fmt;
 use core::mem::{self, ManuallyDrop};
@@ -11,26 +11,23 @@ use super::no_allocator::NoAllocator;
 use super::store::{Allocates, Sealed, Unbound};
 use crate::allocator::Allocator;
 
-/// A list that grows, without an allocator and without a lifetime: three words. Zig 0.15's `std.ArrayList(T)`.
+/// A growable list without an allocator or a lifetime, three words long: Zig 0.15's `std.ArrayList(T)`.
 ///
-/// It can be a field beside the arena that it lives in. To change it [`with`](Self::with) binds an allocator for as
-/// long as the result lives, which is an [`ArrayList`] with all its methods. To read it needs no allocator, nor does
-/// what stays within the capacity: the list dereferences to a slice, and has `pop`, `append_assume_capacity` and so
-/// on.
+/// It can be a field beside the arena that its elements are in. [`with`](Self::with) binds it to an allocator for as
+/// long as the result lives: an [`ArrayList`] with all its methods. Methods that neither allocate nor free need no
+/// binding: the list dereferences to a slice, and has `pop`, `append_assume_capacity` and so on.
 ///
 /// # Guarantees
 ///
-/// Those of [`ArrayList`], but that dropping it does nothing, as in Zig: it knows no allocator. Bind it and call
-/// [`deinit`](ArrayList::deinit), or let the arena free it; then the elements are not dropped.
+/// Those of [`ArrayList`], except that dropping does nothing, as in Zig, since there is no allocator. Either bind the
+/// list and call [`deinit`](ArrayList::deinit), or let the arena free it, which does not drop the elements.
 ///
 /// # Why `with` is unsafe
 ///
-/// Two things must hold that no type says: it is the same allocator each time, and what it gave is still there. That
-/// the handles are equal would show neither, since an arena that was reset, or another one in the place of one that
-/// is gone, has the same two words (and an allocator without state has a pointer that means nothing). So it is a fact
-/// that the program knows, stated once where the two fields meet. Everything else is safe: no method can get an
-/// allocator that is not the bound one into the list, not even `mem::swap` of two bound lists, which exchanges what
-/// they are bound to.
+/// The allocator must be the same each time, and the list's block still live. No type expresses either, and comparing
+/// handles would not check it: an arena that was reset, or a new one at the same address, has the same two words. So
+/// the program states it, once, where the two fields meet. Everything else is safe. Even `mem::swap` of two bound
+/// lists is: it swaps what they are bound to as well.
 ///
 /// Ports `std.ArrayList` (`std.array_list.Aligned`) of Zig 0.15.2.
 ///
@@ -79,24 +76,40 @@ impl<T> ArrayListUnmanaged<T> {
     pub const EMPTY: ArrayListUnmanaged<T> =
         ArrayList::from_store(Unbound(ManuallyDrop::new(Vec::new_in(NoAllocator))));
 
-    /// A list without elements and without memory: [`EMPTY`](Self::EMPTY).
+    /// An empty list without memory: [`EMPTY`](Self::EMPTY).
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayListUnmanaged, heap::PAGE_ALLOCATOR};
+    /// let list = ArrayListUnmanaged::<u8>::new();
+    /// assert_eq!(list.capacity(), 0);
+    /// ```
     #[must_use]
     #[inline]
     pub const fn new() -> ArrayListUnmanaged<T> {
         ArrayListUnmanaged::EMPTY
     }
 
-    /// Binds the list to its allocator, until the result is dropped.
+    /// Binds the list to its allocator until the result is dropped.
     ///
-    /// If the result is leaked (`mem::forget`), this list is empty and its memory and elements are leaked.
+    /// If the result is leaked (`mem::forget`), this list is empty, and its elements and block leak.
     ///
     /// # Safety
-    /// - `allocator` is the one that the list got its memory from, if it has any: a copy of the same handle, or another
-    ///   to the same state.
-    /// - What it gives stays valid as long as the list is used: until the list has freed it, the allocator is not ended or
-    ///   reset. A list that is not used any more may be dropped, which does nothing.
+    /// - If the list has a block, it is from `allocator`: the same handle, or another handle to the same state.
+    /// - Its blocks stay valid while the list uses them: the allocator is not dropped or reset before the last use of
+    ///   the list. (Dropping the list is no use.)
     ///
     /// Zig passes the allocator to each function.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayListUnmanaged, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayListUnmanaged::EMPTY;
+    /// // SAFETY: always this allocator, which is never gone.
+    /// unsafe { list.with(PAGE_ALLOCATOR) }.append(1)?;
+    /// assert_eq!(*list, [1]);
+    /// // SAFETY: as above.
+    /// unsafe { list.with(PAGE_ALLOCATOR) }.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub unsafe fn with<A: api::Allocator>(&mut self, allocator: A) -> BoundArrayList<'_, T, A> {
         // SAFETY: the caller's facts.
@@ -115,12 +128,23 @@ impl<T> ArrayListUnmanaged<T> {
         Bound { vec: ManuallyDrop::new(vec), home }
     }
 
-    /// A list with its allocator. This one is empty then.
+    /// Moves the elements and their block to a managed list. This list is empty afterwards.
     ///
     /// # Safety
     /// As [`with`](Self::with), where the list is the result.
     ///
     /// Ports `toManaged`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::ArrayListUnmanaged, heap::PAGE_ALLOCATOR};
+    /// let mut list = ArrayListUnmanaged::EMPTY;
+    /// // SAFETY: always this allocator, which is never gone.
+    /// unsafe { list.with(PAGE_ALLOCATOR) }.append(1)?;
+    /// // SAFETY: as above.
+    /// let managed = unsafe { list.to_managed(PAGE_ALLOCATOR) };
+    /// assert_eq!((&*managed, list.len()), (&[1][..], 0));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "toManaged")]
     pub unsafe fn to_managed<'a, A: api::Allocator>(&mut self, allocator: A) -> ArrayList<'a, T, A> {
         // SAFETY: the caller's facts.
@@ -138,7 +162,7 @@ impl<T> Default for ArrayListUnmanaged<T> {
     }
 }
 
-/// Where a bound list is held; see [`ArrayListUnmanaged::with`]. At its end the list goes back to where it came from.
+/// The store of a bound list; see [`ArrayListUnmanaged::with`]. Dropping it moves the list back.
 pub struct Bound<'l, T, A: api::Allocator> {
     vec: ManuallyDrop<Vec<T, A>>,
     home: &'l mut Vec<T, NoAllocator>,

@@ -1,4 +1,4 @@
-//! [`HashMapUnmanaged`]: a map without an allocator. See the type.
+//! [`HashMapUnmanaged`]: a map without an allocator.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -13,19 +13,19 @@ use super::slot::Slot;
 use super::store::{Allocates, Sealed, Unbound};
 use crate::allocator::Allocator;
 
-/// A map without an allocator and without a lifetime: Zig's `std.HashMapUnmanaged(K, V, Context, …)`.
+/// A map without an allocator or a lifetime: Zig's `std.HashMapUnmanaged(K, V, Context, …)`.
 ///
-/// It can be a field beside the arena that it lives in. To change it [`with`](Self::with) binds a handle for as long
-/// as the result lives, which is a [`HashMap`] with all its methods. What needs no memory (`get`, `remove`,
-/// `put_assume_capacity`) needs no binding.
+/// It can be a field beside the arena that its entries are in. [`with`](Self::with) binds it to a handle for as long
+/// as the result lives: a [`HashMap`] with all its methods. Methods that neither allocate nor free (`get`, `remove`,
+/// `put_assume_capacity`) need no binding.
 ///
 /// # Guarantees
 ///
-/// Those of [`HashMap`], but that dropping it does nothing, as in Zig: it knows no allocator. Bind it and call
-/// [`deinit`](HashMap::deinit), or let the arena free it; then the entries are not dropped.
+/// Those of [`HashMap`], except that dropping does nothing, as in Zig, since there is no allocator. Either bind the map
+/// and call [`deinit`](HashMap::deinit), or let the arena free it, which does not drop the entries.
 ///
-/// For why `with` is unsafe, see [`ArrayListUnmanaged`](super::ArrayListUnmanaged). The map has two words more than a
-/// managed one's table, for the handle while it is bound.
+/// [`ArrayListUnmanaged`](super::ArrayListUnmanaged) says why `with` is unsafe. The map reserves two words for the
+/// handle that it is bound to.
 ///
 /// Ports `std.HashMapUnmanaged` of Zig 0.15.2.
 ///
@@ -56,11 +56,23 @@ use crate::allocator::Allocator;
 pub type HashMapUnmanaged<K, V, C = AutoContext> =
     HashMap<'static, K, V, C, Slot, Unbound<MapParts<K, V, C, Slot>>>;
 
-/// Zig's `std.AutoHashMapUnmanaged(K, V)`: a [`HashMapUnmanaged`] whose keys are hashed by Rust's `Hash`.
+/// A [`HashMapUnmanaged`] whose keys implement Rust's `Hash` and `Eq`: Zig's `std.AutoHashMapUnmanaged(K, V)`.
+///
+/// ```
+/// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+/// let map = AutoHashMapUnmanaged::<u32, u32>::new();
+/// assert_eq!(map.get(&1), None);
+/// ```
 #[doc(alias = "std.AutoHashMapUnmanaged")]
 pub type AutoHashMapUnmanaged<K, V> = HashMapUnmanaged<K, V, AutoContext>;
 
-/// Zig's `std.StringHashMapUnmanaged(V)`: a [`HashMapUnmanaged`] whose keys are strings.
+/// A [`HashMapUnmanaged`] whose keys are strings: Zig's `std.StringHashMapUnmanaged(V)`.
+///
+/// ```
+/// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+/// let map = zigalloc::collections::StringHashMapUnmanaged::<u32, &str>::new();
+/// assert_eq!(map.get(b"zig"), None);
+/// ```
 #[doc(alias = "std.StringHashMapUnmanaged")]
 pub type StringHashMapUnmanaged<V, K> = HashMapUnmanaged<K, V, StringContext>;
 
@@ -69,7 +81,13 @@ pub type BoundHashMap<'l, K, V, C = AutoContext> =
     HashMap<'l, K, V, C, Slot, BoundSlot<'l, MapParts<K, V, C, Slot>>>;
 
 impl<K, V, C> HashMapUnmanaged<K, V, C> {
-    /// A map without entries and without memory. Zig: `.empty`.
+    /// An empty map without memory. Zig: `.empty`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+    /// let map = AutoHashMapUnmanaged::<u32, u32>::new();
+    /// assert_eq!(map.capacity(), 0);
+    /// ```
     #[must_use]
     pub fn new() -> HashMapUnmanaged<K, V, C>
     where
@@ -78,22 +96,40 @@ impl<K, V, C> HashMapUnmanaged<K, V, C> {
         Self::with_context(C::default())
     }
 
-    /// A map without entries and without memory, with a context of its own.
+    /// An empty map with a context value, without memory.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::{AutoContext, HashMapUnmanaged};
+    ///
+    /// let map = HashMapUnmanaged::<u32, u32, _>::with_context(AutoContext);
+    /// assert_eq!(map.capacity(), 0);
+    /// ```
     #[must_use]
     pub const fn with_context(context: C) -> HashMapUnmanaged<K, V, C> {
         let table = hashbrown::HashTable::new_in(Slot::empty());
         HashMap::from_store(Unbound(ManuallyDrop::new(MapParts { table, context })))
     }
 
-    /// Binds the map to its allocator, until the result is dropped.
+    /// Binds the map to its allocator until the result is dropped.
     ///
     /// # Safety
-    /// - `allocator` is the one that the map got its memory from, if it has any: a copy of the same handle, or another to
-    ///   the same state.
-    /// - What it gives stays valid as long as the map is used: until the map has freed it, the allocator is not ended or
-    ///   reset. A map that is not used any more may be dropped, which does nothing.
+    /// - If the map has blocks, they are from `allocator`: the same handle, or another handle to the same state.
+    /// - Its blocks stay valid while the map uses them: the allocator is not dropped or reset before the last use of
+    ///   the map. (Dropping the map is no use.)
     ///
     /// Zig passes the allocator to each function.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoHashMapUnmanaged::new();
+    /// // SAFETY: always this allocator, which is never gone.
+    /// unsafe { map.with(PAGE_ALLOCATOR) }.put(1, 10)?;
+    /// assert_eq!(map.get(&1), Some(&10));
+    /// // SAFETY: as above.
+    /// unsafe { map.with(PAGE_ALLOCATOR) }.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub unsafe fn with<'l>(&'l mut self, allocator: impl Into<Allocator<'l>>) -> BoundHashMap<'l, K, V, C> {
         // SAFETY: the caller's facts.
@@ -107,7 +143,7 @@ impl<K, V, C: Default> Default for HashMapUnmanaged<K, V, C> {
     }
 }
 
-/// What has places for a handle. Private, by the module that it is in.
+/// Parts with slots for a handle. Not nameable outside this module.
 pub trait Slots {
     fn slots(&self) -> impl Iterator<Item = &Slot>;
 }
@@ -119,7 +155,7 @@ impl<K, V, C> Slots for MapParts<K, V, C, Slot> {
     }
 }
 
-/// Where a bound map is held; see [`HashMapUnmanaged::with`]. At its end the map has no allocator again.
+/// The store of a bound map; see [`HashMapUnmanaged::with`]. Dropping it clears the map's handle.
 pub struct BoundSlot<'l, P: Slots> {
     parts: &'l mut P,
     handle: PhantomData<Allocator<'l>>,
@@ -164,9 +200,9 @@ impl<P: Slots> fmt::Debug for BoundSlot<'_, P> {
     }
 }
 
-// ---- the same for maps in the order of insertion ----
+// ---- maps in insertion order ----
 
-/// An [`ArrayHashMap`] without an allocator and without a lifetime: Zig's `std.ArrayHashMapUnmanaged(K, V, Context,
+/// An [`ArrayHashMap`] without an allocator or a lifetime: Zig's `std.ArrayHashMapUnmanaged(K, V, Context,
 /// …)`.
 ///
 /// It is to [`ArrayHashMap`] what [`HashMapUnmanaged`] is to [`HashMap`].
@@ -188,11 +224,24 @@ impl<P: Slots> fmt::Debug for BoundSlot<'_, P> {
 pub type ArrayHashMapUnmanaged<K, V, C = AutoContext> =
     ArrayHashMap<'static, K, V, C, Slot, Unbound<ArrayMapParts<K, V, C, Slot>>>;
 
-/// Zig's `std.AutoArrayHashMapUnmanaged(K, V)`.
+/// An [`ArrayHashMapUnmanaged`] whose keys implement Rust's `Hash` and `Eq`: Zig's `std.AutoArrayHashMapUnmanaged(K,
+/// V)`.
+///
+/// ```
+/// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+/// let map = AutoArrayHashMapUnmanaged::<u32, u32>::new();
+/// assert_eq!(map.get(&1), None);
+/// ```
 #[doc(alias = "std.AutoArrayHashMapUnmanaged")]
 pub type AutoArrayHashMapUnmanaged<K, V> = ArrayHashMapUnmanaged<K, V, AutoContext>;
 
-/// Zig's `std.StringArrayHashMapUnmanaged(V)`.
+/// An [`ArrayHashMapUnmanaged`] whose keys are strings: Zig's `std.StringArrayHashMapUnmanaged(V)`.
+///
+/// ```
+/// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+/// let map = zigalloc::collections::StringArrayHashMapUnmanaged::<u32, &str>::new();
+/// assert_eq!(map.get(b"zig"), None);
+/// ```
 #[doc(alias = "std.StringArrayHashMapUnmanaged")]
 pub type StringArrayHashMapUnmanaged<V, K> = ArrayHashMapUnmanaged<K, V, StringContext>;
 
@@ -201,7 +250,13 @@ pub type BoundArrayHashMap<'l, K, V, C = AutoContext> =
     ArrayHashMap<'l, K, V, C, Slot, BoundSlot<'l, ArrayMapParts<K, V, C, Slot>>>;
 
 impl<K, V, C> ArrayHashMapUnmanaged<K, V, C> {
-    /// A map without entries and without memory. Zig: `.empty`.
+    /// An empty map without memory. Zig: `.empty`.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+    /// let map = AutoArrayHashMapUnmanaged::<u32, u32>::new();
+    /// assert_eq!(map.capacity(), 0);
+    /// ```
     #[must_use]
     pub fn new() -> ArrayHashMapUnmanaged<K, V, C>
     where
@@ -210,7 +265,15 @@ impl<K, V, C> ArrayHashMapUnmanaged<K, V, C> {
         Self::with_context(C::default())
     }
 
-    /// A map without entries and without memory, with a context of its own.
+    /// An empty map with a context value, without memory.
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+    /// use zigalloc::collections::{ArrayHashMapUnmanaged, AutoContext};
+    ///
+    /// let map = ArrayHashMapUnmanaged::<u32, u32, _>::with_context(AutoContext);
+    /// assert_eq!(map.capacity(), 0);
+    /// ```
     #[must_use]
     pub const fn with_context(context: C) -> ArrayHashMapUnmanaged<K, V, C> {
         ArrayHashMap::from_store(Unbound(ManuallyDrop::new(ArrayMapParts {
@@ -221,10 +284,21 @@ impl<K, V, C> ArrayHashMapUnmanaged<K, V, C> {
         })))
     }
 
-    /// Binds the map to its allocator, until the result is dropped.
+    /// Binds the map to its allocator until the result is dropped.
     ///
     /// # Safety
     /// As [`HashMapUnmanaged::with`].
+    ///
+    /// ```
+    /// # use zigalloc::{collections::{AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged}, heap::PAGE_ALLOCATOR};
+    /// let mut map = AutoArrayHashMapUnmanaged::new();
+    /// // SAFETY: always this allocator, which is never gone.
+    /// unsafe { map.with(PAGE_ALLOCATOR) }.put(1, 10)?;
+    /// assert_eq!(map.keys(), [1]);
+    /// // SAFETY: as above.
+    /// unsafe { map.with(PAGE_ALLOCATOR) }.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub unsafe fn with<'l>(
         &'l mut self,

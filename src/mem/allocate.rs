@@ -10,7 +10,7 @@ use crate::slice::{AlignedSlice, SentinelSlice};
 use super::search::replacement_size_in;
 use super::search::write_replaced;
 
-/// Slices with a separator between them, in one block, which the caller frees. No slices make no allocation.
+/// Joins slices with a separator in a new block, which the caller frees. Without slices nothing is allocated.
 ///
 /// With the feature `collections`, `Allocator::join_owned` returns a block that frees itself.
 ///
@@ -39,12 +39,23 @@ pub fn join<'a>(
     joined(allocator.into(), separator, slices, None, return_address())
 }
 
-/// [`join`] with a 0 after the last slice. No slices make an allocation too, for the 0.
+/// [`join`] with a 0 after the last slice. Without slices the block has just the 0.
 ///
 /// # Errors
 /// As [`join`].
 ///
 /// Ports `joinZ`.
+///
+/// ```
+/// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
+/// let path = mem::join_z(PAGE_ALLOCATOR, b"/", &[b"usr", b"lib"])?;
+/// // SAFETY: initialised, and freed after the last use.
+/// unsafe {
+///     assert_eq!(path.as_c_str(), c"usr/lib");
+///     PAGE_ALLOCATOR.free(path);
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "joinZ")]
 #[inline(always)]
 pub fn join_z<'a>(
@@ -56,7 +67,7 @@ pub fn join_z<'a>(
     Ok(SentinelSlice::from_raw_parts(with_zero.cast(), with_zero.len() - 1))
 }
 
-/// Slices one after the other, in one block, which the caller frees. No slices make no allocation.
+/// Concatenates slices in a new block, which the caller frees. Without elements nothing is allocated.
 ///
 /// With the feature `collections`, `Allocator::concat_owned` returns a block that frees itself.
 ///
@@ -84,12 +95,21 @@ pub fn concat<'a, T: Copy>(
     joined(allocator.into(), &[], slices, None, return_address())
 }
 
-/// [`concat`] with a sentinel, which the length does not count. No slices make an allocation too, for the sentinel.
+/// [`concat`] with a sentinel after the last slice, which the length does not include.
 ///
 /// # Errors
 /// As [`join`].
 ///
 /// Ports `concatWithSentinel`.
+///
+/// ```
+/// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
+/// let numbers = mem::concat_with_sentinel(PAGE_ALLOCATOR, &[&[1, 2], &[3]], 0)?;
+/// assert_eq!(numbers.len(), 3);
+/// // SAFETY: a live block, not used afterwards.
+/// unsafe { PAGE_ALLOCATOR.free(numbers) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "concatWithSentinel")]
 #[inline(always)]
 pub fn concat_with_sentinel<'a, T: Copy>(
@@ -101,12 +121,21 @@ pub fn concat_with_sentinel<'a, T: Copy>(
     Ok(SentinelSlice::from_raw_parts(with_sentinel.cast(), with_sentinel.len() - 1))
 }
 
-/// [`concat`] with a sentinel or without, which the length does count.
+/// [`concat`] with or without a sentinel, which the length includes.
 ///
 /// # Errors
 /// As [`join`].
 ///
 /// Ports `concatMaybeSentinel`.
+///
+/// ```
+/// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
+/// let numbers = mem::concat_maybe_sentinel(PAGE_ALLOCATOR, &[&[1, 2], &[3]], Some(0))?;
+/// assert_eq!(numbers.len(), 4);
+/// // SAFETY: a live block, not used afterwards.
+/// unsafe { PAGE_ALLOCATOR.free(numbers) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "concatMaybeSentinel")]
 #[inline(always)]
 pub fn concat_maybe_sentinel<'a, T: Copy>(
@@ -117,7 +146,7 @@ pub fn concat_maybe_sentinel<'a, T: Copy>(
     joined(allocator.into(), &[], slices, sentinel, return_address())
 }
 
-/// `input` with each `needle` replaced, in a block of exactly that length, which the caller frees.
+/// Copies `input` with each `needle` replaced to a new block of exactly that length, which the caller frees.
 ///
 /// With the feature `collections`, `Allocator::replace_owned` returns a block that frees itself.
 ///

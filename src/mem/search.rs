@@ -1,14 +1,19 @@
 //! Searching, trimming and replacing in slices, as far as Rust's slices cannot.
 //!
-//! Comparison is `==`. What a slice of Rust has itself is in the table of the [module](super#slices).
+//! Elements are compared by `==`. The table of the [module](super#slices) lists what Rust's slices already have.
 
 use core::ptr::NonNull;
 
 use crate::slice::SentinelSlice;
 
-/// The index of the first element that is `value`.
+/// The index of the first element equal to `value`.
 ///
 /// Ports `indexOfScalar`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_scalar(b"abcb", &b'b'), Some(1));
+/// ```
 #[doc(alias = "indexOfScalar")]
 #[doc(alias = "findScalar")]
 #[must_use]
@@ -17,9 +22,14 @@ pub fn index_of_scalar<T: PartialEq>(slice: &[T], value: &T) -> Option<usize> {
     slice.iter().position(|item| item == value)
 }
 
-/// The index of the last element that is `value`.
+/// The index of the last element equal to `value`.
 ///
 /// Ports `lastIndexOfScalar`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::last_index_of_scalar(b"abcb", &b'b'), Some(3));
+/// ```
 #[doc(alias = "lastIndexOfScalar")]
 #[must_use]
 #[inline]
@@ -27,9 +37,14 @@ pub fn last_index_of_scalar<T: PartialEq>(slice: &[T], value: &T) -> Option<usiz
     slice.iter().rposition(|item| item == value)
 }
 
-/// The index of the first element from `start_index` on that is `value`. A start beyond the end finds none.
+/// The index of the first element from `start_index` on equal to `value`. `None` if the start is past the end.
 ///
 /// Ports `indexOfScalarPos`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_scalar_pos(b"abcb", 2, &b'b'), Some(3));
+/// ```
 #[doc(alias = "indexOfScalarPos")]
 #[must_use]
 #[inline]
@@ -54,6 +69,11 @@ pub fn index_of_any<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usize> {
 /// The index of the last element that is one of `values`.
 ///
 /// Ports `lastIndexOfAny`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::last_index_of_any(b"usr/lib\\zig", b"/\\"), Some(7));
+/// ```
 #[doc(alias = "lastIndexOfAny")]
 #[must_use]
 #[inline]
@@ -64,6 +84,11 @@ pub fn last_index_of_any<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usiz
 /// The index of the first element from `start_index` on that is one of `values`.
 ///
 /// Ports `indexOfAnyPos`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_any_pos(b"a+b-c", 2, b"+-"), Some(3));
+/// ```
 #[doc(alias = "indexOfAnyPos")]
 #[must_use]
 #[inline]
@@ -71,9 +96,14 @@ pub fn index_of_any_pos<T: PartialEq>(slice: &[T], start_index: usize, values: &
     Some(start_index + index_of_any(slice.get(start_index..)?, values)?)
 }
 
-/// The index of the first element that is not among `values`.
+/// The index of the first element that is none of `values`.
 ///
 /// Ports `indexOfNone`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_none(b"  zig", b" "), Some(2));
+/// ```
 #[doc(alias = "indexOfNone")]
 #[must_use]
 #[inline]
@@ -81,9 +111,14 @@ pub fn index_of_none<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usize> {
     slice.iter().position(|item| !values.contains(item))
 }
 
-/// The index of the last element that is not among `values`.
+/// The index of the last element that is none of `values`.
 ///
 /// Ports `lastIndexOfNone`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::last_index_of_none(b"zig  ", b" "), Some(2));
+/// ```
 #[doc(alias = "lastIndexOfNone")]
 #[must_use]
 #[inline]
@@ -91,9 +126,14 @@ pub fn last_index_of_none<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usi
     slice.iter().rposition(|item| !values.contains(item))
 }
 
-/// The index of the first element from `start_index` on that is not among `values`.
+/// The index of the first element from `start_index` on that is none of `values`.
 ///
 /// Ports `indexOfNonePos`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_none_pos(b"a  b", 1, b" "), Some(3));
+/// ```
 #[doc(alias = "indexOfNonePos")]
 #[must_use]
 #[inline]
@@ -101,7 +141,7 @@ pub fn index_of_none_pos<T: PartialEq>(slice: &[T], start_index: usize, values: 
     Some(start_index + index_of_none(slice.get(start_index..)?, values)?)
 }
 
-/// Where a slice first begins in another. An empty one does at 0.
+/// The index at which `needle` first occurs. An empty needle occurs at 0.
 ///
 /// Ports `indexOf`.
 ///
@@ -115,10 +155,15 @@ pub fn index_of<T: PartialEq>(haystack: &[T], needle: &[T]) -> Option<usize> {
     index_of_pos(haystack, 0, needle)
 }
 
-/// Where a slice first begins in another, from `start_index` on. An empty one does there, even beyond the end, as in
-/// Zig.
+/// The index at which `needle` first occurs from `start_index` on. An empty needle occurs at `start_index`, even past
+/// the end, as in Zig.
 ///
 /// Ports `indexOfPos`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_pos(b"one, two, one", 1, b"one"), Some(10));
+/// ```
 #[doc(alias = "indexOfPos")]
 #[must_use]
 pub fn index_of_pos<T: PartialEq>(haystack: &[T], start_index: usize, needle: &[T]) -> Option<usize> {
@@ -137,9 +182,14 @@ pub fn index_of_pos<T: PartialEq>(haystack: &[T], start_index: usize, needle: &[
     }
 }
 
-/// Where a slice last begins in another. An empty one does at the end.
+/// The index at which `needle` last occurs. An empty needle occurs at the end.
 ///
 /// Ports `lastIndexOf`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::last_index_of(b"one, two, one", b"one"), Some(10));
+/// ```
 #[doc(alias = "lastIndexOf")]
 #[must_use]
 pub fn last_index_of<T: PartialEq>(haystack: &[T], needle: &[T]) -> Option<usize> {
@@ -147,9 +197,16 @@ pub fn last_index_of<T: PartialEq>(haystack: &[T], needle: &[T]) -> Option<usize
     (0..=last_start).rev().find(|&at| haystack[at..].starts_with(needle))
 }
 
-/// The first index at which two slices differ: `None` if they are equal, the shorter length if one begins the other.
+/// The first index at which two slices differ: the shorter length if one is a prefix of the other, `None` if they are
+/// equal.
 ///
 /// Ports `indexOfDiff`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_diff(b"zig", b"zag"), Some(1));
+/// assert_eq!(mem::index_of_diff(b"zig", b"ziggy"), Some(3));
+/// ```
 #[doc(alias = "indexOfDiff")]
 #[must_use]
 pub fn index_of_diff<T: PartialEq>(a: &[T], b: &[T]) -> Option<usize> {
@@ -157,7 +214,7 @@ pub fn index_of_diff<T: PartialEq>(a: &[T], b: &[T]) -> Option<usize> {
     difference.or_else(|| (a.len() != b.len()).then(|| a.len().min(b.len())))
 }
 
-/// How often a slice is in another, without overlaps.
+/// Counts the occurrences of `needle` that do not overlap.
 ///
 /// # Panics
 /// If the needle is empty.
@@ -173,12 +230,17 @@ pub fn count<T: PartialEq>(haystack: &[T], needle: &[T]) -> usize {
     occurrences("count", haystack, needle).count()
 }
 
-/// Whether a slice is in another `expected_count` times or more, without overlaps.
+/// Returns whether `needle` occurs `expected_count` times or more, without overlaps.
 ///
 /// # Panics
 /// If the needle is empty.
 ///
 /// Ports `containsAtLeast`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::contains_at_least(b"radaradar", 1, b"radar") && !mem::contains_at_least(b"radaradar", 2, b"radar"));
+/// ```
 #[doc(alias = "containsAtLeast")]
 #[must_use]
 #[track_caller]
@@ -187,9 +249,14 @@ pub fn contains_at_least<T: PartialEq>(haystack: &[T], expected_count: usize, ne
     expected_count == 0 || occurrences.nth(expected_count - 1).is_some()
 }
 
-/// Whether an element is in a slice `expected_count` times or more.
+/// Returns whether an element occurs `expected_count` times or more.
 ///
 /// Ports `containsAtLeastScalar`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::contains_at_least_scalar(b"adadda", 3, &b'd') && !mem::contains_at_least_scalar(b"adadda", 4, &b'd'));
+/// ```
 #[doc(alias = "containsAtLeastScalar")]
 #[must_use]
 pub fn contains_at_least_scalar<T: PartialEq>(haystack: &[T], expected_count: usize, needle: &T) -> bool {
@@ -212,9 +279,14 @@ fn occurrences<'h, T: PartialEq>(
     })
 }
 
-/// Whether all elements are `scalar`; true if there are none.
+/// Returns whether all elements equal `scalar`; true for an empty slice.
 ///
 /// Ports `allEqual`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::all_equal(&[0, 0, 0], &0) && !mem::all_equal(&[0, 1], &0));
+/// ```
 #[doc(alias = "allEqual")]
 #[must_use]
 pub fn all_equal<T: PartialEq>(slice: &[T], scalar: &T) -> bool {
@@ -223,9 +295,14 @@ pub fn all_equal<T: PartialEq>(slice: &[T], scalar: &T) -> bool {
 
 // ---- trimming ----
 
-/// The slice without the elements at its start that are among `values_to_strip`.
+/// The slice without the elements of `values_to_strip` at its start.
 ///
 /// Ports `trimStart` (`trimLeft`).
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::trim_start(b"  zig ", b" "), b"zig ");
+/// ```
 #[doc(alias = "trimStart")]
 #[doc(alias = "trimLeft")]
 #[must_use]
@@ -233,9 +310,14 @@ pub fn trim_start<'s, T: PartialEq>(slice: &'s [T], values_to_strip: &[T]) -> &'
     &slice[index_of_none(slice, values_to_strip).unwrap_or(slice.len())..]
 }
 
-/// The slice without the elements at its end that are among `values_to_strip`.
+/// The slice without the elements of `values_to_strip` at its end.
 ///
 /// Ports `trimEnd` (`trimRight`).
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::trim_end(b"  zig ", b" "), b"  zig");
+/// ```
 #[doc(alias = "trimEnd")]
 #[doc(alias = "trimRight")]
 #[must_use]
@@ -243,7 +325,7 @@ pub fn trim_end<'s, T: PartialEq>(slice: &'s [T], values_to_strip: &[T]) -> &'s 
     &slice[..last_index_of_none(slice, values_to_strip).map_or(0, |last| last + 1)]
 }
 
-/// The slice without the elements at both its ends that are among `values_to_strip`.
+/// The slice without the elements of `values_to_strip` at both ends.
 ///
 /// Ports `trim`.
 ///
@@ -257,7 +339,7 @@ pub fn trim<'s, T: PartialEq>(slice: &'s [T], values_to_strip: &[T]) -> &'s [T] 
     if end.is_empty() { &slice[slice.len()..] } else { trim_start(end, values_to_strip) }
 }
 
-/// The slice up to the first element that is `end`, or all of it.
+/// The slice up to the first element equal to `end`, or all of it.
 ///
 /// Ports `sliceTo` for slices.
 ///
@@ -270,10 +352,10 @@ pub fn slice_to<'s, T: PartialEq>(slice: &'s [T], end: &T) -> &'s [T] {
     &slice[..index_of_scalar(slice, end).unwrap_or(slice.len())]
 }
 
-/// The slice from a pointer up to the first element that is `sentinel`.
+/// The slice from a pointer up to the first element equal to `sentinel`.
 ///
 /// # Safety
-/// At `ptr` are initialised elements, aligned and in one block, up to and with one that is `sentinel`.
+/// `ptr` points to initialised elements in one allocation, the last of which equals `sentinel`.
 ///
 /// Ports `span`, and `sliceTo` for pointers.
 ///
@@ -300,12 +382,17 @@ pub unsafe fn span<T: PartialEq>(ptr: NonNull<T>, sentinel: &T) -> SentinelSlice
 
 // ---- replacing ----
 
-/// How many elements [`replace`] writes.
+/// The number of elements that [`replace`] writes.
 ///
 /// # Panics
 /// If the needle is empty, or the number overflows.
 ///
 /// Ports `replacementSize`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::replacement_size(b"a-b-c", b"-", b" - "), 9);
+/// ```
 #[doc(alias = "replacementSize")]
 #[must_use]
 #[track_caller]
@@ -345,10 +432,10 @@ pub(super) fn write_replaced<T: PartialEq>(
     count
 }
 
-/// Copies `input` to `output` with each `needle` replaced, and returns how many there were.
+/// Copies `input` to `output` with each `needle` replaced, and returns how many were.
 ///
 /// # Panics
-/// If the needle is empty, or `output` is shorter than [`replacement_size`]; what is beyond that is not written.
+/// If the needle is empty, or `output` is shorter than [`replacement_size`]. A longer one is written up to that length.
 ///
 /// Ports `replace`.
 ///
@@ -370,15 +457,22 @@ pub fn replace<T: Copy + PartialEq>(input: &[T], needle: &[T], replacement: &[T]
     })
 }
 
-/// Replaces each element that is `match_`.
+/// Replaces each element equal to `match_`.
 ///
 /// Ports `replaceScalar`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// let mut path = *b"usr\\lib\\zig";
+/// mem::replace_scalar(&mut path, b'\\', b'/');
+/// assert_eq!(&path, b"usr/lib/zig");
+/// ```
 #[doc(alias = "replaceScalar")]
 pub fn replace_scalar<T: Copy + PartialEq>(slice: &mut [T], match_: T, replacement: T) {
     slice.iter_mut().filter(|item| **item == match_).for_each(|item| *item = replacement);
 }
 
-/// Makes each run of elements that are `elem` one of them, and returns what is left, at the start of the slice.
+/// Replaces each run of elements equal to `elem` by one of them, and returns the result, at the start of the slice.
 ///
 /// Ports `collapseRepeats` (and `collapseRepeatsLen`, which is its length).
 ///

@@ -1,32 +1,31 @@
 //! The iterators of `std.mem`: `split_*`, `split_backwards_*`, `tokenize_*`, `window`.
 //!
-//! Rust's `split` takes a closure and knows no sequence of elements, no tokens, and no rest that is left. These are
-//! Zig's: besides `next`, which is that of `Iterator`, they have `peek`, `rest`, `reset` and, where Zig has it,
-//! `first`.
+//! Rust's `split` takes a closure; it has no sequences of elements, no tokens, and no access to the rest. These are
+//! Zig's iterators, with `peek`, `rest`, `reset` and, where Zig has it, `first`; `next` is `Iterator`'s.
 
 use super::search::{index_of_any_pos, index_of_pos, index_of_scalar_pos, last_index_of, last_index_of_any};
 
-/// What divides a slice. Implemented by [`Scalar`], [`Any`] and [`Sequence`]; sealed.
+/// What separates pieces: [`Scalar`], [`Any`] or [`Sequence`]. Sealed.
 pub trait Delimiter<T>: sealed::Sealed {
-    /// Where the first one from `start` on begins.
+    /// The index of the first delimiter from `start` on.
     fn find(&self, buffer: &[T], start: usize) -> Option<usize>;
-    /// Where the last one begins.
+    /// The index of the last delimiter.
     fn find_last(&self, buffer: &[T]) -> Option<usize>;
-    /// How many elements it has.
+    /// The number of elements of a delimiter.
     fn count(&self) -> usize;
-    /// Whether one begins at `index`, which is below the length.
+    /// Returns whether a delimiter starts at `index`, which is below the length.
     fn is_at(&self, buffer: &[T], index: usize) -> bool;
 }
 
-/// One element divides.
+/// Separates at one element.
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar<T>(T);
 
-/// Each element of a set divides.
+/// Separates at each element of a set.
 #[derive(Clone, Copy, Debug)]
 pub struct Any<'d, T>(&'d [T]);
 
-/// Elements in a row divide.
+/// Separates at a sequence of elements.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequence<'d, T>(&'d [T]);
 
@@ -102,10 +101,15 @@ fn sequence<'d, T>(function: &str, delimiter: &'d [T]) -> Sequence<'d, T> {
 
 // ---- split ----
 
-/// The pieces of a slice between delimiters, of which there is one more than delimiters: `split_scalar`, `split_any`,
-/// `split_sequence`.
+/// The pieces between delimiters, one more than there are delimiters: `split_scalar`, `split_any`, `split_sequence`.
 ///
 /// Ports `SplitIterator`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// let pieces: Vec<&[u8]> = mem::split_scalar(b"a,,b", b',').collect();
+/// assert_eq!(pieces, [&b"a"[..], b"", b"b"]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SplitIterator<'b, T, D> {
     buffer: &'b [T],
@@ -113,7 +117,7 @@ pub struct SplitIterator<'b, T, D> {
     delimiter: D,
 }
 
-/// The pieces between elements that are `delimiter`.
+/// Splits at elements equal to `delimiter`.
 ///
 /// Ports `splitScalar`.
 ///
@@ -128,9 +132,14 @@ pub const fn split_scalar<T: PartialEq>(buffer: &[T], delimiter: T) -> SplitIter
     SplitIterator { buffer, index: Some(0), delimiter: Scalar(delimiter) }
 }
 
-/// The pieces between elements that are one of `delimiters`.
+/// Splits at elements that are one of `delimiters`.
 ///
 /// Ports `splitAny`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::split_any(b"a,b;c", b",;").eq([b"a", b"b", b"c"]));
+/// ```
 #[doc(alias = "splitAny")]
 pub const fn split_any<'b, 'd, T: PartialEq>(
     buffer: &'b [T],
@@ -139,12 +148,17 @@ pub const fn split_any<'b, 'd, T: PartialEq>(
     SplitIterator { buffer, index: Some(0), delimiter: Any(delimiters) }
 }
 
-/// The pieces between slices that are `delimiter`.
+/// Splits at occurrences of `delimiter`.
 ///
 /// # Panics
 /// If the delimiter is empty.
 ///
 /// Ports `splitSequence`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::split_sequence(b"a, b, c", b", ").eq([b"a", b"b", b"c"]));
+/// ```
 #[doc(alias = "splitSequence")]
 #[track_caller]
 pub fn split_sequence<'b, 'd, T: PartialEq>(
@@ -155,30 +169,56 @@ pub fn split_sequence<'b, 'd, T: PartialEq>(
 }
 
 impl<'b, T, D: Delimiter<T>> SplitIterator<'b, T, D> {
-    /// The first piece, which is always there.
+    /// The first piece, which always exists.
     ///
     /// # Panics
-    /// If iteration has begun.
+    /// If iteration has started.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// assert_eq!(mem::split_scalar(b"a,b", b',').first(), b"a");
+    /// ```
     #[track_caller]
     pub fn first(&mut self) -> &'b [T] {
-        assert!(self.index == Some(0), "SplitIterator::first: iteration has begun");
+        assert!(self.index == Some(0), "SplitIterator::first: iteration has started");
         self.next().unwrap_or_default()
     }
 
-    /// The next piece, without going on to it.
+    /// The next piece, without advancing.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut pieces = mem::split_scalar(b"a,b", b',');
+    /// assert_eq!((pieces.peek(), pieces.next()), (Some(&b"a"[..]), Some(&b"a"[..])));
+    /// ```
     pub fn peek(&self) -> Option<&'b [T]> {
         let start = self.index?;
         let end = self.delimiter.find(self.buffer, start).unwrap_or(self.buffer.len());
         Some(&self.buffer[start..end])
     }
 
-    /// What has not been divided yet.
+    /// What has not been split yet.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut pieces = mem::split_scalar(b"a,b,c", b',');
+    /// pieces.next();
+    /// assert_eq!(pieces.rest(), b"b,c");
+    /// ```
     #[must_use]
     pub fn rest(&self) -> &'b [T] {
         &self.buffer[self.index.unwrap_or(self.buffer.len())..]
     }
 
-    /// Begins again.
+    /// Starts over.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut pieces = mem::split_scalar(b"a,b", b',');
+    /// pieces.next();
+    /// pieces.reset();
+    /// assert_eq!(pieces.next(), Some(&b"a"[..]));
+    /// ```
     pub fn reset(&mut self) {
         self.index = Some(0);
     }
@@ -198,10 +238,15 @@ impl<'b, T, D: Delimiter<T>> Iterator for SplitIterator<'b, T, D> {
 
 // ---- split backwards ----
 
-/// The pieces of a slice between delimiters, from the last on: `split_backwards_scalar`, `split_backwards_any`,
+/// The pieces between delimiters, last to first: `split_backwards_scalar`, `split_backwards_any`,
 /// `split_backwards_sequence`.
 ///
 /// Ports `SplitBackwardsIterator`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::split_backwards_scalar(b"a,b", b',').eq([b"b", b"a"]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct SplitBackwardsIterator<'b, T, D> {
     buffer: &'b [T],
@@ -228,6 +273,11 @@ pub const fn split_backwards_scalar<T: PartialEq>(
 /// [`split_any`] from the end.
 ///
 /// Ports `splitBackwardsAny`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::split_backwards_any(b"a,b;c", b",;").eq([b"c", b"b", b"a"]));
+/// ```
 #[doc(alias = "splitBackwardsAny")]
 pub const fn split_backwards_any<'b, 'd, T: PartialEq>(
     buffer: &'b [T],
@@ -242,6 +292,11 @@ pub const fn split_backwards_any<'b, 'd, T: PartialEq>(
 /// If the delimiter is empty.
 ///
 /// Ports `splitBackwardsSequence`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::split_backwards_sequence(b"a, b, c", b", ").eq([b"c", b"b", b"a"]));
+/// ```
 #[doc(alias = "splitBackwardsSequence")]
 #[track_caller]
 pub fn split_backwards_sequence<'b, 'd, T: PartialEq>(
@@ -253,24 +308,44 @@ pub fn split_backwards_sequence<'b, 'd, T: PartialEq>(
 }
 
 impl<'b, T, D: Delimiter<T>> SplitBackwardsIterator<'b, T, D> {
-    /// The first piece, which is the slice's last and always there.
+    /// The first piece, the slice's last, which always exists.
     ///
     /// # Panics
-    /// If iteration has begun.
+    /// If iteration has started.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// assert_eq!(mem::split_backwards_scalar(b"a,b", b',').first(), b"b");
+    /// ```
     #[track_caller]
     pub fn first(&mut self) -> &'b [T] {
         let begun = self.index != Some(self.buffer.len());
-        assert!(!begun, "SplitBackwardsIterator::first: iteration has begun");
+        assert!(!begun, "SplitBackwardsIterator::first: iteration has started");
         self.next().unwrap_or_default()
     }
 
-    /// What has not been divided yet.
+    /// What has not been split yet.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut pieces = mem::split_backwards_scalar(b"a,b,c", b',');
+    /// pieces.next();
+    /// assert_eq!(pieces.rest(), b"a,b");
+    /// ```
     #[must_use]
     pub fn rest(&self) -> &'b [T] {
         &self.buffer[..self.index.unwrap_or(0)]
     }
 
-    /// Begins again.
+    /// Starts over.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut pieces = mem::split_backwards_scalar(b"a,b", b',');
+    /// pieces.next();
+    /// pieces.reset();
+    /// assert_eq!(pieces.next(), Some(&b"b"[..]));
+    /// ```
     pub fn reset(&mut self) {
         self.index = Some(self.buffer.len());
     }
@@ -289,9 +364,14 @@ impl<'b, T, D: Delimiter<T>> Iterator for SplitBackwardsIterator<'b, T, D> {
 
 // ---- tokens ----
 
-/// The pieces of a slice between delimiters that are not empty: `tokenize_scalar`, `tokenize_any`, `tokenize_sequence`.
+/// The non-empty pieces between delimiters: `tokenize_scalar`, `tokenize_any`, `tokenize_sequence`.
 ///
 /// Ports `TokenIterator`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::tokenize_scalar(b",a,,b,", b',').eq([b"a", b"b"]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenIterator<'b, T, D> {
     buffer: &'b [T],
@@ -299,7 +379,7 @@ pub struct TokenIterator<'b, T, D> {
     delimiter: D,
 }
 
-/// The tokens between elements that are `delimiter`.
+/// The tokens between elements equal to `delimiter`.
 ///
 /// Ports `tokenizeScalar`.
 ///
@@ -316,6 +396,11 @@ pub const fn tokenize_scalar<T: PartialEq>(buffer: &[T], delimiter: T) -> TokenI
 /// The tokens between elements that are one of `delimiters`.
 ///
 /// Ports `tokenizeAny`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::tokenize_any(b" a\tb\n", b" \t\n").eq([b"a", b"b"]));
+/// ```
 #[doc(alias = "tokenizeAny")]
 pub const fn tokenize_any<'b, 'd, T: PartialEq>(
     buffer: &'b [T],
@@ -324,12 +409,17 @@ pub const fn tokenize_any<'b, 'd, T: PartialEq>(
     TokenIterator { buffer, index: 0, delimiter: Any(delimiters) }
 }
 
-/// The tokens between slices that are `delimiter`.
+/// The tokens between occurrences of `delimiter`.
 ///
 /// # Panics
 /// If the delimiter is empty.
 ///
 /// Ports `tokenizeSequence`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::tokenize_sequence(b"<>a<><>b", b"<>").eq([b"a", b"b"]));
+/// ```
 #[doc(alias = "tokenizeSequence")]
 #[track_caller]
 pub fn tokenize_sequence<'b, 'd, T: PartialEq>(
@@ -340,7 +430,7 @@ pub fn tokenize_sequence<'b, 'd, T: PartialEq>(
 }
 
 impl<'b, T, D: Delimiter<T>> TokenIterator<'b, T, D> {
-    /// Where the next token begins, or the end.
+    /// The start of the next token, or the end.
     fn start(&self) -> usize {
         let mut index = self.index;
         while index < self.buffer.len() && self.delimiter.is_at(self.buffer, index) {
@@ -349,7 +439,12 @@ impl<'b, T, D: Delimiter<T>> TokenIterator<'b, T, D> {
         index
     }
 
-    /// The next token, without moving past it.
+    /// The next token, without advancing.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// assert_eq!(mem::tokenize_scalar(b"  a b", b' ').peek(), Some(&b"a"[..]));
+    /// ```
     pub fn peek(&self) -> Option<&'b [T]> {
         let start = self.start();
         if start == self.buffer.len() {
@@ -359,13 +454,28 @@ impl<'b, T, D: Delimiter<T>> TokenIterator<'b, T, D> {
         Some(&self.buffer[start..end])
     }
 
-    /// What is left, from the next token on.
+    /// The slice from the next token on.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut tokens = mem::tokenize_scalar(b"  a  b ", b' ');
+    /// tokens.next();
+    /// assert_eq!(tokens.rest(), b"b ");
+    /// ```
     #[must_use]
     pub fn rest(&self) -> &'b [T] {
         &self.buffer[self.start()..]
     }
 
-    /// Begins again.
+    /// Starts over.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut tokens = mem::tokenize_scalar(b"a b", b' ');
+    /// tokens.next();
+    /// tokens.reset();
+    /// assert_eq!(tokens.next(), Some(&b"a"[..]));
+    /// ```
     pub fn reset(&mut self) {
         self.index = 0;
     }
@@ -385,9 +495,14 @@ impl<'b, T, D: Delimiter<T>> Iterator for TokenIterator<'b, T, D> {
 
 // ---- windows ----
 
-/// Slices of one length, a distance apart: what [`window`] returns.
+/// Slices of one length at regular distances, made by [`window`].
 ///
 /// Ports `WindowIterator`.
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::window(b"abcd", 2, 1).eq([b"ab", b"bc", b"cd"]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct WindowIterator<'b, T> {
     buffer: &'b [T],
@@ -396,10 +511,10 @@ pub struct WindowIterator<'b, T> {
     advance: usize,
 }
 
-/// Slices of `size` elements, each `advance` elements after the one before. The last may be shorter, and is empty if
+/// Slices of `size` elements, each `advance` elements after the previous one. The last may be shorter; it is empty if
 /// the buffer is.
 ///
-/// Rust's `windows` is `advance` 1 without a shorter one, its `chunks` `advance == size`.
+/// Rust's `windows` is like `advance == 1`, without shorter slices; `chunks` is like `advance == size`.
 ///
 /// # Panics
 /// If `size` or `advance` is 0.
@@ -418,17 +533,30 @@ pub const fn window<T>(buffer: &[T], size: usize, advance: usize) -> WindowItera
 }
 
 impl<'b, T> WindowIterator<'b, T> {
-    /// The first window, which is always there.
+    /// The first window, which always exists.
     ///
     /// # Panics
-    /// If iteration has begun.
+    /// If iteration has started.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// assert_eq!(mem::window(b"abcd", 2, 1).first(), b"ab");
+    /// ```
     #[track_caller]
     pub fn first(&mut self) -> &'b [T] {
-        assert!(self.index == Some(0), "WindowIterator::first: iteration has begun");
+        assert!(self.index == Some(0), "WindowIterator::first: iteration has started");
         self.next().unwrap_or_default()
     }
 
-    /// Begins again.
+    /// Starts over.
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut windows = mem::window(b"abcd", 2, 1);
+    /// windows.next();
+    /// windows.reset();
+    /// assert_eq!(windows.next(), Some(&b"ab"[..]));
+    /// ```
     pub fn reset(&mut self) {
         self.index = Some(0);
     }

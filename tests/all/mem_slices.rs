@@ -297,7 +297,7 @@ fn split_scalar() {
     );
     it.reset();
     assert_eq!(it.first(), b"abc");
-    assert!(message_of(move || it.first().len()).contains("SplitIterator::first: iteration has begun"));
+    assert!(message_of(move || it.first().len()).contains("SplitIterator::first: iteration has started"));
     let pieces = |text: &'static [u8]| mem::split_scalar(text, b'|').collect::<Pieces<'_>>();
     assert_eq!(
         (pieces(b""), pieces(b"|"), pieces(b"hello")),

@@ -52,7 +52,7 @@ fn iterator_hash_map() -> Result<(), Error> {
         assert_eq!(map.values(), [12, 23, 34]);
         map.values_mut()[0] = 0;
         assert_eq!(map.get(&0), Some(&0));
-        assert_panics("there is an entry of that key", || map.put_no_clobber(1, 0));
+        assert_panics("the key has an entry already", || map.put_no_clobber(1, 0));
         Ok(())
     })
 }
@@ -145,7 +145,7 @@ fn assume_capacity() -> Result<(), Error> {
         assert_eq!(map.fetch_put_assume_capacity(b"a", 1), None);
         map.put_assume_capacity(b"a", 2);
         assert!(!map.get_or_put_assume_capacity(b"b").found_existing);
-        assert_panics("there is an entry of that key", || map.put_assume_capacity_no_clobber(b"a", 1));
+        assert_panics("the key has an entry already", || map.put_assume_capacity_no_clobber(b"a", 1));
         assert_eq!((map.get("a"), map.get("b"), map.get_key(b"b")), (Some(&2), Some(&0), Some(&&b"b"[..])));
         let copy = map.clone()?;
         let taken = map.take();
