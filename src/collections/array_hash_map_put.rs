@@ -202,7 +202,7 @@ where
     ///
     /// ```
     /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
-    /// let mut map = AutoArrayHashMap::init(PAGE_ALLOCATOR);
+    /// let mut map = AutoArrayHashMap::<_, u32, _>::init(PAGE_ALLOCATOR);
     /// *map.get_or_put("key")?.value_ptr += 1;
     /// assert_eq!(map.values(), [1]);
     /// # Ok::<(), zigalloc::Error>(())

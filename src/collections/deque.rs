@@ -78,7 +78,8 @@ pub type BoundDeque<'l, T> = Deque<'l, T, Slot, BoundSlot<'l, DequeParts<T, Slot
 
 /// The parts of a [`Deque`]. Opaque.
 pub struct DequeParts<T, A: api::Allocator> {
-    /// A vector of length 0, whose capacity is the ring.
+    /// The ring. The vector's length is its capacity (but for elements of 0 bytes), since growth need not preserve what
+    /// is beyond the length. `MaybeUninit` needs no initialisation.
     ring: Vec<MaybeUninit<T>, A>,
     /// The place of the first element: below the capacity, or 0.
     head: usize,
@@ -138,8 +139,10 @@ impl<T, A: api::Allocator> DequeParts<T, A> {
         if old_capacity >= capacity {
             return Ok(());
         }
-        self.ring.try_reserve_exact(capacity)?;
+        self.ring.try_reserve_exact(capacity - self.ring.len())?;
         let new_capacity = self.capacity();
+        // SAFETY: the capacity; a `MaybeUninit` may be uninitialised.
+        unsafe { self.ring.set_len(new_capacity) };
         let first = old_capacity - self.head;
         if first < self.len {
             // The elements go on at the start of the ring: the shorter piece moves, the second to the end of the first
@@ -267,6 +270,7 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
     pub fn deinit(mut self) {
         let parts = self.store.get_mut();
         parts.clear();
+        parts.ring.clear();
         // Freeing cannot fail.
         let _ = grow::shrink(&mut parts.ring, 0);
     }

@@ -66,7 +66,9 @@ pub trait HashContext<Q: ?Sized, K> {
 ///
 /// ```
 /// # use zigalloc::{collections::*, heap::PAGE_ALLOCATOR};
-/// assert_eq!(AutoContext.hash("zig"), HashContext::<str, String>::hash(&AutoContext, "zig"));
+/// // The same hash, whether the key or what it borrows as is looked up.
+/// let key = HashContext::<String, String>::hash(&AutoContext, &"zig".to_owned());
+/// assert_eq!(key, HashContext::<str, String>::hash(&AutoContext, "zig"));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AutoContext;

@@ -12,7 +12,7 @@ impl<C, S: sealed::Sealed<C>> Store<C> for S {}
 /// A store with an allocator, required by methods that allocate or free. Sealed.
 #[diagnostic::on_unimplemented(
     message = "this container has no allocator",
-    note = "bind an unmanaged container first: `unsafe { container.with(allocator) }`"
+    note = "bind an unmanaged container first, by its method `with(allocator)`"
 )]
 pub trait Allocates<C>: Store<C> {}
 
