@@ -64,7 +64,7 @@ impl<'l, T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'l, T, A, S> {
     /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
     /// let mut list = ArrayList::<u64, _>::init(PAGE_ALLOCATOR);
     /// list.ensure_total_capacity(3)?;
-    /// assert_eq!(list.capacity(), 8); // a cache line of 64 bytes
+    /// assert!(list.capacity() >= 3); // a cache line's worth
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "ensureTotalCapacity")]

@@ -286,7 +286,7 @@ impl<T, A: api::Allocator, S: Allocates<DequeParts<T, A>>> Deque<'_, T, A, S> {
     /// # use zigalloc::{collections::Deque, heap::PAGE_ALLOCATOR};
     /// let mut deque = Deque::<u64, _>::init(PAGE_ALLOCATOR);
     /// deque.ensure_total_capacity(10)?;
-    /// assert_eq!(deque.capacity(), 23); // 10, half of it, and a cache line of 64 bytes
+    /// assert!(deque.capacity() > 15); // 10, half of it, and a cache line's worth
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "ensureTotalCapacity")]

@@ -351,7 +351,7 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
     /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
     /// list.append((1, 10))?;
     /// list.append((2, 20))?;
-    /// assert_eq!(list.capacity(), 8); // the larger field has 8 values in a cache line of 64 bytes
+    /// assert!(list.capacity() >= 2); // as many as a cache line has values of the larger field
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -656,7 +656,7 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
     /// list.append((1, 10))?;
     /// list.append((2, 20))?;
     /// list.clear_retaining_capacity();
-    /// assert_eq!((list.len(), list.capacity()), (0, 8));
+    /// assert!(list.is_empty() && list.capacity() >= 2);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "clearRetainingCapacity")]
@@ -728,7 +728,7 @@ impl<'l, T: Fields, A: api::Allocator, S: Allocates<MultiParts<T, A>>> MultiArra
     /// # use zigalloc::{collections::MultiArrayList, heap::PAGE_ALLOCATOR};
     /// let mut list = MultiArrayList::<(u8, u64), _>::init(PAGE_ALLOCATOR);
     /// list.ensure_total_capacity(9)?;
-    /// assert_eq!(list.capacity(), 20); // 8, then half of it and 8 more
+    /// assert!(list.capacity() >= 9);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "ensureTotalCapacity")]
