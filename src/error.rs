@@ -2,6 +2,10 @@
 ///
 /// A byte count that overflows `usize` is reported as `OutOfMemory` too, since no allocator could serve it.
 ///
+/// `?` turns the failure of a container into it: the `AllocError` and the `TryReserveError` of
+/// allocator-api2 (0.2, 0.4), of hashbrown 0.17 and of Rust's own libraries. A capacity that would
+/// overflow is out of memory too.
+///
 /// Ports `std.mem.Allocator.Error` of Zig 0.15.2.
 ///
 /// ```
@@ -17,4 +21,60 @@ pub enum Error {
     /// The allocator cannot serve this request, or no allocator could.
     #[error("out of memory")]
     OutOfMemory,
+}
+
+#[cfg(feature = "allocator-api2-02")]
+impl From<allocator_api2_02::alloc::AllocError> for Error {
+    #[inline]
+    fn from(_: allocator_api2_02::alloc::AllocError) -> Error {
+        Error::OutOfMemory
+    }
+}
+
+#[cfg(all(feature = "allocator-api2-02", any(feature = "alloc", feature = "collections")))]
+impl From<allocator_api2_02::collections::TryReserveError> for Error {
+    #[inline]
+    fn from(_: allocator_api2_02::collections::TryReserveError) -> Error {
+        Error::OutOfMemory
+    }
+}
+
+#[cfg(feature = "allocator-api2-04")]
+impl From<allocator_api2_04::alloc::AllocError> for Error {
+    #[inline]
+    fn from(_: allocator_api2_04::alloc::AllocError) -> Error {
+        Error::OutOfMemory
+    }
+}
+
+#[cfg(all(feature = "allocator-api2-04", feature = "alloc"))]
+impl From<allocator_api2_04::collections::TryReserveError> for Error {
+    #[inline]
+    fn from(_: allocator_api2_04::collections::TryReserveError) -> Error {
+        Error::OutOfMemory
+    }
+}
+
+#[cfg(feature = "nightly")]
+impl From<core::alloc::AllocError> for Error {
+    #[inline]
+    fn from(_: core::alloc::AllocError) -> Error {
+        Error::OutOfMemory
+    }
+}
+
+#[cfg(feature = "collections")]
+impl From<hashbrown::TryReserveError> for Error {
+    #[inline]
+    fn from(_: hashbrown::TryReserveError) -> Error {
+        Error::OutOfMemory
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<alloc::collections::TryReserveError> for Error {
+    #[inline]
+    fn from(_: alloc::collections::TryReserveError) -> Error {
+        Error::OutOfMemory
+    }
 }

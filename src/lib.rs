@@ -58,6 +58,7 @@
 //! - To **port Zig code**: names are Zig's in snake case, and searching this documentation for a Zig name (`rawAlloc`,
 //!   `page_allocator`) finds its counterpart. [`interface`] has a table of every empty and zero case;
 //!   [`guide::differences`] lists every deliberate difference.
+//! - To **use Zig's containers**, lists, maps and queues: [`collections`].
 //! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations and the contract that both sides
 //!   keep; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
 //! - To **learn**: each file of [`heap`] explains one allocator. Start with [`heap::fixed_buffer`], the simplest, or
@@ -81,6 +82,7 @@
 //! | `allocator-api2-02` | default | the `Allocator` trait of allocator-api2 0.2, which hashbrown and others take: handles implement it, and its implementers become handles |
 //! | `allocator-api2-04` | | the same for version 0.4, a separate trait |
 //! | `nightly` | | the same for `core::alloc::Allocator`, which nightly's `Vec` and `Box` take |
+//! | `collections` | default | [`collections`]: Zig's lists, maps and queues; blocks that free themselves (`Allocator::create_owned`); needs the crate `alloc` |
 //! | `capi` | | the functions of `include/zigalloc.h`; see [`guide::c`] |
 //! | `backtrace` | | reports name the function, file and line of a return address |
 //! | `lock_api` | | `LockedAllocator`: a lock of your choice around an allocator; needs no operating system |
@@ -117,6 +119,8 @@ pub mod allocator;
 #[cfg(feature = "capi")]
 #[doc(hidden)]
 pub mod capi;
+#[cfg(feature = "collections")]
+pub mod collections;
 mod error;
 // The pages exist in the documentation and its tests only.
 #[cfg(any(doc, all(doctest, feature = "std", feature = "allocator-api2-02")))]

@@ -1,15 +1,62 @@
-//! The free functions of `std.mem` about alignment and bytes.
+//! The free functions of `std.mem` about alignment, bytes and slices.
 //!
 //! Zig has two generations of them: `std.mem.Alignment`, which is [`Alignment`], and older
 //! functions over byte counts, which are in this module. Zig's take the integer type as an argument
 //! (`alignForward(comptime T, …)`); these take `usize`, the type of addresses.
 //!
 //! Ports `lib/std/mem.zig` of Zig 0.15.2, with `absorbSentinel` of 0.16.
+//!
+//! # Slices
+//!
+//! What Zig code does with slices, and where it is. `T` is compared by `==`; strings are `&[u8]`, and `str` has the
+//! same under Rust's names.
+//!
+//! | Zig | here | or Rust's own |
+//! |---|---|---|
+//! | `join`, `joinZ` | [`join`], [`join_z`], `Allocator::join_owned` | `[_]::join`, on the global heap |
+//! | `concat`, `concatWithSentinel`, `concatMaybeSentinel` | [`concat`], [`concat_with_sentinel`], [`concat_maybe_sentinel`], `Allocator::concat_owned` | `[_]::concat`, on the global heap |
+//! | `replace`, `replacementSize`, `replaceOwned`, `replaceScalar` | [`replace`], [`replacement_size`], [`replace_owned`], [`replace_scalar`], `Allocator::replace_owned` | `str::replace`, on the global heap |
+//! | `splitScalar`, `splitAny`, `splitSequence` | [`split_scalar`], [`split_any`], [`split_sequence`] | |
+//! | `splitBackwardsScalar` … | [`split_backwards_scalar`], [`split_backwards_any`], [`split_backwards_sequence`] | |
+//! | `tokenizeScalar`, `tokenizeAny`, `tokenizeSequence` | [`tokenize_scalar`], [`tokenize_any`], [`tokenize_sequence`] | |
+//! | `window` | [`window`] | `windows`, `chunks` |
+//! | `trim`, `trimStart`, `trimEnd` | [`trim`], [`trim_start`], [`trim_end`] | `trim_ascii` |
+//! | `indexOf`, `indexOfPos`, `lastIndexOf` | [`index_of`], [`index_of_pos`], [`last_index_of`] | `str::find`, `str::rfind` |
+//! | `indexOfScalar`, `…Any`, `…None`, `…Pos`, `lastIndexOf…` | [`index_of_scalar`] and so on | `iter().position(…)` |
+//! | `indexOfDiff` | [`index_of_diff`] | |
+//! | `count`, `containsAtLeast`, `containsAtLeastScalar` | [`count`], [`contains_at_least`], [`contains_at_least_scalar`] | |
+//! | `allEqual`, `collapseRepeats` | [`all_equal`], [`collapse_repeats`] | |
+//! | `span`, `sliceTo` | [`span`], [`slice_to`] | `CStr::from_ptr` |
+//! | `eql`, `order`, `lessThan` | | `==`, `cmp`, `<` |
+//! | `startsWith`, `endsWith` | | `starts_with`, `ends_with` |
+//! | `reverse`, `rotate`, `swap` | | `reverse`, `rotate_left`, `core::mem::swap` |
+//! | `min`, `max`, `indexOfMin`, `indexOfMax` | | `iter().min()`, `iter().enumerate().min_by_key(…)` |
+//! | `sort`, `sortUnstable` | | `sort_by`, `sort_unstable_by` |
+//! | `copyForwards`, `copyBackwards`, `@memcpy`, `@memset` | | `copy_within`, `copy_from_slice`, `fill` |
+//! | `reverseIterator`, `len`, `zeroes` | | `iter().rev()`, `len`, `Default` |
+//! | `readInt`, `writeInt`, `nativeToLittle` … | | `from_le_bytes`, `to_le_bytes`, `to_le` |
 
 use core::ptr::NonNull;
 
 use crate::alignment::{Alignment, Message, panic_none_left};
 use crate::slice::{AlignedSlice, SlicePtr};
+
+pub(crate) mod allocate;
+pub mod search;
+pub mod split;
+
+pub use allocate::{concat, concat_maybe_sentinel, concat_with_sentinel, join, join_z, replace_owned};
+pub use search::{
+    all_equal, collapse_repeats, contains_at_least, contains_at_least_scalar, count, index_of, index_of_any,
+    index_of_any_pos, index_of_diff, index_of_none, index_of_none_pos, index_of_pos, index_of_scalar,
+    index_of_scalar_pos, last_index_of, last_index_of_any, last_index_of_none, last_index_of_scalar, replace,
+    replace_scalar, replacement_size, slice_to, span, trim, trim_end, trim_start,
+};
+pub use split::{
+    SplitBackwardsIterator, SplitIterator, TokenIterator, WindowIterator, split_any, split_backwards_any,
+    split_backwards_scalar, split_backwards_sequence, split_scalar, split_sequence, tokenize_any,
+    tokenize_scalar, tokenize_sequence, window,
+};
 
 /// Rounds `addr` up to a multiple of `alignment` (bytes).
 ///

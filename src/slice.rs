@@ -48,9 +48,12 @@
 //! with `read_unaligned` and `write_unaligned` then.
 
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use crate::alignment::Alignment;
+
+mod c_str;
 
 /// The alignment that `align(ALIGN)` means for elements of type `T`; 0 is the natural one. Any other number that is
 /// not a power of two fails to compile.
@@ -220,6 +223,30 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     pub const fn as_non_null(self) -> NonNull<[T]> {
         self.slice
     }
+
+    /// The elements as a slice.
+    ///
+    /// # Safety
+    /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
+    /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn as_slice<'s>(self) -> &'s [T] {
+        // SAFETY: initialised, valid, aligned and not written during `'s`, by our caller.
+        unsafe { self.slice.as_ref() }
+    }
+
+    /// The elements as a mutable slice.
+    ///
+    /// # Safety
+    /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn as_mut_slice<'s>(self) -> &'s mut [T] {
+        let mut slice = self.slice;
+        // SAFETY: initialised, valid, aligned and not used by anything else during `'s`, by our caller.
+        unsafe { slice.as_mut() }
+    }
 }
 
 impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
@@ -339,6 +366,30 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     #[inline(always)]
     pub const fn as_non_null(self) -> NonNull<[T]> {
         self.slice
+    }
+
+    /// The elements as a slice.
+    ///
+    /// # Safety
+    /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
+    /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn as_slice<'s>(self) -> &'s [T] {
+        // SAFETY: initialised, valid, aligned and not written during `'s`, by our caller.
+        unsafe { self.slice.as_ref() }
+    }
+
+    /// The elements as a mutable slice.
+    ///
+    /// # Safety
+    /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    #[must_use]
+    #[inline(always)]
+    pub const unsafe fn as_mut_slice<'s>(self) -> &'s mut [T] {
+        let mut slice = self.slice;
+        // SAFETY: initialised, valid, aligned and not used by anything else during `'s`, by our caller.
+        unsafe { slice.as_mut() }
     }
 }
 
@@ -520,6 +571,81 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     #[must_use = "this returns a slice and does not change `self`"]
     fn with_len(self, len: usize) -> Self::Resized {
         Self::resized(self.as_non_null_ptr(), len)
+    }
+
+    /// The elements as a slice, without the sentinel: what `as_ref` of a `NonNull<[T]>` is.
+    ///
+    /// Not in Zig, where slices are used as they are.
+    ///
+    /// # Safety
+    /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
+    /// shortened), aligned for the element type (a block with an alignment below the natural one may not be), and not
+    /// written.
+    ///
+    /// ```
+    /// use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
+    ///
+    /// let numbers = PAGE_ALLOCATOR.dupe(&[1, 2, 3])?;
+    /// // SAFETY: `dupe` initialised the elements, and they are freed after the last use.
+    /// unsafe {
+    ///     numbers.as_mut_slice()[0] = 10;
+    ///     assert_eq!(numbers.as_slice(), [10, 2, 3]);
+    ///     PAGE_ALLOCATOR.free(numbers);
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    unsafe fn as_slice<'s>(self) -> &'s [Self::Item]
+    where
+        Self::Item: 's,
+    {
+        // SAFETY: initialised, valid, aligned and not written during `'s`, by our caller.
+        unsafe { core::slice::from_raw_parts(self.as_non_null_ptr().as_ptr(), self.item_count()) }
+    }
+
+    /// The elements as a mutable slice.
+    ///
+    /// # Safety
+    /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    #[must_use]
+    #[inline(always)]
+    unsafe fn as_mut_slice<'s>(self) -> &'s mut [Self::Item]
+    where
+        Self::Item: 's,
+    {
+        // SAFETY: initialised, valid, aligned and not used by anything else during `'s`, by our caller.
+        unsafe { core::slice::from_raw_parts_mut(self.as_non_null_ptr().as_ptr(), self.item_count()) }
+    }
+
+    /// The elements as a mutable slice that may be uninitialised, as those of a new block are.
+    ///
+    /// # Safety
+    /// As for [`as_mut_slice`](Self::as_mut_slice), but the elements need not be initialised. Do not write an
+    /// uninitialised value over an element that other code takes to be initialised.
+    ///
+    /// ```
+    /// use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
+    ///
+    /// let numbers = PAGE_ALLOCATOR.alloc::<u32>(3)?;
+    /// // SAFETY: a new block, which nothing else uses.
+    /// for (n, number) in unsafe { numbers.as_maybe_uninit() }.iter_mut().enumerate() {
+    ///     number.write(n as u32);
+    /// }
+    /// // SAFETY: the loop wrote all three.
+    /// assert_eq!(unsafe { numbers.as_slice() }, [0, 1, 2]);
+    /// unsafe { PAGE_ALLOCATOR.free(numbers) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    #[must_use]
+    #[inline(always)]
+    unsafe fn as_maybe_uninit<'s>(self) -> &'s mut [MaybeUninit<Self::Item>]
+    where
+        Self::Item: 's,
+    {
+        // SAFETY: valid, aligned and not used by anything else during `'s`, by our caller; `MaybeUninit` has the
+        // layout of its type.
+        unsafe { core::slice::from_raw_parts_mut(self.as_non_null_ptr().as_ptr().cast(), self.item_count()) }
     }
 
     /// The bytes of the block, sentinel included, as the vtable's functions take them. The length never overflows for a

@@ -90,13 +90,16 @@ mod items;
 mod lengths;
 mod slices;
 mod text;
-mod writer;
+pub(crate) mod writer;
+mod zeroable;
 
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
 #[cfg(doc)]
 use crate::{allocator::Allocator, return_address, slice::SlicePtr};
+
+pub use zeroable::Zeroable;
 
 /// Fills memory whose content has become undefined, in builds with `debug_assertions`.
 ///

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::slice::SentinelSlice;
 
 /// What growing adds: Zig's `std.atomic.cache_line`.
-const CACHE_LINE: usize =
+pub(crate) const CACHE_LINE: usize =
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "powerpc64")) {
         128
     } else if cfg!(any(

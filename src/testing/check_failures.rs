@@ -303,15 +303,7 @@ impl AsOutOfMemory for Error {
     }
 }
 
-/// Always true: an overflow of a collection's capacity counts as out of memory too.
-#[cfg(feature = "alloc")]
-impl AsOutOfMemory for alloc::collections::TryReserveError {
-    fn is_out_of_memory(&self) -> bool {
-        true
-    }
-}
-
-/// True if the error is [`Error`] or `TryReserveError`, or if one of its sources is.
+/// True if the error is [`Error`] or that of a container, or if one of its sources is.
 #[cfg(feature = "alloc")]
 impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error> {
     fn is_out_of_memory(&self) -> bool {
@@ -319,7 +311,7 @@ impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error> {
     }
 }
 
-/// True if the error is [`Error`] or `TryReserveError`, or if one of its sources is.
+/// True if the error is [`Error`] or that of a container, or if one of its sources is.
 #[cfg(feature = "alloc")]
 impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error + Send> {
     fn is_out_of_memory(&self) -> bool {
@@ -327,7 +319,7 @@ impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error + Send> {
     }
 }
 
-/// True if the error is [`Error`] or `TryReserveError`, or if one of its sources is.
+/// True if the error is [`Error`] or that of a container, or if one of its sources is.
 #[cfg(feature = "alloc")]
 impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error + Send + Sync> {
     fn is_out_of_memory(&self) -> bool {
@@ -339,7 +331,7 @@ impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error + Send + Sync> {
 fn chain_is_out_of_memory(error: &(dyn core::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<Error>() || error.is::<alloc::collections::TryReserveError>() {
+        if error.is::<Error>() || crate::testing::container_errors::is_one(error) {
             return true;
         }
         next = error.source();

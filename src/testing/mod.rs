@@ -34,6 +34,7 @@
 mod check_failures;
 mod check_handle;
 mod conformance;
+mod container_errors;
 mod failing_allocator;
 #[cfg(feature = "alloc")]
 mod ledger_allocator;

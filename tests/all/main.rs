@@ -7,11 +7,15 @@
 
 mod adapters;
 mod alignment;
+#[cfg(all(feature = "std", feature = "collections"))]
+mod collections;
 mod contract;
 mod ghostty_screens;
 mod heap;
 mod interface;
 mod mem;
+#[cfg(feature = "std")]
+mod mem_slices;
 mod meta;
 mod return_address;
 mod testing;

@@ -276,6 +276,121 @@ rows! {
     zigalloc::trace::LogSink:      [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
+// Containers are as their elements and their handle.
+#[cfg(feature = "collections")]
+mod containers {
+    use super::*;
+    use zigalloc::collections::{
+        ArrayGetOrPut, ArrayHashMap, ArrayList, ArrayListUnmanaged, ArrayMapParts, AutoContext,
+        AutoHashMapUnmanaged, Bound, BoundArrayList, BoundHashMap, BoundSlot, BufMap, BufSet, Deque,
+        DequeParts, DequeUnmanaged, DoublyLinkedList, DoublyLinkedNode, ElementNotFound, Entry, FieldLayout,
+        GetOrPut, HashMap, KV, MapParts, MultiArrayList, MultiArrayListUnmanaged, MultiParts, Natural,
+        NoAllocator, Owned, PriorityQueue, SinglyLinkedList, SinglyLinkedNode, Slot, StringContext, Unbound,
+        Writer,
+    };
+    type Auto = AutoContext;
+    type Parts = MapParts<u8, u8, Auto, Slot>;
+    rows! {
+        ArrayList<'static, u8, Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ArrayList<'static, u8>:   [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ArrayList<'static, Rc<u8>, Shared>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ArrayListUnmanaged<u8>:    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ArrayListUnmanaged<Cell<u8>>:
+                                   [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+        BoundArrayList<'static, u8, Shared>:
+                                   [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+        BoundArrayList<'static, u8>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+        Bound<'static, u8, Alone>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+        Writer<'static, ArrayList<'static, u8, Shared>>:
+                                   [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+        HashMap<'static, u8, u8, Auto, Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        HashMap<'static, u8, u8>: [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        // Bound, it is in the thread that has the handle, whatever the handle is.
+        AutoHashMapUnmanaged<u8, u8>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+        BoundHashMap<'static, u8, u8>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+        BoundSlot<'static, Parts>:
+                                  [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+        Slot:                      [Send  Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+        MapParts<u8, u8, Auto, Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ArrayHashMap<'static, u8, u8, Auto, Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ArrayHashMap<'static, u8, u8>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ArrayMapParts<u8, u8, Auto, Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        GetOrPut<'static, u8, u8>: [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+        ArrayGetOrPut<'static, u8, u8>:
+                                   [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+        Entry<'static, u8, u8>:    [Send  Sync !Copy Unpin !UnwindSafe  RefUnwindSafe]
+        KV<u8, u8>:                [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        AutoContext:               [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        StringContext:             [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        Owned<u8>:                 [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        Unbound<u8>:               [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        NoAllocator:               [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        PriorityQueue<'static, u8, Natural, Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        PriorityQueue<'static, u8>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        Natural:                   [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        ElementNotFound:           [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        Deque<'static, u8, Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        Deque<'static, u8>:       [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        DequeUnmanaged<Rc<u8>>:   [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+        DequeParts<Cell<u8>, Shared>:
+                                   [Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
+        MultiArrayList<'static, (u8, u16), Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        MultiArrayList<'static, (u8, u16)>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        MultiArrayListUnmanaged<(u8, u16)>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+        MultiParts<(Rc<u8>,), Shared>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        MultiParts<(Cell<u8>,), Shared>:
+                                   [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+        FieldLayout:               [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        BufMap<'static, Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        BufMap<'static>:          [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        BufSet<'static, Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        // Intrusive: others have pointers to it.
+        DoublyLinkedList:         [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        DoublyLinkedNode:         [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        SinglyLinkedList:         [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        SinglyLinkedNode:         [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    }
+}
+
+// Iterators over a slice.
+mod iterators {
+    use super::*;
+    use zigalloc::mem::split::{
+        Any, Scalar, Sequence, SplitBackwardsIterator, SplitIterator, TokenIterator, WindowIterator,
+    };
+    rows! {
+        Scalar<u8>:                [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        Any<'static, u8>:          [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        Sequence<'static, u8>:     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+        SplitIterator<'static, u8, Scalar<u8>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        SplitBackwardsIterator<'static, u8, Scalar<u8>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        TokenIterator<'static, u8, Scalar<u8>>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+        WindowIterator<'static, u8>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    }
+}
+
 /// Finds the types in the sources, so that a new one cannot be missed.
 #[cfg_attr(
     any(miri, target_family = "wasm"),

@@ -19,6 +19,7 @@ const LAYERS: &[&str] = &[
     "mem",
     "os",
     "thread_safe",
+    "collections",
     "heap",
     "trace",
     "testing",

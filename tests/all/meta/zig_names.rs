@@ -83,6 +83,68 @@ const NAMES: &[(&str, &[&str], &str)] = &[
         "Config init allocator getStackTrace",
     ),
     ("std.heap.StackFallbackAllocator", &["heap/stack_fallback.rs"], "get"),
+    (
+        "std",
+        &["collections/"],
+        "ArrayList ArrayListUnmanaged HashMap AutoHashMap StringHashMap HashMapUnmanaged AutoHashMapUnmanaged \
+         StringHashMapUnmanaged ArrayHashMap AutoArrayHashMap StringArrayHashMap ArrayHashMapUnmanaged \
+         AutoArrayHashMapUnmanaged StringArrayHashMapUnmanaged PriorityQueue Deque MultiArrayList DoublyLinkedList \
+         SinglyLinkedList BufMap BufSet fieldParentPtr GetOrPutResult KV",
+    ),
+    (
+        "std.ArrayList",
+        &["collections/array_list", "collections/unmanaged_list.rs"],
+        "Managed init initCapacity deinit fromOwnedSlice fromOwnedSliceSentinel moveToUnmanaged toManaged \
+         toOwnedSlice toOwnedSliceSentinel clone insert insertAssumeCapacity insertBounded addManyAt insertSlice \
+         replaceRange replaceRangeAssumeCapacity append appendAssumeCapacity appendBounded orderedRemove \
+         orderedRemoveMany swapRemove appendSlice appendSliceAssumeCapacity appendSliceBounded print writer \
+         appendNTimes appendNTimesAssumeCapacity resize shrinkAndFree shrinkRetainingCapacity \
+         clearRetainingCapacity clearAndFree ensureTotalCapacity ensureTotalCapacityPrecise ensureUnusedCapacity \
+         expandToCapacity addOne addOneAssumeCapacity addManyAsArray addManyAsSlice addManyAsSliceAssumeCapacity \
+         pop allocatedSlice unusedCapacitySlice getLast getLastOrNull items capacity",
+    ),
+    (
+        "std.HashMap",
+        &["collections/hash_map", "collections/hash_context.rs"],
+        "init initContext deinit clearRetainingCapacity clearAndFree count iterator keyIterator valueIterator \
+         getOrPut getOrPutAdapted getOrPutAssumeCapacity getOrPutValue ensureTotalCapacity ensureUnusedCapacity \
+         capacity put putNoClobber putAssumeCapacity putAssumeCapacityNoClobber fetchPut fetchPutAssumeCapacity \
+         fetchRemove get getAdapted getPtr getKey getKeyPtr getEntry contains containsAdapted remove clone \
+         cloneWithAllocator move AutoContext StringContext",
+    ),
+    (
+        "std.ArrayHashMap",
+        &["collections/array_hash_map"],
+        "init initContext deinit clearRetainingCapacity clearAndFree count keys values iterator getOrPut \
+         getOrPutAdapted getOrPutAssumeCapacity getOrPutValue ensureTotalCapacity ensureUnusedCapacity capacity put \
+         putNoClobber putAssumeCapacity putAssumeCapacityNoClobber fetchPut fetchPutAssumeCapacity getEntry getIndex \
+         getIndexAdapted get getPtr getKey contains fetchSwapRemove fetchOrderedRemove swapRemove orderedRemove \
+         swapRemoveAt orderedRemoveAt setKey clone move reIndex sort shrinkRetainingCapacity shrinkAndFree pop",
+    ),
+    (
+        "std.PriorityQueue",
+        &["collections/priority_queue.rs"],
+        "init add addSlice peek removeOrNull remove removeIndex count capacity fromOwnedSlice ensureTotalCapacity \
+         ensureUnusedCapacity shrinkAndFree clearRetainingCapacity clearAndFree update iterator items",
+    ),
+    (
+        "std.MultiArrayList",
+        &["collections/multi_array_list.rs"],
+        "items set get append appendAssumeCapacity pop insert insertAssumeCapacity swapRemove orderedRemove resize \
+         shrinkAndFree shrinkRetainingCapacity clearRetainingCapacity ensureTotalCapacity ensureUnusedCapacity \
+         setCapacity deinit",
+    ),
+    (
+        "std.mem",
+        &["mem/"],
+        "join joinZ concat concatWithSentinel concatMaybeSentinel replace replacementSize replaceOwned replaceScalar \
+         collapseRepeats collapseRepeatsLen indexOf indexOfPos lastIndexOf indexOfScalar indexOfScalarPos \
+         lastIndexOfScalar indexOfAny indexOfAnyPos lastIndexOfAny indexOfNone indexOfNonePos lastIndexOfNone \
+         indexOfDiff count containsAtLeast containsAtLeastScalar allEqual trim trimStart trimEnd trimLeft trimRight \
+         span sliceTo splitScalar splitAny splitSequence splitBackwardsScalar splitBackwardsAny \
+         splitBackwardsSequence tokenizeScalar tokenizeAny tokenizeSequence window SplitIterator \
+         SplitBackwardsIterator TokenIterator WindowIterator",
+    ),
 ];
 
 /// Names without a counterpart, and the reason.

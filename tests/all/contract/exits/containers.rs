@@ -21,10 +21,7 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
         "copied_quarantine" => (0, true),
         _ => return None,
     };
-    let config = FailingConfig { resize_fail_index, ..FailingConfig::default() };
-    let memory = Box::leak(Box::new(FailingAllocator::init(Child::leak().allocator(), config)));
-    let logging = Box::leak(Box::new(LoggingAllocator::init(memory.allocator(), Exits(child))));
-    let mut allocator = logging.allocator();
+    let mut allocator = logging(child, resize_fail_index);
     if has_quarantine {
         // The process exits in its calls, so its lock stays taken.
         let config = DebugConfig { quarantine: HELD, safety: false, ..DebugConfig::DEFAULT };
@@ -37,6 +34,13 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
         map: HashMap::new_in(allocator),
         has_lock: has_quarantine,
     }))
+}
+
+/// An allocator whose lines count as calls of a child. It refuses to resize from that call on.
+pub(super) fn logging(child: &'static Child, resize_fail_index: usize) -> Allocator<'static> {
+    let config = FailingConfig { resize_fail_index, ..FailingConfig::default() };
+    let memory = Box::leak(Box::new(FailingAllocator::init(Child::leak().allocator(), config)));
+    Box::leak(Box::new(LoggingAllocator::init(memory.allocator(), Exits(child)))).allocator()
 }
 
 /// Each line counts as a call of a child, which may exit.

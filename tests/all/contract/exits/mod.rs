@@ -14,6 +14,8 @@ mod arenas;
 #[cfg(feature = "capi")]
 mod capi;
 mod child;
+#[cfg(feature = "collections")]
+mod collections;
 #[cfg(feature = "allocator-api2-02")]
 mod containers;
 mod handles;
@@ -95,6 +97,14 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
     feature = "allocator-api2-02",
     case::copied_quarantine("copied_quarantine", "push, append, shrink, map, large")
 )]
+#[cfg_attr(
+    feature = "collections",
+    case::remapped_collections("remapped_collections", "grow, shrink, free, clear, compare, owned")
+)]
+#[cfg_attr(
+    feature = "collections",
+    case::copied_collections("copied_collections", "grow, shrink, free, clear, compare, owned")
+)]
 #[case::failing("failing", "calls")]
 #[case::validation("validation", "calls")]
 #[case::ledger("ledger", "calls")]
@@ -166,6 +176,12 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
             #[cfg(feature = "allocator-api2-02")]
             return containers::make(kind, child);
             #[cfg(not(feature = "allocator-api2-02"))]
+            None
+        })
+        .or_else(|| {
+            #[cfg(feature = "collections")]
+            return collections::make(kind, child);
+            #[cfg(not(feature = "collections"))]
             None
         })
         .or_else(|| {

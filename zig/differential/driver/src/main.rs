@@ -14,6 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use xtask_common::zig::{Compiler, NEWEST, PORTED};
 use xtask_common::{Result, cargo_build, root};
 
+mod containers;
 mod program;
 mod sabotage;
 mod side;
@@ -22,13 +23,14 @@ use program::{Program, SUBJECTS, programs};
 use side::Side;
 
 const USAGE: &str = "\
-usage: cargo xtask differential [--seconds N] [--seed S] [--steps K] [--sabotage]
+usage: cargo xtask differential [--seconds N] [--seed S] [--steps K] [--sabotage | --containers]
 Runs random programs on Zig's allocators and on this crate's, and compares every result: fixed buffers, arenas
 and locks with Zig 0.15.2's, the lock-free ones with Zig 0.17.1's. A difference is shrunk and printed.
   --seconds   how long to run (default: 60)
   --seed      the seed of the first program; each further program uses the next (default: from the clock)
   --steps     the maximum number of steps in a program (default: 60)
-  --sabotage  instead, checks that planted bugs are found, in copies of the crate with one bug each";
+  --sabotage  instead, checks that planted bugs are found, in copies of the crate with one bug each
+  --containers  instead, compares lists, maps, priority queues and MultiArrayList (takes --seed; default: 0)";
 
 /// The number of programs that are run at once.
 const BATCH: u64 = 500;
@@ -42,11 +44,12 @@ struct Options {
     seed: Option<u64>,
     steps: usize,
     sabotage: bool,
+    containers: bool,
 }
 
 impl Options {
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
-        let mut options = Options { seconds: 60, seed: None, steps: 60, sabotage: false };
+        let mut options = Options { seconds: 60, seed: None, steps: 60, sabotage: false, containers: false };
         while let Some(arg) = args.next() {
             let mut number = || {
                 let value = args.next().ok_or_else(|| format!("differential: {arg} needs a number"))?;
@@ -57,6 +60,7 @@ impl Options {
                 "--seed" => options.seed = Some(number()?),
                 "--steps" => options.steps = number()? as usize,
                 "--sabotage" => options.sabotage = true,
+                "--containers" => options.containers = true,
                 _ => return Err(format!("differential: unknown option {arg:?}\n{USAGE}")),
             }
         }
@@ -72,8 +76,11 @@ impl Options {
 }
 
 fn main() -> std::process::ExitCode {
-    let done = Options::parse(std::env::args().skip(1))
-        .and_then(|options| if options.sabotage { sabotage::run(&options) } else { compare(&options) });
+    let done = Options::parse(std::env::args().skip(1)).and_then(|options| match options {
+        Options { sabotage: true, .. } => sabotage::run(&options),
+        Options { containers: true, seed, .. } => containers::compare(seed.unwrap_or(0)),
+        _ => compare(&options),
+    });
     done.map_or_else(
         |message| {
             println!("{message}");
@@ -285,7 +292,7 @@ mod tests {
     #[test]
     fn options_are_read() {
         let parse = |line: &str| Options::parse(line.split_whitespace().map(str::to_owned));
-        let expected = Options { seconds: 5, seed: Some(9), steps: 3, sabotage: true };
+        let expected = Options { seconds: 5, seed: Some(9), steps: 3, sabotage: true, containers: false };
         assert_eq!(parse("--seconds 5 --seed 9 --steps 3 --sabotage"), Ok(expected));
         assert!(parse("--seed").unwrap_err().contains("--seed needs a number"));
         assert!(parse("--seed x").unwrap_err().contains("--seed \"x\": not a number"));
