@@ -189,9 +189,11 @@ fn arcs_cross_threads() {
 /// The pattern of the documentation: the arena's field may even be dropped first.
 #[test]
 fn arena_and_its_values_in_one_struct() {
+    type Owner = OwningHandle<Rc<Arena>>;
+    type Line = ApiVec<u8, Owner>;
     struct Parsed {
-        arena: OwningHandle<Rc<Arena>>,
-        lines: ApiVec<ApiVec<u8, OwningHandle<Rc<Arena>>>, OwningHandle<Rc<Arena>>>,
+        arena: Owner,
+        lines: ApiVec<Line, Owner>,
     }
     fn parse(text: &str) -> Parsed {
         let arena = arena();

@@ -128,7 +128,7 @@ fn put() -> Result<(), Error> {
         assert_eq!(map.fetch_put("a", 1)?, None);
         assert_eq!(map.fetch_put("a", 2)?, Some(KV { key: "a", value: 1 }));
         map.put_no_clobber("b", 3)?;
-        assert_panics("HashMap::put_no_clobber: there is an entry", || map.put_no_clobber("b", 4));
+        assert_panics("HashMap::put_no_clobber: the key has an entry already", || map.put_no_clobber("b", 4));
         assert_panics("put_assume_capacity_no_clobber", || map.put_assume_capacity_no_clobber("b", 4));
         assert_eq!((map.get("a"), map.get("b"), map.count()), (Some(&2), Some(&3), 2));
         *map.get_ptr("a").unwrap() += 5;

@@ -113,7 +113,9 @@ fn child_is_dropped_once() {
         let lock = lock.clone();
         thread::spawn(move || hammer(lock.allocator()))
     });
-    threads.map(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(DROPS.load(Ordering::Relaxed), 0);
     let mut lock = Arc::try_unwrap(lock).ok().unwrap();
     let calls = lock.get_mut().calls.get();
