@@ -145,7 +145,7 @@ fn single_thread_addresses_match_zig(#[case] seed: u64, #[case] classes: usize, 
     let mut next = |end: usize| random.below(end);
     // The number of live blocks varies between 0 and `most`.
     let mut target = most;
-    for _ in 0..if cfg!(miri) { 900 } else { 100_000 } {
+    for _ in 0..if cfg!(miri) { 400 } else { 100_000 } {
         if live.len() == target {
             target = next(most + 1);
         } else if live.len() < target {
@@ -206,7 +206,7 @@ fn blocks_freed_elsewhere_come_back(#[case] class: usize, #[case] live: usize) {
     consumer.open();
     let batch = (SLAB_LEN / block_len(class)).min(256);
     // Under Miri, just enough for batches to circulate.
-    let rounds = if cfg!(miri) { 4 * batch + 10 } else { 100_000 } / live;
+    let rounds = if cfg!(miri) { 3 * batch + 10 } else { 100_000 } / live;
     for _ in 0..rounds {
         let blocks: Vec<_> = (0..live).map(|_| producer.alloc(shared, class).unwrap()).collect();
         for memory in blocks {

@@ -2,7 +2,7 @@
 
 use zigalloc::collections::{ArrayList, Fields, MultiArrayList, PriorityQueue};
 
-use super::{Memory, Number, OOM, or_oom};
+use super::{Memory, Number, OOM, Random, or_oom};
 
 pub(crate) fn list<T: Number>(memory: &mut Memory<'_>, steps: usize) {
     let mut items = ArrayList::<T>::init(memory.failing.allocator());

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::mem::MaybeUninit;
 
 use zigalloc::collections::{AutoContext, StringContext};
-use zigalloc::heap::{FixedBufferAllocator, PAGE_ALLOCATOR};
+use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::testing::{FailingAllocator, FailingConfig};
 use zigalloc::{Allocator, Error};
 

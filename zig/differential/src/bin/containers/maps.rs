@@ -1,8 +1,10 @@
 //! Maps.
 
+use zigalloc::Error;
 use zigalloc::collections::{ArrayHashMap, HashContext, HashMap};
+use zigalloc::heap::PAGE_ALLOCATOR;
 
-use super::{Memory, OOM, or_oom};
+use super::{Memory, OOM};
 
 /// The keys of maps: numbers, or strings of them.
 pub(crate) trait Key: Copy {
