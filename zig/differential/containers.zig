@@ -10,18 +10,16 @@ const FailingAllocator = std.testing.FailingAllocator;
 
 extern fn printf(format: [*:0]const u8, ...) c_int;
 
+/// The generator of `tests/support`.
 const Random = struct {
-    state: u64,
+    state: std.Random.SplitMix64,
 
     fn init(seed: u64) Random {
-        return .{ .state = (seed *% 0x9E3779B97F4A7C15) | 1 };
+        return .{ .state = .init(seed) };
     }
 
     fn below(random: *Random, end: usize) usize {
-        random.state ^= random.state >> 12;
-        random.state ^= random.state << 25;
-        random.state ^= random.state >> 27;
-        return @as(usize, @intCast((random.state *% 0x2545F4914F6CDD1D) >> 33)) % end;
+        return @intCast(random.state.next() % end);
     }
 };
 

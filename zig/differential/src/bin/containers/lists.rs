@@ -1,8 +1,9 @@
 //! Lists, queues and lists of fields.
 
 use zigalloc::collections::{ArrayList, Fields, MultiArrayList, PriorityQueue};
+use zigalloc_support::Random;
 
-use super::{Memory, Number, OOM, Random, or_oom};
+use super::{Memory, Number, OOM, or_oom};
 
 pub(crate) fn list<T: Number>(memory: &mut Memory<'_>, steps: usize) {
     let mut items = ArrayList::<T>::init(memory.failing.allocator());

@@ -12,24 +12,10 @@ use zigalloc::collections::{AutoContext, StringContext};
 use zigalloc::heap::FixedBufferAllocator;
 use zigalloc::testing::{FailingAllocator, FailingConfig};
 use zigalloc::{Allocator, Error};
+use zigalloc_support::Random;
 
 use lists::{list, multi, queue};
 use maps::{array_map, hash_map};
-
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % end
-    }
-}
 
 /// A result that is an error is the greatest number.
 const OOM: usize = usize::MAX;
