@@ -7,7 +7,6 @@
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
-use std::sync::Arc;
 
 #[cfg(feature = "std")]
 use zigalloc::adapters::FromGlobalAlloc;
@@ -211,9 +210,9 @@ rows! {
 rows! {
     zigalloc::OwningHandle<Rc<ArenaAllocator<Shared>>>:
                                   [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
-    zigalloc::OwningHandle<Arc<ArenaAllocator<Shared>>>:
+    zigalloc::OwningHandle<std::sync::Arc<ArenaAllocator<Shared>>>:
                                   [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]
-    zigalloc::OwningHandle<Arc<SharedArenaAllocator<'static>>>:
+    zigalloc::OwningHandle<std::sync::Arc<SharedArenaAllocator<'static>>>:
                                    [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
 }
 
