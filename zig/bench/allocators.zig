@@ -1,4 +1,4 @@
-//! Zig's own allocators with a C interface, for comparison with the Rust ones.
+//! Zig's own allocators and containers with a C interface, for comparison with the Rust ones.
 //!
 //! Each table is specific to one type of allocator, so the compiler inlines `allocator()` and calls the allocator's
 //! functions directly: a measurement includes one indirect call from outside, as with ours.
@@ -103,4 +103,31 @@ var debug: Debug = .init;
 
 export fn zig_debug() Handle {
     return Of(Debug).handle(&debug);
+}
+
+/// Appends `len` numbers to a list, `rounds` times.
+export fn zig_list(len: u32, rounds: u64) void {
+    for (0..rounds) |_| {
+        var list: std.ArrayList(u32) = .empty;
+        defer list.deinit(std.heap.smp_allocator);
+        for (0..len) |n| list.append(std.heap.smp_allocator, opaqueNumber(n)) catch unreachable;
+        std.mem.doNotOptimizeAway(list.items.ptr);
+    }
+}
+
+/// Puts `len` numbers into a map in an arena and looks each up, `rounds` times.
+export fn zig_map(len: u32, rounds: u64) void {
+    for (0..rounds) |_| {
+        var map = std.AutoHashMap(u32, u32).init(arena.allocator());
+        for (0..len) |n| map.put(opaqueNumber(n), opaqueNumber(n)) catch unreachable;
+        for (0..len) |n| std.mem.doNotOptimizeAway(map.get(opaqueNumber(n)));
+        _ = arena.reset(.retain_capacity);
+    }
+}
+
+/// A number that the compiler does not know.
+inline fn opaqueNumber(n: usize) u32 {
+    var number: u32 = @intCast(n);
+    std.mem.doNotOptimizeAway(&number);
+    return number;
 }

@@ -3,8 +3,9 @@
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use zigalloc::collections::{ArrayList, AutoHashMap};
 use zigalloc::heap::{
     ArenaAllocator, C_ALLOCATOR, DebugAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, ResetMode,
     SMP_ALLOCATOR,
@@ -24,10 +25,13 @@ unsafe extern "C" {
     /// Of each of the following there is only one allocator; it uses the last buffer passed.
     fn zig_fixed_buffer(buffer: *mut u8, len: usize) -> Allocator<'static>;
     fn zig_thread_safe(buffer: *mut u8, len: usize) -> Allocator<'static>;
+    safe fn zig_list(len: u32, rounds: u64);
+    safe fn zig_map(len: u32, rounds: u64);
 }
 
 /// Up to 5 % slower than Zig counts as equal.
 const EQUAL: f64 = 1.05;
+const NO_SLOWER: f64 = 1.0;
 /// A fixed buffer can reuse only its last block, so with several threads it fills up during a sample.
 /// The blocks are never written to, so the memory never becomes resident.
 const SHARED_BUFFER: usize = 8 << 30;
@@ -86,6 +90,7 @@ pub(crate) fn main() -> ExitCode {
     table.handles("page: 4 KiB", PAGE_ALLOCATOR, zig_page(), |a, n| one_block(a, 4096, 1, n));
     table.handles("C: 64 B", C_ALLOCATOR, zig_c(), |a, n| one_block(a, 64, 1, n));
     debug(&mut table);
+    containers(&mut table);
     table.handles("growth to 1 MiB: page", PAGE_ALLOCATOR, zig_page(), |a, n| growth(a, 1 << 20, || (), n));
     table.handles("growth to 1 MiB: smp", SMP_ALLOCATOR, zig_smp(), |a, n| growth(a, 1 << 20, || (), n));
     table.handles("growth to 16 KiB: C", C_ALLOCATOR, zig_c(), |a, n| growth(a, 16 << 10, || (), n));
@@ -160,4 +165,43 @@ fn debug(table: &mut Table) {
     let random = |a, n| random_blocks(a, 1000, 1, n);
     table.row("debug: 16-1,015 B, 1,000 live", EQUAL, |n| random(ours, n), |n| random(theirs, n));
     debug.deinit_without_leak_checks();
+}
+
+/// Both sides use their own allocators.
+fn containers(table: &mut Table) {
+    const LEN: u32 = 10_000;
+    let timed = |work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    let ours = |rounds| {
+        for _ in 0..rounds {
+            let mut list = ArrayList::<u32>::init(*SMP_ALLOCATOR);
+            (0..LEN).for_each(|n| list.append(black_box(n)).expect("memory"));
+            black_box(list.as_ptr());
+        }
+    };
+    table.row(
+        "list: 10,000 appends",
+        NO_SLOWER,
+        |n| timed(&mut || ours(n)),
+        |n| timed(&mut || zig_list(LEN, n)),
+    );
+    let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    let mut ours = |rounds| {
+        for _ in 0..rounds {
+            let mut map = AutoHashMap::<u32, u32>::init(arena.allocator());
+            (0..LEN).for_each(|n| map.put(black_box(n), black_box(n)).expect("memory"));
+            (0..LEN).for_each(|n| _ = black_box(map.get(&black_box(n))));
+            drop(map);
+            let _ = arena.reset(ResetMode::RetainCapacity);
+        }
+    };
+    table.row(
+        "map: 10,000 put and get, in an arena",
+        NO_SLOWER,
+        |n| timed(&mut || ours(n)),
+        |n| timed(&mut || zig_map(LEN, n)),
+    );
 }
