@@ -190,7 +190,7 @@ tuples! {
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// ```compile_fail,E0027
+/// ```compile_fail
 /// struct Node { tag: u8, data: u64 }
 /// zigalloc::fields!(Node { tag: u8 = 0 });
 /// ```
