@@ -31,6 +31,7 @@ use crate::allocator::Allocator;
 ///
 /// | Zig 0.15.2 | here |
 /// |---|---|
+/// | a removed entry leaves room for another | not always: a removal may lower [`capacity`](Self::capacity), as in a [`HashMap`](super::HashMap::capacity) |
 /// | maps of a few entries have no index | every map has one |
 /// | keys, values and hashes are in one block | keys and values are in one each, hashes in the index |
 /// | hashes have 32 bits | 64 |

@@ -183,26 +183,44 @@ impl<'a, T, A: api::Allocator> ArrayList<'a, T, A> {
     ///
     /// The result has no destructor: bind it to the allocator again, or it leaks.
     ///
+    /// # Safety
+    /// The block stays valid while the result uses it: the allocator is not dropped or reset before the last use of the
+    /// result, whose type does not have the allocator's lifetime. (Dropping the result is no use.)
+    ///
     /// Ports `moveToUnmanaged`.
     ///
     /// ```
     /// # use zigalloc::{collections::ArrayList, heap::PAGE_ALLOCATOR};
     /// let mut list = ArrayList::init(PAGE_ALLOCATOR);
     /// list.append_slice(&[1, 2])?;
-    /// let mut unmanaged = list.move_to_unmanaged();
+    /// // SAFETY: this allocator is never gone.
+    /// let mut unmanaged = unsafe { list.move_to_unmanaged() };
     /// assert_eq!((&*unmanaged, list.len()), (&[1, 2][..], 0));
     /// // SAFETY: the allocator that the block is from.
     /// unsafe { unmanaged.with(PAGE_ALLOCATOR) }.deinit();
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// The elements can be read without a binding, so in safe code the result could outlive its arena:
+    ///
+    /// ```compile_fail,E0133
+    /// # use zigalloc::{collections::ArrayList, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let mut list = ArrayList::init(arena.allocator());
+    /// list.append(1)?;
+    /// let unmanaged = list.move_to_unmanaged();
+    /// drop(arena);
+    /// assert_eq!(*unmanaged, [1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "moveToUnmanaged")]
     #[inline]
-    pub fn move_to_unmanaged(&mut self) -> ArrayListUnmanaged<T>
+    pub unsafe fn move_to_unmanaged(&mut self) -> ArrayListUnmanaged<T>
     where
         A: Clone,
     {
         let (ptr, len, capacity, _allocator) = self.take_vec().into_raw_parts_with_alloc();
-        // SAFETY: the parts of a vector; `NoAllocator` takes any block.
+        // SAFETY: the parts of a vector, whose block stays valid by our caller; `NoAllocator` takes any block.
         let vec = unsafe { Vec::from_raw_parts_in(ptr, len, capacity, NoAllocator) };
         ArrayList::from_store(Unbound(ManuallyDrop::new(vec)))
     }

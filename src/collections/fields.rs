@@ -50,6 +50,18 @@ pub unsafe trait Field<const I: usize>: Fields {
 pub(super) const MAX_FIELDS: usize = 32;
 
 /// The indices of the fields in the order of a block: the most aligned first, as Zig puts them.
+///
+/// ```compile_fail,E0080
+/// struct Item { a0: (), a1: (), a2: (), a3: (), a4: (), a5: (), a6: (), a7: (), b0: (), b1: (), b2: (),
+///     b3: (), b4: (), b5: (), b6: (), b7: (), c0: (), c1: (), c2: (), c3: (), c4: (), c5: (), c6: (), c7: (),
+///     d0: (), d1: (), d2: (), d3: (), d4: (), d5: (), d6: (), d7: (), e0: () }
+/// zigalloc::fields!(Item { a0: () = 0, a1: () = 1, a2: () = 2, a3: () = 3, a4: () = 4, a5: () = 5,
+///     a6: () = 6, a7: () = 7, b0: () = 8, b1: () = 9, b2: () = 10, b3: () = 11, b4: () = 12, b5: () = 13,
+///     b6: () = 14, b7: () = 15, c0: () = 16, c1: () = 17, c2: () = 18, c3: () = 19, c4: () = 20, c5: () = 21,
+///     c6: () = 22, c7: () = 23, d0: () = 24, d1: () = 25, d2: () = 26, d3: () = 27, d4: () = 28, d5: () = 29,
+///     d6: () = 30, d7: () = 31, e0: () = 32 });
+/// drop(zigalloc::collections::MultiArrayListUnmanaged::<Item>::new().pop());
+/// ```
 pub(super) const fn order<T: Fields>() -> [usize; MAX_FIELDS] {
     assert!(T::FIELDS.len() <= MAX_FIELDS, "an item of a MultiArrayList has more than 32 fields");
     let mut order = [0; MAX_FIELDS];
@@ -154,8 +166,9 @@ tuples! {
 /// Makes a struct an item of a [`MultiArrayList`](crate::collections::MultiArrayList). Each field is listed with its
 /// type and its index, counted from 0.
 ///
-/// All fields must be listed with their exact types, or it does not compile. The struct has no parameters and does not
-/// implement `Drop`. Code that can use the list can change each field on its own, also if the field is private.
+/// All fields, at most 32, must be listed with their exact types, or it does not compile. The struct has no parameters
+/// and does not implement `Drop`. Code that can use the list can change each field on its own, also if the field is
+/// private.
 ///
 /// ```
 /// use zigalloc::collections::MultiArrayList;
@@ -177,7 +190,7 @@ tuples! {
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// ```compile_fail,E0027
+/// ```compile_fail
 /// struct Node { tag: u8, data: u64 }
 /// zigalloc::fields!(Node { tag: u8 = 0 });
 /// ```
@@ -186,6 +199,12 @@ tuples! {
 /// struct Node { text: &'static [u8; 4] }
 /// type Bytes = &'static [u8];
 /// zigalloc::fields!(Node { text: Bytes = 0 });
+/// ```
+///
+/// ```compile_fail,E0119
+/// struct File { descriptor: i32 }
+/// impl Drop for File { fn drop(&mut self) {} }
+/// zigalloc::fields!(File { descriptor: i32 = 0 });
 /// ```
 #[macro_export]
 macro_rules! fields {
@@ -203,6 +222,12 @@ macro_rules! fields {
                     let _: ::core::marker::PhantomData<fn($type) -> $type> = _type;
                 )+
             }
+            // A second implementation for a struct that implements `Drop`. (Taking it apart, above, does not compile
+            // only if a field is moved out.)
+            trait _DoesNotDrop {}
+            #[allow(drop_bounds)]
+            impl<T: ::core::ops::Drop> _DoesNotDrop for T {}
+            impl _DoesNotDrop for $item {}
             let mut _n = 0;
             $(
                 assert!($index == _n, "the indices of fields! count from 0");

@@ -31,6 +31,7 @@ use crate::allocator::Allocator;
 /// |---|---|
 /// | at most 80 % full, at least 8 entries | hashbrown's: at most 87.5 % full, at least 3 entries |
 /// | `capacity` counts slots | it counts the entries that fit |
+/// | a removed entry leaves room for another | not always: a removal may lower [`capacity`](Self::capacity) |
 /// | its own order of entries | hashbrown's |
 /// | `getOrPut` leaves the value of a new entry undefined | it is `V::default()`; [`get_or_put_value`](Self::get_or_put_value) and [`get_or_put_with`](Self::get_or_put_with) are for other values |
 /// | `getOrPutAdapted` leaves key and value undefined | a closure makes both |
@@ -274,6 +275,10 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
     }
 
     /// The number of entries that fit without allocating.
+    ///
+    /// Except in small tables, hashbrown may mark the place of a removed entry as used, which lowers the capacity. Then
+    /// `put` may allocate, and `put_assume_capacity` panic, with fewer entries than were reserved.
+    /// [`ensure_unused_capacity`](Self::ensure_unused_capacity) makes room again.
     ///
     /// ```
     /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};

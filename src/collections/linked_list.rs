@@ -6,7 +6,8 @@
 //!
 //! Both lists are raw: nodes are pointers, and inserting one is unsafe. The caller guarantees:
 //!
-//! **The contract of a list.** From its insertion until its removal or the last use of the list,
+//! **The contract of a list.** From its insertion until its removal or the last use of the list (of the last list that
+//! [`concat_by_moving`](DoublyLinkedList::concat_by_moving), which is safe, has moved it to),
 //! 1. the node stays valid and is not moved;
 //! 2. only this module writes it, and no exclusive reference to it or to its item exists (a shared one may, if the node
 //!    is in an `UnsafeCell` or the list is not changed while the reference exists);
@@ -464,7 +465,8 @@ impl DoublyLinkedList {
         Some(first)
     }
 
-    /// Moves the nodes of another list to the end of this one. The other is empty afterwards.
+    /// Moves the nodes of another list to the end of this one. The other is empty afterwards, and the
+    /// [contract](self#) of its nodes holds until the last use of this one.
     ///
     /// Ports `concatByMoving`.
     ///

@@ -113,7 +113,7 @@ impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
     /// The array of each field: its start, and the field.
     fn arrays(bytes: NonNull<u8>, capacity: usize) -> impl Iterator<Item = (*mut u8, fields::FieldLayout)> {
         let mut begin = bytes.as_ptr();
-        fields::order::<T>().into_iter().take(T::FIELDS.len()).map(move |i| {
+        const { fields::order::<T>() }.into_iter().take(T::FIELDS.len()).map(move |i| {
             let field = T::FIELDS[i];
             let array = begin;
             // Within the block, or at its end.

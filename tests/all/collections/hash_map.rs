@@ -1,6 +1,9 @@
 use zigalloc::Error;
-use zigalloc::collections::{AutoContext, AutoHashMap, Box, Entry, HashContext, HashMap, KV, StringHashMap};
+use zigalloc::collections::{
+    AutoArrayHashMap, AutoContext, AutoHashMap, Box, Entry, HashContext, HashMap, KV, StringHashMap,
+};
 use zigalloc::heap::PAGE_ALLOCATOR;
+use zigalloc::testing::{FailingAllocator, FailingConfig};
 
 use super::{Counted, Live, Operation, assert_panics, checked, fails_without_effect};
 
@@ -301,4 +304,33 @@ fn panics_in_hash_and_eq() -> Result<(), Error> {
         }
         Ok(())
     })
+}
+
+/// Removals may lower it; what it says fits without allocating, and reserving makes room again.
+#[test]
+fn capacity_is_what_fits_after_removals() -> Result<(), Error> {
+    let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    let mut map = AutoHashMap::<usize, usize>::init(failing.allocator());
+    let mut array_map = AutoArrayHashMap::<usize, usize>::init(failing.allocator());
+    map.ensure_total_capacity(56)?;
+    array_map.ensure_total_capacity(56)?;
+    let reserved = map.capacity().min(array_map.capacity());
+    let (mut next, mut is_lower) = (0, [false; 2]);
+    for _ in 0..200 {
+        failing.set_fail_index(failing.alloc_index());
+        while map.count() < reserved.min(map.capacity()).min(array_map.capacity()) {
+            map.put_assume_capacity(next, next);
+            array_map.put_assume_capacity(next, next);
+            next += 1;
+        }
+        let oldest = next - map.count();
+        assert!(map.remove(&oldest) && array_map.swap_remove(&oldest));
+        is_lower = [is_lower[0] || map.capacity() < reserved, is_lower[1] || array_map.capacity() < reserved];
+        failing.set_fail_index(usize::MAX);
+        map.ensure_unused_capacity(1)?;
+        array_map.ensure_unused_capacity(1)?;
+    }
+    assert_eq!(is_lower, [true; 2]);
+    assert!(map.iter().all(|(key, value)| key == value && array_map.get(key) == Some(value)));
+    Ok(())
 }

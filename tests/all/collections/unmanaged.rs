@@ -41,7 +41,8 @@ fn a_list_is_bound_for_a_while() -> Result<(), Error> {
         let mut managed = unsafe { list.to_managed(allocator) };
         managed.append(8)?;
         assert!(list.is_empty());
-        let mut list = managed.move_to_unmanaged();
+        // SAFETY: the allocator outlives the result.
+        let mut list = unsafe { managed.move_to_unmanaged() };
         assert_eq!((&*list, managed.len()), (&[7, 8][..], 0));
         // SAFETY: as above.
         unsafe { list.with(allocator) }.deinit();
