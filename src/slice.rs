@@ -82,6 +82,40 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 /// # use zigalloc::Allocator;
 /// let odd = Allocator::FAILING.aligned_alloc::<u8, 3>(100);
 /// ```
+///
+/// A struct that frees its slice with the alignment that its type states:
+///
+/// ```
+/// use zigalloc::{AlignedSlice, Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+///
+/// /// A frame of pixels that a device reads, aligned as the device requires.
+/// struct Frame<'a> {
+///     pixels: AlignedSlice<u8, 256>,
+///     allocator: Allocator<'a>,
+/// }
+///
+/// impl<'a> Frame<'a> {
+///     fn init(allocator: Allocator<'a>, width: usize, height: usize) -> Result<Frame<'a>, Error> {
+///         let len = width.checked_mul(height).ok_or(Error::OutOfMemory)?;
+///         Ok(Frame { pixels: allocator.aligned_alloc(len)?, allocator })
+///     }
+/// }
+///
+/// impl Drop for Frame<'_> {
+///     fn drop(&mut self) {
+///         // SAFETY: a live block of this allocator, not used afterwards.
+///         unsafe { self.allocator.free(self.pixels) };
+///     }
+/// }
+///
+/// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+/// let frame = Frame::init(ledger.allocator(), 64, 48)?;
+/// assert_eq!((frame.pixels.len(), frame.pixels.as_ptr().addr() % 256), (3072, 0));
+/// drop(frame);
+/// ledger.assert_no_leaks(); // which aborts if the alignment of a free is another one
+/// assert!(Frame::init(ledger.allocator(), usize::MAX, 2).is_err());
+/// # Ok::<(), Error>(())
+/// ```
 pub struct AlignedSlice<T, const ALIGN: usize> {
     slice: NonNull<[T]>,
 }
@@ -101,6 +135,24 @@ pub struct AlignedSlice<T, const ALIGN: usize> {
 /// unsafe { PAGE_ALLOCATOR.free(text) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A change of length loses the sentinel, which the type shows. What it was followed by is allocated again:
+///
+/// ```
+/// use zigalloc::{AlignedSlice, Sentinel, SentinelSlice, SlicePtr, heap::SMP_ALLOCATOR};
+///
+/// let name: SentinelSlice<u8> = SMP_ALLOCATOR.dupe_z(b"zig")?;
+/// // SAFETY: a live block, whose old pointer is not used afterwards.
+/// let longer: AlignedSlice<u8, 0> = unsafe { SMP_ALLOCATOR.realloc(name, 4) }?;
+/// // SAFETY: four elements, of which the first three are initialised.
+/// unsafe { longer.as_ptr().add(3).write(b'!') };
+/// let name: SentinelSlice<u8> = SMP_ALLOCATOR.dupe_z(unsafe { longer.as_slice() })?;
+/// assert_eq!(unsafe { name.as_c_str() }, c"zig!");
+/// assert_eq!((name.len(), name.bytes().len()), (4, 5));
+/// unsafe { SMP_ALLOCATOR.free(longer) };
+/// unsafe { SMP_ALLOCATOR.free(name) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub struct SentinelSlice<T, const ALIGN: usize = 0> {
     slice: NonNull<[T]>,
 }
@@ -116,6 +168,35 @@ pub struct SentinelSlice<T, const ALIGN: usize = 0> {
 /// assert_eq!(line.as_ptr().addr() % 64, 0);
 /// unsafe { PAGE_ALLOCATOR.destroy(line) };
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Counters of two threads on cache lines of their own:
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use zigalloc::{AlignedPtr, Allocator, Error, heap::SMP_ALLOCATOR};
+///
+/// type Counter = AlignedPtr<AtomicU32, 64>;
+///
+/// fn counter(allocator: Allocator<'_>) -> Result<Counter, Error> {
+///     let counter = allocator.aligned_create()?;
+///     // SAFETY: new memory for a counter.
+///     unsafe { counter.as_non_null().write(AtomicU32::new(0)) };
+///     Ok(counter)
+/// }
+///
+/// let counters: [Counter; 2] = [counter(*SMP_ALLOCATOR)?, counter(*SMP_ALLOCATOR)?];
+/// // SAFETY: initialised, and live until they are destroyed below.
+/// let [first, second] = counters.map(|counter| unsafe { counter.as_non_null().as_ref() });
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| first.fetch_add(1, Ordering::Relaxed));
+///     scope.spawn(|| second.fetch_add(2, Ordering::Relaxed));
+/// });
+/// assert_eq!(first.load(Ordering::Relaxed) + second.load(Ordering::Relaxed), 3);
+/// assert!(counters[0].as_ptr().addr().abs_diff(counters[1].as_ptr().addr()) >= 64);
+/// // SAFETY: live items, not used afterwards.
+/// counters.map(|counter| unsafe { SMP_ALLOCATOR.destroy(counter) });
+/// # Ok::<(), Error>(())
 /// ```
 pub struct AlignedPtr<T, const ALIGN: usize> {
     ptr: NonNull<T>,
@@ -165,6 +246,19 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(100)?;
     /// assert_eq!((line.len(), line.bytes().len()), (100, 400));
     /// unsafe { PAGE_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// After a `resize`, the pointer has its old length until it is replaced:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice, SlicePtr};
+    /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(100)?;
+    /// // SAFETY: a live block; only the shorter slice is used afterwards.
+    /// assert!(unsafe { PAGE_ALLOCATOR.resize(line, 16) });
+    /// let shorter: AlignedSlice<u32, 64> = line.with_len(16);
+    /// assert_eq!((line.len(), shorter.len()), (100, 16));
+    /// unsafe { PAGE_ALLOCATOR.free(shorter) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]
@@ -229,6 +323,20 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// # Safety
     /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
     /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
+    ///
+    /// ```
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let table = SMP_ALLOCATOR.aligned_alloc::<u16, 64>(256)?;
+    /// for n in 0..256u16 {
+    ///     // SAFETY: within the 256 elements.
+    ///     unsafe { table.as_ptr().add(n.into()).write(n * n % 256) };
+    /// }
+    /// // SAFETY: all are initialised, and nothing writes them while the slice is used.
+    /// let squares = unsafe { table.as_slice() };
+    /// assert_eq!((squares[3], squares[16], squares.len()), (9, 0, 256));
+    /// unsafe { SMP_ALLOCATOR.free(table) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_slice<'s>(self) -> &'s [T] {
@@ -240,6 +348,20 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     ///
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    ///
+    /// ```
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let line = SMP_ALLOCATOR.aligned_alloc::<u8, 64>(64)?;
+    /// // SAFETY: memory for 64 elements; a `u8` may have any value, but has to be initialised before there is a slice.
+    /// unsafe { line.as_ptr().write_bytes(b'.', 64) };
+    /// // SAFETY: initialised, and nothing else uses the block.
+    /// let cells = unsafe { line.as_mut_slice() };
+    /// cells[10..13].copy_from_slice(b"zig");
+    /// cells.reverse();
+    /// assert_eq!(&cells[51..54], b"giz");
+    /// unsafe { SMP_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_mut_slice<'s>(self) -> &'s mut [T] {
@@ -289,6 +411,18 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// assert_eq!((text.len(), text.bytes().len()), (3, 4));
     /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The length is that of the type, not of the text: a zero in the middle does not end it.
+    ///
+    /// ```
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let text = SMP_ALLOCATOR.dupe_z(b"a\0b")?;
+    /// // SAFETY: initialised, and ends with a zero.
+    /// let until_zero = unsafe { std::ffi::CStr::from_ptr(text.as_ptr().cast()) };
+    /// assert_eq!((text.len(), until_zero.count_bytes()), (3, 1));
+    /// unsafe { SMP_ALLOCATOR.free(text) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]
@@ -346,6 +480,18 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// unsafe { PAGE_ALLOCATOR.free(numbers) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A program may change the sentinel, as long as it is there when code that looks for it runs:
+    ///
+    /// ```
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let text = SMP_ALLOCATOR.dupe_sentinel(b"one line", b'\n')?;
+    /// // SAFETY: the sentinel is part of the block.
+    /// unsafe { text.sentinel_ptr().write(0) };
+    /// assert_eq!(unsafe { text.as_c_str() }, c"one line");
+    /// unsafe { SMP_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const fn sentinel_ptr(self) -> *mut T {
@@ -373,6 +519,16 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// # Safety
     /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
     /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
+    ///
+    /// ```
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let path = SMP_ALLOCATOR.dupe_z(b"usr/lib")?;
+    /// // SAFETY: `dupe_z` initialised it, and it is freed after the last use.
+    /// let directories = unsafe { path.as_slice() }.split(|byte| *byte == b'/');
+    /// assert_eq!(directories.map(<[u8]>::len).collect::<Vec<_>>(), [3, 3], "the zero is not part of it");
+    /// unsafe { SMP_ALLOCATOR.free(path) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_slice<'s>(self) -> &'s [T] {
@@ -384,6 +540,19 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     ///
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    ///
+    /// What is written stays in front of the sentinel, so it remains a C string:
+    ///
+    /// ```
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let name = SMP_ALLOCATOR.dupe_z(b"Zig")?;
+    /// // SAFETY: initialised, and nothing else uses the block.
+    /// unsafe { name.as_mut_slice() }.make_ascii_uppercase();
+    /// // SAFETY: no zero was written.
+    /// assert_eq!(unsafe { name.as_c_str() }, c"ZIG");
+    /// unsafe { SMP_ALLOCATOR.free(name) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_mut_slice<'s>(self) -> &'s mut [T] {
@@ -487,6 +656,26 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 /// }
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A length that is known to the compiler, for memory that is used as an array:
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::{Allocator, Error, SlicePtr, heap::SMP_ALLOCATOR};
+///
+/// fn key(allocator: Allocator<'_>) -> Result<NonNull<[u8; 32]>, Error> {
+///     let key: NonNull<[u8; 32]> = allocator.alloc::<u8>(32)?.cast();
+///     // SAFETY: new memory of this length.
+///     unsafe { key.write([7; 32]) };
+///     Ok(key)
+/// }
+///
+/// let key = key(*SMP_ALLOCATOR)?;
+/// assert_eq!((key.item_count(), key.bytes().len()), (32, 32));
+/// // SAFETY: a live block of 32 bytes: the array's type has its length.
+/// unsafe { SMP_ALLOCATOR.free(key) };
+/// # Ok::<(), Error>(())
+/// ```
 pub trait SlicePtr: Copy + sealed::Sealed {
     /// The element type.
     type Item;
@@ -567,6 +756,26 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// assert_eq!(memory.len(), 50);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// The length must be the one that the allocator has agreed to. A ledger checks that:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator, testing::LedgerAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let ledger = LedgerAllocator::init(fixed_buffer.allocator());
+    /// let mut numbers = ledger.allocator().alloc::<u16>(10)?;
+    /// for len in [20, 40, 80] {
+    ///     // SAFETY: a live block, with the length of the last `resize` that was true.
+    ///     if unsafe { ledger.allocator().resize(numbers, len) } {
+    ///         numbers = numbers.with_len(len);
+    ///     }
+    /// }
+    /// assert_eq!((numbers.len(), ledger.live_bytes()), (40, 80), "the buffer has no room for 160 bytes");
+    /// unsafe { ledger.allocator().free(numbers) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline(always)]
     #[must_use = "this returns a slice and does not change `self`"]
     fn with_len(self, len: usize) -> Self::Resized {
@@ -608,6 +817,17 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     ///
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    ///
+    /// ```
+    /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
+    /// let numbers = SMP_ALLOCATOR.dupe(&[3, 1, 2])?;
+    /// // SAFETY: initialised by `dupe`, and nothing else uses the block while the slice is used.
+    /// let slice = unsafe { numbers.as_mut_slice() };
+    /// slice.sort_unstable();
+    /// assert_eq!(slice.binary_search(&3), Ok(2));
+    /// unsafe { SMP_ALLOCATOR.free(numbers) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     unsafe fn as_mut_slice<'s>(self) -> &'s mut [Self::Item]
@@ -637,6 +857,28 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// unsafe { PAGE_ALLOCATOR.free(numbers) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// Elements that need `drop` are initialised one by one, and a failure drops those that are there:
+    ///
+    /// ```
+    /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
+    /// let texts = SMP_ALLOCATOR.alloc::<String>(3)?;
+    /// let mut ready = 0;
+    /// // SAFETY: a new block, which nothing else uses.
+    /// let slots = unsafe { texts.as_maybe_uninit() };
+    /// for (slot, text) in slots.iter_mut().zip(["1", "2", "x"]) {
+    ///     match text.parse::<u32>() {
+    ///         Ok(number) => slot.write(format!("<{number}>")),
+    ///         Err(_) => break,
+    ///     };
+    ///     ready += 1;
+    /// }
+    /// assert_eq!(ready, 2);
+    /// // SAFETY: the first two are initialised, and not used afterwards.
+    /// slots[..ready].iter_mut().for_each(|text| unsafe { text.assume_init_drop() });
+    /// unsafe { SMP_ALLOCATOR.free(texts) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     unsafe fn as_maybe_uninit<'s>(self) -> &'s mut [MaybeUninit<Self::Item>]
@@ -658,6 +900,17 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// // SAFETY: a live block, not used afterwards.
     /// unsafe { PAGE_ALLOCATOR.raw_free(text.bytes(), Alignment::_1, return_address()) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Elements without a size have no bytes, whatever their number:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::SlicePtr;
+    /// let mut numbers = [1u32, 2];
+    /// assert_eq!(NonNull::from(&mut numbers).bytes().len(), 8);
+    /// let mut units = [(); 1000];
+    /// assert_eq!(NonNull::from(&mut units[..]).bytes().len(), 0);
     /// ```
     #[inline(always)]
     fn bytes(self) -> NonNull<[u8]> {
