@@ -100,6 +100,50 @@ use crate::vtable::{VTable, state};
 /// ```
 ///
 /// Ports `std.heap.ArenaAllocator` of Zig 0.15.2.
+///
+/// A server that handles each request in an arena. Nothing is freed one by one, and after the first request nothing is
+/// asked of the child:
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{Allocator, Error, SlicePtr};
+///
+/// /// The response lives as long as the arena is not reset.
+/// fn respond<'a>(arena: Allocator<'a>, request: &str) -> Result<&'a [u8], Error> {
+///     let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
+///     let name = arena.dupe_str(path.trim_start_matches('/'))?;
+///     // SAFETY: the copy is live and initialised, and so is the text. Both last for the borrow of the arena.
+///     unsafe { Ok(arena.print(format_args!("{method}: {}", name.as_ref()))?.as_slice()) }
+/// }
+///
+/// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+/// let mut arena = ArenaAllocator::init(below.allocator());
+/// for (request, response) in [("GET /index", &b"GET: index"[..]), ("PUT /a", b"PUT: a"), ("/b", b"GET: b")] {
+///     assert_eq!(respond(arena.allocator(), request)?, response);
+///     assert!(arena.reset(ResetMode::RetainCapacity));
+/// }
+/// assert_eq!(below.snapshot().alloc.calls, 1);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// What an arena never does: it does not reuse the memory of a block that is not the last.
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator};
+/// let mut buffer = [MaybeUninit::uninit(); 1000];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let arena = ArenaAllocator::init(fixed_buffer.allocator());
+/// let allocator = arena.allocator();
+/// let (first, second) = (allocator.alloc::<u8>(100)?, allocator.alloc::<u8>(100)?);
+/// // SAFETY: live blocks, not used afterwards.
+/// unsafe { allocator.free(first) };
+/// assert_ne!(allocator.alloc::<u8>(100)?.addr(), first.addr());
+/// unsafe { allocator.free(second) };
+/// assert_ne!(allocator.alloc::<u8>(100)?.addr(), second.addr(), "it was not the last any more");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.ArenaAllocator")]
 pub struct ArenaAllocator<C: Handle> {
     child_allocator: C,
@@ -121,6 +165,14 @@ pub struct ArenaAllocator<C: Handle> {
 /// assert_eq!(unsafe { memory.read() }, 42);
 /// # drop(arena);
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Two words for each document instead of four, when thousands share one child:
+///
+/// ```
+/// # use zigalloc::{SyncAllocator, heap::{ArenaAllocator, arena::State}};
+/// assert_eq!(size_of::<State>(), 2 * size_of::<usize>());
+/// assert_eq!(size_of::<ArenaAllocator<SyncAllocator<'_>>>(), 4 * size_of::<usize>());
 /// ```
 #[doc(alias = "std.heap.ArenaAllocator.State")]
 #[derive(Debug, Default)]
@@ -150,6 +202,21 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 /// assert!(capacity_after(ResetMode::RetainCapacity)? >= 5000);
 /// assert_eq!(capacity_after(ResetMode::RetainWithLimit(1000))?, 1000);
 /// assert_eq!(capacity_after(ResetMode::FreeAll)?, 0);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A program that keeps what most rounds need, and gives back what one large round needed:
+///
+/// ```
+/// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode}, trace::CountingAllocator};
+/// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+/// let mut arena = ArenaAllocator::init(below.allocator());
+/// for len in [1000, 1_000_000, 1000] {
+///     arena.allocator().alloc::<u8>(len)?;
+///     assert!(arena.reset(ResetMode::RetainWithLimit(8192)));
+///     assert!(below.snapshot().live_bytes < 10_000);
+/// }
+/// assert!(below.snapshot().peak_live_bytes > 1_000_000);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +282,29 @@ impl<C: Handle> ArenaAllocator<C> {
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!(arena.query_capacity(), 0);
     /// ```
+    ///
+    /// As it is a constant function, a thread can have an arena:
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+    ///
+    /// thread_local! {
+    ///     static SCRATCH: RefCell<ArenaAllocator<SyncAllocator<'static>>> =
+    ///         const { RefCell::new(ArenaAllocator::init(PAGE_ALLOCATOR)) };
+    /// }
+    ///
+    /// fn digits(number: u128) -> usize {
+    ///     SCRATCH.with_borrow_mut(|arena| {
+    ///         let len = arena.allocator().print(format_args!("{number}")).map_or(0, |text| text.len());
+    ///         _ = arena.reset(ResetMode::RetainCapacity);
+    ///         len
+    ///     })
+    /// }
+    ///
+    /// assert_eq!((digits(7), digits(u128::MAX)), (1, 39));
+    /// ```
     #[inline]
     pub const fn init(child_allocator: C) -> ArenaAllocator<C> {
         let state = State { first: Cell::new(None), end_index: Cell::new(0) };
@@ -228,6 +318,33 @@ impl<C: Handle> ArenaAllocator<C> {
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let number = arena.allocator().create_with(42)?;
     /// assert_eq!(unsafe { number.read() }, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// While a handle is in use, the arena cannot be reset:
+    ///
+    /// ```compile_fail,E0502
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// _ = arena.reset(ResetMode::FreeAll);
+    /// let memory = allocator.alloc::<u8>(100);
+    /// ```
+    ///
+    /// The last block grows in place, others do not:
+    ///
+    /// ```
+    /// # use zigalloc::{SlicePtr, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// let (first, last) = (allocator.alloc::<u64>(4)?, allocator.alloc::<u64>(4)?);
+    /// // SAFETY: live blocks, used with their new lengths only.
+    /// unsafe {
+    ///     assert!(!allocator.resize(first, 5) && allocator.resize(first, 3));
+    ///     assert!(allocator.resize(last, 6) && allocator.resize(last.with_len(6), 2));
+    /// }
+    /// // The next block begins where the last one ends now.
+    /// assert_eq!(allocator.create_with(0u64)?.addr().get(), last.addr().get() + 2 * 8);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -244,6 +361,22 @@ impl<C: Handle> ArenaAllocator<C> {
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(100)?;
     /// arena.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// It takes one call of the child for each node, however many blocks there are:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let arena = ArenaAllocator::init(below.allocator());
+    /// for _ in 0..100 {
+    ///     arena.allocator().create_with(0u64)?;
+    /// }
+    /// let nodes = below.snapshot().live_blocks;
+    /// assert!(nodes < 10);
+    /// arena.deinit();
+    /// assert_eq!((below.snapshot().free, below.snapshot().live_bytes), (nodes, 0));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -288,6 +421,20 @@ impl<C: Handle> ArenaAllocator<C> {
     /// assert!(arena.query_capacity() >= 100);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// It grows by the nodes, and not with each block:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// arena.allocator().alloc::<u8>(1000)?;
+    /// let capacity = arena.query_capacity();
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// assert_eq!(arena.query_capacity(), capacity, "the node had room");
+    /// arena.allocator().alloc::<u8>(1_000_000)?;
+    /// assert!(arena.query_capacity() >= capacity + 1_000_000);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&self) -> usize {
         let mut capacity = 0;
@@ -313,6 +460,26 @@ impl<C: Handle> ArenaAllocator<C> {
     /// arena.allocator().alloc::<u8>(5000)?;
     /// assert!(arena.reset(ResetMode::RetainWithLimit(1000)));
     /// assert_eq!(arena.query_capacity(), 1000);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// If the child refuses the one node of the whole capacity, what is left is usable:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode};
+    /// # use zigalloc::testing::{FailingAllocator, FailingConfig};
+    /// let mut buffer = [MaybeUninit::uninit(); 10_000];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let config = FailingConfig { fail_index: 2, resize_fail_index: 0 };
+    /// let failing = FailingAllocator::init(fixed_buffer.allocator(), config);
+    /// let mut arena = ArenaAllocator::init(failing.allocator());
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// arena.allocator().alloc::<u8>(1000)?; // a second node
+    /// let capacity = arena.query_capacity();
+    /// assert!(!arena.reset(ResetMode::RetainCapacity), "there is no third");
+    /// assert!((100..capacity).contains(&arena.query_capacity()));
+    /// arena.allocator().alloc::<u8>(100)?;
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use = "if the result is false, the arena has a different capacity than requested"]

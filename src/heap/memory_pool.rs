@@ -93,6 +93,61 @@ use crate::slice::AlignedPtr;
 /// assert_eq!(pool.create()?.addr(), address, "the item freed last is the next one");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// The nodes of a binary tree. Removing a node frees its item for the next insertion, and dropping the pool frees the
+/// tree, without a walk:
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// type Link = Option<NonNull<Node>>;
+///
+/// struct Node {
+///     key: u32,
+///     left: Link,
+///     right: Link,
+/// }
+///
+/// struct Tree {
+///     root: Link,
+///     nodes: MemoryPool<Node, SyncAllocator<'static>>,
+/// }
+///
+/// impl Tree {
+///     /// Where the key is, or would be.
+///     fn place(&mut self, key: u32) -> &mut Link {
+///         let mut place = &mut self.root;
+///         while let Some(node) = place {
+///             // SAFETY: the tree's links are to items of its pool, each from one place.
+///             let node = unsafe { node.as_mut() };
+///             if node.key == key {
+///                 break;
+///             }
+///             place = if key < node.key { &mut node.left } else { &mut node.right };
+///         }
+///         place
+///     }
+///
+///     fn insert(&mut self, key: u32) -> Result<bool, Error> {
+///         if self.place(key).is_some() {
+///             return Ok(false);
+///         }
+///         let node = self.nodes.create()?;
+///         // SAFETY: memory for a node.
+///         unsafe { node.write(Node { key, left: None, right: None }) };
+///         *self.place(key) = Some(node);
+///         Ok(true)
+///     }
+/// }
+///
+/// let mut tree = Tree { root: None, nodes: MemoryPool::init(PAGE_ALLOCATOR) };
+/// let inserted = [50, 20, 80, 20].map(|key| tree.insert(key));
+/// assert_eq!(inserted, [Ok(true), Ok(true), Ok(true), Ok(false)]);
+/// assert!(tree.place(80).is_some() && tree.place(30).is_none());
+/// # Ok::<(), Error>(())
+/// ```
 #[doc(alias = "std.heap.MemoryPool")]
 #[doc(alias = "memory_pool.Managed")]
 pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
@@ -107,6 +162,18 @@ pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
 /// let pool = MemoryPoolAligned::<u64, 64, _>::init(PAGE_ALLOCATOR);
 /// pool.create()?;
 /// assert_eq!(pool.create()?.addr().get() % 64, 0);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Buffers of a page each, for a device that takes no others:
+///
+/// ```
+/// use zigalloc::heap::{MemoryPoolAligned, PAGE_ALLOCATOR};
+///
+/// let pool = MemoryPoolAligned::<[u8; 4096], 4096, _>::init_preheated(PAGE_ALLOCATOR, 8)?;
+/// let (first, second) = (pool.create()?, pool.create()?);
+/// assert_eq!((first.addr().get() % 4096, second.addr().get() % 4096), (0, 0));
+/// assert_ne!(first, second);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.MemoryPoolAligned")]
@@ -131,6 +198,30 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 /// pool.create()?;
 /// assert_eq!(pool.create().unwrap_err(), Error::OutOfMemory);
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A fixed number of connections, all of whose memory is there when the program starts:
+///
+/// ```
+/// use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR, PoolBox};
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// struct Connection {
+///     peer: u32,
+/// }
+///
+/// type Pool = MemoryPoolExtra<Connection, 0, false, SyncAllocator<'static>>;
+///
+/// fn accept(pool: &Pool, peer: u32) -> Result<PoolBox<'_, Connection>, Error> {
+///     pool.create_box(Connection { peer })
+/// }
+///
+/// let pool = Pool::init_preheated(PAGE_ALLOCATOR, 2)?;
+/// let (first, second) = (accept(&pool, 1)?, accept(&pool, 2)?);
+/// assert!(accept(&pool, 3).is_err(), "both are in use");
+/// drop(first);
+/// assert_eq!(accept(&pool, 3)?.peer + second.peer, 5);
+/// # Ok::<(), Error>(())
 /// ```
 #[doc(alias = "std.heap.MemoryPoolExtra")]
 #[doc(alias = "memory_pool.Extra")]
@@ -268,6 +359,21 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// assert_eq!(counting.snapshot().alloc.calls, calls, "the child was not called again");
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A pool that may not grow never calls its child after this:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{MemoryPoolExtra, PAGE_ALLOCATOR}, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// let pool = MemoryPoolExtra::<u64, 0, false, _>::init_preheated(failing.allocator(), 3)?;
+    /// failing.set_fail_index(0);
+    /// let items = [pool.create()?, pool.create()?, pool.create()?];
+    /// assert!(pool.create().is_err() && !failing.has_induced_failure());
+    /// // SAFETY: an item of the pool, not used afterwards.
+    /// unsafe { pool.destroy(items[1]) };
+    /// assert_eq!(pool.create()?, items[1]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "initPreheated")]
     pub fn init_preheated(child_allocator: C, initial_size: usize) -> Result<Self, Error> {
         let pool = Self::init(child_allocator);
@@ -335,6 +441,18 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// }
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A number that is impossible fails at once, and the pool stays as it was:
+    ///
+    /// ```
+    /// # use zigalloc::{Error, heap::{MemoryPool, PAGE_ALLOCATOR}};
+    /// let pool = MemoryPool::<[u8; 64], _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!(pool.preheat(usize::MAX), Err(Error::OutOfMemory));
+    /// pool.preheat(2)?;
+    /// let (last, first) = (pool.create()?, pool.create()?);
+    /// assert!(last.addr() > first.addr(), "in reverse order");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn preheat(&self, size: usize) -> Result<(), Error> {
         if !self.arena.may_serve(size, Self::ITEM_SIZE) {
             return Err(Error::OutOfMemory);
@@ -383,6 +501,24 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// assert!(pool.reset(ResetMode::RetainCapacity));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A pool for each level of a game. The next level takes the memory of the last one:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR, ResetMode}, trace::CountingAllocator};
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let mut enemies = MemoryPool::<[f32; 4], _>::init(below.allocator());
+    /// for enemies_in_level in [100, 80, 90] {
+    ///     for _ in 0..enemies_in_level {
+    ///         enemies.create()?;
+    ///     }
+    ///     assert!(enemies.reset(ResetMode::RetainCapacity));
+    /// }
+    /// let calls = below.snapshot().alloc.calls;
+    /// enemies.preheat(90)?;
+    /// assert_eq!(below.snapshot().alloc.calls, calls, "there was room for 100");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use = "if the result is false, the pool has another capacity than was asked for"]
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         self.free_list.clear();
@@ -426,6 +562,17 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// assert!(numbers.map(|node| unsafe { node.as_ref() }.number).eq([2, 1, 0]));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// An item of a type without a size takes a word too, so items have different addresses:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, heap::{MemoryPool, PAGE_ALLOCATOR}};
+    /// let pool = MemoryPool::<(), _>::init(PAGE_ALLOCATOR);
+    /// assert_ne!(pool.create()?, pool.create()?);
+    /// let failing = MemoryPool::<(), _>::init(Allocator::FAILING);
+    /// assert!(failing.create().is_err());
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn create(&self) -> Result<NonNull<T>, Error> {
         let link = match self.free_list.pop() {
@@ -459,6 +606,20 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// assert_eq!(pool.create()?, item); // the same place again
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// The order is that of a stack:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
+    /// let items = [pool.create()?, pool.create()?, pool.create()?];
+    /// for item in items {
+    ///     // SAFETY: an item of this pool, freed once and not used afterwards.
+    ///     unsafe { pool.destroy(item) };
+    /// }
+    /// assert_eq!([pool.create()?, pool.create()?, pool.create()?], [items[2], items[1], items[0]]);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     #[track_caller]
     pub unsafe fn destroy(&self, item: NonNull<T>) {
@@ -490,6 +651,33 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// # struct Line;
     /// let pool = MemoryPoolAligned::<Line, 16, _>::init(PAGE_ALLOCATOR);
     /// let line = pool.create_box(Line);
+    /// ```
+    ///
+    /// If there is no item, the value is dropped, as it is with its box:
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR};
+    /// let shared = Rc::new("value");
+    /// let pool = MemoryPoolExtra::<_, 0, false, _>::init_preheated(PAGE_ALLOCATOR, 1)?;
+    /// let first = pool.create_box(shared.clone())?;
+    /// assert!(pool.create_box(shared.clone()).is_err());
+    /// assert_eq!(Rc::strong_count(&shared), 2);
+    /// drop(first);
+    /// assert_eq!(Rc::strong_count(&shared), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A box cannot outlive its pool:
+    ///
+    /// ```compile_fail,E0597
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let number;
+    /// {
+    ///     let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    ///     number = pool.create_box(42).unwrap();
+    /// }
+    /// assert_eq!(*number, 42);
     /// ```
     #[inline]
     pub fn create_box(&self, value: T) -> Result<PoolBox<'_, T>, Error> {
@@ -563,6 +751,22 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> fmt::Debug
 /// assert_eq!(PoolBox::into_inner(root).children.len(), 2);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// It is two words, prints what it holds, and is dropped in any order:
+///
+/// ```
+/// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+/// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+/// let (mut a, b) = (pool.create_box(1)?, pool.create_box(2)?);
+/// *a += *b;
+/// assert_eq!((a.to_string(), format!("{b:?}")), ("3".into(), "2".into()));
+/// assert_eq!(size_of::<Option<PoolBox<'_, i32>>>(), 2 * size_of::<usize>());
+/// let (first, second) = (&raw const *a, &raw const *b);
+/// drop(a);
+/// drop(b);
+/// assert_eq!([pool.create()?, pool.create()?].map(|item| item.as_ptr().cast_const()), [second, first]);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub struct PoolBox<'p, T> {
     /// A value that belongs to the box, in an item of the pool that belongs to it too; the pointer is to all
     /// of the item.
@@ -603,6 +807,24 @@ impl<'p, T> PoolBox<'p, T> {
     /// let item = PoolBox::into_raw(pool.create_box(7)?);
     /// assert_eq!(unsafe { item.read() }, 7);
     /// unsafe { pool.destroy(item) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// To keep an item whose address another language holds, and to end it later:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+    /// # use std::{ptr::NonNull, rc::Rc};
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let shared = Rc::new(());
+    /// let handle: NonNull<Rc<()>> = PoolBox::into_raw(pool.create_box(shared.clone())?);
+    /// assert_eq!(Rc::strong_count(&shared), 2);
+    /// // SAFETY: an item of the pool with a value, which is dropped once and not used afterwards.
+    /// unsafe {
+    ///     handle.drop_in_place();
+    ///     pool.destroy(handle);
+    /// }
+    /// assert_eq!(Rc::strong_count(&shared), 1);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use = "an item whose pointer is lost is not freed before the pool, and its value is never dropped"]

@@ -188,6 +188,44 @@ use room::Attempt;
 ///     assert!(thread.join().unwrap());
 /// }
 /// ```
+///
+/// Scoped threads fill an arena, and the thread that waits for them reads it and resets it:
+///
+/// ```
+/// use std::sync::Mutex;
+/// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+///
+/// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+/// let results = Mutex::new(vec![]);
+/// std::thread::scope(|scope| {
+///     for worker in 0..3u32 {
+///         let (allocator, results) = (arena.allocator(), &results);
+///         scope.spawn(move || {
+///             let text = allocator.print(format_args!("worker {worker}")).unwrap();
+///             // SAFETY: initialised, and live until the reset below.
+///             results.lock().unwrap().push(unsafe { &*text.as_ptr() });
+///         });
+///     }
+/// });
+/// let mut texts = results.into_inner().unwrap();
+/// texts.sort();
+/// assert_eq!(texts, [b"worker 0", b"worker 1", b"worker 2"]);
+/// // All threads are done, so that the arena can be borrowed exclusively.
+/// assert!(arena.reset(ResetMode::RetainCapacity));
+/// assert!(arena.query_capacity() >= 24);
+/// ```
+///
+/// A reset while a thread may allocate does not compile:
+///
+/// ```compile_fail,E0502
+/// # use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+/// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+/// let allocator = arena.allocator();
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || allocator.alloc::<u8>(100).is_ok());
+///     _ = arena.reset(ResetMode::FreeAll);
+/// });
+/// ```
 #[doc(alias = "std.heap.ArenaAllocator")]
 pub struct SharedArenaAllocator<'c> {
     child_allocator: SyncAllocator<'c>,
@@ -211,6 +249,29 @@ pub struct SharedArenaAllocator<'c> {
 /// let arena = unsafe { state.promote(PAGE_ALLOCATOR) };
 /// assert_eq!(unsafe { memory.read() }, 42);
 /// # drop(arena);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// An arena for each connection, all over one child. A connection that waits costs its nodes and two words:
+///
+/// ```
+/// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, shared_arena::State};
+/// use zigalloc::trace::CountingAllocator;
+///
+/// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+/// let mut connections: [State; 3] = Default::default();
+/// for (n, state) in connections.iter_mut().enumerate() {
+///     // SAFETY: a new state, or one of an arena over this child.
+///     let arena = unsafe { std::mem::take(state).promote(below.allocator()) };
+///     arena.allocator().alloc::<u8>(100 * n)?;
+///     *state = arena.into_state();
+/// }
+/// assert_eq!(below.snapshot().live_blocks, 2, "the first has allocated no bytes");
+/// for state in connections {
+///     // SAFETY: the same child.
+///     unsafe { state.promote(below.allocator()) }.deinit();
+/// }
+/// assert_eq!(below.snapshot().live_blocks, 0);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.ArenaAllocator.State")]
@@ -304,6 +365,23 @@ impl<'c> SharedArenaAllocator<'c> {
     /// // SAFETY: a live block of the arena, which the other thread has initialised.
     /// assert_eq!(unsafe { number.into_inner().read() }, 42);
     /// ```
+    ///
+    /// With one thread it is like the other arena: the last block can grow, and be freed.
+    ///
+    /// ```
+    /// # use zigalloc::{SlicePtr, heap::{PAGE_ALLOCATOR, SharedArenaAllocator}};
+    /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// let (first, last) = (allocator.alloc::<u8>(10)?, allocator.alloc::<u8>(10)?);
+    /// // SAFETY: live blocks; the last is used with its new length, and then no more.
+    /// unsafe {
+    ///     assert!(!allocator.resize(first, 11));
+    ///     assert!(allocator.resize(last, 20));
+    ///     allocator.free(last.with_len(20));
+    /// }
+    /// assert_eq!(allocator.alloc::<u8>(10)?, last, "the same place");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: by the invariants in the module's documentation,
@@ -361,6 +439,22 @@ impl<'c> SharedArenaAllocator<'c> {
     /// assert_eq!(arena.query_capacity(), (1000 + 1 + 24 + 16) * 3 / 2 + 1 - 24);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A request that fails leaves the newest node full, so a small one after it needs another node:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{PAGE_ALLOCATOR, SharedArenaAllocator}, testing::{FailingAllocator, FailingConfig}};
+    /// # use zigalloc::ThreadSafeAllocator;
+    /// let mut child = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig { fail_index: 1, resize_fail_index: 0 });
+    /// let locked = ThreadSafeAllocator::new(&mut child);
+    /// let mut arena = SharedArenaAllocator::init(locked.allocator());
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// let capacity = arena.query_capacity();
+    /// assert!(arena.allocator().alloc::<u8>(10_000).is_err(), "the child has no second block");
+    /// assert_eq!(arena.query_capacity(), capacity);
+    /// assert!(arena.allocator().alloc::<u8>(1).is_err(), "the rest of the first is lost until a reset");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "queryCapacity")]
     pub fn query_capacity(&mut self) -> usize {
         // SAFETY: the arena is borrowed exclusively.
@@ -386,6 +480,29 @@ impl<'c> SharedArenaAllocator<'c> {
     /// assert!(arena.reset(ResetMode::RetainWithLimit(1000)));
     /// assert_eq!(arena.query_capacity(), 1000);
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Rounds of work, each by several threads:
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+    /// use zigalloc::trace::CountingAllocator;
+    ///
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let mut arena = SharedArenaAllocator::init(below.allocator());
+    /// let bytes = AtomicUsize::new(0);
+    /// for _round in 0..3 {
+    ///     std::thread::scope(|scope| {
+    ///         for len in [100, 200] {
+    ///             let (allocator, bytes) = (arena.allocator(), &bytes);
+    ///             scope.spawn(move || bytes.fetch_add(allocator.alloc::<u8>(len).unwrap().len(), Ordering::Relaxed));
+    ///         }
+    ///     });
+    ///     assert!(arena.reset(ResetMode::FreeAll));
+    ///     assert_eq!(below.snapshot().live_bytes, 0);
+    /// }
+    /// assert_eq!(bytes.into_inner(), 900);
     /// ```
     #[must_use = "if the result is false, the arena has another capacity than was asked for"]
     pub fn reset(&mut self, mode: ResetMode) -> bool {

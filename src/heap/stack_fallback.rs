@@ -76,6 +76,43 @@ use crate::vtable::{VTable, block, state};
 /// ```
 ///
 /// Ports `std.heap.StackFallbackAllocator` of Zig 0.15.2.
+///
+/// A list that is short most of the time, sorted in a copy on the stack:
+///
+/// ```
+/// use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{Allocator, Error, SlicePtr};
+///
+/// fn distinct(numbers: &[u32], fallback: Allocator<'_>) -> Result<usize, Error> {
+///     let stack_allocator = stack_fallback::<256, _>(fallback);
+///     let copy = stack_allocator.get().dupe(numbers)?;
+///     // SAFETY: initialised by `dupe`; nothing else uses it.
+///     let sorted = unsafe { copy.as_mut_slice() };
+///     sorted.sort_unstable();
+///     let count = sorted.chunk_by(|a, b| a == b).count();
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { stack_allocator.get().free(copy) };
+///     Ok(count)
+/// }
+///
+/// let fallback = CountingAllocator::init(*PAGE_ALLOCATOR);
+/// assert_eq!(distinct(&[3, 1, 3], fallback.allocator())?, 2);
+/// assert_eq!(fallback.snapshot().alloc.calls, 0);
+/// assert_eq!(distinct(&[7; 1000], fallback.allocator())?, 1);
+/// assert_eq!((fallback.snapshot().alloc.calls, fallback.snapshot().live_bytes), (1, 0));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// While a handle is in use, it cannot be moved:
+///
+/// ```compile_fail,E0505
+/// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+/// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
+/// let allocator = state.get();
+/// let moved = Box::new(state);
+/// let memory = allocator.alloc::<u8>(10);
+/// ```
 #[doc(alias = "std.heap.StackFallbackAllocator")]
 pub struct StackFallbackAllocator<const N: usize, C: Handle> {
     buffer: UnsafeCell<[MaybeUninit<u8>; N]>,
@@ -113,6 +150,16 @@ pub struct StackFallbackAllocator<const N: usize, C: Handle> {
 ///
 /// // A short name needs no memory of the fallback.
 /// assert_eq!(with_c_name("a.txt", Allocator::FAILING, |name| name == c"a.txt"), Ok(true));
+/// ```
+///
+/// Its size is the buffer's, an index and the fallback's handle. Of `N`, no bytes are lost to headers:
+///
+/// ```
+/// # use zigalloc::{Allocator, heap::{StackFallbackAllocator, stack_fallback}};
+/// let state = stack_fallback::<64, _>(Allocator::FAILING);
+/// assert!(state.get().alloc::<u8>(64).is_ok());
+/// assert!(state.get().alloc::<u8>(1).is_err());
+/// assert_eq!(size_of::<StackFallbackAllocator<64, Allocator<'_>>>(), 64 + 3 * size_of::<usize>());
 /// ```
 #[doc(alias = "stackFallback")]
 #[inline]
@@ -177,6 +224,22 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     /// state.get().alloc::<u8>(64)?;
     /// state.reset();
     /// assert_eq!(state.end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// In a loop, so that each round has the buffer for itself:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, heap::stack_fallback};
+    /// let mut state = stack_fallback::<64, _>(Allocator::FAILING);
+    /// for _round in 0..10 {
+    ///     // Two blocks, of which the first is never freed: without the reset, the second round would fail.
+    ///     state.get().alloc::<u8>(30)?;
+    ///     let last = state.get().alloc::<u8>(30)?;
+    ///     unsafe { state.get().free(last) };
+    ///     assert_eq!(state.end_index(), 30);
+    ///     state.reset();
+    /// }
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]

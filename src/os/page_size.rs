@@ -124,6 +124,14 @@ const _: () =
 /// # use zigalloc::heap::{PAGE_SIZE_MAX, PAGE_SIZE_MIN, page_size};
 /// assert!((PAGE_SIZE_MIN..=PAGE_SIZE_MAX).contains(&page_size()));
 /// ```
+///
+/// The number of pages of a file's length:
+///
+/// ```
+/// # use zigalloc::heap::page_size;
+/// let pages = |len: usize| len.div_ceil(page_size());
+/// assert_eq!((pages(0), pages(1), pages(page_size()), pages(page_size() + 1)), (0, 1, 1, 2));
+/// ```
 #[doc(alias = "pageSize")]
 #[must_use]
 #[cfg(feature = "std")]
