@@ -49,6 +49,27 @@ pub const MAX_PAGE_SIZE: usize = 4 << 20;
 /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
 /// # let _ = debug.deinit();
 /// ```
+///
+/// Three sets of options. In a test, find everything; in a service, the mistakes that corrupt memory; while debugging,
+/// stop at the first:
+///
+/// ```
+/// use zigalloc::heap::debug::{DebugConfig, Report};
+///
+/// const IN_TESTS: DebugConfig =
+///     DebugConfig { safety: true, quarantine: 1 << 20, stack_trace_frames: 8, ..DebugConfig::DEFAULT };
+/// const IN_SERVICE: DebugConfig =
+///     DebugConfig { safety: false, stack_trace_frames: 0, ..DebugConfig::DEFAULT };
+///
+/// fn stop(report: &Report) {
+///     eprintln!("{report}");
+///     std::process::abort();
+/// }
+/// const WHILE_DEBUGGING: DebugConfig = DebugConfig { report: stop, leak_limit: 1, ..IN_TESTS };
+///
+/// assert!(WHILE_DEBUGGING.safety && WHILE_DEBUGGING.quarantine == IN_TESTS.quarantine);
+/// assert!(!IN_SERVICE.enable_memory_limit && IN_SERVICE.thread_safe);
+/// ```
 #[doc(alias = "DebugAllocatorConfig")]
 #[doc(alias = "GeneralPurposeAllocatorConfig")]
 #[derive(Clone, Copy)]
@@ -102,6 +123,18 @@ pub struct DebugConfig {
     /// memory is leaked, unless `retain_metadata` is set too.
     ///
     /// Default: no.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { never_unmap: true, retain_metadata: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(100_000)?;
+    /// // SAFETY: a live block. It stays mapped after the free, so reading it does not fault.
+    /// unsafe { debug.allocator().free(memory) };
+    /// let stale = unsafe { memory.cast::<u8>().read_volatile() };
+    /// assert!(stale == 0xAA || cfg!(not(debug_assertions)) || cfg!(miri), "what `free` has written");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub never_unmap: bool,
 
     /// How many bytes of freed memory to keep before they are freed to the child. It is kept in whole blocks of the
@@ -128,12 +161,44 @@ pub struct DebugConfig {
     /// is a report.
     ///
     /// Default: yes.
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicUsize, Ordering};
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// static REPORTS: AtomicUsize = AtomicUsize::new(0);
+    /// let report = |_: &_| _ = REPORTS.fetch_add(1, Ordering::Relaxed);
+    ///
+    /// for (group_leaks, expected) in [(true, 1), (false, 10)] {
+    ///     let config = DebugConfig { group_leaks, report, safety: true, ..DebugConfig::DEFAULT };
+    ///     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    ///     for n in 0..10 {
+    ///         debug.allocator().create_with(n)?; // all in one place
+    ///     }
+    ///     assert_eq!(debug.detect_leaks(), 10);
+    ///     assert_eq!(REPORTS.swap(0, Ordering::Relaxed), expected);
+    ///     debug.deinit_without_leak_checks();
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub group_leaks: bool,
 
     /// The most reports that a search for leaks makes: those with the most bytes. One more report, of the kind
     /// [`MoreLeaks`](super::ReportKind::MoreLeaks), says how many were left out. All leaks are counted. Not in Zig.
     ///
     /// Default: 100.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR, debug::ReportKind};
+    /// let config = DebugConfig { leak_limit: 2, group_leaks: false, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// for n in 0..5 {
+    ///     debug.allocator().create_with(n)?;
+    /// }
+    /// assert_eq!(debug.detect_leaks(), 5);
+    /// assert_eq!(debug.count(ReportKind::Leak), 5, "counted, whether they are reported or not");
+    /// # debug.deinit_without_leak_checks();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub leak_limit: usize,
 
     /// Whether to print a line for every call to the standard error stream.
