@@ -73,6 +73,28 @@ use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 /// check_all_allocation_failures(PAGE_ALLOCATOR, in_a_thread)?;
 /// # Ok::<(), zigalloc::testing::CheckError<Error>>(())
 /// ```
+///
+/// A container of Rust's that takes the handle is tested in the same way, through its fallible methods:
+///
+/// ```
+/// # #[cfg(all(feature = "std", feature = "allocator-api2-02"))] {
+/// use allocator_api2_02::vec::Vec;
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::check_all_allocation_failures;
+/// use zigalloc::{Allocator, Error};
+///
+/// fn squares(allocator: Allocator<'_>) -> Result<(), Error> {
+///     let mut squares = Vec::new_in(allocator);
+///     for n in 0..100 {
+///         squares.try_reserve(1)?; // `push` alone would abort
+///         squares.push(n * n);
+///     }
+///     Ok(())
+/// }
+///
+/// assert!(check_all_allocation_failures(*PAGE_ALLOCATOR, squares).is_ok());
+/// # }
+/// ```
 #[doc(alias = "checkAllAllocationFailures")]
 pub fn check_all_allocation_failures<C, F, E>(
     backing_allocator: C,
@@ -140,6 +162,38 @@ where
 /// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, swallows).unwrap_err();
 /// assert!(matches!(error, CheckError::SwallowedOutOfMemory(_)));
 /// assert!(error.to_string().starts_with("the function returned Ok although allocation #0 of 1 failed"));
+/// ```
+///
+/// An error of another kind, and a function that behaves differently in each run:
+///
+/// ```
+/// # use std::cell::Cell;
+/// # use zigalloc::heap::PAGE_ALLOCATOR;
+/// # use zigalloc::testing::{AsOutOfMemory, CheckError, check_all_allocation_failures};
+/// # use zigalloc::{Allocator, Error};
+/// let runs = Cell::new(0);
+/// let changing = |allocator: Allocator<'_>| {
+///     runs.set(runs.get() + 1);
+///     if runs.get() == 1 {
+///         let memory = allocator.create::<u32>()?;
+///         // SAFETY: a live block, not used afterwards.
+///         unsafe { allocator.destroy(memory) };
+///     }
+///     Ok::<(), Error>(())
+/// };
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, changing).unwrap_err();
+/// assert!(!matches!(error, CheckError::MemoryLeakDetected { .. } | CheckError::Test(_)), "{error}");
+/// assert_eq!(runs.get(), 2, "the second run made no allocation that could fail");
+///
+/// #[derive(Debug)]
+/// struct Unrelated;
+/// impl AsOutOfMemory for Unrelated {
+///     fn is_out_of_memory(&self) -> bool {
+///         false
+///     }
+/// }
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, |_: Allocator<'_>| Err(Unrelated)).unwrap_err();
+/// assert!(matches!(error, CheckError::Test(Unrelated)));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -279,6 +333,45 @@ impl fmt::Display for FailurePoint {
 ///     }
 /// }
 /// # assert!(!ParseError::Syntax.is_out_of_memory() && ParseError::OutOfMemory(Error::OutOfMemory).is_out_of_memory());
+/// ```
+///
+/// The sweep then tells an expected error from another. With `?`, both kinds occur in one function:
+///
+/// ```
+/// # #[cfg(feature = "std")] {
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::{AsOutOfMemory, CheckError, check_all_allocation_failures};
+/// use zigalloc::{Allocator, Error};
+///
+/// #[derive(Debug)]
+/// enum LoadError {
+///     OutOfMemory,
+///     Empty,
+/// }
+///
+/// impl From<Error> for LoadError {
+///     fn from(_: Error) -> LoadError {
+///         LoadError::OutOfMemory
+///     }
+/// }
+///
+/// impl AsOutOfMemory for LoadError {
+///     fn is_out_of_memory(&self) -> bool {
+///         matches!(self, LoadError::OutOfMemory)
+///     }
+/// }
+///
+/// fn load(allocator: Allocator<'_>, text: &str) -> Result<(), LoadError> {
+///     let copy = allocator.dupe_str(text)?;
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { allocator.free(copy) };
+///     if text.is_empty() { Err(LoadError::Empty) } else { Ok(()) }
+/// }
+///
+/// assert!(check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| load(allocator, "text")).is_ok());
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| load(allocator, "")).unwrap_err();
+/// assert!(matches!(error, CheckError::Test(LoadError::Empty)));
+/// # }
 /// ```
 pub trait AsOutOfMemory {
     /// Whether the error means that an allocation failed, and nothing else.

@@ -25,6 +25,23 @@ use crate::vtable::{VTable, block, state};
 /// let third = FailingConfig { fail_index: 2, ..FailingConfig::default() };
 /// # let _ = third;
 /// ```
+///
+/// Both indices in one test: two allocations succeed, and no block changes its length.
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{heap::FixedBufferAllocator, testing::{FailingAllocator, FailingConfig}};
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let config = FailingConfig { fail_index: 2, resize_fail_index: 0 };
+/// let failing = FailingAllocator::init(fixed_buffer.allocator(), config);
+/// let text = failing.allocator().dupe(b"text")?;
+/// // SAFETY: a live block; the old pointer is not used after the first call, nor after a successful second.
+/// let text = unsafe { failing.allocator().realloc(text, 8) }?; // the second allocation, and a copy
+/// assert!(unsafe { failing.allocator().realloc(text, 16) }.is_err());
+/// assert_eq!(format!("{config:?}"), "FailingConfig { fail_index: 2, resize_fail_index: 0 }");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "Config")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FailingConfig {
@@ -110,6 +127,35 @@ impl Default for FailingConfig {
 /// unsafe { allocator.free(memory) };
 /// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A program that goes on without memory: a cache that is skipped when there is none for it.
+///
+/// ```
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::{FailingAllocator, FailingConfig};
+/// use zigalloc::{Allocator, SlicePtr};
+///
+/// /// The number of vowels, with a copy of the text in lower case if there is memory for it.
+/// fn vowels(allocator: Allocator<'_>, text: &str) -> usize {
+///     let count = |text: &[u8]| text.iter().filter(|byte| b"aeiou".contains(&byte.to_ascii_lowercase())).count();
+///     let Ok(copy) = allocator.dupe(text.as_bytes()) else { return count(text.as_bytes()) };
+///     // SAFETY: initialised by `dupe`; then a live block that is not used afterwards.
+///     let vowels = unsafe {
+///         copy.as_mut_slice().make_ascii_lowercase();
+///         let vowels = count(copy.as_slice());
+///         allocator.free(copy);
+///         vowels
+///     };
+///     vowels
+/// }
+///
+/// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+/// assert_eq!(vowels(failing.allocator(), "Allocator"), 4);
+/// failing.set_fail_index(failing.alloc_index());
+/// assert_eq!(vowels(failing.allocator(), "Allocator"), 4, "the same without memory");
+/// assert!(failing.has_induced_failure());
+/// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
 /// ```
 #[doc(alias = "std.testing.FailingAllocator")]
 pub struct FailingAllocator<C: Handle> {

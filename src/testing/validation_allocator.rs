@@ -35,6 +35,25 @@ use crate::vtable::{VTable, block, state};
 /// unsafe { validation.allocator().free(memory) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// It takes an allocator of yours by value, and passes everything on unchanged, refusals too:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator, testing::validation_wrap};
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let validation = validation_wrap(FixedBufferAllocator::init(&mut buffer));
+/// let allocator = validation.allocator();
+/// let memory = allocator.alloc::<u8>(60)?;
+/// // SAFETY: a live block, which is freed with its new length.
+/// assert!(!unsafe { allocator.resize(memory, 101) } && unsafe { allocator.resize(memory, 80) });
+/// assert_eq!(validation.underlying_allocator.end_index(), 80);
+/// assert!(allocator.alloc::<u8>(21).is_err());
+/// unsafe { allocator.free(memory.with_len(80)) };
+/// // No bytes: the typed functions make no call that it could complain about.
+/// assert!(allocator.alloc::<u8>(0).is_ok());
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.mem.ValidationAllocator")]
 #[derive(Debug)]
 pub struct ValidationAllocator<T: AsAllocator> {
