@@ -103,6 +103,39 @@ use crate::vtable::{VTable, block, state};
 /// thread that forks. A [`DebugAllocator`](crate::heap::DebugAllocator) makes a fork wait for its own lock.
 ///
 /// Ports `std.heap.ThreadSafeAllocator` of Zig 0.15.2.
+///
+/// Workers that put their results in one arena, and the main thread that reads them afterwards:
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+/// use zigalloc::{SyncAllocator, ThreadSafeAllocator};
+///
+/// /// The length of a text in the shared arena, which the arena frees.
+/// fn work(allocator: SyncAllocator<'_>, n: usize) -> Result<usize, zigalloc::Error> {
+///     Ok(allocator.print(format_args!("{:>1$}", "x", n))?.len())
+/// }
+///
+/// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let lens = {
+///     let locked = ThreadSafeAllocator::new(&mut arena);
+///     let allocator = locked.allocator();
+///     std::thread::scope(|scope| {
+///         [10, 20, 30].map(|n| scope.spawn(move || work(allocator, n))).map(|thread| thread.join().unwrap())
+///     })
+/// };
+/// assert_eq!(lens, [Ok(10), Ok(20), Ok(30)]);
+/// // The lock is gone, and the arena is this thread's again.
+/// assert!(arena.reset(ResetMode::FreeAll));
+/// ```
+///
+/// A child that may not leave its thread is refused:
+///
+/// ```compile_fail,E0277
+/// # use zigalloc::{Allocator, ThreadSafeAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+/// let single: Allocator<'static> = *PAGE_ALLOCATOR; // for one thread
+/// let mut arena = ArenaAllocator::init(single);
+/// let locked = ThreadSafeAllocator::new(&mut arena);
+/// ```
 #[cfg(feature = "std")]
 #[doc(alias = "std.heap.ThreadSafeAllocator")]
 pub struct ThreadSafeAllocator<'c> {
@@ -126,6 +159,20 @@ impl<'c> ThreadSafeAllocator<'c> {
     /// unsafe { locked.allocator().free(before) };
     /// let after = locked.allocator().alloc::<u8>(100)?;
     /// assert_eq!(after, before, "the same place, since it was the arena's last block");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// When the wrapper is dropped, the child can be used alone again, and nothing was freed:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{ThreadSafeAllocator, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let number = ThreadSafeAllocator::new(&mut fixed_buffer).allocator().create_with(42u8)?;
+    /// assert_eq!(fixed_buffer.end_index(), 1);
+    /// // SAFETY: a live block of the buffer, initialised.
+    /// assert_eq!(unsafe { number.read() }, 42);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]

@@ -27,6 +27,23 @@ use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 /// ```
 ///
 /// Ports `std.heap.ThreadSafeAllocator` of Zig 0.15.2, which stores its child's handle.
+///
+/// Shared by threads that outlive the function that made it, and freed with the last of them:
+///
+/// ```
+/// use std::sync::Arc;
+/// use zigalloc::OwnedThreadSafeAllocator;
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+///
+/// let memory = Arc::new(OwnedThreadSafeAllocator::new(ArenaAllocator::init(PAGE_ALLOCATOR)));
+/// let threads = [100, 200].map(|len| {
+///     let memory = Arc::clone(&memory);
+///     std::thread::spawn(move || memory.allocator().alloc::<u8>(len).unwrap().len())
+/// });
+/// assert_eq!(threads.map(|thread| thread.join().unwrap()), [100, 200]);
+/// let arena = Arc::into_inner(memory).expect("the threads have ended").into_inner();
+/// assert!(arena.query_capacity() >= 300);
+/// ```
 pub struct OwnedThreadSafeAllocator<A> {
     locked: Locked<Owned<A>, Mutex<()>>,
 }

@@ -100,6 +100,61 @@ const CLASSES: usize = usize::BITS as usize + 1;
 /// ```
 ///
 /// [`allocator`]: CountingAllocator::allocator
+///
+/// As a budget: a program looks at the live bytes before it takes on more work.
+///
+/// ```
+/// use zigalloc::heap::SMP_ALLOCATOR;
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// struct Cache<'c> {
+///     counting: &'c CountingAllocator<SyncAllocator<'static>>,
+///     budget: usize,
+///     entries: Vec<std::ptr::NonNull<[u8]>>,
+/// }
+///
+/// impl Cache<'_> {
+///     fn insert(&mut self, entry: &[u8]) -> Result<(), Error> {
+///         while !self.entries.is_empty() && self.counting.snapshot().live_bytes + entry.len() > self.budget {
+///             let oldest = self.entries.remove(0);
+///             // SAFETY: a live block, not used afterwards.
+///             unsafe { self.counting.allocator().free(oldest) };
+///         }
+///         self.entries.push(self.counting.allocator().dupe(entry)?);
+///         Ok(())
+///     }
+/// }
+///
+/// let counting = CountingAllocator::init(SMP_ALLOCATOR);
+/// let mut cache = Cache { counting: &counting, budget: 100, entries: vec![] };
+/// for len in [40, 40, 40, 90] {
+///     cache.insert(&vec![0; len])?;
+/// }
+/// assert_eq!((cache.entries.len(), counting.snapshot().live_bytes), (1, 90));
+/// assert_eq!(counting.snapshot().peak_live_bytes, 90, "never above the budget");
+/// # unsafe { SMP_ALLOCATOR.free(cache.entries[0]) };
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// The bytes that a container wastes by growing, with two counters:
+///
+/// ```
+/// # #[cfg(feature = "allocator-api2-02")] {
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::trace::CountingAllocator;
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let counting = CountingAllocator::init(arena.allocator());
+/// let mut numbers = allocator_api2_02::vec::Vec::new_in(counting.allocator());
+/// numbers.extend(0..1000u32);
+/// let counts = counting.snapshot();
+/// assert!(counts.total_bytes >= 4000 && counts.live_bytes >= 4000);
+/// assert_eq!(counts.live_blocks, 1);
+/// // In an arena the vector's last block grows in place, so there is one `alloc`.
+/// assert_eq!((counts.alloc.calls, counts.remap.refused), (1, 0));
+/// # }
+/// ```
 pub struct CountingAllocator<C: Handle> {
     child_allocator: C,
     live_bytes: AtomicUsize,
@@ -227,6 +282,17 @@ impl<C: Handle> CountingAllocator<C> {
     /// # unsafe { allocator.free(cache) };
     /// # unsafe { allocator.free(forgotten) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A test that a function makes no allocation at all:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(Allocator::FAILING);
+    /// let before = counting.snapshot();
+    /// let allocator = counting.allocator();
+    /// assert!(allocator.alloc::<u8>(0).is_ok() && allocator.dupe::<u32>(&[]).is_ok(), "no bytes");
+    /// assert_eq!(counting.snapshot(), before);
     /// ```
     pub fn snapshot(&self) -> Counts {
         // The frees first, so that no block counts as freed without also counting as allocated.
@@ -410,6 +476,41 @@ fn read(counter: &Counter) -> u64 {
 /// let counts = counting.snapshot();
 /// assert_eq!((counts.alloc.calls, counts.alloc.refused, counts.live_blocks), (1, 1, 0));
 /// assert_eq!(counts.alloc_sizes[7], 1); // 65 to 128 bytes
+/// ```
+///
+/// What each call adds:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator, trace::CountingAllocator};
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let counting = CountingAllocator::init(fixed_buffer.allocator());
+/// let allocator = counting.allocator();
+/// let memory = allocator.alloc::<u8>(10)?;
+/// // SAFETY: a live block, used with its newest length only.
+/// unsafe {
+///     assert!(allocator.resize(memory, 30) && allocator.resize(memory.with_len(30), 20));
+///     assert!(allocator.remap(memory.with_len(20), 200).is_none());
+///     allocator.free(memory.with_len(20));
+/// }
+/// let counts = counting.snapshot();
+/// assert_eq!((counts.total_bytes, counts.peak_live_bytes, counts.live_bytes), (30, 30, 0));
+/// assert_eq!((counts.resize.calls, counts.remap.refused, counts.free), (2, 1, 1));
+/// // 9 to 16 bytes are up to 2⁴.
+/// assert_eq!(counts.alloc_sizes.iter().position(|calls| *calls > 0), Some(4));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// The table, for a log:
+///
+/// ```
+/// # use zigalloc::{Allocator, trace::CountingAllocator};
+/// let counting = CountingAllocator::init(Allocator::FAILING);
+/// assert!(counting.allocator().alloc::<u8>(3).is_err());
+/// let table = counting.snapshot().to_string();
+/// assert!(table.starts_with("alloc    1 call, 1 refused") || table.starts_with("alloc    1 calls, 1 refused"));
+/// assert!(table.lines().any(|line| line.starts_with("peak     0 bytes")));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -116,6 +116,49 @@ use crate::vtable::{VTable, block, state};
 ///
 /// [`lost_lines`]: LoggingAllocator::lost_lines
 /// [`allocator`]: LoggingAllocator::allocator
+///
+/// A log that another program reads, with a line of JSON for each call:
+///
+/// ```
+/// use std::fmt::{self, Write};
+/// use zigalloc::heap::FixedBufferAllocator;
+/// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+/// # use std::mem::MaybeUninit;
+///
+/// struct Json(String);
+///
+/// impl Sink for Json {
+///     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+///         match call {
+///             LoggedCall::Alloc { len, result, .. } => {
+///                 writeln!(self.0, r#"{{"call":"alloc","len":{len},"ok":{}}}"#, result.is_some())
+///             }
+///             LoggedCall::Free { len, .. } => writeln!(self.0, r#"{{"call":"free","len":{len}}}"#),
+///             other => writeln!(self.0, r#"{{"call":"change","ok":{}}}"#, !other.is_refused()),
+///         }
+///     }
+/// }
+///
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let logging = LoggingAllocator::init(fixed_buffer.allocator(), Json(String::new()));
+/// let memory = logging.allocator().alloc::<u8>(60)?;
+/// // SAFETY: a live block, which stays as it is.
+/// assert!(!unsafe { logging.allocator().resize(memory, 101) });
+/// assert!(logging.allocator().alloc::<u8>(60).is_err());
+/// unsafe { logging.allocator().free(memory) };
+/// let lines = logging.into_sink().0;
+/// assert_eq!(
+///     lines.lines().collect::<Vec<_>>(),
+///     [
+///         r#"{"call":"alloc","len":60,"ok":true}"#,
+///         r#"{"call":"change","ok":false}"#,
+///         r#"{"call":"alloc","len":60,"ok":false}"#,
+///         r#"{"call":"free","len":60}"#,
+///     ]
+/// );
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.LoggingAllocator")]
 #[doc(alias = "ScopedLoggingAllocator")]
 #[doc(alias = "LogToWriterAllocator")]
@@ -238,6 +281,34 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     /// // SAFETY: a live block, not used afterwards.
     /// unsafe { logging.allocator().destroy(memory) };
     /// assert_eq!(logging.lost_lines(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The calls themselves succeed. A sink that fails for a while:
+    ///
+    /// ```
+    /// # use std::fmt;
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{LoggedCall, LoggingAllocator, Sink}};
+    /// /// Every second line is lost.
+    /// #[derive(Default)]
+    /// struct Flaky {
+    ///     received: usize,
+    /// }
+    ///
+    /// impl Sink for Flaky {
+    ///     fn write(&mut self, _: &LoggedCall) -> fmt::Result {
+    ///         self.received += 1;
+    ///         if self.received % 2 == 0 { Err(fmt::Error) } else { Ok(()) }
+    ///     }
+    /// }
+    ///
+    /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, Flaky::default());
+    /// for _ in 0..3 {
+    ///     let number = logging.allocator().create_with(42)?;
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { logging.allocator().destroy(number) };
+    /// }
+    /// assert_eq!((logging.lost_lines(), logging.into_sink().received), (3, 6));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn lost_lines(&self) -> usize {

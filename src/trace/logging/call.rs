@@ -38,6 +38,24 @@ use crate::symbol::Symbol;
 /// assert_eq!(logging.into_sink().0, 300);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// Each call as a value, to compare it with what a test expects:
+///
+/// ```
+/// use zigalloc::Alignment;
+/// use zigalloc::trace::LoggedCall;
+///
+/// let (alignment, return_address) = (Alignment::_8, 0);
+/// let calls = [
+///     LoggedCall::Alloc { len: 100, alignment, return_address, result: Some(0x1000) },
+///     LoggedCall::Resize { address: 0x1000, len: 100, alignment, new_len: 120, return_address, result: false },
+///     LoggedCall::Remap { address: 0x1000, len: 100, alignment, new_len: 120, return_address, result: Some(0x2000) },
+///     LoggedCall::Free { address: 0x2000, len: 120, alignment, return_address },
+/// ];
+/// assert_eq!(calls.map(|call| call.is_refused()), [false, true, false, false]);
+/// assert!(calls[1].to_string().starts_with("resize 0x1000, 100 bytes, aligned to 8, to 120 bytes: false"));
+/// assert!(calls[3].to_string().starts_with("free 0x2000, 120 bytes, aligned to 8"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoggedCall {

@@ -88,6 +88,28 @@ pub trait Sink {
 /// assert_eq!(functions, ["alloc", "free"]);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// Any `fmt::Write` does, such as one that keeps the length of the log only:
+///
+/// ```
+/// use std::fmt;
+/// use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
+///
+/// #[derive(Default)]
+/// struct Length(usize);
+///
+/// impl fmt::Write for Length {
+///     fn write_str(&mut self, text: &str) -> fmt::Result {
+///         self.0 += text.len();
+///         Ok(())
+///     }
+/// }
+///
+/// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(Length::default()));
+/// unsafe { logging.allocator().destroy(logging.allocator().create_with(1)?) };
+/// assert!(logging.into_sink().0.0 > "alloc 4 bytes, aligned to 4: 0x1\nfree 0x1, 4 bytes\n".len());
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FmtSink<W: fmt::Write>(pub W);
 
