@@ -874,6 +874,25 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 /// let request: Request<SyncAllocator<'_>> = send(Request { arena: ArenaAllocator::init(PAGE_ALLOCATOR) });
 /// assert!(request.arena.allocator().alloc::<u8>(100).is_ok());
 /// ```
+///
+/// A wrapper keeps the kind of its child's handle, and with it whether it is `Send`:
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::{Handle, SyncAllocator};
+///
+/// struct Session<C: Handle> {
+///     arena: ArenaAllocator<C>,
+///     name: &'static str,
+/// }
+///
+/// fn is_send<T: Send>(_: &T) {}
+///
+/// let session: Session<SyncAllocator<'static>> = Session { arena: ArenaAllocator::init(PAGE_ALLOCATOR), name: "a" };
+/// is_send(&session); // it would not compile with `*PAGE_ALLOCATOR`
+/// let thread = std::thread::spawn(move || session.arena.allocator().dupe_str(session.name).is_ok());
+/// assert!(thread.join().unwrap());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handle to an allocator",
     label = "not an `Allocator` or a `SyncAllocator`",

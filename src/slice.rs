@@ -1044,6 +1044,29 @@ impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
 /// assert_eq!(std::rc::Rc::strong_count(&shared), 1);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A field of either kind, for a struct whose user chooses the alignment:
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::{AlignedPtr, Alignment, ItemPtr};
+///
+/// struct Slot<P: ItemPtr> {
+///     item: P,
+///     is_used: bool,
+/// }
+///
+/// fn alignment<P: ItemPtr>(_: &Slot<P>) -> Alignment {
+///     P::ALIGNMENT
+/// }
+///
+/// let mut number = 7u32;
+/// let plain = Slot { item: NonNull::from(&mut number), is_used: true };
+/// let padded: Slot<AlignedPtr<u32, 64>> = Slot { item: AlignedPtr::new(plain.item), is_used: plain.is_used };
+/// assert_eq!((alignment(&plain), alignment(&padded)), (Alignment::_4, Alignment::_64));
+/// assert_eq!(padded.item.as_non_null_ptr(), plain.item);
+/// assert!(padded.is_used);
+/// ```
 pub trait ItemPtr: Copy + sealed::Sealed {
     /// The item's type.
     type Item;

@@ -200,6 +200,40 @@ impl<'c> ThreadSafeAllocator<'c> {
     /// let thread_safe = unsafe { ThreadSafeAllocator::from_child(received) };
     /// assert!(thread_safe.allocator().create::<u64>().is_ok());
     /// ```
+    ///
+    /// A C program's allocator, which its header says is for one thread at a time, behind a lock for several:
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    /// use zigalloc::{Alignment, Allocator, ThreadSafeAllocator, VTable, no_free, no_remap, no_resize, state};
+    /// use std::cell::Cell;
+    ///
+    /// /// What the C program passes: its state, and functions that know it.
+    /// struct FromC {
+    ///     calls: Cell<usize>,
+    /// }
+    /// unsafe extern "C" fn c_alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+    ///     // SAFETY: the address of the state below. The lock keeps other threads out.
+    ///     let calls = &unsafe { state::<FromC>(ctx) }.calls;
+    ///     calls.set(calls.get() + 1);
+    ///     None // out of memory
+    /// }
+    /// const C_TABLE: VTable = VTable { alloc: c_alloc, resize: no_resize, remap: no_remap, free: no_free };
+    ///
+    /// let from_c = FromC { calls: Cell::new(0) };
+    /// {
+    ///     // SAFETY: the functions make no block. They are called through the lock only.
+    ///     let handle = unsafe { Allocator::from_state(&from_c, &C_TABLE) };
+    ///     let locked = unsafe { ThreadSafeAllocator::from_child(handle) };
+    ///     let allocator = locked.allocator();
+    ///     std::thread::scope(|scope| {
+    ///         for _ in 0..4 {
+    ///             scope.spawn(move || assert!(allocator.alloc::<u8>(100).is_err()));
+    ///         }
+    ///     });
+    /// }
+    /// assert_eq!(from_c.calls.get(), 4);
+    /// ```
     #[must_use]
     #[inline]
     pub const unsafe fn from_child(child: Allocator<'c>) -> ThreadSafeAllocator<'c> {

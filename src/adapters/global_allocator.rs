@@ -214,6 +214,28 @@ impl GlobalAllocator {
     /// assert_eq!(unsafe { number.read() }, 42);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A `Box` of the program and a block of the handle are from one allocator:
+    ///
+    #[cfg_attr(feature = "std", doc = "```standalone_crate")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::ptr::NonNull;
+    /// use zigalloc::adapters::GlobalAllocator;
+    ///
+    /// #[global_allocator]
+    /// static GLOBAL: GlobalAllocator = GlobalAllocator::SMP;
+    ///
+    /// let text: NonNull<[u8]> = NonNull::from(Box::leak(vec![b'z'; 100].into_boxed_slice()));
+    /// // SAFETY: a block of the global allocator of 100 bytes, not used afterwards.
+    /// unsafe { GLOBAL.allocator().free(text) };
+    ///
+    ///
+    /// let number = GLOBAL.allocator().create_with(42)?;
+    /// // SAFETY: a block of the global allocator with the layout of the number, which the box owns from now on.
+    /// let number = unsafe { Box::from_raw(number.as_ptr()) };
+    /// assert_eq!(*number, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'static> {

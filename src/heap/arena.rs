@@ -265,6 +265,47 @@ impl State {
     /// let arena = unsafe { State::default().promote(PAGE_ALLOCATOR) };
     /// assert_eq!(arena.query_capacity(), 0);
     /// ```
+    ///
+    /// A document with its memory, freed by a destructor that knows the child:
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    /// use zigalloc::heap::{ArenaAllocator, SMP_ALLOCATOR, arena::State};
+    /// use zigalloc::{Error, SlicePtr};
+    ///
+    /// struct Document {
+    ///     lines: NonNull<[NonNull<str>]>,
+    ///     memory: State,
+    /// }
+    ///
+    /// impl Document {
+    ///     fn parse(text: &str) -> Result<Document, Error> {
+    ///         let arena = ArenaAllocator::init(SMP_ALLOCATOR); // an early return frees it
+    ///         let lines = arena.allocator().alloc::<NonNull<str>>(text.lines().count())?;
+    ///         // SAFETY: a new block, which nothing else uses.
+    ///         for (slot, line) in unsafe { lines.as_maybe_uninit() }.iter_mut().zip(text.lines()) {
+    ///             slot.write(arena.allocator().dupe_str(line)?);
+    ///         }
+    ///         Ok(Document { lines, memory: arena.into_state() })
+    ///     }
+    ///
+    ///     fn line(&self, n: usize) -> Option<&str> {
+    ///         // SAFETY: all lines are initialised, and live as long as the document.
+    ///         unsafe { self.lines.as_slice().get(n).map(|line| line.as_ref()) }
+    ///     }
+    /// }
+    ///
+    /// impl Drop for Document {
+    ///     fn drop(&mut self) {
+    ///         // SAFETY: the child that the state is from.
+    ///         drop(unsafe { std::mem::take(&mut self.memory).promote(SMP_ALLOCATOR) });
+    ///     }
+    /// }
+    ///
+    /// let document = Document::parse("title\n\nbody")?;
+    /// assert_eq!([0, 1, 2, 3].map(|n| document.line(n)), [Some("title"), Some(""), Some("body"), None]);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[inline]
     pub unsafe fn promote<C: Handle>(self, child_allocator: C) -> ArenaAllocator<C> {
         ArenaAllocator { child_allocator, state: self }

@@ -850,6 +850,27 @@ impl<'p, T> PoolBox<'p, T> {
     /// one.other.set(Some(two));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A value that lives as long as the pool, such as the configuration of a program:
+    ///
+    /// ```
+    /// # use zigalloc::{Error, SyncAllocator};
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+    /// struct Config {
+    ///     verbose: bool,
+    /// }
+    ///
+    /// fn configure<'p>(pool: &'p MemoryPool<Config, SyncAllocator<'static>>) -> Result<&'p Config, Error> {
+    ///     let config = PoolBox::leak(pool.create_box(Config { verbose: false })?);
+    ///     config.verbose = true;
+    ///     Ok(config)
+    /// }
+    ///
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let (one, two) = (configure(&pool)?, configure(&pool)?);
+    /// assert!(one.verbose && two.verbose && !std::ptr::eq(one, two));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn leak(this: Self) -> &'p mut T {
         // SAFETY: a value that only this box has. Its memory is not on the list, and is valid as long as the

@@ -290,6 +290,20 @@ impl PageAllocator {
     /// assert_eq!(unsafe { PageAllocator::realloc(block, usize::MAX, true) }, None);
     /// # unsafe { PageAllocator::unmap(block) };
     /// ```
+    ///
+    /// Shorter, it never moves, and the pages that are left over are unmapped:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{Alignment, heap::{PageAllocator, page_size}};
+    /// let memory = PageAllocator::map(10 * page_size(), Alignment::_1).unwrap();
+    /// let block = NonNull::slice_from_raw_parts(memory, 10 * page_size());
+    /// // SAFETY: a live block, whose later pages are not used afterwards.
+    /// let shorter = unsafe { PageAllocator::realloc(block, 1, true) }.unwrap();
+    /// assert_eq!(shorter.addr(), memory.addr());
+    /// // SAFETY: what is left of it, a page, is not used afterwards.
+    /// unsafe { PageAllocator::unmap(NonNull::slice_from_raw_parts(shorter, 1)) };
+    /// ```
     #[must_use = "if the result is `Some`, the block is there and the old pointer must not be used"]
     #[inline]
     pub unsafe fn realloc(memory: NonNull<[u8]>, new_len: usize, may_move: bool) -> Option<NonNull<u8>> {

@@ -273,6 +273,22 @@ impl<S: Sbrk> SbrkAllocator<S> {
     /// fixed_buffer.reset();
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// Two phases of a program, each with an allocator of its own over the rest of one buffer:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+    /// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+    /// let loading = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    /// let kept = loading.allocator().create_with(42)?;
+    /// let running = SbrkAllocator::init(loading.into_source());
+    /// let other = running.allocator().create_with(43)?;
+    /// // SAFETY: both are in the buffer, which the source has handed out once.
+    /// assert_eq!(unsafe { (kept.read(), other.read()) }, (42, 43));
+    /// assert!(other.addr().get() >= kept.addr().get() + (64 << 10), "another big page");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn into_source(self) -> S {
         self.lists.into_inner().source

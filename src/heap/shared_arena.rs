@@ -402,6 +402,16 @@ impl<'c> SharedArenaAllocator<'c> {
     /// assert_eq!(counting.snapshot().live_blocks, 0);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// It takes the arena by value, so no thread can still have a handle:
+    ///
+    /// ```compile_fail,E0505
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+    /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// arena.deinit();
+    /// let memory = allocator.alloc::<u8>(100);
+    /// ```
     #[inline]
     pub fn deinit(self) {}
 

@@ -273,6 +273,21 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     /// assert!(!state.owns_ptr(&1));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A test that the common case needs no fallback:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR, stack_fallback}};
+    /// let state = stack_fallback::<32, _>(PAGE_ALLOCATOR);
+    /// let [short, long] = ["short", "a text of more than thirty-two bytes"].map(|text| state.get().dupe_str(text));
+    /// let (short, long) = (short?, long?);
+    /// assert!(state.owns_ptr(short.as_ptr().cast()) && !state.owns_ptr(long.as_ptr().cast()));
+    /// // SAFETY: live blocks, each of which goes back to where it is from.
+    /// unsafe { state.get().free(long) };
+    /// unsafe { state.get().free(short) };
+    /// assert_eq!(state.end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[doc(alias = "ownsPtr")]
     #[inline]
     pub fn owns_ptr(&self, ptr: *const u8) -> bool {

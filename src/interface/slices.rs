@@ -204,6 +204,17 @@ impl Allocator<'_> {
     /// unsafe { PAGE_ALLOCATOR.free(line) };
     /// # Ok::<(), Error>(())
     /// ```
+    ///
+    /// The allocator gets the address as it is:
+    ///
+    /// ```
+    /// # use zigalloc::{NoSentinel, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
+    /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
+    /// let caller = 0x1234;
+    /// assert!(failing.allocator().alloc_with_options_ret_addr::<u8, 0, _>(80, NoSentinel, caller).is_err());
+    /// assert_eq!(failing.return_address(), Some(caller));
+    /// ```
     #[doc(alias = "allocWithOptionsRetAddr")]
     #[inline(always)]
     pub fn alloc_with_options_ret_addr<T, const ALIGN: usize, S: OptionalSentinel<T, ALIGN>>(

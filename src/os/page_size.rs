@@ -19,6 +19,15 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// # use zigalloc::heap::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 /// assert!(PAGE_SIZE_MIN.is_power_of_two() && PAGE_SIZE_MIN <= PAGE_SIZE_MAX);
 /// ```
+///
+/// Two variables this far apart may share a page, and ones that are farther apart than the largest page never do:
+///
+/// ```
+/// # use zigalloc::{heap::{PAGE_SIZE_MAX, PAGE_SIZE_MIN, page_size}, mem::align_backward};
+/// let page = |address: usize| align_backward(address, page_size());
+/// assert_ne!(page(0), page(PAGE_SIZE_MAX));
+/// assert_eq!(page(PAGE_SIZE_MIN - 1), 0);
+/// ```
 #[doc(alias = "page_size_min")]
 pub const PAGE_SIZE_MIN: usize = RANGE.0;
 

@@ -262,6 +262,26 @@ pub enum CheckError<E> {
 /// assert_eq!((point.fail_index, point.needed_alloc_count), (1, 2));
 /// assert!(point.to_string().starts_with("allocation #1 of 2 failed (requested at "));
 /// ```
+///
+/// It is printed as part of the error, which the test's output then shows:
+///
+/// ```
+/// # use zigalloc::heap::PAGE_ALLOCATOR;
+/// # use zigalloc::testing::{CheckError, check_all_allocation_failures};
+/// # use zigalloc::{Allocator, Error};
+/// let ignores_the_second = |allocator: Allocator<'_>| {
+///     let first = allocator.create::<u8>()?;
+///     let second = allocator.create::<u8>();
+///     // SAFETY: live blocks, not used afterwards.
+///     unsafe { allocator.destroy(first) };
+///     second.map_or((), |second| unsafe { allocator.destroy(second) });
+///     Ok::<(), Error>(())
+/// };
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, ignores_the_second).unwrap_err();
+/// let CheckError::SwallowedOutOfMemory(point) = error else { panic!("{error}") };
+/// assert_eq!((point.fail_index, point.needed_alloc_count), (1, 2));
+/// assert!(error.to_string().contains(&point.to_string()));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailurePoint {

@@ -436,6 +436,22 @@ impl<C: Handle> FailingAllocator<C> {
     /// # unsafe { failing.allocator().free(memory) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// Then code that grows a block in place takes its other path, which is rarely run otherwise:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::{FailingAllocator, FailingConfig}};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let failing = FailingAllocator::init(arena.allocator(), FailingConfig::default());
+    /// let first = failing.allocator().dupe(b"moves")?;
+    /// failing.set_resize_fail_index(0);
+    /// // SAFETY: a live block, whose old pointer is not used afterwards.
+    /// let second = unsafe { failing.allocator().realloc(first, 6) }?;
+    /// assert_ne!(second.addr(), first.addr(), "an arena would extend its last block");
+    /// assert_eq!(unsafe { &second.as_ref()[..5] }, b"moves");
+    /// assert_eq!((failing.allocations(), failing.deallocations()), (2, 1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn set_resize_fail_index(&self, resize_fail_index: usize) {
         self.resize_fail_index.set(resize_fail_index);
     }

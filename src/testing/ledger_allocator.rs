@@ -134,6 +134,27 @@ impl<C: Handle> LedgerAllocator<C> {
     /// assert_eq!(ledger.live(), 0);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A step of a program that must not keep anything:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+    /// fn step(allocator: Allocator<'_>) -> Result<usize, Error> {
+    ///     let text = allocator.print(format_args!("{:?}", [1, 2, 3]))?;
+    ///     let len = text.len();
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { allocator.free(text) };
+    ///     Ok(len)
+    /// }
+    ///
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// let kept = ledger.allocator().create_with(0u8)?;
+    /// let before = ledger.live();
+    /// assert_eq!(step(ledger.allocator())?, 9);
+    /// assert_eq!(ledger.live(), before);
+    /// # unsafe { ledger.allocator().destroy(kept) };
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn live(&self) -> usize {
         self.ledger.borrow().live().len()
     }

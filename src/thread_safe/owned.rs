@@ -104,6 +104,23 @@ impl<A> OwnedThreadSafeAllocator<A> {
     /// assert!(lock.get_mut().reset(ResetMode::FreeAll));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// Between two rounds, when no thread has a handle, the child can be reset:
+    ///
+    /// ```
+    /// # use zigalloc::{OwnedThreadSafeAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode}};
+    /// let mut lock = OwnedThreadSafeAllocator::new(ArenaAllocator::init(PAGE_ALLOCATOR));
+    /// for round in 1..=3 {
+    ///     std::thread::scope(|scope| {
+    ///         for _ in 0..2 {
+    ///             scope.spawn(|| lock.allocator().alloc::<u8>(1000 * round).unwrap().len());
+    ///         }
+    ///     });
+    ///     assert!(lock.get_mut().query_capacity() >= 2000 * round);
+    ///     assert!(lock.get_mut().reset(ResetMode::RetainWithLimit(500)));
+    /// }
+    /// assert!(lock.into_inner().query_capacity() <= 500);
+    /// ```
     #[inline]
     pub const fn get_mut(&mut self) -> &mut A {
         &mut self.locked.child.0

@@ -591,6 +591,25 @@ impl fmt::Debug for Counts {
 /// assert_eq!(resize.to_string(), "2 calls, 1 refused");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// Of a container that reserves in time, no call is refused or repeated:
+///
+/// ```
+/// # #[cfg(feature = "allocator-api2-02")] {
+/// # use zigalloc::{heap::SMP_ALLOCATOR, trace::CountingAllocator};
+/// let counting = CountingAllocator::init(SMP_ALLOCATOR);
+/// let (mut grown, mut reserved) = (0, 0);
+/// for (calls, capacity) in [(&mut grown, 0), (&mut reserved, 1000)] {
+///     let before = counting.snapshot();
+///     let mut numbers = allocator_api2_02::vec::Vec::with_capacity_in(capacity, counting.allocator());
+///     numbers.extend(0..1000u16);
+///     let after = counting.snapshot();
+///     *calls = after.alloc.calls + after.remap.calls - before.alloc.calls - before.remap.calls;
+/// }
+/// assert_eq!(reserved, 1);
+/// assert!(grown >= reserved);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Calls {

@@ -367,6 +367,34 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     /// }
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// To log one part of a program only, let the sink be off at first:
+    ///
+    /// ```
+    /// # use std::fmt;
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{LoggedCall, LoggingAllocator, Sink}};
+    /// struct Switched {
+    ///     on: bool,
+    ///     lines: Vec<String>,
+    /// }
+    ///
+    /// impl Sink for Switched {
+    ///     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+    ///         if self.on {
+    ///             self.lines.push(call.to_string());
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut logging = LoggingAllocator::init(PAGE_ALLOCATOR, Switched { on: false, lines: vec![] });
+    /// let memory = logging.allocator().create_with(1)?;
+    /// logging.sink_mut().on = true;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { logging.allocator().destroy(memory) };
+    /// assert!(matches!(&logging.into_sink().lines[..], [line] if line.starts_with("free 0x")));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn sink_mut(&mut self) -> &mut S {
         let lines = self.lines.get_mut();

@@ -669,6 +669,24 @@ impl<C: Handle> DebugAllocator<C> {
     /// # unsafe { debug.allocator().free(memory) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// Later mistakes do not replace it:
+    ///
+    /// ```
+    /// # use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let (kept, freed) = (debug.allocator().create_with(1)?, debug.allocator().create_with(2)?);
+    /// // SAFETY: the second is a double free, which is found; `kept` keeps the page mapped.
+    /// unsafe { debug.allocator().destroy(freed) };
+    /// unsafe { debug.allocator().destroy(freed) };
+    /// assert_eq!(debug.detect_leaks(), 1);
+    /// let first = debug.first_report().unwrap();
+    /// assert_eq!((first.kind, first.len, first.address), (ReportKind::DoubleFree, 4, freed.addr().get()));
+    /// # unsafe { debug.allocator().destroy(kept) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn first_report(&self) -> Option<Report> {
         self.reporter.first()
     }

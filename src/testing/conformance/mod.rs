@@ -41,6 +41,12 @@ use crate::testing::validation_allocator::validation_wrap;
 /// ```
 /// zigalloc::testing::test_allocator(*zigalloc::heap::PAGE_ALLOCATOR);
 /// ```
+///
+/// A block that is shortened to nothing must be freed, and one that is refused fails the test:
+///
+/// ```should_panic
+/// zigalloc::testing::test_allocator(zigalloc::Allocator::FAILING);
+/// ```
 #[doc(alias = "testAllocator")]
 #[track_caller]
 pub fn test_allocator(allocator: Allocator<'_>) {
@@ -123,6 +129,20 @@ pub fn test_allocator(allocator: Allocator<'_>) {
 ///
 /// ```
 /// zigalloc::testing::test_allocator_aligned(*zigalloc::heap::PAGE_ALLOCATOR);
+/// ```
+///
+/// Over a ledger, the wrapper that is tested has its own calls checked too:
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::testing::{LedgerAllocator, test_allocator_aligned};
+///
+/// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+/// let arena = ArenaAllocator::init(ledger.allocator());
+/// test_allocator_aligned(arena.allocator());
+/// assert!(ledger.live() > 0);
+/// arena.deinit();
+/// ledger.assert_no_leaks();
 /// ```
 #[doc(alias = "testAllocatorAligned")]
 #[track_caller]

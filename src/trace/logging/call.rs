@@ -124,6 +124,17 @@ impl LoggedCall {
     /// assert!(refused.is_refused());
     /// assert_eq!(refused.to_string(), "alloc 100 bytes, aligned to 8: null, called by an unknown place");
     /// ```
+    ///
+    /// A refused `resize` is not an error of the program, so a report of failures leaves it out:
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, trace::LoggedCall};
+    /// let is_failure = |call: &LoggedCall| matches!(call, LoggedCall::Alloc { .. }) && call.is_refused();
+    /// let (alignment, return_address) = (Alignment::_1, 0);
+    /// let resize = LoggedCall::Resize { address: 16, len: 1, alignment, new_len: 2, return_address, result: false };
+    /// assert!(resize.is_refused() && !is_failure(&resize));
+    /// assert!(is_failure(&LoggedCall::Alloc { len: 1, alignment, return_address, result: None }));
+    /// ```
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self {

@@ -84,6 +84,14 @@ const KINDS: usize = ReportKind::MoreLeaks as usize + 1;
 /// assert_eq!((report.kind, report.operation), (ReportKind::DoubleFree, Operation::Resize));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// It prints as the name of the function:
+///
+/// ```
+/// # use zigalloc::heap::debug::Operation;
+/// let calls = [Operation::Alloc, Operation::Remap, Operation::Free];
+/// assert_eq!(calls.map(|call| call.to_string()), ["alloc", "remap", "free"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -169,6 +177,20 @@ pub struct Report {
     /// The number of blocks reported. More than one only for leaks.
     pub count: usize,
     /// For leaks, the total length of those blocks in bytes, if every length is known. `None` for other kinds.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// for _ in 0..4 {
+    ///     debug.allocator().alloc::<u32>(10)?;
+    /// }
+    /// debug.detect_leaks();
+    /// let leak = debug.first_report().unwrap();
+    /// assert_eq!((leak.count, leak.total_len), (4, Some(160)));
+    /// # debug.deinit_without_leak_checks();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub total_len: Option<usize>,
     /// For [`MoreLeaks`](ReportKind::MoreLeaks), how many reports were left out; otherwise 0.
     pub left_out: usize,
