@@ -34,6 +34,29 @@ use core::fmt;
 /// assert_eq!(cache_line.forward(100), 128);
 /// assert!(cache_line > Alignment::of::<u64>());
 /// ```
+///
+/// An allocator of records uses it for both numbers, the alignment and the padded length:
+///
+/// ```
+/// # use zigalloc::Alignment;
+/// /// The distance of the elements of an array, when each is aligned to `alignment`.
+/// const fn stride(size: usize, alignment: Alignment) -> usize {
+///     alignment.forward(size)
+/// }
+///
+/// assert_eq!(stride(5, Alignment::_4), 8);
+/// assert_eq!(stride(8, Alignment::_4), 8);
+/// assert_eq!(stride(1, Alignment::_64), 64, "a counter with a cache line of its own");
+/// ```
+///
+/// It is one byte, the one that C passes, and shows bytes when it is printed:
+///
+/// ```
+/// # use zigalloc::Alignment;
+/// assert_eq!((size_of::<Alignment>(), size_of::<Option<Alignment>>()), (1, 2));
+/// assert_eq!(Alignment::from_byte_units(4096).to_string(), "4096");
+/// assert_eq!(format!("aligned to {:>4}", Alignment::_16), "aligned to   16");
+/// ```
 #[doc(alias = "std.mem.Alignment")]
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +79,18 @@ const _: () = assert!(size_of::<Option<Alignment>>() == 2, "every byte must be r
 ///
 /// let at_least_16 = (CompareOperator::Gte, Alignment::_16);
 /// assert!(allows(at_least_16, Alignment::_64) && !allows(at_least_16, Alignment::_8));
+/// ```
+///
+/// Each operator agrees with Rust's:
+///
+/// ```
+/// # use zigalloc::{Alignment, CompareOperator as Op};
+/// let (less, more) = (Alignment::_2, Alignment::_8);
+/// assert!(less.compare(Op::Lt, more) && !less.compare(Op::Lt, less));
+/// assert!(less.compare(Op::Lte, more) && less.compare(Op::Lte, less));
+/// assert!(more.compare(Op::Gt, less) && !more.compare(Op::Gt, more));
+/// assert!(more.compare(Op::Gte, less) && more.compare(Op::Gte, more));
+/// assert!(less.compare(Op::Neq, more) && less.compare(Op::Eq, less));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompareOperator {
@@ -80,6 +115,20 @@ pub enum CompareOperator {
 ///
 /// assert_eq!(Alignment::try_from_byte_units(24), Err(AlignmentError::NotAPowerOfTwo(24)));
 /// assert_eq!(Alignment::from_log2(200), Err(AlignmentError::Log2TooLarge(200)));
+/// ```
+///
+/// A function that reads an alignment from a file passes the reason on:
+///
+/// ```
+/// # use zigalloc::{Alignment, AlignmentError};
+/// fn section_alignment(bytes: &str) -> Result<Alignment, Box<dyn std::error::Error>> {
+///     Ok(Alignment::try_from_byte_units(bytes.parse()?)?)
+/// }
+///
+/// assert_eq!(section_alignment("4096").unwrap().log2(), 12);
+/// let error = section_alignment("0").unwrap_err();
+/// assert_eq!(error.downcast_ref(), Some(&AlignmentError::NotAPowerOfTwo(0)));
+/// assert!(section_alignment("4K").unwrap_err().is::<std::num::ParseIntError>());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -113,7 +162,8 @@ impl Alignment {
     pub const _32: Alignment = Alignment(5);
     /// 64 bytes.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
     /// let line = PAGE_ALLOCATOR.alloc_bytes_aligned(Alignment::_64, 100, return_address())?;
     /// assert!(Alignment::_64.check(line.addr().get()));
@@ -124,11 +174,22 @@ impl Alignment {
     pub const _64: Alignment = Alignment(6);
     /// The largest alignment: the highest bit of a `usize`, 2^63 bytes on 64-bit targets.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
     /// assert_eq!(Alignment::MAX.log2() as u32, usize::BITS - 1);
     /// // Valid, and more than any memory has.
     /// assert!(PAGE_ALLOCATOR.alloc_bytes_aligned(Alignment::MAX, 1, return_address()).is_err());
+    /// ```
+    ///
+    /// Only one address besides 0 is a multiple of it:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let half = Alignment::MAX.to_byte_units();
+    /// assert_eq!(half, 1 << (usize::BITS - 1));
+    /// assert_eq!((Alignment::MAX.forward(1), Alignment::MAX.backward(usize::MAX)), (half, half));
+    /// assert_eq!(Alignment::MAX.forward_checked(half + 1), None);
     /// ```
     pub const MAX: Alignment = Alignment((usize::BITS - 1) as u8);
 
@@ -139,6 +200,21 @@ impl Alignment {
     /// const WORD: Alignment = Alignment::of::<usize>();
     /// assert_eq!(WORD.to_byte_units(), align_of::<usize>());
     /// assert_eq!(Alignment::of::<()>(), Alignment::_1);
+    /// ```
+    ///
+    /// The alignment of a struct is that of its strictest field, unless `repr` says otherwise:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// struct Point(f32, u8);
+    /// #[repr(C, packed)]
+    /// struct Packed(u32, u8);
+    /// #[repr(align(64))]
+    /// struct Line([u8; 10]);
+    ///
+    /// assert_eq!(Alignment::of::<Point>(), Alignment::of::<f32>());
+    /// assert_eq!(Alignment::of::<Packed>(), Alignment::_1);
+    /// assert_eq!(Alignment::of::<[Line; 3]>(), Alignment::_64);
     /// ```
     #[must_use]
     pub const fn of<T>() -> Alignment {
@@ -155,6 +231,21 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// const PAGE: Alignment = Alignment::from_byte_units(4096);
     /// assert_eq!(PAGE.log2(), 12);
+    /// ```
+    ///
+    /// 24 is not a power of two:
+    ///
+    /// ```should_panic
+    /// # use zigalloc::Alignment;
+    /// let _ = Alignment::from_byte_units(24);
+    /// ```
+    ///
+    /// In a constant, that is a compile-time error:
+    ///
+    /// ```compile_fail,E0080
+    /// # use zigalloc::Alignment;
+    /// const ODD: Alignment = Alignment::from_byte_units(24);
+    /// # let _ = ODD;
     /// ```
     #[must_use]
     #[doc(alias = "fromByteUnits")]
@@ -183,6 +274,16 @@ impl Alignment {
     /// let error = Alignment::try_from_byte_units(24).unwrap_err();
     /// assert_eq!(error.to_string(), "Alignment::try_from_byte_units: 24 bytes is not a power of two");
     /// ```
+    ///
+    /// The boundary values:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// assert_eq!(Alignment::try_from_byte_units(1), Ok(Alignment::_1));
+    /// assert_eq!(Alignment::try_from_byte_units(1 << (usize::BITS - 1)), Ok(Alignment::MAX));
+    /// assert!(Alignment::try_from_byte_units(0).is_err());
+    /// assert!(Alignment::try_from_byte_units(usize::MAX).is_err());
+    /// ```
     pub const fn try_from_byte_units(bytes: usize) -> Result<Alignment, AlignmentError> {
         if bytes.is_power_of_two() {
             Ok(Alignment(bytes.trailing_zeros() as u8))
@@ -203,6 +304,19 @@ impl Alignment {
     /// assert_eq!(Alignment::from_byte_units_optional(Some(2)), Some(Alignment::_2));
     /// assert_eq!(Alignment::from_byte_units_optional(None), None);
     /// ```
+    ///
+    /// Zig's `?usize` field of a header, where null stands for the natural alignment:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// struct Field {
+    ///     alignment: Option<usize>,
+    /// }
+    ///
+    /// let of = |field: Field| Alignment::from_byte_units_optional(field.alignment).unwrap_or(Alignment::_4);
+    /// assert_eq!(of(Field { alignment: Some(64) }), Alignment::_64);
+    /// assert_eq!(of(Field { alignment: None }), Alignment::_4);
+    /// ```
     #[must_use]
     #[doc(alias = "fromByteUnitsOptional")]
     #[track_caller]
@@ -222,6 +336,22 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// assert_eq!(Alignment::from_log2(6).unwrap().to_byte_units(), 64);
     /// assert!(Alignment::from_log2(64).is_err());
+    /// ```
+    ///
+    /// A function that C calls checks the byte before it is used:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// extern "C" fn padded_len(len: usize, alignment_log2: u8) -> usize {
+    ///     match Alignment::from_log2(alignment_log2) {
+    ///         Ok(alignment) => alignment.forward_checked(len).unwrap_or(0),
+    ///         Err(_) => 0,
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(padded_len(100, 6), 128);
+    /// assert_eq!(padded_len(usize::MAX, 6), 0, "the result overflows");
+    /// assert_eq!(padded_len(100, usize::BITS as u8), 0, "one above the largest logarithm");
     /// ```
     pub const fn from_log2(log2: u8) -> Result<Alignment, AlignmentError> {
         if (log2 as u32) < usize::BITS {
@@ -269,7 +399,8 @@ impl Alignment {
     /// Allocators check it where an alignment arrives from outside, so that an invalid byte returns null instead of
     /// shifting by more bits than a word has.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, Alignment};
     /// // SAFETY: an `Alignment` has the layout of a `u8` and may have any value. A C program passes it like this.
     /// let from_c: Alignment = unsafe { std::mem::transmute(200u8) };
@@ -291,6 +422,20 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// use std::cmp::Ordering;
     /// assert_eq!(Alignment::_8.order(Alignment::_16), Ordering::Less);
+    /// ```
+    ///
+    /// A list of requests, strictest first, packs without padding between them:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let mut requests = [(1, Alignment::_1), (64, Alignment::_64), (8, Alignment::_8)];
+    /// requests.sort_by(|a, b| b.1.order(a.1));
+    /// let mut end = 0;
+    /// for (len, alignment) in requests {
+    ///     assert!(alignment.check(end), "no padding");
+    ///     end += len;
+    /// }
+    /// assert_eq!(end, 73);
     /// ```
     #[must_use]
     #[inline]
@@ -329,6 +474,19 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// assert_eq!(Alignment::_8.max(Alignment::_16), Alignment::_16);
     /// ```
+    ///
+    /// A header before a block needs the stricter of both alignments:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// /// Where a block starts after a header of one word, and what both together are aligned to.
+    /// const fn with_header(alignment: Alignment) -> (usize, Alignment) {
+    ///     (alignment.forward(size_of::<usize>()), alignment.max(Alignment::of::<usize>()))
+    /// }
+    ///
+    /// assert_eq!(with_header(Alignment::_64), (64, Alignment::_64));
+    /// assert_eq!(with_header(Alignment::_1), (size_of::<usize>(), Alignment::of::<usize>()));
+    /// ```
     #[must_use]
     #[inline]
     pub const fn max(self, other: Alignment) -> Alignment {
@@ -340,6 +498,21 @@ impl Alignment {
     /// ```
     /// # use zigalloc::Alignment;
     /// assert_eq!(Alignment::_8.min(Alignment::_16), Alignment::_8);
+    /// ```
+    ///
+    /// What is known of an address inside a block: no more than the block's alignment, nor than the offset's:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// fn at_offset(block: Alignment, offset: usize) -> Alignment {
+    ///     match offset {
+    ///         0 => block,
+    ///         _ => block.min(Alignment::from_byte_units(1 << offset.trailing_zeros())),
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(at_offset(Alignment::_16, 24), Alignment::_8);
+    /// assert_eq!(at_offset(Alignment::_16, 32), Alignment::_16);
     /// ```
     #[must_use]
     #[inline]
@@ -357,6 +530,19 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// assert_eq!(Alignment::_16.forward(17), 32);
     /// assert_eq!(Alignment::_16.forward(32), 32);
+    /// ```
+    ///
+    /// How a bump allocator places the next block:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let mut end = 3;
+    /// let mut place = |len: usize, alignment: Alignment| {
+    ///     let start = alignment.forward(end);
+    ///     end = start + len;
+    ///     start
+    /// };
+    /// assert_eq!((place(8, Alignment::_8), place(1, Alignment::_1), place(4, Alignment::_4)), (8, 16, 20));
     /// ```
     #[must_use]
     #[inline]
@@ -382,6 +568,20 @@ impl Alignment {
     /// assert_eq!(Alignment::_16.forward_checked(17), Some(32));
     /// assert_eq!(Alignment::_16.forward_checked(usize::MAX), None);
     /// ```
+    ///
+    /// A request that does not fit is out of memory, and nothing wraps:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// fn end_of(start: usize, len: usize, alignment: Alignment, limit: usize) -> Option<usize> {
+    ///     let end = alignment.forward_checked(start)?.checked_add(len)?;
+    ///     (end <= limit).then_some(end)
+    /// }
+    ///
+    /// assert_eq!(end_of(5, 10, Alignment::_8, 100), Some(18));
+    /// assert_eq!(end_of(5, 93, Alignment::_8, 100), None);
+    /// assert_eq!(end_of(5, usize::MAX - 4, Alignment::_1, 100), None);
+    /// ```
     #[must_use]
     #[inline]
     pub const fn forward_checked(self, address: usize) -> Option<usize> {
@@ -397,6 +597,16 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// assert_eq!(Alignment::_16.backward(31), 16);
     /// ```
+    ///
+    /// The page of an address, and the offset in it:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// const PAGE: Alignment = Alignment::from_byte_units(4096);
+    /// let page = PAGE.backward(10_000);
+    /// assert_eq!((page, 10_000 - page), (8192, 1808));
+    /// assert_eq!((PAGE.backward(0), PAGE.backward(4095), PAGE.backward(4096)), (0, 0, 4096));
+    /// ```
     #[must_use]
     #[inline]
     pub const fn backward(self, address: usize) -> usize {
@@ -408,6 +618,14 @@ impl Alignment {
     /// ```
     /// # use zigalloc::Alignment;
     /// assert!(Alignment::_8.check(24) && !Alignment::_16.check(24));
+    /// ```
+    ///
+    /// Of ten addresses in a row, the larger the alignment, the fewer satisfy it:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let satisfied = |alignment: Alignment| (0..10).filter(|address| alignment.check(*address)).count();
+    /// assert_eq!([Alignment::_1, Alignment::_2, Alignment::_4, Alignment::_16].map(satisfied), [10, 5, 3, 1]);
     /// ```
     #[must_use]
     #[inline]
@@ -467,6 +685,17 @@ impl Alignment {
     /// # use zigalloc::Alignment;
     /// assert!(Alignment::of::<u32>().check_ptr(&7u32));
     /// ```
+    ///
+    /// A slice of bytes whose address decides whether it can be read as words:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let words = [0x0102_0304u32.to_be(); 2];
+    /// let bytes: &[u8; 8] = unsafe { &*(&raw const words).cast() };
+    /// let readable = |bytes: &[u8]| Alignment::of::<u32>().check_ptr(bytes) && bytes.len() % 4 == 0;
+    /// assert!(readable(&bytes[..]) && readable(&bytes[4..]));
+    /// assert!(!readable(&bytes[1..5]), "the address is odd");
+    /// ```
     #[must_use]
     #[inline]
     pub fn check_ptr<T: ?Sized>(self, ptr: *const T) -> bool {
@@ -484,6 +713,17 @@ impl Alignment {
     /// let layout = Alignment::_64.to_layout(100).unwrap();
     /// assert_eq!((layout.size(), layout.align()), (100, 64));
     /// assert_eq!(Alignment::from(layout), Alignment::_64);
+    /// ```
+    ///
+    /// The longest layout is just below `isize::MAX`, and shorter the stricter the alignment:
+    ///
+    /// ```
+    /// # use zigalloc::Alignment;
+    /// let longest = isize::MAX as usize;
+    /// assert!(Alignment::_1.to_layout(longest).is_ok());
+    /// assert!(Alignment::_64.to_layout(longest).is_err());
+    /// assert!(Alignment::_64.to_layout(longest - 63).is_ok());
+    /// assert!(Alignment::MAX.to_layout(1).is_err());
     /// ```
     #[inline]
     pub const fn to_layout(self, len: usize) -> Result<Layout, LayoutError> {

@@ -37,7 +37,8 @@ use crate::vtable::{self, VTable};
 ///
 /// Ports `std.mem.Allocator` of Zig 0.15.2; in C it is `struct { void *ctx; const VTable *vtable; }`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap, Allocator, Error};
 ///
 /// fn greeting<'a>(allocator: Allocator<'a>) -> Result<std::ptr::NonNull<[u8]>, Error> {
@@ -55,7 +56,8 @@ use crate::vtable::{self, VTable};
 ///
 /// A container stores the handle and frees through it, as in Zig:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::ptr::NonNull;
 /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
 ///
@@ -87,6 +89,50 @@ use crate::vtable::{self, VTable};
 /// assert!(Name::init(Allocator::FAILING, "zig").is_err());
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// One function, compiled once, whatever the allocator. The caller decides what freeing means:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use std::mem::MaybeUninit;
+/// use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
+/// use zigalloc::{Allocator, Error};
+///
+/// fn sum_of_squares(allocator: Allocator<'_>, n: u64) -> Result<u64, Error> {
+///     let squares = allocator.alloc::<u64>(n as usize)?;
+///     // SAFETY: a new block for `n` numbers, all of which are written before they are read.
+///     let sum = unsafe {
+///         for i in 0..n {
+///             squares.cast::<u64>().add(i as usize).write(i * i);
+///         }
+///         squares.as_ref().iter().sum()
+///     };
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { allocator.free(squares) };
+///     Ok(sum)
+/// }
+///
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// for allocator in [fixed_buffer.allocator(), arena.allocator(), *SMP_ALLOCATOR] {
+///     assert_eq!(sum_of_squares(allocator, 10)?, 285);
+/// }
+/// assert_eq!(sum_of_squares(fixed_buffer.allocator(), 20), Err(Error::OutOfMemory), "160 bytes do not fit");
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// The lifetime keeps a handle from outliving its allocator:
+///
+/// ```compile_fail,E0597
+/// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// let allocator;
+/// {
+///     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+///     allocator = arena.allocator();
+/// }
+/// let memory = allocator.alloc::<u8>(100);
+/// ```
 #[doc(alias = "std.mem.Allocator")]
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -104,7 +150,8 @@ pub struct Allocator<'a> {
 ///
 /// Not in Zig, where a comment says which allocators are thread-safe.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 ///
 /// let memory = PAGE_ALLOCATOR.create_with(1u32)?;
@@ -116,6 +163,40 @@ pub struct Allocator<'a> {
 /// .unwrap();
 /// unsafe { PAGE_ALLOCATOR.destroy(memory) };
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A struct that is shared by threads stores it. A function that needs one thread at a time takes an [`Allocator`], and
+/// gets it by `*`:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::{Allocator, Error, SyncAllocator, heap::SMP_ALLOCATOR};
+///
+/// struct Names<'a> {
+///     allocator: SyncAllocator<'a>,
+/// }
+///
+/// fn name(allocator: Allocator<'_>, number: usize) -> Result<usize, Error> {
+///     let text = allocator.print(format_args!("worker {number}"))?;
+///     let len = text.len();
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { allocator.free(text) };
+///     Ok(len)
+/// }
+///
+/// let names = Names { allocator: SMP_ALLOCATOR };
+/// std::thread::scope(|scope| {
+///     let threads = [9, 10].map(|number| scope.spawn({ let names = &names; move || name(*names.allocator, number) }));
+///     assert_eq!(threads.map(|thread| thread.join().unwrap()), [Ok(8), Ok(9)]);
+/// });
+/// ```
+///
+/// A plain handle stays in its thread:
+///
+/// ```compile_fail,E0277
+/// # use zigalloc::{Allocator, heap::PAGE_ALLOCATOR};
+/// let allocator: Allocator<'static> = *PAGE_ALLOCATOR;
+/// std::thread::spawn(move || allocator.alloc::<u8>(100).is_ok());
 /// ```
 #[repr(transparent)]
 #[derive(Clone, Copy)]
@@ -143,6 +224,22 @@ impl<'a> Allocator<'a> {
     ///
     /// assert!(Allocator::FAILING.alloc::<u8>(123).is_err());
     /// assert!(Allocator::FAILING.alloc::<u8>(0).is_ok());
+    /// ```
+    ///
+    /// A function that must not allocate is tested with it:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, Error};
+    /// /// Numbers up to 9 have constant names.
+    /// fn digit(allocator: Allocator<'_>, number: usize) -> Result<&'static [u8], Error> {
+    ///     match number {
+    ///         0..10 => Ok(&b"0123456789"[number..number + 1]),
+    ///         _ => allocator.print(format_args!("{number}")).map(|text| unsafe { &*text.as_ptr() }),
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(digit(Allocator::FAILING, 7), Ok(&b"7"[..]));
+    /// assert_eq!(digit(Allocator::FAILING, 10), Err(Error::OutOfMemory));
     /// ```
     #[doc(alias = "failing")]
     pub const FAILING: Allocator<'static> = SyncAllocator::FAILING.0;
@@ -184,7 +281,8 @@ impl<'a> Allocator<'a> {
     /// - Code that makes handles to one state in several threads, or lets safe code do so, ensures that their calls
     ///   together keep the [one-thread](VTable#one-thread) clause.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR};
     ///
     /// /// A C struct with a handle's two words: `struct { void *ctx; const VTable *vtable; }`.
@@ -227,7 +325,8 @@ impl<'a> Allocator<'a> {
 
     /// The table of functions.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Alignment, Error, heap::PAGE_ALLOCATOR};
     ///
     /// // In C: `allocator.vtable->alloc(allocator.ctx, 100, 3, 0)`, and then `free` in the same way.
@@ -256,7 +355,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawAlloc` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// // SAFETY: the length is not zero.
@@ -264,6 +364,21 @@ impl<'a> Allocator<'a> {
     /// assert!(Alignment::_8.check_ptr(ptr.as_ptr()));
     /// # let memory = NonNull::slice_from_raw_parts(ptr, 100);
     /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
+    ///
+    /// A null result is the only failure, and an allocator answers every request, however large:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Alignment, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let allocator = fixed_buffer.allocator();
+    /// for (len, alignment) in [(101, Alignment::_1), (usize::MAX, Alignment::_1), (1, Alignment::MAX)] {
+    ///     // SAFETY: the length is not zero.
+    ///     assert!(unsafe { allocator.raw_alloc(len, alignment, 0) }.is_none());
+    /// }
+    /// assert_eq!(fixed_buffer.end_index(), 0, "a refused request changes nothing");
     /// ```
     #[doc(alias = "rawAlloc")]
     #[must_use = "a block without a pointer to it is never freed"]
@@ -284,7 +399,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawResize` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
@@ -293,6 +409,36 @@ impl<'a> Allocator<'a> {
     /// assert!(unsafe { PAGE_ALLOCATOR.raw_resize(memory, Alignment::_8, 200, return_address()) });
     /// let memory = NonNull::slice_from_raw_parts(ptr, 200);
     /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
+    ///
+    /// A wrapper records the new length only if the child has agreed:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{Alignment, Allocator};
+    /// /// # Safety
+    /// /// `memory` is a live block of `child` with alignment 1; `new_len` is not zero, and its length after `true`.
+    /// unsafe fn resize(child: Allocator<'_>, live_bytes: &mut usize, memory: NonNull<[u8]>, new_len: usize) -> bool {
+    ///     // SAFETY: this function's own requirements.
+    ///     let resized = unsafe { child.raw_resize(memory, Alignment::_1, new_len, 0) };
+    ///     if resized {
+    ///         *live_bytes = *live_bytes - memory.len() + new_len;
+    ///     }
+    ///     resized
+    /// }
+    ///
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let memory = arena.allocator().alloc::<u8>(100)?;
+    /// let mut live_bytes = 100;
+    /// // SAFETY: a live block of the arena; only a shorter one is used afterwards.
+    /// assert!(!unsafe { resize(arena.allocator(), &mut live_bytes, memory, usize::MAX) });
+    /// assert_eq!(live_bytes, 100);
+    /// // SAFETY: the same.
+    /// assert!(unsafe { resize(arena.allocator(), &mut live_bytes, memory, 40) });
+    /// assert_eq!(live_bytes, 40);
+    /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "rawResize")]
     #[must_use = "if the result is false, the block has its old length"]
@@ -316,7 +462,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawRemap` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
@@ -325,6 +472,21 @@ impl<'a> Allocator<'a> {
     /// let moved = unsafe { PAGE_ALLOCATOR.raw_remap(memory, Alignment::_8, 200, return_address()) };
     /// let memory = NonNull::slice_from_raw_parts(moved.unwrap(), 200);
     /// # unsafe { PAGE_ALLOCATOR.raw_free(memory, Alignment::_8, 0) };
+    /// ```
+    ///
+    /// Without a better way than to copy, the result is `None`, and the block is as it was:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Alignment, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let memory = fixed_buffer.allocator().dupe(b"first")?;
+    /// let _last = fixed_buffer.allocator().dupe(b"last")?;
+    /// // SAFETY: a live block of 5 bytes, in front of another.
+    /// assert!(unsafe { fixed_buffer.allocator().raw_remap(memory, Alignment::_1, 6, 0) }.is_none());
+    /// assert_eq!(unsafe { memory.as_ref() }, b"first");
+    /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "rawRemap")]
     #[must_use = "if the result is `Some`, the block has moved there and the old pointer is dead"]
@@ -350,7 +512,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawFree` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
@@ -475,7 +638,8 @@ impl<'a> SyncAllocator<'a> {
     /// Any thread may call the functions of `allocator`, several threads at once, and one thread may resize and free a
     /// block from another.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, SyncAllocator, heap::PAGE_ALLOCATOR};
     ///
     /// /// A function of a C library, whose header says that any thread may call the allocator.
@@ -493,6 +657,18 @@ impl<'a> SyncAllocator<'a> {
     /// });
     /// assert_eq!(made.join().unwrap(), Ok(()));
     /// ```
+    ///
+    /// It is the same two words:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{Allocator, SyncAllocator, heap::PAGE_ALLOCATOR};
+    /// // SAFETY: the page allocator, which any thread may call.
+    /// let allocator = unsafe { SyncAllocator::new_unchecked(*PAGE_ALLOCATOR) };
+    /// assert!(std::ptr::eq(allocator.vtable(), PAGE_ALLOCATOR.vtable()));
+    /// assert_eq!(size_of::<SyncAllocator<'_>>(), size_of::<Allocator<'_>>());
+    /// assert_eq!(size_of::<Option<SyncAllocator<'_>>>(), 2 * size_of::<usize>(), "the table's address is never null");
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn new_unchecked(allocator: Allocator<'a>) -> SyncAllocator<'a> {
@@ -501,11 +677,26 @@ impl<'a> SyncAllocator<'a> {
 
     /// Returns the same allocator as an [`Allocator`]. `Deref` and `Into` do the same.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, heap::PAGE_ALLOCATOR};
     ///
     /// let allocator: Allocator<'static> = PAGE_ALLOCATOR.as_allocator();
     /// assert!(allocator.alloc::<u8>(100).is_ok());
+    /// ```
+    ///
+    /// A list of handles of both kinds:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR}};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocators: [Allocator<'_>; 3] = [arena.allocator(), PAGE_ALLOCATOR.as_allocator(), SMP_ALLOCATOR.into()];
+    /// for allocator in allocators {
+    ///     let number = allocator.create_with(42)?;
+    ///     unsafe { allocator.destroy(number) };
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]
     #[inline(always)]
@@ -569,7 +760,8 @@ impl Allocator<'_> {
 /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator::new) and
 /// [`ValidationAllocator`](crate::testing::ValidationAllocator) take any such type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{AsAllocator, Error};
 ///
@@ -598,6 +790,39 @@ impl Allocator<'_> {
 ///    valid while no handle exists.
 ///
 /// A type that merely stores an `Allocator` satisfies 2 and 3 by being neither `Send` nor `Sync`.
+///
+/// An allocator over another, generic over how it has it: by value, or as a handle.
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::{AsAllocator, Error, SyncAllocator};
+///
+/// struct Interned<A: AsAllocator> {
+///     allocator: A,
+///     names: Vec<*const str>,
+/// }
+///
+/// impl<A: AsAllocator> Interned<A> {
+///     /// The one copy of a name.
+///     fn intern(&mut self, name: &str) -> Result<*const str, Error> {
+///         // SAFETY: the copies are live for as long as the allocator.
+///         if let Some(known) = self.names.iter().find(|known| unsafe { &***known } == name) {
+///             return Ok(*known);
+///         }
+///         let copy = self.allocator.allocator().dupe_str(name)?.as_ptr().cast_const();
+///         self.names.push(copy);
+///         Ok(copy)
+///     }
+/// }
+///
+/// let mut interned = Interned { allocator: ArenaAllocator::init(PAGE_ALLOCATOR), names: vec![] };
+/// assert_eq!(interned.intern("zig")?, interned.intern("zig")?);
+/// assert_ne!(interned.intern("rust")?, interned.intern("zig")?);
+/// let mut failing = Interned { allocator: SyncAllocator::FAILING, names: vec![] };
+/// assert_eq!(failing.intern("zig"), Err(Error::OutOfMemory));
+/// # Ok::<(), Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no `allocator()` that returns a handle",
     label = "not an allocator, nor a handle to one",
@@ -606,7 +831,8 @@ impl Allocator<'_> {
 pub unsafe trait AsAllocator {
     /// Returns a handle to this allocator, which borrows it.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// use zigalloc::{Allocator, AsAllocator, SyncAllocator, ThreadSafeAllocator};
     ///
@@ -652,7 +878,8 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 /// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle so that it is
 /// `Send` exactly if the handle is. The trait is sealed.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{Handle, SyncAllocator};
 ///
@@ -666,6 +893,26 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 /// }
 /// let request: Request<SyncAllocator<'_>> = send(Request { arena: ArenaAllocator::init(PAGE_ALLOCATOR) });
 /// assert!(request.arena.allocator().alloc::<u8>(100).is_ok());
+/// ```
+///
+/// A wrapper keeps the kind of its child's handle, and with it whether it is `Send`:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::{Handle, SyncAllocator};
+///
+/// struct Session<C: Handle> {
+///     arena: ArenaAllocator<C>,
+///     name: &'static str,
+/// }
+///
+/// fn is_send<T: Send>(_: &T) {}
+///
+/// let session: Session<SyncAllocator<'static>> = Session { arena: ArenaAllocator::init(PAGE_ALLOCATOR), name: "a" };
+/// is_send(&session); // it would not compile with `*PAGE_ALLOCATOR`
+/// let thread = std::thread::spawn(move || session.arena.allocator().dupe_str(session.name).is_ok());
+/// assert!(thread.join().unwrap());
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handle to an allocator",

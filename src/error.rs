@@ -15,6 +15,48 @@
 /// assert_eq!(failed.unwrap_err(), Error::OutOfMemory);
 /// assert_eq!(Error::OutOfMemory.to_string(), "out of memory");
 /// ```
+///
+/// An error type of your own converts from it, and `?` does the rest:
+///
+/// ```
+/// use zigalloc::{Allocator, Error};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum ConfigError {
+///     OutOfMemory,
+///     MissingEquals,
+/// }
+///
+/// impl From<Error> for ConfigError {
+///     fn from(_: Error) -> ConfigError {
+///         ConfigError::OutOfMemory
+///     }
+/// }
+///
+/// fn key(allocator: Allocator<'_>, line: &str) -> Result<usize, ConfigError> {
+///     let (key, _) = line.split_once('=').ok_or(ConfigError::MissingEquals)?;
+///     Ok(allocator.dupe(key.as_bytes())?.len())
+/// }
+///
+/// assert_eq!(key(Allocator::FAILING, "width"), Err(ConfigError::MissingEquals));
+/// assert_eq!(key(Allocator::FAILING, "width=80"), Err(ConfigError::OutOfMemory));
+/// assert_eq!(key(Allocator::FAILING, "=80"), Ok(0), "no bytes need no memory");
+/// ```
+///
+/// A size that overflows is out of memory, and so is the error of a container:
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// # use zigalloc::{Allocator, Error};
+/// fn grow(numbers: &mut Vec<u64>, by: usize) -> Result<(), Error> {
+///     numbers.try_reserve(by)?;
+///     Ok(())
+/// }
+///
+/// assert_eq!(grow(&mut vec![], usize::MAX), Err(Error::OutOfMemory));
+/// assert_eq!(Allocator::FAILING.alloc::<u64>(usize::MAX), Err(Error::OutOfMemory), "8 * usize::MAX bytes");
+/// # }
+/// ```
 #[doc(alias = "MemoryPoolError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {

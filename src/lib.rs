@@ -73,6 +73,27 @@
 //! allocator. A handle borrows its allocator, so using a handle to a dropped, moved or reset arena does not compile.
 //! [`SyncAllocator`] states in its type what Zig states in comments: any thread may call it.
 //!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+//! use zigalloc::{Allocator, Error};
+//!
+//! /// Safe, and for every allocator. The caller's allocator decides when the text is freed.
+//! fn shout<'a>(allocator: Allocator<'a>, text: &str) -> Result<&'a mut str, Error> {
+//!     let copy = allocator.dupe_str(text)?;
+//!     // SAFETY: initialised by `dupe_str`. It is not freed, so it is live as long as the allocator is borrowed.
+//!     let copy = unsafe { &mut *copy.as_ptr() };
+//!     copy.make_ascii_uppercase();
+//!     Ok(copy)
+//! }
+//!
+//! let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+//! assert_eq!(shout(arena.allocator(), "zig")?, "ZIG");
+//! assert!(arena.reset(ResetMode::RetainCapacity)); // would not compile if the text were used below
+//! assert_eq!(shout(Allocator::FAILING, "zig"), Err(Error::OutOfMemory));
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # Features
 //!
 //! | feature | | what it adds |

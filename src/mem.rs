@@ -35,6 +35,24 @@
 //! | `copyForwards`, `copyBackwards`, `@memcpy`, `@memset` | | `copy_within`, `copy_from_slice`, `fill` |
 //! | `reverseIterator`, `len`, `zeroes` | | `iter().rev()`, `len`, `Default` |
 //! | `readInt`, `writeInt`, `nativeToLittle` … | | `from_le_bytes`, `to_le_bytes`, `to_le` |
+//!
+//! The same in one small program, the fields of a header line:
+//!
+//! ```
+//! use zigalloc::mem;
+//!
+//! fn fields(line: &[u8]) -> Option<(&[u8], Vec<&[u8]>)> {
+//!     let colon = mem::index_of_scalar(line, &b':')?;
+//!     let name = mem::trim(&line[..colon], b" \t");
+//!     let values = mem::split_scalar(&line[colon + 1..], b',');
+//!     Some((name, values.map(|value| mem::trim(value, b" \t")).collect()))
+//! }
+//!
+//! let (name, values) = fields(b"Accept: text/html,  text/plain ,").unwrap();
+//! assert_eq!(name, b"Accept");
+//! assert_eq!(values, [&b"text/html"[..], b"text/plain", b""]);
+//! assert_eq!(fields(b"no colon"), None);
+//! ```
 
 use core::ptr::NonNull;
 
@@ -68,6 +86,17 @@ pub use split::{
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward(17, 8), 24);
 /// ```
+///
+/// Boundary values:
+///
+/// ```
+/// # use zigalloc::mem::align_forward;
+/// assert_eq!((align_forward(0, 16), align_forward(1, 16), align_forward(16, 16)), (0, 16, 16));
+/// assert_eq!(align_forward(usize::MAX, 1), usize::MAX);
+/// // A constant, for the length of a static buffer.
+/// const ROOM: usize = align_forward(size_of::<[u8; 100]>(), 64);
+/// assert_eq!(ROOM, 128);
+/// ```
 #[must_use]
 #[doc(alias = "alignForward")]
 #[track_caller]
@@ -84,6 +113,21 @@ pub const fn align_forward(addr: usize, alignment: usize) -> usize {
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::align_backward(17, 8), 16);
+/// ```
+///
+/// It never fails for a valid alignment. The difference is the offset in the aligned unit:
+///
+/// ```
+/// # use zigalloc::mem::align_backward;
+/// let address = 0x1234;
+/// assert_eq!(address - align_backward(address, 0x1000), 0x234);
+/// assert_eq!(align_backward(usize::MAX, 4096), usize::MAX - 4095);
+/// ```
+///
+/// 3 is not a power of two:
+///
+/// ```should_panic
+/// let _ = zigalloc::mem::align_backward(10, 3); // `align_backward_any_align` takes it
 /// ```
 #[must_use]
 #[doc(alias = "alignBackward")]
@@ -102,6 +146,15 @@ pub const fn align_backward(addr: usize, alignment: usize) -> usize {
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward_any_align(10, 6), 12);
+/// ```
+///
+/// The number of records of 12 bytes that a length takes:
+///
+/// ```
+/// # use zigalloc::mem::align_forward_any_align;
+/// const RECORD: usize = 12;
+/// let records = |len| align_forward_any_align(len, RECORD) / RECORD;
+/// assert_eq!([0, 1, 12, 13].map(records), [0, 1, 1, 2]);
 /// ```
 #[must_use]
 #[doc(alias = "alignForwardAnyAlign")]
@@ -126,6 +179,13 @@ pub const fn align_forward_any_align(addr: usize, alignment: usize) -> usize {
 /// ```
 /// assert_eq!(zigalloc::mem::align_backward_any_align(10, 6), 6);
 /// ```
+///
+/// The start of the record that an offset is in:
+///
+/// ```
+/// # use zigalloc::mem::align_backward_any_align;
+/// assert_eq!([0, 11, 12, 35].map(|offset| align_backward_any_align(offset, 12)), [0, 0, 12, 24]);
+/// ```
 #[must_use]
 #[doc(alias = "alignBackwardAnyAlign")]
 #[track_caller]
@@ -145,6 +205,15 @@ pub const fn align_backward_any_align(addr: usize, alignment: usize) -> usize {
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::align_forward_log2(17, 3), 24);
+/// ```
+///
+/// A function of a table gets the logarithm, as C passes it:
+///
+/// ```
+/// # use zigalloc::{Alignment, mem::align_forward_log2};
+/// let alignment_log2 = Alignment::_64.log2();
+/// assert_eq!(align_forward_log2(100, alignment_log2), Alignment::_64.forward(100));
+/// assert_eq!(align_forward_log2(100, 0), 100, "one byte");
 /// ```
 #[must_use]
 #[doc(alias = "alignForwardLog2")]
@@ -168,6 +237,15 @@ pub const fn align_forward_log2(addr: usize, log2_alignment: u8) -> usize {
 /// ```
 /// assert!(zigalloc::mem::is_valid_align(8) && !zigalloc::mem::is_valid_align(0));
 /// ```
+///
+/// The valid ones up to 100 are those with one bit:
+///
+/// ```
+/// # use zigalloc::mem::is_valid_align;
+/// let valid: Vec<usize> = (0..=100).filter(|n| is_valid_align(*n)).collect();
+/// assert_eq!(valid, [1, 2, 4, 8, 16, 32, 64]);
+/// assert!(is_valid_align(1 << (usize::BITS - 1)) && !is_valid_align(usize::MAX));
+/// ```
 #[must_use]
 #[doc(alias = "isValidAlign")]
 #[doc(alias = "isValidAlignGeneric")]
@@ -185,6 +263,14 @@ pub const fn is_valid_align(alignment: usize) -> bool {
 /// ```
 /// assert!(zigalloc::mem::is_aligned(16, 8) && !zigalloc::mem::is_aligned(17, 8));
 /// ```
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{heap::page_size, mem::is_aligned};
+/// assert!(is_aligned(0, 4096), "0 is a multiple of everything");
+/// assert!(is_aligned(3 * page_size(), page_size()));
+/// assert!((0..100).all(|address| is_aligned(address, 1)));
+/// ```
 #[must_use]
 #[doc(alias = "isAligned")]
 #[doc(alias = "isAlignedGeneric")]
@@ -199,6 +285,12 @@ pub const fn is_aligned(addr: usize, alignment: usize) -> bool {
 ///
 /// ```
 /// assert!(zigalloc::mem::is_aligned_log2(16, 3) && !zigalloc::mem::is_aligned_log2(16, 5));
+/// ```
+///
+/// ```
+/// # use zigalloc::mem::is_aligned_log2;
+/// assert!(is_aligned_log2(0, usize::BITS as u8) && !is_aligned_log2(1, 255));
+/// assert!(is_aligned_log2(1 << 20, 20) && !is_aligned_log2(1 << 20, 21));
 /// ```
 #[must_use]
 #[doc(alias = "isAlignedLog2")]
@@ -215,6 +307,13 @@ pub const fn is_aligned_log2(addr: usize, log2_alignment: u8) -> bool {
 ///
 /// ```
 /// assert!(zigalloc::mem::is_aligned_any_align(12, 6));
+/// ```
+///
+/// Whether a length is a whole number of pixels of three bytes:
+///
+/// ```
+/// # use zigalloc::mem::is_aligned_any_align;
+/// assert!(is_aligned_any_align(640 * 3, 3) && !is_aligned_any_align(640 * 3 + 1, 3));
 /// ```
 #[must_use]
 #[doc(alias = "isAlignedAnyAlign")]
@@ -243,6 +342,20 @@ pub const fn is_aligned_any_align(addr: usize, alignment: usize) -> bool {
 /// let ptr = std::ptr::without_provenance_mut::<u32>(12);
 /// assert_eq!(align_pointer_offset(ptr, 16), Some(1));
 /// assert_eq!(align_pointer_offset(ptr.cast::<[u8; 3]>(), 16), None);
+/// ```
+///
+/// What the type aligns needs no look at the address, and an address at the end of the address space cannot be
+/// aligned:
+///
+/// ```
+/// # use zigalloc::mem::align_pointer_offset;
+/// use std::ptr::without_provenance_mut as at;
+///
+/// assert_eq!(align_pointer_offset(at::<u8>(13), 8), Some(3), "three bytes");
+/// assert_eq!(align_pointer_offset(at::<u32>(20), 8), Some(1), "one element of four bytes");
+/// assert_eq!(align_pointer_offset(at::<u32>(20), 4), Some(0), "the type's own alignment");
+/// assert_eq!(align_pointer_offset(at::<u8>(usize::MAX), 2), None);
+/// assert_eq!(align_pointer_offset(at::<()>(13), 8), None, "no number of empty elements reaches it");
 /// ```
 #[must_use]
 #[doc(alias = "alignPointerOffset")]
@@ -281,6 +394,22 @@ fn offset_to<T>(ptr: *mut T, alignment: Alignment) -> Option<usize> {
 /// let aligned = align_pointer(numbers.as_mut_ptr(), 8).unwrap();
 /// assert_eq!(aligned.addr() % 8, 0);
 /// ```
+///
+/// A parser of binary data skips the padding before the next field:
+///
+/// ```
+/// # use zigalloc::mem::align_pointer;
+/// #[repr(align(8))]
+/// struct Message([u8; 16]);
+/// let mut message = Message([0; 16]);
+/// message.0[8..].copy_from_slice(&7u64.to_ne_bytes());
+///
+/// let after_tag = message.0.as_mut_ptr().wrapping_add(1);
+/// let field = align_pointer(after_tag, 8).unwrap().cast::<u64>();
+/// assert_eq!(field.addr() - after_tag.addr(), 7);
+/// // SAFETY: the last eight bytes of the message, aligned.
+/// assert_eq!(unsafe { field.read() }, 7);
+/// ```
 #[must_use]
 #[doc(alias = "alignPointer")]
 #[track_caller]
@@ -306,6 +435,23 @@ pub fn align_pointer<T>(ptr: *mut T, align_to: usize) -> Option<*mut T> {
 /// let mut buffer = Buffer([0; 32]);
 /// let odd = NonNull::from(&mut buffer.0[1..]);
 /// assert_eq!(align_in_bytes::<16>(odd).unwrap().len(), 16);
+/// ```
+///
+/// A buffer of a caller, of which an allocator uses the aligned part. Too short a one has none:
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::mem::align_in_bytes;
+/// #[repr(align(64))]
+/// struct Buffer([u8; 200]);
+/// let mut buffer = Buffer([0; 200]);
+/// let part = |from: usize, to: usize, buffer: &mut Buffer| {
+///     align_in_bytes::<64>(NonNull::from(&mut buffer.0[from..to])).map(|aligned| aligned.len())
+/// };
+/// assert_eq!(part(0, 200, &mut buffer), Some(200), "nothing is lost at an aligned start");
+/// assert_eq!(part(1, 200, &mut buffer), Some(136), "and otherwise up to 63 bytes");
+/// assert_eq!(part(1, 64, &mut buffer), Some(0), "the aligned address is the end");
+/// assert_eq!(part(1, 63, &mut buffer), None, "it is past the end");
 /// ```
 #[must_use]
 #[doc(alias = "alignInBytes")]
@@ -335,6 +481,21 @@ pub fn align_in_bytes<const ALIGN: usize>(bytes: NonNull<[u8]>) -> Option<Aligne
 /// let odd = NonNull::from(&mut buffer.0[1..]);
 /// assert_eq!(align_in_slice::<u32, 16>(odd).unwrap().len(), 4);
 /// ```
+///
+/// Whole elements only: of 30 bytes after the aligned start, seven elements of four bytes remain.
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::{SlicePtr, mem::align_in_slice};
+/// #[repr(align(16))]
+/// struct Buffer([u16; 16]);
+/// let mut buffer = Buffer([0; 16]);
+/// let slice = NonNull::from(&mut buffer.0[1..]);
+/// let aligned = align_in_slice::<u16, 4>(slice).unwrap();
+/// assert_eq!((aligned.len(), aligned.as_ptr().addr() % 4), (14, 0));
+/// let all = align_in_slice::<u16, 2>(slice).unwrap();
+/// assert_eq!((all.len(), all.bytes().len()), (15, 30), "the natural alignment loses nothing");
+/// ```
 #[must_use]
 #[doc(alias = "alignInSlice")]
 #[track_caller]
@@ -354,11 +515,27 @@ pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<Alig
 ///
 /// Ports `absorbSentinel`, which is new in Zig 0.16.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem::absorb_sentinel};
 /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
 /// assert_eq!(absorb_sentinel(text).len(), 4);
 /// unsafe { PAGE_ALLOCATOR.free(text) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// The result has the block's full length, so it can be freed in the slice's place:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR, mem::absorb_sentinel};
+/// let numbers = SMP_ALLOCATOR.dupe_sentinel(&[1u16, 2], 0xFFFF)?;
+/// let all = absorb_sentinel(numbers);
+/// // SAFETY: `dupe_sentinel` wrote three elements.
+/// assert_eq!(unsafe { all.as_slice() }, [1, 2, 0xFFFF]);
+/// assert_eq!(all.bytes().len(), numbers.bytes().len());
+/// // SAFETY: a live block of that length and alignment, not used afterwards.
+/// unsafe { SMP_ALLOCATOR.free(all) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[must_use]
@@ -380,6 +557,26 @@ pub fn absorb_sentinel<A: SlicePtr>(slice: A) -> A::Resized {
 /// // SAFETY: the four bytes of `number`, which nothing else uses.
 /// assert_eq!(unsafe { bytes.as_ref() }, 0x01020304u32.to_ne_bytes());
 /// ```
+///
+/// A checksum over a struct without padding:
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::mem::as_bytes;
+/// #[repr(C)]
+/// struct Header {
+///     magic: [u8; 4],
+///     version: u16,
+///     flags: u16,
+/// }
+///
+/// let mut header = Header { magic: *b"ZIG\0", version: 0, flags: 0 };
+/// let bytes = as_bytes(NonNull::from(&mut header));
+/// assert_eq!(bytes.len(), size_of::<Header>());
+/// // SAFETY: all bytes are initialised, since nothing is padding.
+/// let sum: u32 = unsafe { bytes.as_ref() }.iter().map(|byte| u32::from(*byte)).sum();
+/// assert_eq!(sum, 90 + 73 + 71);
+/// ```
 #[must_use]
 #[doc(alias = "asBytes")]
 pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
@@ -399,6 +596,22 @@ pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
 /// let mut numbers = [1u32, 2];
 /// let bytes = zigalloc::mem::slice_as_bytes(NonNull::from(&mut numbers[..]));
 /// assert_eq!(bytes.len(), 8);
+/// ```
+///
+/// To write numbers to a file as they are in memory, without their sentinel:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{heap::SMP_ALLOCATOR, mem::slice_as_bytes};
+/// use std::io::Write;
+///
+/// let samples = SMP_ALLOCATOR.dupe_sentinel(&[1u16, 256], 0)?;
+/// let mut file = vec![];
+/// // SAFETY: initialised numbers, which have no padding.
+/// file.write_all(unsafe { slice_as_bytes(samples).as_ref() }).unwrap();
+/// assert_eq!(file, [1u16.to_ne_bytes(), 256u16.to_ne_bytes()].concat());
+/// unsafe { SMP_ALLOCATOR.free(samples) };
+/// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[must_use]
 #[doc(alias = "sliceAsBytes")]
@@ -429,6 +642,27 @@ fn bytes_of<A: SlicePtr>(function: &str, slice: A) -> NonNull<[u8]> {
 /// let mut numbers = [1u32, 2];
 /// let bytes = zigalloc::mem::slice_as_bytes(NonNull::from(&mut numbers[..]));
 /// assert_eq!(zigalloc::mem::bytes_as_slice::<u16>(bytes).len(), 4);
+/// ```
+///
+/// The bytes may be unaligned for `T`; then the elements are read one by one:
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::mem::bytes_as_slice;
+/// let mut packet = [0xFFu8, 1, 0, 2, 0];
+/// let numbers = bytes_as_slice::<u16>(NonNull::from(&mut packet[1..]));
+/// assert_eq!(numbers.len(), 2);
+/// // SAFETY: two elements of initialised bytes.
+/// let second = unsafe { numbers.cast::<u16>().add(1).read_unaligned() };
+/// assert_eq!(u16::from_le(second), 2);
+/// ```
+///
+/// A length that is not a multiple of the element's size panics:
+///
+/// ```should_panic
+/// # use std::ptr::NonNull;
+/// let mut bytes = [0u8; 5];
+/// zigalloc::mem::bytes_as_slice::<u16>(NonNull::from(&mut bytes[..]));
 /// ```
 #[must_use]
 #[doc(alias = "bytesAsSlice")]

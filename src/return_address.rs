@@ -23,6 +23,27 @@
 /// let there = zigalloc::return_address();
 /// assert!(here == 0 || here != there);
 /// ```
+///
+/// A helper takes the address as an argument, so that a report names the helper's caller and not the helper:
+///
+/// ```
+/// use zigalloc::testing::{FailingAllocator, FailingConfig};
+/// use zigalloc::{Allocator, Error, return_address};
+///
+/// #[inline(always)]
+/// fn header(allocator: Allocator<'_>) -> Result<(), Error> {
+///     header_with_ret_addr(allocator, return_address())
+/// }
+///
+/// fn header_with_ret_addr(allocator: Allocator<'_>, return_address: usize) -> Result<(), Error> {
+///     allocator.alloc_advanced_with_ret_addr::<u8, 16>(64, return_address).map(|_| ())
+/// }
+///
+/// let failing = FailingAllocator::init(Allocator::FAILING, FailingConfig { fail_index: 0, ..Default::default() });
+/// assert!(header_with_ret_addr(failing.allocator(), 0x1234).is_err());
+/// assert_eq!(failing.return_address(), Some(0x1234));
+/// assert!(header(failing.allocator()).is_err());
+/// ```
 #[doc(alias = "returnAddress")]
 #[must_use]
 #[inline(always)]

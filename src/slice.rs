@@ -67,7 +67,8 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 /// `ALIGN` is in bytes; 0 means the natural alignment of `T`. [`aligned_alloc`](crate::Allocator::aligned_alloc) makes
 /// one, and [`free`](crate::Allocator::free) passes its alignment to the allocator.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
 ///
 /// let line: AlignedSlice<u8, 64> = PAGE_ALLOCATOR.aligned_alloc(100)?;
@@ -82,6 +83,41 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 /// # use zigalloc::Allocator;
 /// let odd = Allocator::FAILING.aligned_alloc::<u8, 3>(100);
 /// ```
+///
+/// A struct that frees its slice with the alignment that its type states:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::{AlignedSlice, Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+///
+/// /// A frame of pixels that a device reads, aligned as the device requires.
+/// struct Frame<'a> {
+///     pixels: AlignedSlice<u8, 256>,
+///     allocator: Allocator<'a>,
+/// }
+///
+/// impl<'a> Frame<'a> {
+///     fn init(allocator: Allocator<'a>, width: usize, height: usize) -> Result<Frame<'a>, Error> {
+///         let len = width.checked_mul(height).ok_or(Error::OutOfMemory)?;
+///         Ok(Frame { pixels: allocator.aligned_alloc(len)?, allocator })
+///     }
+/// }
+///
+/// impl Drop for Frame<'_> {
+///     fn drop(&mut self) {
+///         // SAFETY: a live block of this allocator, not used afterwards.
+///         unsafe { self.allocator.free(self.pixels) };
+///     }
+/// }
+///
+/// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+/// let frame = Frame::init(ledger.allocator(), 64, 48)?;
+/// assert_eq!((frame.pixels.len(), frame.pixels.as_ptr().addr() % 256), (3072, 0));
+/// drop(frame);
+/// ledger.assert_no_leaks(); // which aborts if the alignment of a free is another one
+/// assert!(Frame::init(ledger.allocator(), usize::MAX, 2).is_err());
+/// # Ok::<(), Error>(())
+/// ```
 pub struct AlignedSlice<T, const ALIGN: usize> {
     slice: NonNull<[T]>,
 }
@@ -91,7 +127,8 @@ pub struct AlignedSlice<T, const ALIGN: usize> {
 /// Free it as this type: the block includes the sentinel but `len` does not, so freeing the plain slice would pass the
 /// wrong length. In Zig the sentinel's value is part of the type; here it is only in memory.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 ///
 /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
@@ -99,6 +136,25 @@ pub struct AlignedSlice<T, const ALIGN: usize> {
 /// // SAFETY: `dupe_z` wrote three bytes and a zero.
 /// unsafe { assert_eq!(std::ffi::CStr::from_ptr(text.as_ptr().cast()), c"zig") };
 /// unsafe { PAGE_ALLOCATOR.free(text) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A change of length loses the sentinel, which the type shows. A copy has one again:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::{AlignedSlice, Sentinel, SentinelSlice, SlicePtr, heap::SMP_ALLOCATOR};
+///
+/// let name: SentinelSlice<u8> = SMP_ALLOCATOR.dupe_z(b"zig")?;
+/// // SAFETY: a live block, whose old pointer is not used afterwards.
+/// let longer: AlignedSlice<u8, 0> = unsafe { SMP_ALLOCATOR.realloc(name, 4) }?;
+/// // SAFETY: four elements, of which the first three are initialised.
+/// unsafe { longer.as_ptr().add(3).write(b'!') };
+/// let name: SentinelSlice<u8> = SMP_ALLOCATOR.dupe_z(unsafe { longer.as_slice() })?;
+/// assert_eq!(unsafe { name.as_c_str() }, c"zig!");
+/// assert_eq!((name.len(), name.bytes().len()), (4, 5));
+/// unsafe { SMP_ALLOCATOR.free(longer) };
+/// unsafe { SMP_ALLOCATOR.free(name) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 pub struct SentinelSlice<T, const ALIGN: usize = 0> {
@@ -109,13 +165,44 @@ pub struct SentinelSlice<T, const ALIGN: usize = 0> {
 ///
 /// `ALIGN` is in bytes; 0 means the natural alignment of `T`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, AlignedPtr};
 ///
 /// let line: AlignedPtr<[u8; 10], 64> = PAGE_ALLOCATOR.aligned_create()?;
 /// assert_eq!(line.as_ptr().addr() % 64, 0);
 /// unsafe { PAGE_ALLOCATOR.destroy(line) };
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Counters of two threads on cache lines of their own:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use zigalloc::{AlignedPtr, Allocator, Error, heap::SMP_ALLOCATOR};
+///
+/// type Counter = AlignedPtr<AtomicU32, 64>;
+///
+/// fn counter(allocator: Allocator<'_>) -> Result<Counter, Error> {
+///     let counter = allocator.aligned_create()?;
+///     // SAFETY: new memory for a counter.
+///     unsafe { counter.as_non_null().write(AtomicU32::new(0)) };
+///     Ok(counter)
+/// }
+///
+/// let counters: [Counter; 2] = [counter(*SMP_ALLOCATOR)?, counter(*SMP_ALLOCATOR)?];
+/// // SAFETY: initialised, and live until they are destroyed below.
+/// let [first, second] = counters.map(|counter| unsafe { counter.as_non_null().as_ref() });
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| first.fetch_add(1, Ordering::Relaxed));
+///     scope.spawn(|| second.fetch_add(2, Ordering::Relaxed));
+/// });
+/// assert_eq!(first.load(Ordering::Relaxed) + second.load(Ordering::Relaxed), 3);
+/// assert!(counters[0].as_ptr().addr().abs_diff(counters[1].as_ptr().addr()) >= 64);
+/// // SAFETY: live items, not used afterwards.
+/// counters.map(|counter| unsafe { SMP_ALLOCATOR.destroy(counter) });
+/// # Ok::<(), Error>(())
 /// ```
 pub struct AlignedPtr<T, const ALIGN: usize> {
     ptr: NonNull<T>,
@@ -134,7 +221,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// Makes a slice from a pointer to its first element and its number of elements. This is safe; freeing or
     /// dereferencing the slice is not.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice, SlicePtr};
     /// /// A slice as C programs pass it.
@@ -160,11 +248,26 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// The number of elements.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(100)?;
     /// assert_eq!((line.len(), line.bytes().len()), (100, 400));
     /// unsafe { PAGE_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// After a `resize`, the pointer has its old length until it is replaced:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice, SlicePtr};
+    /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(100)?;
+    /// // SAFETY: a live block; only the shorter slice is used afterwards.
+    /// assert!(unsafe { PAGE_ALLOCATOR.resize(line, 16) });
+    /// let shorter: AlignedSlice<u32, 64> = line.with_len(16);
+    /// assert_eq!((line.len(), shorter.len()), (100, 16));
+    /// unsafe { PAGE_ALLOCATOR.free(shorter) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]
@@ -190,7 +293,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// The first element's address.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(16)?;
     /// assert_eq!(line.as_ptr().addr() % 64, 0);
@@ -208,7 +312,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// The same memory without the alignment. Do not free the block through it: the alignment would be wrong.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u8, 64>(3)?;
     /// // SAFETY: memory for three elements.
@@ -229,6 +334,21 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// # Safety
     /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
     /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let table = SMP_ALLOCATOR.aligned_alloc::<u16, 64>(256)?;
+    /// for n in 0..256u16 {
+    ///     // SAFETY: within the 256 elements.
+    ///     unsafe { table.as_ptr().add(n.into()).write(n * n % 256) };
+    /// }
+    /// // SAFETY: all are initialised, and nothing writes them while the slice is used.
+    /// let squares = unsafe { table.as_slice() };
+    /// assert_eq!((squares[3], squares[16], squares.len()), (9, 0, 256));
+    /// unsafe { SMP_ALLOCATOR.free(table) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_slice<'s>(self) -> &'s [T] {
@@ -240,6 +360,21 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     ///
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let line = SMP_ALLOCATOR.aligned_alloc::<u8, 64>(64)?;
+    /// // SAFETY: memory for 64 elements; a `u8` may have any value, but has to be initialised before there is a slice.
+    /// unsafe { line.as_ptr().write_bytes(b'.', 64) };
+    /// // SAFETY: initialised, and nothing else uses the block.
+    /// let cells = unsafe { line.as_mut_slice() };
+    /// cells[10..13].copy_from_slice(b"zig");
+    /// cells.reverse();
+    /// assert_eq!(&cells[51..54], b"giz");
+    /// unsafe { SMP_ALLOCATOR.free(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_mut_slice<'s>(self) -> &'s mut [T] {
@@ -262,7 +397,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// Makes a slice from a pointer to its first element and the number of elements before the sentinel. This is safe;
     /// freeing or dereferencing the slice is not.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::{ffi::CStr, ptr::NonNull};
     /// use zigalloc::{heap::PAGE_ALLOCATOR, SentinelSlice};
     ///
@@ -284,11 +420,25 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The number of elements, without the sentinel.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// assert_eq!((text.len(), text.bytes().len()), (3, 4));
     /// unsafe { PAGE_ALLOCATOR.free(text) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The length is the one that was allocated: a zero in the middle does not end it.
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let text = SMP_ALLOCATOR.dupe_z(b"a\0b")?;
+    /// // SAFETY: initialised, and ends with a zero.
+    /// let until_zero = unsafe { std::ffi::CStr::from_ptr(text.as_ptr().cast()) };
+    /// assert_eq!((text.len(), until_zero.count_bytes()), (3, 1));
+    /// unsafe { SMP_ALLOCATOR.free(text) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]
@@ -299,7 +449,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// Whether the sentinel is the only element.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.dupe_z(b"")?;
     /// assert!(text.is_empty());
@@ -315,7 +466,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The first element's address, which C functions take as a string.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ffi::c_char;
     /// use zigalloc::heap::PAGE_ALLOCATOR;
     ///
@@ -337,13 +489,27 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The sentinel's address: one element past the last.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let numbers = PAGE_ALLOCATOR.dupe_sentinel(&[1u16, 2, 3], 0xFFFF)?;
     /// assert_eq!(numbers.sentinel_ptr().addr() - numbers.as_ptr().addr(), 6);
     /// // SAFETY: `dupe_sentinel` has written it.
     /// assert_eq!(unsafe { numbers.sentinel_ptr().read() }, 0xFFFF);
     /// unsafe { PAGE_ALLOCATOR.free(numbers) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A program may change the sentinel, as long as it is there when code that looks for it runs:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let text = SMP_ALLOCATOR.dupe_sentinel(b"one line", b'\n')?;
+    /// // SAFETY: the sentinel is part of the block.
+    /// unsafe { text.sentinel_ptr().write(0) };
+    /// assert_eq!(unsafe { text.as_c_str() }, c"one line");
+    /// unsafe { SMP_ALLOCATOR.free(text) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]
@@ -354,7 +520,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The elements before the sentinel. Do not free the block through it: the length would be one element short.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// // SAFETY: three initialised bytes that nothing else uses.
@@ -373,6 +540,17 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// # Safety
     /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
     /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let path = SMP_ALLOCATOR.dupe_z(b"usr/lib")?;
+    /// // SAFETY: `dupe_z` initialised it, and it is freed after the last use.
+    /// let directories = unsafe { path.as_slice() }.split(|byte| *byte == b'/');
+    /// assert_eq!(directories.map(<[u8]>::len).collect::<Vec<_>>(), [3, 3], "the zero is not part of it");
+    /// unsafe { SMP_ALLOCATOR.free(path) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_slice<'s>(self) -> &'s [T] {
@@ -384,6 +562,20 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     ///
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    ///
+    /// What is written stays in front of the sentinel, so it remains a C string:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let name = SMP_ALLOCATOR.dupe_z(b"Zig")?;
+    /// // SAFETY: initialised, and nothing else uses the block.
+    /// unsafe { name.as_mut_slice() }.make_ascii_uppercase();
+    /// // SAFETY: no zero was written.
+    /// assert_eq!(unsafe { name.as_c_str() }, c"ZIG");
+    /// unsafe { SMP_ALLOCATOR.free(name) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     pub const unsafe fn as_mut_slice<'s>(self) -> &'s mut [T] {
@@ -405,7 +597,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 
     /// Wraps a pointer. This is safe; destroying or dereferencing the item is not.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedPtr};
     /// // What a C program keeps and gives back.
@@ -424,7 +617,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 
     /// The item's address.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
     /// // SAFETY: memory for a `u32`.
@@ -442,7 +636,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 
     /// The same memory without the alignment. Do not destroy the item through it: the alignment would be wrong.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let counter = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
     /// unsafe { counter.as_ptr().write(42) };
@@ -464,7 +659,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 /// Implemented by `NonNull<[T]>`, `NonNull<[T; N]>`, `NonNull<str>`, [`AlignedSlice`] and [`SentinelSlice`]. Sealed,
 /// because the typed functions rely on its methods.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, SlicePtr, heap::PAGE_ALLOCATOR};
 ///
 /// /// Frees a slice of any kind and returns how many bytes that gave back.
@@ -487,12 +683,34 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 /// }
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A length that is known to the compiler, for memory that is used as an array:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use std::ptr::NonNull;
+/// use zigalloc::{Allocator, Error, SlicePtr, heap::SMP_ALLOCATOR};
+///
+/// fn key(allocator: Allocator<'_>) -> Result<NonNull<[u8; 32]>, Error> {
+///     let key: NonNull<[u8; 32]> = allocator.alloc::<u8>(32)?.cast();
+///     // SAFETY: new memory of this length.
+///     unsafe { key.write([7; 32]) };
+///     Ok(key)
+/// }
+///
+/// let key = key(*SMP_ALLOCATOR)?;
+/// assert_eq!((key.item_count(), key.bytes().len()), (32, 32));
+/// // SAFETY: a live block of 32 bytes: the array's type has its length.
+/// unsafe { SMP_ALLOCATOR.free(key) };
+/// # Ok::<(), Error>(())
+/// ```
 pub trait SlicePtr: Copy + sealed::Sealed {
     /// The element type.
     type Item;
     /// The slice type after a change of length: the same alignment, and no sentinel.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// // Nothing writes a sentinel after the new elements, so the type changes.
@@ -556,7 +774,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// The same address with another length, for use after a `resize` that returned true: Zig's `slice[0..n]`, or
     /// `slice.len = n`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{heap::ArenaAllocator, heap::PAGE_ALLOCATOR, SlicePtr};
     ///
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -565,6 +784,27 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     ///     memory = memory.with_len(50);
     /// }
     /// assert_eq!(memory.len(), 50);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The length must be the one that the allocator has agreed to. A ledger checks that:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator, testing::LedgerAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let ledger = LedgerAllocator::init(fixed_buffer.allocator());
+    /// let mut numbers = ledger.allocator().alloc::<u16>(10)?;
+    /// for len in [20, 40, 80] {
+    ///     // SAFETY: a live block, with the length of the last `resize` that was true.
+    ///     if unsafe { ledger.allocator().resize(numbers, len) } {
+    ///         numbers = numbers.with_len(len);
+    ///     }
+    /// }
+    /// assert_eq!((numbers.len(), ledger.live_bytes()), (40, 80), "the buffer has no room for 160 bytes");
+    /// unsafe { ledger.allocator().free(numbers) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
@@ -582,7 +822,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// shortened), aligned for the element type (a block with an alignment below the natural one may not be), and not
     /// written.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     ///
     /// let numbers = PAGE_ALLOCATOR.dupe(&[1, 2, 3])?;
@@ -608,6 +849,18 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     ///
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
+    /// let numbers = SMP_ALLOCATOR.dupe(&[3, 1, 2])?;
+    /// // SAFETY: initialised by `dupe`, and nothing else uses the block while the slice is used.
+    /// let slice = unsafe { numbers.as_mut_slice() };
+    /// slice.sort_unstable();
+    /// assert_eq!(slice.binary_search(&3), Ok(2));
+    /// unsafe { SMP_ALLOCATOR.free(numbers) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[must_use]
     #[inline(always)]
     unsafe fn as_mut_slice<'s>(self) -> &'s mut [Self::Item]
@@ -624,7 +877,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// As for [`as_mut_slice`](Self::as_mut_slice), but the elements need not be initialised. Do not write an
     /// uninitialised value over an element that other code takes to be initialised.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     ///
     /// let numbers = PAGE_ALLOCATOR.alloc::<u32>(3)?;
@@ -635,6 +889,29 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// // SAFETY: the loop wrote all three.
     /// assert_eq!(unsafe { numbers.as_slice() }, [0, 1, 2]);
     /// unsafe { PAGE_ALLOCATOR.free(numbers) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Elements that need `drop` are initialised one by one, and a failure drops those that are there:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
+    /// let texts = SMP_ALLOCATOR.alloc::<String>(3)?;
+    /// let mut ready = 0;
+    /// // SAFETY: a new block, which nothing else uses.
+    /// let slots = unsafe { texts.as_maybe_uninit() };
+    /// for (slot, text) in slots.iter_mut().zip(["1", "2", "x"]) {
+    ///     match text.parse::<u32>() {
+    ///         Ok(number) => slot.write(format!("<{number}>")),
+    ///         Err(_) => break,
+    ///     };
+    ///     ready += 1;
+    /// }
+    /// assert_eq!(ready, 2);
+    /// // SAFETY: the first two are initialised, and not used afterwards.
+    /// slots[..ready].iter_mut().for_each(|text| unsafe { text.assume_init_drop() });
+    /// unsafe { SMP_ALLOCATOR.free(texts) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]
@@ -651,13 +928,25 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// The bytes of the block, sentinel included, as the vtable's functions take them. The length never overflows for a
     /// live block; zero-sized elements have no bytes.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment, SlicePtr};
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// assert_eq!(text.bytes().len(), 4);
     /// // SAFETY: a live block, not used afterwards.
     /// unsafe { PAGE_ALLOCATOR.raw_free(text.bytes(), Alignment::_1, return_address()) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Elements without a size have no bytes, whatever their number:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::SlicePtr;
+    /// let mut numbers = [1u32, 2];
+    /// assert_eq!(NonNull::from(&mut numbers).bytes().len(), 8);
+    /// let mut units = [(); 1000];
+    /// assert_eq!(NonNull::from(&mut units[..]).bytes().len(), 0);
     /// ```
     #[inline(always)]
     fn bytes(self) -> NonNull<[u8]> {
@@ -770,7 +1059,8 @@ impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
 ///
 /// Implemented by `NonNull<T>` and [`AlignedPtr`]. Sealed, because `destroy` relies on it.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, ItemPtr, heap::PAGE_ALLOCATOR};
 ///
 /// /// Drops a value and frees its memory, which `destroy` alone does not do.
@@ -791,6 +1081,29 @@ impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
 /// assert_eq!(std::rc::Rc::strong_count(&shared), 1);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A field of either kind, for a struct whose user chooses the alignment:
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::{AlignedPtr, Alignment, ItemPtr};
+///
+/// struct Slot<P: ItemPtr> {
+///     item: P,
+///     is_used: bool,
+/// }
+///
+/// fn alignment<P: ItemPtr>(_: &Slot<P>) -> Alignment {
+///     P::ALIGNMENT
+/// }
+///
+/// let mut number = 7u32;
+/// let plain = Slot { item: NonNull::from(&mut number), is_used: true };
+/// let padded: Slot<AlignedPtr<u32, 64>> = Slot { item: AlignedPtr::new(plain.item), is_used: plain.is_used };
+/// assert_eq!((alignment(&plain), alignment(&padded)), (Alignment::_4, Alignment::_64));
+/// assert_eq!(padded.item.as_non_null_ptr(), plain.item);
+/// assert!(padded.is_used);
+/// ```
 pub trait ItemPtr: Copy + sealed::Sealed {
     /// The item's type.
     type Item;
@@ -805,7 +1118,8 @@ pub trait ItemPtr: Copy + sealed::Sealed {
     const ALIGNMENT: Alignment;
     /// The item's address. The example of [`ItemPtr`] uses it to drop the item.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, ItemPtr};
     /// let item = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
     /// // SAFETY: memory for a `u32`.
@@ -840,7 +1154,8 @@ impl<T, const ALIGN: usize> ItemPtr for AlignedPtr<T, ALIGN> {
 /// The last argument of [`alloc_with_options`](crate::Allocator::alloc_with_options), which is [`NoSentinel`]
 /// or [`Sentinel`]: Zig's `comptime optional_sentinel: ?Elem`. Sealed.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::slice::{NoSentinel, OptionalSentinel, Sentinel};
 /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
 ///
@@ -885,7 +1200,8 @@ pub trait OptionalSentinel<T, const ALIGN: usize>: sealed::Sealed {
 
 /// Requests no sentinel, so the slice is an [`AlignedSlice`]. Zig's `null`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{AlignedSlice, NoSentinel, heap::PAGE_ALLOCATOR};
 ///
 /// let line: AlignedSlice<u8, 64> = PAGE_ALLOCATOR.alloc_with_options(80, NoSentinel)?;
@@ -898,7 +1214,8 @@ pub struct NoSentinel;
 
 /// Requests a sentinel with this value after the last element, so the slice is a [`SentinelSlice`].
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, Sentinel};
 ///
 /// let numbers = PAGE_ALLOCATOR.alloc_with_options::<i32, 0, _>(3, Sentinel(-1))?;

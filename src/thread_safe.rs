@@ -103,6 +103,39 @@ use crate::vtable::{VTable, block, state};
 /// thread that forks. A [`DebugAllocator`](crate::heap::DebugAllocator) makes a fork wait for its own lock.
 ///
 /// Ports `std.heap.ThreadSafeAllocator` of Zig 0.15.2.
+///
+/// Workers that put their results in one arena, and the main thread that reads them afterwards:
+///
+/// ```
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+/// use zigalloc::{SyncAllocator, ThreadSafeAllocator};
+///
+/// /// The length of a text in the shared arena, which the arena frees.
+/// fn work(allocator: SyncAllocator<'_>, n: usize) -> Result<usize, zigalloc::Error> {
+///     Ok(allocator.print(format_args!("{:>1$}", "x", n))?.len())
+/// }
+///
+/// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let lens = {
+///     let locked = ThreadSafeAllocator::new(&mut arena);
+///     let allocator = locked.allocator();
+///     std::thread::scope(|scope| {
+///         [10, 20, 30].map(|n| scope.spawn(move || work(allocator, n))).map(|thread| thread.join().unwrap())
+///     })
+/// };
+/// assert_eq!(lens, [Ok(10), Ok(20), Ok(30)]);
+/// // The lock is gone, and the arena is this thread's again.
+/// assert!(arena.reset(ResetMode::FreeAll));
+/// ```
+///
+/// A child that may not leave its thread is refused:
+///
+/// ```compile_fail,E0277
+/// # use zigalloc::{Allocator, ThreadSafeAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+/// let single: Allocator<'static> = *PAGE_ALLOCATOR; // for one thread
+/// let mut arena = ArenaAllocator::init(single);
+/// let locked = ThreadSafeAllocator::new(&mut arena);
+/// ```
 #[cfg(feature = "std")]
 #[doc(alias = "std.heap.ThreadSafeAllocator")]
 pub struct ThreadSafeAllocator<'c> {
@@ -126,6 +159,20 @@ impl<'c> ThreadSafeAllocator<'c> {
     /// unsafe { locked.allocator().free(before) };
     /// let after = locked.allocator().alloc::<u8>(100)?;
     /// assert_eq!(after, before, "the same place, since it was the arena's last block");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// When the wrapper is dropped, the child can be used alone again, and nothing was freed:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{ThreadSafeAllocator, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let number = ThreadSafeAllocator::new(&mut fixed_buffer).allocator().create_with(42u8)?;
+    /// assert_eq!(fixed_buffer.end_index(), 1);
+    /// // SAFETY: a live block of the buffer, initialised.
+    /// assert_eq!(unsafe { number.read() }, 42);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -152,6 +199,40 @@ impl<'c> ThreadSafeAllocator<'c> {
     /// // SAFETY: `received` is the page allocator, which is thread-safe by itself.
     /// let thread_safe = unsafe { ThreadSafeAllocator::from_child(received) };
     /// assert!(thread_safe.allocator().create::<u64>().is_ok());
+    /// ```
+    ///
+    /// An allocator from C for one thread at a time, with a lock for several threads:
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    /// use zigalloc::{Alignment, Allocator, ThreadSafeAllocator, VTable, no_free, no_remap, no_resize, state};
+    /// use std::cell::Cell;
+    ///
+    /// /// What the C program passes: its state, and functions that know it.
+    /// struct FromC {
+    ///     calls: Cell<usize>,
+    /// }
+    /// unsafe extern "C" fn c_alloc(ctx: *mut (), _: usize, _: Alignment, _: usize) -> Option<NonNull<u8>> {
+    ///     // SAFETY: the address of the state below. The lock keeps other threads out.
+    ///     let calls = &unsafe { state::<FromC>(ctx) }.calls;
+    ///     calls.set(calls.get() + 1);
+    ///     None // out of memory
+    /// }
+    /// const C_TABLE: VTable = VTable { alloc: c_alloc, resize: no_resize, remap: no_remap, free: no_free };
+    ///
+    /// let from_c = FromC { calls: Cell::new(0) };
+    /// {
+    ///     // SAFETY: the functions make no block. They are called through the lock only.
+    ///     let handle = unsafe { Allocator::from_state(&from_c, &C_TABLE) };
+    ///     let locked = unsafe { ThreadSafeAllocator::from_child(handle) };
+    ///     let allocator = locked.allocator();
+    ///     std::thread::scope(|scope| {
+    ///         for _ in 0..4 {
+    ///             scope.spawn(move || assert!(allocator.alloc::<u8>(100).is_err()));
+    ///         }
+    ///     });
+    /// }
+    /// assert_eq!(from_c.calls.get(), 4);
     /// ```
     #[must_use]
     #[inline]

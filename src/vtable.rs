@@ -103,7 +103,8 @@ use crate::alignment::Alignment;
 ///
 /// An allocator written from scratch:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::cell::Cell;
 /// use std::ptr::NonNull;
 /// use zigalloc::{Alignment, Allocator, VTable, block, state};
@@ -160,11 +161,52 @@ use crate::alignment::Alignment;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A table whose functions are another's, except one. It needs no state, since the child's context is passed on:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use std::ptr::NonNull;
+/// use zigalloc::{Alignment, Allocator, VTable, heap::PAGE_ALLOCATOR};
+///
+/// const PAGES: &VTable = PAGE_ALLOCATOR.as_allocator().vtable();
+///
+/// /// Refuses blocks above 1 MiB.
+/// unsafe extern "C" fn small_alloc(ctx: *mut (), len: usize, alignment: Alignment, ra: usize) -> Option<NonNull<u8>> {
+///     if len > 1 << 20 {
+///         return None;
+///     }
+///     // SAFETY: the same context, and a length that is not zero, by our caller.
+///     unsafe { (PAGES.alloc)(ctx, len, alignment, ra) }
+/// }
+/// const SMALL: VTable = VTable { alloc: small_alloc, ..*PAGES };
+///
+/// // SAFETY: the page allocator's context, and its functions or one that may refuse.
+/// let allocator = unsafe { Allocator::from_raw_parts(PAGE_ALLOCATOR.ptr(), &SMALL) };
+/// assert!(allocator.alloc::<u8>((1 << 20) + 1).is_err());
+/// let memory = allocator.alloc::<u8>(1 << 20)?;
+/// unsafe { allocator.free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VTable {
     /// Allocates `len` bytes aligned to `alignment`, or returns null. Bound by clauses context, non-zero,
     /// one-thread, return-address, new-block, no-overflow, no-unwind and no-reentry.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Alignment, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 200];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let (ctx, vtable) = (fixed_buffer.allocator().ptr(), fixed_buffer.allocator().vtable());
+    ///
+    /// // SAFETY: the table's own context; the length is not zero.
+    /// let line = unsafe { (vtable.alloc)(ctx, 1, Alignment::_64, 0) };
+    /// assert!(line.is_some_and(|line| line.addr().get() % 64 == 0));
+    /// // SAFETY: the same. No request is too large to be refused.
+    /// assert!(unsafe { (vtable.alloc)(ctx, usize::MAX, Alignment::MAX, 0) }.is_none());
+    /// ```
     pub alloc: unsafe extern "C" fn(
         ctx: *mut (),
         len: usize,
@@ -174,6 +216,24 @@ pub struct VTable {
 
     /// Changes the length of a block without moving it, or returns false. Bound by clauses context to
     /// return-address, in-place, no-overflow, no-unwind and no-reentry.
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Alignment, heap::FixedBufferAllocator};
+    /// # let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let (ctx, vtable) = (fixed_buffer.allocator().ptr(), fixed_buffer.allocator().vtable());
+    /// // SAFETY: the table's own context; the length is not zero.
+    /// let memory = unsafe { (vtable.alloc)(ctx, 60, Alignment::_1, 0) }.unwrap().as_ptr();
+    ///
+    /// // SAFETY: a live block of 60 bytes; nothing changes.
+    /// assert!(!unsafe { (vtable.resize)(ctx, memory, 60, Alignment::_1, 101, 0) });
+    /// // SAFETY: the same block, so the length is still 60.
+    /// assert!(unsafe { (vtable.resize)(ctx, memory, 60, Alignment::_1, 100, 0) });
+    /// // SAFETY: now it is 100.
+    /// unsafe { (vtable.free)(ctx, memory, 100, Alignment::_1, 0) };
+    /// assert_eq!(fixed_buffer.end_index(), 0);
+    /// ```
     pub resize: unsafe extern "C" fn(
         ctx: *mut (),
         memory: *mut u8,
@@ -185,6 +245,25 @@ pub struct VTable {
 
     /// Changes the length of a block, which may move, or returns null. Bound by clauses context to
     /// return-address, moved-block, no-overflow, no-unwind and no-reentry.
+    ///
+    /// The caller that gets null still has its block:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Alignment, heap::FixedBufferAllocator};
+    /// # let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let (ctx, vtable) = (fixed_buffer.allocator().ptr(), fixed_buffer.allocator().vtable());
+    /// // SAFETY: the table's own context; the lengths are not zero.
+    /// let first = unsafe { (vtable.alloc)(ctx, 10, Alignment::_1, 0) }.unwrap();
+    /// // SAFETY: the same.
+    /// let last = unsafe { (vtable.alloc)(ctx, 10, Alignment::_1, 0) }.unwrap();
+    ///
+    /// // SAFETY: a live block of 10 bytes, which cannot grow and does not move.
+    /// assert_eq!(unsafe { (vtable.remap)(ctx, first.as_ptr(), 10, Alignment::_1, 20, 0) }, None);
+    /// // SAFETY: a live block at the end, which can.
+    /// assert_eq!(unsafe { (vtable.remap)(ctx, last.as_ptr(), 10, Alignment::_1, 20, 0) }, Some(last));
+    /// ```
     pub remap: unsafe extern "C" fn(
         ctx: *mut (),
         memory: *mut u8,
@@ -195,6 +274,20 @@ pub struct VTable {
     ) -> Option<NonNull<u8>>,
 
     /// Frees a block. Bound by clauses context to return-address, no-fail, no-unwind and no-reentry.
+    ///
+    /// The length and the alignment are those of the block, since many allocators store neither:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{Alignment, SlicePtr, heap::SMP_ALLOCATOR};
+    /// let numbers = SMP_ALLOCATOR.alloc::<u32>(10)?;
+    /// let (ctx, vtable) = (SMP_ALLOCATOR.ptr(), SMP_ALLOCATOR.vtable());
+    /// let (address, len) = (numbers.bytes().cast::<u8>().as_ptr(), numbers.bytes().len());
+    /// assert_eq!(len, 40, "bytes, not elements");
+    /// // SAFETY: a live block of 40 bytes with the alignment of `u32`, not used afterwards.
+    /// unsafe { (vtable.free)(ctx, address, len, Alignment::of::<u32>(), 0) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub free: unsafe extern "C" fn(
         ctx: *mut (),
         memory: *mut u8,
@@ -228,6 +321,24 @@ const _: () = {
 /// let ctx = (&raw const number).cast_mut().cast();
 /// // SAFETY: the address of a live `u32`.
 /// assert_eq!(*unsafe { zigalloc::state::<u32>(ctx) }, 42);
+/// ```
+///
+/// A state that changes has a `Cell` (or an atomic), since any number of handles share it:
+///
+/// ```
+/// use std::cell::Cell;
+/// use zigalloc::state;
+///
+/// extern "C" fn count_call(ctx: *mut ()) -> usize {
+///     // SAFETY: `ctx` is the address of the live `Cell` below.
+///     let calls = unsafe { state::<Cell<usize>>(ctx) };
+///     calls.set(calls.get() + 1);
+///     calls.get()
+/// }
+///
+/// let calls = Cell::new(0usize);
+/// let ctx = (&raw const calls).cast_mut().cast();
+/// assert_eq!((count_call(ctx), count_call(ctx), calls.get()), (1, 2, 2));
 /// ```
 #[must_use]
 #[inline(always)]
@@ -264,7 +375,8 @@ pub const unsafe fn block(memory: *mut u8, memory_len: usize) -> NonNull<[u8]> {
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, Error, VTable, heap::PAGE_ALLOCATOR, no_alloc};
 ///
 /// /// The page allocator, which still frees its blocks but makes no new ones.
@@ -296,7 +408,8 @@ pub unsafe extern "C" fn no_alloc(
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR, no_resize};
 ///
 /// /// The page allocator without `resize`, to test that a program copes.
@@ -329,7 +442,8 @@ pub unsafe extern "C" fn no_resize(
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR, no_remap};
 ///
 /// const COPIED: VTable = VTable { remap: no_remap, ..*PAGE_ALLOCATOR.as_allocator().vtable() };
@@ -364,7 +478,8 @@ pub unsafe extern "C" fn no_remap(
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::ptr::NonNull;
 /// use zigalloc::{Alignment, Allocator, VTable, no_free, no_remap, no_resize, state};
 /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -248,12 +248,42 @@ impl<A: api::Allocator> FromAllocator<A> {
         VTable { alloc: Self::alloc, resize: Self::resize, remap: Self::remap, free: Self::free };
 
     /// Wraps an allocator, or a reference to one.
+    ///
+    /// ```
+    /// # #[cfg(feature = "allocator-api2-02")]
+    /// # use {allocator_api2_02::alloc::Global, zigalloc::adapters::allocator_api2_02::FromAllocator};
+    /// # #[cfg(not(feature = "allocator-api2-02"))]
+    /// # use {allocator_api2_04::alloc::Global, zigalloc::adapters::allocator_api2_04::FromAllocator};
+    /// use zigalloc::heap::ArenaAllocator;
+    ///
+    /// let adapter = FromAllocator::new(&Global); // a reference is an allocator too
+    /// let arena = ArenaAllocator::init(adapter.allocator());
+    /// arena.allocator().alloc::<u8>(1000)?;
+    /// assert!(arena.query_capacity() >= 1000);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn new(allocator: A) -> FromAllocator<A> {
         FromAllocator { allocator }
     }
 
     /// Wraps a borrowed allocator, which stays where it is.
+    ///
+    /// The handle borrows the allocator where it is, which stays usable beside it:
+    ///
+    /// ```
+    /// # #[cfg(feature = "allocator-api2-02")]
+    /// # use {allocator_api2_02::{alloc::Global, boxed::Box}, zigalloc::adapters::allocator_api2_02::FromAllocator};
+    /// # #[cfg(not(feature = "allocator-api2-02"))]
+    /// # use {allocator_api2_04::{alloc::Global, boxed::Box}, zigalloc::adapters::allocator_api2_04::FromAllocator};
+    /// let global = Global;
+    /// let allocator = FromAllocator::from_ref(&global).allocator();
+    /// let number = allocator.create_with(42u32)?;
+    /// // SAFETY: a block of `global` with the layout of a `u32`, initialised, whose pointer is not used afterwards.
+    /// let boxed = unsafe { Box::from_raw_in(number.as_ptr(), global) };
+    /// assert_eq!(*boxed, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn from_ref(allocator: &A) -> &FromAllocator<A> {
         // SAFETY: the struct is `repr(transparent)` over `A`.
@@ -262,6 +292,24 @@ impl<A: api::Allocator> FromAllocator<A> {
 
     /// Wraps an exclusively borrowed allocator. The result is what
     /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes.
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// # #[cfg(feature = "allocator-api2-02")]
+    /// # use {allocator_api2_02::alloc::Global, zigalloc::adapters::allocator_api2_02::FromAllocator};
+    /// # #[cfg(not(feature = "allocator-api2-02"))]
+    /// # use {allocator_api2_04::alloc::Global, zigalloc::adapters::allocator_api2_04::FromAllocator};
+    /// use zigalloc::ThreadSafeAllocator;
+    ///
+    /// let mut global = Global;
+    /// let locked = ThreadSafeAllocator::new(FromAllocator::from_mut(&mut global));
+    /// let allocator = locked.allocator();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(move || unsafe { allocator.free(allocator.dupe(b"in one thread").unwrap()) });
+    ///     scope.spawn(move || unsafe { allocator.free(allocator.dupe(b"in another").unwrap()) });
+    /// });
+    /// # }
+    /// ```
     #[inline]
     pub const fn from_mut(allocator: &mut A) -> &mut FromAllocator<A> {
         // SAFETY: the struct is `repr(transparent)` over `A`.
@@ -275,6 +323,25 @@ impl<A: api::Allocator> FromAllocator<A> {
     }
 
     /// Returns a handle for one thread.
+    ///
+    /// `resize` is true for the block's own length only; `remap` grows and shrinks by the trait's functions:
+    ///
+    /// ```
+    /// # #[cfg(feature = "allocator-api2-02")]
+    /// # use {allocator_api2_02::alloc::Global, zigalloc::adapters::allocator_api2_02::FromAllocator};
+    /// # #[cfg(not(feature = "allocator-api2-02"))]
+    /// # use {allocator_api2_04::alloc::Global, zigalloc::adapters::allocator_api2_04::FromAllocator};
+    /// let adapter = FromAllocator::new(Global);
+    /// let memory = adapter.allocator().dupe(b"shrinks")?;
+    /// // SAFETY: a live block; after the `remap`, the old pointer is not used.
+    /// unsafe {
+    ///     assert!(adapter.allocator().resize(memory, 7) && !adapter.allocator().resize(memory, 6));
+    ///     let shorter = adapter.allocator().remap(memory, 6).unwrap();
+    ///     assert_eq!(shorter.as_ref(), b"shrink");
+    ///     adapter.allocator().free(shorter);
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract. By the trait's rules a block is valid until it is deallocated or the

@@ -43,6 +43,25 @@ use crate::vtable::{VTable, state};
 /// unsafe { MIMALLOC.free(memory) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// The system's allocator under a debug allocator, in a program whose global allocator is another:
+///
+/// ```
+/// use std::alloc::System;
+/// use zigalloc::adapters::FromGlobalAlloc;
+/// use zigalloc::trace::CountingAllocator;
+///
+/// let counting = CountingAllocator::init(FromGlobalAlloc::from_ref(&System).thread_safe_allocator());
+/// let numbers = counting.allocator().dupe(&[1u32, 2, 3])?;
+/// // SAFETY: a live block, whose old pointer is not used afterwards.
+/// let numbers = unsafe { counting.allocator().realloc(numbers, 100) }?;
+/// assert_eq!(unsafe { &numbers.as_ref()[..3] }, [1, 2, 3]);
+/// let counts = counting.snapshot();
+/// assert_eq!((counts.alloc.calls, counts.remap.calls, counts.remap.refused), (1, 1, 0), "a `realloc`, not a copy");
+/// unsafe { counting.allocator().free(numbers) };
+/// assert!(counting.allocator().alloc::<u8>(usize::MAX).is_err(), "not a layout");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[repr(transparent)]
 pub struct FromGlobalAlloc<G> {
     allocator: G,
@@ -74,7 +93,8 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     /// Wraps an exclusively borrowed allocator. The result is what
     /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes, for a `G` that is not `Sync`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::alloc::{GlobalAlloc, Layout, System};
     /// use std::cell::Cell;
     /// use zigalloc::{ThreadSafeAllocator, adapters::FromGlobalAlloc};

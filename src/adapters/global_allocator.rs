@@ -61,6 +61,22 @@ use crate::vtable::block;
 ///
 /// A global allocator must not unwind. The functions of a vtable cannot: a panic in one aborts the process
 /// ([no-unwind](crate::VTable#no-unwind)).
+///
+/// The types without state are global allocators themselves:
+///
+#[cfg_attr(feature = "std", doc = "```standalone_crate")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::SmpAllocator;
+///
+/// #[global_allocator]
+/// static GLOBAL: SmpAllocator = SmpAllocator;
+///
+/// let before = SmpAllocator::slab_bytes();
+/// let texts: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+/// assert_eq!(texts.concat().len(), 190);
+/// # if cfg!(miri) { return }
+/// assert!(before > 0 && SmpAllocator::slab_bytes() >= before);
+/// ```
 #[doc(alias = "GlobalAlloc")]
 #[doc(alias = "global_allocator")]
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +172,29 @@ impl GlobalAllocator {
     ///
     /// assert_eq!(format!("{}-{}", 1, 2), "1-2");
     /// ```
+    ///
+    /// Counted, to see what a whole program allocates:
+    ///
+    #[cfg_attr(feature = "std", doc = "```standalone_crate")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::adapters::GlobalAllocator;
+    /// use zigalloc::heap::SMP_ALLOCATOR;
+    /// use zigalloc::trace::CountingAllocator;
+    ///
+    /// static COUNTING: CountingAllocator<SyncAllocator<'static>> = CountingAllocator::init(SMP_ALLOCATOR);
+    ///
+    /// // SAFETY: the counter and its child call nothing that allocates, and nothing ends blocks early.
+    /// #[cfg_attr(not(miri), global_allocator)]
+    /// static GLOBAL: GlobalAllocator = unsafe { GlobalAllocator::new(COUNTING.allocator()) };
+    ///
+    /// let before = COUNTING.snapshot();
+    /// let text = vec![0u8; 1000];
+    /// # if cfg!(miri) { return }
+    /// assert!(COUNTING.snapshot().live_bytes >= before.live_bytes + 1000);
+    /// drop(text);
+    /// assert_eq!(COUNTING.snapshot().live_bytes, before.live_bytes);
+    /// ```
     #[must_use]
     #[inline]
     pub const unsafe fn new(allocator: SyncAllocator<'static>) -> GlobalAllocator {
@@ -166,13 +205,36 @@ impl GlobalAllocator {
     ///
     /// An arena over the program's allocator:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{adapters::GlobalAllocator, heap::ArenaAllocator};
     /// static GLOBAL: GlobalAllocator = GlobalAllocator::SMP;
     ///
     /// let arena = ArenaAllocator::init(GLOBAL.allocator());
     /// let number = arena.allocator().create_with(42)?;
     /// assert_eq!(unsafe { number.read() }, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A `Box` of the program and a block of the handle are from one allocator:
+    ///
+    #[cfg_attr(feature = "std", doc = "```standalone_crate")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::ptr::NonNull;
+    /// use zigalloc::adapters::GlobalAllocator;
+    ///
+    /// #[global_allocator]
+    /// static GLOBAL: GlobalAllocator = GlobalAllocator::SMP;
+    ///
+    /// let text: NonNull<[u8]> = NonNull::from(Box::leak(vec![b'z'; 100].into_boxed_slice()));
+    /// // SAFETY: a block of the global allocator of 100 bytes, not used afterwards.
+    /// unsafe { GLOBAL.allocator().free(text) };
+    ///
+    ///
+    /// let number = GLOBAL.allocator().create_with(42)?;
+    /// // SAFETY: a block of the global allocator with the layout of the number, which the box owns from now on.
+    /// let number = unsafe { Box::from_raw(number.as_ptr()) };
+    /// assert_eq!(*number, 42);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use]

@@ -41,6 +41,46 @@
 //! these methods are inlined into, or inside the function which that one is inlined into. Under
 //! `#[global_allocator]` it is 0, since the caller is always a shim that the compiler generates.
 //!
+//! Lists, a map and a box of two crates in one arena, which frees them all at once:
+//!
+#![cfg_attr(all(feature = "std", feature = "allocator-api2-02"), doc = "```")]
+#![cfg_attr(not(all(feature = "std", feature = "allocator-api2-02")), doc = "```ignore")]
+//! use allocator_api2_02::{boxed::Box, vec::Vec};
+//! use hashbrown::HashMap;
+//! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+//!
+//! let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+//! {
+//!     let allocator = arena.allocator();
+//!     let mut index: HashMap<&str, Vec<usize, _>, _, _> = HashMap::new_in(allocator);
+//!     for (at, word) in "to be or not to be".split(' ').enumerate() {
+//!         index.entry(word).or_insert_with(|| Vec::new_in(allocator)).push(at);
+//!     }
+//!     assert_eq!((index["be"].as_slice(), index["not"].as_slice()), (&[1, 5][..], &[3][..]));
+//!     let longest = Box::new_in(index.keys().map(|word| word.len()).max(), allocator);
+//!     assert_eq!(*longest, Some(3));
+//! }
+//! assert!(arena.reset(ResetMode::RetainCapacity));
+//! ```
+//!
+//! `try_reserve` returns the error, and the insertion after it allocates nothing:
+//!
+#![cfg_attr(all(feature = "std", feature = "allocator-api2-02"), doc = "```")]
+#![cfg_attr(not(all(feature = "std", feature = "allocator-api2-02")), doc = "```ignore")]
+//! use hashbrown::HashMap;
+//! use zigalloc::{Allocator, Error};
+//!
+//! fn insert<'a>(map: &mut HashMap<u32, u32, hashbrown::DefaultHashBuilder, Allocator<'a>>) -> Result<(), Error> {
+//!     map.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+//!     map.insert(1, 2); // no allocation
+//!     Ok(())
+//! }
+//!
+//! let mut map = HashMap::new_in(Allocator::FAILING);
+//! assert_eq!(insert(&mut map), Err(Error::OutOfMemory));
+//! assert!(map.is_empty(), "and no abort");
+//! ```
+//!
 //! # Out of memory
 //!
 //! A container's infallible methods (`push`, `insert`) abort or panic when memory runs

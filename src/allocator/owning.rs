@@ -65,6 +65,23 @@ use super::{Allocator, AsAllocator};
 /// blocks are freed with the arena.
 ///
 /// Not in Zig, where the programmer keeps the arena alive.
+///
+/// The arena is freed with the last clone:
+///
+/// ```
+/// use std::rc::{Rc, Weak};
+/// use zigalloc::{AsAllocator, OwningHandle, SyncAllocator, heap::ArenaAllocator};
+///
+/// let arena = Rc::new(ArenaAllocator::init(SyncAllocator::FAILING));
+/// let watch: Weak<_> = Rc::downgrade(&arena);
+/// let (first, second) = (OwningHandle::new(arena.clone()), OwningHandle::new(arena));
+/// drop(first);
+/// assert!(watch.upgrade().is_some());
+/// assert!(second.allocator().alloc::<u8>(1).is_err(), "its child refuses everything");
+/// drop(second);
+/// assert!(watch.upgrade().is_none());
+/// assert_eq!(size_of::<OwningHandle<Rc<ArenaAllocator<SyncAllocator<'_>>>>>(), size_of::<usize>());
+/// ```
 #[derive(Clone)]
 pub struct OwningHandle<P> {
     owner: P,

@@ -33,6 +33,37 @@ use super::{Allocator, AsAllocator, SyncAllocator};
 /// assert_eq!(squares[&12], 144);
 /// assert_eq!(size_of::<Map<u32, u32>>(), size_of::<HashMap<u32, u32>>());
 /// ```
+///
+/// As a type parameter it costs no space, and every function that takes a handle takes the value:
+///
+/// ```
+/// # #[cfg(feature = "std")] {
+/// use zigalloc::heap::{PageAllocator, SmpAllocator};
+/// use zigalloc::{Stateless, SyncAllocator, mem};
+///
+/// struct Text<A: Stateless> {
+///     memory: std::ptr::NonNull<[u8]>,
+///     allocator: A,
+/// }
+///
+/// fn joined<A: Stateless>(allocator: A, words: &[&[u8]]) -> Result<Text<A>, zigalloc::Error> {
+///     Ok(Text { memory: mem::join(allocator, b" ", words)?, allocator })
+/// }
+///
+/// impl<A: Stateless> Drop for Text<A> {
+///     fn drop(&mut self) {
+///         let allocator: SyncAllocator<'_> = self.allocator.into();
+///         // SAFETY: a live block, not used afterwards.
+///         unsafe { allocator.free(self.memory) };
+///     }
+/// }
+///
+/// let text = joined(SmpAllocator, &[b"no", b"state"])?;
+/// assert_eq!(unsafe { text.memory.as_ref() }, b"no state");
+/// assert_eq!(size_of::<Text<PageAllocator>>(), 2 * size_of::<usize>());
+/// # }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub trait Stateless: Copy + Debug + Default + Eq + Hash + Send + Sync + Sealed + 'static {
     /// The allocator's handle.
     ///

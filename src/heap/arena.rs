@@ -85,7 +85,8 @@ use crate::vtable::{VTable, state};
 /// After a `fork` in the arena's thread, the child process has a working copy of it. If another thread was in the
 /// middle of a call, the copy is in whatever state that call had left it, and must not be used.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
 ///
 /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -100,6 +101,51 @@ use crate::vtable::{VTable, state};
 /// ```
 ///
 /// Ports `std.heap.ArenaAllocator` of Zig 0.15.2.
+///
+/// A server that handles each request in an arena. Nothing is freed one by one, and after the first request nothing is
+/// asked of the child:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{Allocator, Error, SlicePtr};
+///
+/// /// The response lives as long as the arena is not reset.
+/// fn respond<'a>(arena: Allocator<'a>, request: &str) -> Result<&'a [u8], Error> {
+///     let (method, path) = request.split_once(' ').unwrap_or(("GET", request));
+///     let name = arena.dupe_str(path.trim_start_matches('/'))?;
+///     // SAFETY: the copy is live and initialised, and so is the text. Both last for the borrow of the arena.
+///     unsafe { Ok(arena.print(format_args!("{method}: {}", name.as_ref()))?.as_slice()) }
+/// }
+///
+/// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+/// let mut arena = ArenaAllocator::init(below.allocator());
+/// for (request, response) in [("GET /index", &b"GET: index"[..]), ("PUT /a", b"PUT: a"), ("/b", b"GET: b")] {
+///     assert_eq!(respond(arena.allocator(), request)?, response);
+///     assert!(arena.reset(ResetMode::RetainCapacity));
+/// }
+/// assert_eq!(below.snapshot().alloc.calls, 1);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// What an arena never does: it does not reuse the memory of a block that is not the last.
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator};
+/// let mut buffer = [MaybeUninit::uninit(); 1000];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let arena = ArenaAllocator::init(fixed_buffer.allocator());
+/// let allocator = arena.allocator();
+/// let (first, second) = (allocator.alloc::<u8>(100)?, allocator.alloc::<u8>(100)?);
+/// // SAFETY: live blocks, not used afterwards.
+/// unsafe { allocator.free(first) };
+/// assert_ne!(allocator.alloc::<u8>(100)?.addr(), first.addr());
+/// unsafe { allocator.free(second) };
+/// assert_ne!(allocator.alloc::<u8>(100)?.addr(), second.addr(), "it was not the last any more");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.ArenaAllocator")]
 pub struct ArenaAllocator<C: Handle> {
     child_allocator: C,
@@ -110,7 +156,8 @@ pub struct ArenaAllocator<C: Handle> {
 ///
 /// Dropping a state that has nodes leaks them. It is not the [`State`](super::shared_arena::State) of the shared arena.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 ///
 /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -121,6 +168,14 @@ pub struct ArenaAllocator<C: Handle> {
 /// assert_eq!(unsafe { memory.read() }, 42);
 /// # drop(arena);
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Two words for each document instead of four, when thousands share one child:
+///
+/// ```
+/// # use zigalloc::{SyncAllocator, heap::{ArenaAllocator, arena::State}};
+/// assert_eq!(size_of::<State>(), 2 * size_of::<usize>());
+/// assert_eq!(size_of::<ArenaAllocator<SyncAllocator<'_>>>(), 4 * size_of::<usize>());
 /// ```
 #[doc(alias = "std.heap.ArenaAllocator.State")]
 #[derive(Debug, Default)]
@@ -138,7 +193,8 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 ///
 /// The capacity that each mode leaves, after one block of 5000 bytes:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
 ///
 /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -150,6 +206,22 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 /// assert!(capacity_after(ResetMode::RetainCapacity)? >= 5000);
 /// assert_eq!(capacity_after(ResetMode::RetainWithLimit(1000))?, 1000);
 /// assert_eq!(capacity_after(ResetMode::FreeAll)?, 0);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A program that keeps what most rounds need, and gives back what one large round needed:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode}, trace::CountingAllocator};
+/// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+/// let mut arena = ArenaAllocator::init(below.allocator());
+/// for len in [1000, 1_000_000, 1000] {
+///     arena.allocator().alloc::<u8>(len)?;
+///     assert!(arena.reset(ResetMode::RetainWithLimit(8192)));
+///     assert!(below.snapshot().live_bytes < 10_000);
+/// }
+/// assert!(below.snapshot().peak_live_bytes > 1_000_000);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,11 +264,54 @@ impl State {
     /// The state is new, or `child_allocator` is the child of the arena that it is from, and the nodes are still live
     /// blocks of that child: it has not been reset, dropped or replaced since.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, arena::State};
     /// // SAFETY: a new state, which is that of an empty arena.
     /// let arena = unsafe { State::default().promote(PAGE_ALLOCATOR) };
     /// assert_eq!(arena.query_capacity(), 0);
+    /// ```
+    ///
+    /// A document with its memory, freed by a destructor that knows the child:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::ptr::NonNull;
+    /// use zigalloc::heap::{ArenaAllocator, SMP_ALLOCATOR, arena::State};
+    /// use zigalloc::{Error, SlicePtr};
+    ///
+    /// struct Document {
+    ///     lines: NonNull<[NonNull<str>]>,
+    ///     memory: State,
+    /// }
+    ///
+    /// impl Document {
+    ///     fn parse(text: &str) -> Result<Document, Error> {
+    ///         let arena = ArenaAllocator::init(SMP_ALLOCATOR); // an early return frees it
+    ///         let lines = arena.allocator().alloc::<NonNull<str>>(text.lines().count())?;
+    ///         // SAFETY: a new block, which nothing else uses.
+    ///         for (slot, line) in unsafe { lines.as_maybe_uninit() }.iter_mut().zip(text.lines()) {
+    ///             slot.write(arena.allocator().dupe_str(line)?);
+    ///         }
+    ///         Ok(Document { lines, memory: arena.into_state() })
+    ///     }
+    ///
+    ///     fn line(&self, n: usize) -> Option<&str> {
+    ///         // SAFETY: all lines are initialised, and live as long as the document.
+    ///         unsafe { self.lines.as_slice().get(n).map(|line| line.as_ref()) }
+    ///     }
+    /// }
+    ///
+    /// impl Drop for Document {
+    ///     fn drop(&mut self) {
+    ///         // SAFETY: the child that the state is from.
+    ///         drop(unsafe { std::mem::take(&mut self.memory).promote(SMP_ALLOCATOR) });
+    ///     }
+    /// }
+    ///
+    /// let document = Document::parse("title\n\nbody")?;
+    /// assert_eq!([0, 1, 2, 3].map(|n| document.line(n)), [Some("title"), Some(""), Some("body"), None]);
+    /// # Ok::<(), Error>(())
     /// ```
     #[inline]
     pub unsafe fn promote<C: Handle>(self, child_allocator: C) -> ArenaAllocator<C> {
@@ -210,10 +325,35 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// An empty arena. It calls the child on first use.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!(arena.query_capacity(), 0);
+    /// ```
+    ///
+    /// As it is a constant function, a thread can have an arena:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::cell::RefCell;
+    /// use zigalloc::SyncAllocator;
+    /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+    ///
+    /// thread_local! {
+    ///     static SCRATCH: RefCell<ArenaAllocator<SyncAllocator<'static>>> =
+    ///         const { RefCell::new(ArenaAllocator::init(PAGE_ALLOCATOR)) };
+    /// }
+    ///
+    /// fn digits(number: u128) -> usize {
+    ///     SCRATCH.with_borrow_mut(|arena| {
+    ///         let len = arena.allocator().print(format_args!("{number}")).map_or(0, |text| text.len());
+    ///         _ = arena.reset(ResetMode::RetainCapacity);
+    ///         len
+    ///     })
+    /// }
+    ///
+    /// assert_eq!((digits(7), digits(u128::MAX)), (1, 39));
     /// ```
     #[inline]
     pub const fn init(child_allocator: C) -> ArenaAllocator<C> {
@@ -223,11 +363,40 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// A handle to this arena.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let number = arena.allocator().create_with(42)?;
     /// assert_eq!(unsafe { number.read() }, 42);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// While a handle is in use, the arena cannot be reset:
+    ///
+    /// ```compile_fail,E0502
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
+    /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// _ = arena.reset(ResetMode::FreeAll);
+    /// let memory = allocator.alloc::<u8>(100);
+    /// ```
+    ///
+    /// The last block grows in place, others do not:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{SlicePtr, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// let (first, last) = (allocator.alloc::<u64>(4)?, allocator.alloc::<u64>(4)?);
+    /// // SAFETY: live blocks, used with their new lengths only.
+    /// unsafe {
+    ///     assert!(!allocator.resize(first, 5) && allocator.resize(first, 3));
+    ///     assert!(allocator.resize(last, 6) && allocator.resize(last.with_len(6), 2));
+    /// }
+    /// // The next block begins where the last one ends now.
+    /// assert_eq!(allocator.create_with(0u64)?.addr().get(), last.addr().get() + 2 * 8);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -239,11 +408,29 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// Frees all memory, as dropping the arena does.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(100)?;
     /// arena.deinit();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// It takes one call of the child for each node, however many blocks there are:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let arena = ArenaAllocator::init(below.allocator());
+    /// for _ in 0..100 {
+    ///     arena.allocator().create_with(0u64)?;
+    /// }
+    /// let nodes = below.snapshot().live_blocks;
+    /// assert!(nodes < 10);
+    /// arena.deinit();
+    /// assert_eq!((below.snapshot().free, below.snapshot().live_bytes), (nodes, 0));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -253,7 +440,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// A value that owns its memory without storing a handle to the child:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, arena::State};
     ///
@@ -281,11 +469,27 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// How many bytes the arena has for blocks, used or not: all nodes without their headers.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(100)?;
     /// assert!(arena.query_capacity() >= 100);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// It grows by the nodes, and not with each block:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// arena.allocator().alloc::<u8>(1000)?;
+    /// let capacity = arena.query_capacity();
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// assert_eq!(arena.query_capacity(), capacity, "the node had room");
+    /// arena.allocator().alloc::<u8>(1_000_000)?;
+    /// assert!(arena.query_capacity() >= capacity + 1_000_000);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "queryCapacity")]
@@ -306,13 +510,34 @@ impl<C: Handle> ArenaAllocator<C> {
     /// Returns false if the child provided no block of the length that `mode` asks to keep. Even then the arena
     /// is empty and usable, with the capacity of its oldest node: less than asked for, or above the limit.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
     ///
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(5000)?;
     /// assert!(arena.reset(ResetMode::RetainWithLimit(1000)));
     /// assert_eq!(arena.query_capacity(), 1000);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// If the child refuses the one node of the whole capacity, what is left is usable:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, ResetMode};
+    /// # use zigalloc::testing::{FailingAllocator, FailingConfig};
+    /// let mut buffer = [MaybeUninit::uninit(); 10_000];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let config = FailingConfig { fail_index: 2, resize_fail_index: 0 };
+    /// let failing = FailingAllocator::init(fixed_buffer.allocator(), config);
+    /// let mut arena = ArenaAllocator::init(failing.allocator());
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// arena.allocator().alloc::<u8>(1000)?; // a second node
+    /// let capacity = arena.query_capacity();
+    /// assert!(!arena.reset(ResetMode::RetainCapacity), "there is no third");
+    /// assert!((100..capacity).contains(&arena.query_capacity()));
+    /// arena.allocator().alloc::<u8>(100)?;
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use = "if the result is false, the arena has a different capacity than requested"]

@@ -53,7 +53,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::mem::MaybeUninit;
 /// use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
 ///
@@ -70,6 +71,36 @@ use crate::vtable::{VTable, block, state};
 /// ```
 ///
 /// Ports `std.heap.BufferFirstAllocator` of Zig 0.17.1.
+///
+/// Counted, to choose the buffer's length: how many requests of a typical input reach the fallback?
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use std::mem::MaybeUninit;
+/// use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{Allocator, Error};
+///
+/// fn words(allocator: Allocator<'_>, text: &str) -> Result<usize, Error> {
+///     let mut longest = 0;
+///     for word in text.split(' ') {
+///         longest = longest.max(allocator.dupe(word.as_bytes())?.len());
+///     }
+///     Ok(longest)
+/// }
+///
+/// fn calls_of_fallback(buffer: &mut [MaybeUninit<u8>]) -> u64 {
+///     let arena = zigalloc::heap::ArenaAllocator::init(PAGE_ALLOCATOR); // frees what `words` does not
+///     let counting = CountingAllocator::init(arena.allocator());
+///     let buffer_first = BufferFirstAllocator::init(buffer, counting.allocator());
+///     words(buffer_first.allocator(), "a buffer first and then another").unwrap();
+///     counting.snapshot().alloc.calls
+/// }
+///
+/// assert_eq!(calls_of_fallback(&mut [MaybeUninit::uninit(); 8]), 4);
+/// assert_eq!(calls_of_fallback(&mut [MaybeUninit::uninit(); 16]), 2);
+/// assert_eq!(calls_of_fallback(&mut [MaybeUninit::uninit(); 32]), 0);
+/// ```
 #[doc(alias = "std.heap.BufferFirstAllocator")]
 pub struct BufferFirstAllocator<'b, C: Handle> {
     fallback_allocator: C,
@@ -106,7 +137,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     ///
     /// A block that outgrows the buffer moves to the fallback:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
     /// let mut buffer = [MaybeUninit::uninit(); 100];
@@ -121,6 +153,27 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     /// # unsafe { allocator.free(text) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// `resize` and `remap` keep a block where it is, and `free` knows where it was:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{SlicePtr, heap::{BufferFirstAllocator, PAGE_ALLOCATOR}};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let buffer_first = BufferFirstAllocator::init(&mut buffer, PAGE_ALLOCATOR);
+    /// let allocator = buffer_first.allocator();
+    /// let (small, large) = (allocator.alloc::<u8>(60)?, allocator.alloc::<u8>(60)?);
+    /// // SAFETY: live blocks, used with their new lengths only.
+    /// unsafe {
+    ///     assert!(allocator.remap(small, 101).is_none(), "it would have to move to the fallback");
+    ///     assert!(allocator.resize(small, 100) && allocator.resize(large, 4000));
+    ///     allocator.free(large.with_len(4000));
+    ///     allocator.free(small.with_len(100));
+    /// }
+    /// assert_eq!(buffer_first.fixed_buffer_allocator().end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub fn allocator(&self) -> Allocator<'_> {
         // SAFETY: the functions keep the contract, because the fixed buffer and the fallback do, and each block is
@@ -130,7 +183,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
 
     /// The buffer's allocator, which knows how much of the buffer is in use. Zig's field of that name.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
     /// let mut buffer = [MaybeUninit::uninit(); 100];
@@ -149,7 +203,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     ///
     /// Zig's `fixed_buffer_allocator.reset()`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
     /// let mut buffer = [const { MaybeUninit::uninit() }; 100];

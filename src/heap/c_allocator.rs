@@ -67,6 +67,48 @@ use posix as os;
 /// unsafe { C_ALLOCATOR.free(memory) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A C function takes over a block and frees it:
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use std::ffi::{CStr, c_char, c_void};
+/// use zigalloc::heap::C_ALLOCATOR;
+///
+/// unsafe extern "C" {
+///     fn free(memory: *mut c_void);
+/// }
+///
+/// /// As C code would: uses the text, and frees it.
+/// unsafe extern "C" fn consume(text: *mut c_char) -> usize {
+///     // SAFETY: a string of `malloc`, which is not used afterwards, by the caller.
+///     unsafe {
+///         let len = CStr::from_ptr(text).count_bytes();
+///         free(text.cast());
+///         len
+///     }
+/// }
+///
+/// let text = C_ALLOCATOR.print_sentinel(format_args!("{}!", "from Rust"), 0)?;
+/// // SAFETY: the block is given away.
+/// assert_eq!(unsafe { consume(text.as_ptr().cast()) }, 10);
+/// # }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A block shrinks in place, and grows as far as `malloc` has rounded it up:
+///
+/// ```
+/// # use zigalloc::{SlicePtr, heap::C_ALLOCATOR};
+/// let memory = C_ALLOCATOR.alloc::<u8>(100)?;
+/// // SAFETY: a live block, used with its new length only.
+/// unsafe {
+///     assert!(!C_ALLOCATOR.resize(memory, 100_000));
+///     assert!(C_ALLOCATOR.resize(memory, 1));
+///     C_ALLOCATOR.free(memory.with_len(1));
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.c_allocator")]
 pub const C_ALLOCATOR: SyncAllocator<'static> = {
     // SAFETY: the functions keep the contract from any thread, because C's functions do. There is no state.
@@ -86,6 +128,18 @@ pub const C_ALLOCATOR: SyncAllocator<'static> = {
 /// let arena = ArenaAllocator::init(RAW_C_ALLOCATOR);
 /// assert_eq!(arena.allocator().alloc::<u64>(100)?.len(), 100);
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// The limit on alignments, which the other allocator does not have:
+///
+/// ```
+/// # use zigalloc::{Error, heap::{C_ALLOCATOR, RAW_C_ALLOCATOR}};
+/// let two_words = RAW_C_ALLOCATOR.create::<[usize; 2]>()?;
+/// unsafe { RAW_C_ALLOCATOR.destroy(two_words) };
+/// assert!(RAW_C_ALLOCATOR.aligned_create::<u8, 64>().is_err());
+/// let line = C_ALLOCATOR.aligned_create::<u8, 64>()?;
+/// unsafe { C_ALLOCATOR.destroy(line) };
+/// # Ok::<(), Error>(())
 /// ```
 #[doc(alias = "std.heap.raw_c_allocator")]
 pub const RAW_C_ALLOCATOR: SyncAllocator<'static> = {

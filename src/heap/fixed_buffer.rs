@@ -80,6 +80,54 @@ use crate::vtable::{VTable, block, state};
 /// ```
 ///
 /// Ports `std.heap.FixedBufferAllocator` of Zig 0.15.2.
+///
+/// On a microcontroller, the heap is a static, and a function gets its scratch space from it:
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// use zigalloc::heap::FixedBufferAllocator;
+/// use zigalloc::{Allocator, Error, SlicePtr};
+///
+/// /// The average of the values without the highest and the lowest.
+/// fn trimmed_mean(scratch: Allocator<'_>, values: &[u8]) -> Result<u8, Error> {
+///     let copy = scratch.dupe(values)?;
+///     // SAFETY: initialised by `dupe`; nothing else uses it.
+///     let sorted = unsafe { copy.as_mut_slice() };
+///     sorted.sort_unstable();
+///     let middle = &sorted[1..sorted.len() - 1];
+///     let mean = middle.iter().map(|value| u32::from(*value)).sum::<u32>() / middle.len() as u32;
+///     // SAFETY: a live block, not used afterwards. As the last one, it makes room again.
+///     unsafe { scratch.free(copy) };
+///     Ok(mean as u8)
+/// }
+///
+/// static mut SCRATCH: [MaybeUninit<u8>; 64] = [MaybeUninit::uninit(); 64];
+/// // SAFETY: nothing else uses it.
+/// let fixed_buffer = FixedBufferAllocator::init(unsafe { &mut *(&raw mut SCRATCH) });
+/// assert_eq!(trimmed_mean(fixed_buffer.allocator(), &[250, 20, 22, 24, 0]), Ok(22));
+/// assert_eq!(fixed_buffer.end_index(), 0);
+/// assert_eq!(trimmed_mean(fixed_buffer.allocator(), &[0; 100]), Err(Error::OutOfMemory));
+/// ```
+///
+/// The padding before an aligned block is not given back when the block is freed:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::heap::FixedBufferAllocator;
+/// #[repr(align(16))]
+/// struct Buffer([MaybeUninit<u8>; 64]);
+/// let mut buffer = Buffer([MaybeUninit::uninit(); 64]);
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer.0);
+/// let byte = fixed_buffer.allocator().create_with(1u8)?;
+/// let line = fixed_buffer.allocator().aligned_create::<[u8; 8], 16>()?;
+/// assert_eq!(fixed_buffer.end_index(), 24, "1 byte, 15 of padding, and 8");
+/// // SAFETY: live blocks, not used afterwards.
+/// unsafe { fixed_buffer.allocator().destroy(line) };
+/// assert_eq!(fixed_buffer.end_index(), 16);
+/// unsafe { fixed_buffer.allocator().destroy(byte) };
+/// assert_eq!(fixed_buffer.end_index(), 16, "the byte does not end there");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.FixedBufferAllocator")]
 pub struct FixedBufferAllocator<'b> {
     /// The number of bytes in use, at most `len`.
@@ -118,6 +166,24 @@ impl<'b> FixedBufferAllocator<'b> {
     /// let mut buffer = [MaybeUninit::uninit(); 100];
     /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     /// assert_eq!((fixed_buffer.end_index(), fixed_buffer.buffer().len()), (0, 100));
+    /// ```
+    ///
+    /// A buffer of another allocator; an empty one serves requests of no bytes only:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{SlicePtr, heap::{FixedBufferAllocator, PAGE_ALLOCATOR}};
+    /// let pages = PAGE_ALLOCATOR.alloc::<u8>(10_000)?;
+    /// {
+    ///     // SAFETY: a new block, which nothing else uses.
+    ///     let fixed_buffer = FixedBufferAllocator::init(unsafe { pages.as_maybe_uninit() });
+    ///     assert_eq!(fixed_buffer.allocator().alloc::<u8>(10_000)?.addr(), pages.addr());
+    /// }
+    /// unsafe { PAGE_ALLOCATOR.free(pages) };
+    ///
+    /// let empty = FixedBufferAllocator::init(&mut []);
+    /// assert!(empty.allocator().alloc::<u8>(0).is_ok() && empty.allocator().alloc::<u8>(1).is_err());
+    /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
     pub const fn init(buffer: &'b mut [MaybeUninit<u8>]) -> FixedBufferAllocator<'b> {
@@ -193,6 +259,33 @@ impl<'b> FixedBufferAllocator<'b> {
     /// });
     /// assert_eq!(fixed_buffer.end_index(), 4000);
     /// ```
+    ///
+    /// It is for one kind of handle at a time:
+    ///
+    /// ```compile_fail,E0502
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// # let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let shared = fixed_buffer.thread_safe_allocator();
+    /// let plain = fixed_buffer.allocator(); // would move the index without an atomic
+    /// assert!(shared.alloc::<u8>(1).is_ok());
+    /// ```
+    ///
+    /// When threads ask for more than there is, some get nothing, and no byte is given twice:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let allocator = fixed_buffer.thread_safe_allocator();
+    /// let served = std::thread::scope(|scope| {
+    ///     let threads = [0; 4].map(|_| scope.spawn(move || allocator.alloc::<u8>(30).is_ok()));
+    ///     threads.map(|thread| thread.join().unwrap()).into_iter().filter(|served| *served).count()
+    /// });
+    /// assert_eq!((served, fixed_buffer.end_index()), (3, 90));
+    /// ```
     #[doc(alias = "threadSafeAllocator")]
     #[inline]
     pub const fn thread_safe_allocator(&mut self) -> SyncAllocator<'_> {
@@ -212,6 +305,24 @@ impl<'b> FixedBufferAllocator<'b> {
     /// fixed_buffer.reset();
     /// assert_eq!(fixed_buffer.end_index(), 0);
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The same buffer for message after message:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Error, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 16];
+    /// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let mut sent = vec![];
+    /// for reading in [3, 12, -40] {
+    ///     let message = fixed_buffer.allocator().print(format_args!("{reading} C"))?;
+    ///     // SAFETY: initialised, and copied before the reset.
+    ///     sent.extend_from_slice(unsafe { message.as_ref() });
+    ///     fixed_buffer.reset();
+    /// }
+    /// assert_eq!(sent, b"3 C12 C-40 C");
+    /// # Ok::<(), Error>(())
     /// ```
     #[inline]
     pub fn reset(&mut self) {
@@ -234,6 +345,24 @@ impl<'b> FixedBufferAllocator<'b> {
     /// // SAFETY: the same.
     /// unsafe { allocator.free(last) };
     /// assert_eq!(fixed_buffer.end_index(), 10);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// To free everything after a point, note the last block's end, and free in reverse order:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let _kept = fixed_buffer.allocator().alloc::<u8>(10)?;
+    /// let mark = fixed_buffer.end_index();
+    /// let temporary = [fixed_buffer.allocator().alloc::<u8>(20)?, fixed_buffer.allocator().alloc::<u8>(30)?];
+    /// for block in temporary.into_iter().rev() {
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { fixed_buffer.allocator().free(block) };
+    /// }
+    /// assert_eq!(fixed_buffer.end_index(), mark);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -270,6 +399,18 @@ impl<'b> FixedBufferAllocator<'b> {
     /// assert!(!fixed_buffer.owns_ptr(&7));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// The first byte after the buffer is not part of it:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let start: *const u8 = fixed_buffer.buffer().as_ptr().cast();
+    /// assert!(fixed_buffer.owns_ptr(start) && fixed_buffer.owns_ptr(start.wrapping_add(99)));
+    /// assert!(!fixed_buffer.owns_ptr(start.wrapping_add(100)) && !fixed_buffer.owns_ptr(std::ptr::null()));
+    /// ```
     #[doc(alias = "ownsPtr")]
     pub fn owns_ptr(&self, ptr: *const u8) -> bool {
         ptr.addr().wrapping_sub(self.buffer.addr().get()) < self.len
@@ -286,6 +427,33 @@ impl<'b> FixedBufferAllocator<'b> {
     /// assert!(fixed_buffer.owns_slice(memory));
     /// assert!(!fixed_buffer.owns_slice(NonNull::slice_from_raw_parts(memory.cast(), 101)));
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// To free a block of either of two allocators, without a note of which it is:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::{mem::MaybeUninit, ptr::NonNull};
+    /// # use zigalloc::{Error, heap::{FixedBufferAllocator, SMP_ALLOCATOR}};
+    /// /// # Safety
+    /// /// A live block of one of the two, not used afterwards.
+    /// unsafe fn free(fixed_buffer: &FixedBufferAllocator<'_>, block: NonNull<[u8]>) -> &'static str {
+    ///     if fixed_buffer.owns_slice(block) {
+    ///         // SAFETY: this function's own requirement.
+    ///         unsafe { fixed_buffer.allocator().free(block) };
+    ///         "buffer"
+    ///     } else {
+    ///         // SAFETY: the same.
+    ///         unsafe { SMP_ALLOCATOR.free(block) };
+    ///         "heap"
+    ///     }
+    /// }
+    ///
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let blocks = [fixed_buffer.allocator().alloc::<u8>(10)?, SMP_ALLOCATOR.alloc::<u8>(10)?];
+    /// assert_eq!(blocks.map(|block| unsafe { free(&fixed_buffer, block) }), ["buffer", "heap"]);
+    /// # Ok::<(), Error>(())
     /// ```
     #[doc(alias = "ownsSlice")]
     pub fn owns_slice(&self, slice: NonNull<[u8]>) -> bool {
@@ -306,6 +474,21 @@ impl<'b> FixedBufferAllocator<'b> {
     /// let first = fixed_buffer.allocator().alloc::<u8>(10)?;
     /// let last = fixed_buffer.allocator().alloc::<u8>(10)?;
     /// assert!(!fixed_buffer.is_last_allocation(first) && fixed_buffer.is_last_allocation(last));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A builder that extends its text only while that is cheap:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let text = fixed_buffer.allocator().dupe(b"zig")?;
+    /// assert!(fixed_buffer.is_last_allocation(text));
+    /// // SAFETY: a live block, used with its new length afterwards.
+    /// let grown = unsafe { fixed_buffer.allocator().remap(text, 6) }.unwrap();
+    /// assert!(fixed_buffer.is_last_allocation(grown) && !fixed_buffer.is_last_allocation(text));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "isLastAllocation")]

@@ -82,7 +82,8 @@ use crate::slice::AlignedPtr;
 ///
 /// Ports `std.heap.MemoryPool` of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
 ///
 /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
@@ -93,6 +94,62 @@ use crate::slice::AlignedPtr;
 /// assert_eq!(pool.create()?.addr(), address, "the item freed last is the next one");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// The nodes of a binary tree. Removing a node frees its item for the next insertion, and dropping the pool frees the
+/// tree, without a walk:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use std::ptr::NonNull;
+/// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// type Link = Option<NonNull<Node>>;
+///
+/// struct Node {
+///     key: u32,
+///     left: Link,
+///     right: Link,
+/// }
+///
+/// struct Tree {
+///     root: Link,
+///     nodes: MemoryPool<Node, SyncAllocator<'static>>,
+/// }
+///
+/// impl Tree {
+///     /// Where the key is, or would be.
+///     fn place(&mut self, key: u32) -> &mut Link {
+///         let mut place = &mut self.root;
+///         while let Some(node) = place {
+///             // SAFETY: the tree's links are to items of its pool, each from one place.
+///             let node = unsafe { node.as_mut() };
+///             if node.key == key {
+///                 break;
+///             }
+///             place = if key < node.key { &mut node.left } else { &mut node.right };
+///         }
+///         place
+///     }
+///
+///     fn insert(&mut self, key: u32) -> Result<bool, Error> {
+///         if self.place(key).is_some() {
+///             return Ok(false);
+///         }
+///         let node = self.nodes.create()?;
+///         // SAFETY: memory for a node.
+///         unsafe { node.write(Node { key, left: None, right: None }) };
+///         *self.place(key) = Some(node);
+///         Ok(true)
+///     }
+/// }
+///
+/// let mut tree = Tree { root: None, nodes: MemoryPool::init(PAGE_ALLOCATOR) };
+/// let inserted = [50, 20, 80, 20].map(|key| tree.insert(key));
+/// assert_eq!(inserted, [Ok(true), Ok(true), Ok(true), Ok(false)]);
+/// assert!(tree.place(80).is_some() && tree.place(30).is_none());
+/// # Ok::<(), Error>(())
+/// ```
 #[doc(alias = "std.heap.MemoryPool")]
 #[doc(alias = "memory_pool.Managed")]
 pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
@@ -101,12 +158,26 @@ pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
 ///
 /// Ports `std.heap.MemoryPoolAligned` of Zig 0.15.2, `memory_pool.Aligned` of 0.17.1.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPoolAligned, PAGE_ALLOCATOR};
 ///
 /// let pool = MemoryPoolAligned::<u64, 64, _>::init(PAGE_ALLOCATOR);
 /// pool.create()?;
 /// assert_eq!(pool.create()?.addr().get() % 64, 0);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Buffers of a page each, for a device that takes no others:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{MemoryPoolAligned, PAGE_ALLOCATOR};
+///
+/// let pool = MemoryPoolAligned::<[u8; 4096], 4096, _>::init_preheated(PAGE_ALLOCATOR, 8)?;
+/// let (first, second) = (pool.create()?, pool.create()?);
+/// assert_eq!((first.addr().get() % 4096, second.addr().get() % 4096), (0, 0));
+/// assert_ne!(first, second);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.MemoryPoolAligned")]
@@ -123,7 +194,8 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 ///
 /// Ports `std.heap.MemoryPoolExtra` of Zig 0.15.2, `memory_pool.Extra` of 0.17.1.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Error, heap::{MemoryPoolExtra, PAGE_ALLOCATOR}};
 ///
 /// let pool = MemoryPoolExtra::<u32, 0, false, _>::init_preheated(PAGE_ALLOCATOR, 2)?;
@@ -131,6 +203,31 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 /// pool.create()?;
 /// assert_eq!(pool.create().unwrap_err(), Error::OutOfMemory);
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A fixed number of connections, all of whose memory is there when the program starts:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR, PoolBox};
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// struct Connection {
+///     peer: u32,
+/// }
+///
+/// type Pool = MemoryPoolExtra<Connection, 0, false, SyncAllocator<'static>>;
+///
+/// fn accept(pool: &Pool, peer: u32) -> Result<PoolBox<'_, Connection>, Error> {
+///     pool.create_box(Connection { peer })
+/// }
+///
+/// let pool = Pool::init_preheated(PAGE_ALLOCATOR, 2)?;
+/// let (first, second) = (accept(&pool, 1)?, accept(&pool, 2)?);
+/// assert!(accept(&pool, 3).is_err(), "both are in use");
+/// drop(first);
+/// assert_eq!(accept(&pool, 3)?.peer + second.peer, 5);
+/// # Ok::<(), Error>(())
 /// ```
 #[doc(alias = "std.heap.MemoryPoolExtra")]
 #[doc(alias = "memory_pool.Extra")]
@@ -234,7 +331,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `init` of Zig 0.15.2; `empty` of 0.17.1.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR}, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let pool = MemoryPool::<u64, _>::init(counting.allocator());
@@ -257,7 +355,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `initPreheated` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR}, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let pool = MemoryPool::<u64, _>::init_preheated(counting.allocator(), 100)?;
@@ -266,6 +365,22 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///     pool.create()?;
     /// }
     /// assert_eq!(counting.snapshot().alloc.calls, calls, "the child was not called again");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A pool that may not grow never calls its child after this:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{heap::{MemoryPoolExtra, PAGE_ALLOCATOR}, testing::{FailingAllocator, FailingConfig}};
+    /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+    /// let pool = MemoryPoolExtra::<u64, 0, false, _>::init_preheated(failing.allocator(), 3)?;
+    /// failing.set_fail_index(0);
+    /// let items = [pool.create()?, pool.create()?, pool.create()?];
+    /// assert!(pool.create().is_err() && !failing.has_induced_failure());
+    /// // SAFETY: an item of the pool, not used afterwards.
+    /// unsafe { pool.destroy(items[1]) };
+    /// assert_eq!(pool.create()?, items[1]);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "initPreheated")]
@@ -296,7 +411,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
 
     /// Frees all memory, as dropping the pool does. Values in it are not dropped.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::rc::Rc;
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let shared = Rc::new(());
@@ -326,7 +442,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `preheat` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let pool = MemoryPool::<[u64; 8], _>::init(PAGE_ALLOCATOR);
     /// pool.preheat(100)?;
@@ -334,6 +451,19 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///     assert!(pool.create().is_ok());
     /// }
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A number that is impossible fails at once, and the pool stays as it was:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{Error, heap::{MemoryPool, PAGE_ALLOCATOR}};
+    /// let pool = MemoryPool::<[u8; 64], _>::init(PAGE_ALLOCATOR);
+    /// assert_eq!(pool.preheat(usize::MAX), Err(Error::OutOfMemory));
+    /// pool.preheat(2)?;
+    /// let (last, first) = (pool.create()?, pool.create()?);
+    /// assert!(last.addr() > first.addr(), "in reverse order");
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn preheat(&self, size: usize) -> Result<(), Error> {
         if !self.arena.may_serve(size, Self::ITEM_SIZE) {
@@ -352,7 +482,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// # Errors
     /// [`Error::OutOfMemory`]; the pool keeps the items allocated until then.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR};
     /// let pool = MemoryPoolExtra::<u32, 0, false, _>::init(PAGE_ALLOCATOR);
     /// assert!(pool.create().is_err(), "this pool does not grow by itself");
@@ -374,13 +505,33 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `reset` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, ResetMode};
     /// let mut pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     /// for _ in 0..1000 {
     ///     pool.create()?;
     /// }
     /// assert!(pool.reset(ResetMode::RetainCapacity));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A pool for each level of a game. The next level takes the memory of the last one:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR, ResetMode}, trace::CountingAllocator};
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let mut enemies = MemoryPool::<[f32; 4], _>::init(below.allocator());
+    /// for enemies_in_level in [100, 80, 90] {
+    ///     for _ in 0..enemies_in_level {
+    ///         enemies.create()?;
+    ///     }
+    ///     assert!(enemies.reset(ResetMode::RetainCapacity));
+    /// }
+    /// let calls = below.snapshot().alloc.calls;
+    /// enemies.preheat(90)?;
+    /// assert_eq!(below.snapshot().alloc.calls, calls, "there was room for 100");
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use = "if the result is false, the pool has another capacity than was asked for"]
@@ -403,7 +554,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// The nodes of a list; dropping the pool frees them all:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     ///
@@ -424,6 +576,18 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// // SAFETY: each is a node of the pool, which lives.
     /// let numbers = std::iter::successors(first, |node| unsafe { node.as_ref() }.next);
     /// assert!(numbers.map(|node| unsafe { node.as_ref() }.number).eq([2, 1, 0]));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// An item of a type without a size takes a word too, so items have different addresses:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{Allocator, heap::{MemoryPool, PAGE_ALLOCATOR}};
+    /// let pool = MemoryPool::<(), _>::init(PAGE_ALLOCATOR);
+    /// assert_ne!(pool.create()?, pool.create()?);
+    /// let failing = MemoryPool::<(), _>::init(Allocator::FAILING);
+    /// assert!(failing.create().is_err());
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -451,12 +615,28 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `destroy` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     /// let item = pool.create()?;
     /// unsafe { pool.destroy(item) };
     /// assert_eq!(pool.create()?, item); // the same place again
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The order is that of a stack:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
+    /// let items = [pool.create()?, pool.create()?, pool.create()?];
+    /// for item in items {
+    ///     // SAFETY: an item of this pool, freed once and not used afterwards.
+    ///     unsafe { pool.destroy(item) };
+    /// }
+    /// assert_eq!([pool.create()?, pool.create()?, pool.create()?], [items[2], items[1], items[0]]);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -473,7 +653,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Not in Zig.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
     /// let mut text = pool.create_box(String::from("a"))?;
@@ -490,6 +671,34 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// # struct Line;
     /// let pool = MemoryPoolAligned::<Line, 16, _>::init(PAGE_ALLOCATOR);
     /// let line = pool.create_box(Line);
+    /// ```
+    ///
+    /// If there is no item, the value is dropped, as it is with its box:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::rc::Rc;
+    /// # use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR};
+    /// let shared = Rc::new("value");
+    /// let pool = MemoryPoolExtra::<_, 0, false, _>::init_preheated(PAGE_ALLOCATOR, 1)?;
+    /// let first = pool.create_box(shared.clone())?;
+    /// assert!(pool.create_box(shared.clone()).is_err());
+    /// assert_eq!(Rc::strong_count(&shared), 2);
+    /// drop(first);
+    /// assert_eq!(Rc::strong_count(&shared), 1);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A box cannot outlive its pool:
+    ///
+    /// ```compile_fail,E0597
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
+    /// let number;
+    /// {
+    ///     let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    ///     number = pool.create_box(42).unwrap();
+    /// }
+    /// assert_eq!(*number, 42);
     /// ```
     #[inline]
     pub fn create_box(&self, value: T) -> Result<PoolBox<'_, T>, Error> {
@@ -549,7 +758,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> fmt::Debug
 ///
 /// Not in Zig.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
 ///
 /// struct Tree<'p> {
@@ -563,6 +773,23 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> fmt::Debug
 /// assert_eq!(PoolBox::into_inner(root).children.len(), 2);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// It is two words, prints what it holds, and is dropped in any order:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+/// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+/// let (mut a, b) = (pool.create_box(1)?, pool.create_box(2)?);
+/// *a += *b;
+/// assert_eq!((a.to_string(), format!("{b:?}")), ("3".into(), "2".into()));
+/// assert_eq!(size_of::<Option<PoolBox<'_, i32>>>(), 2 * size_of::<usize>());
+/// let (first, second) = (&raw const *a, &raw const *b);
+/// drop(a);
+/// drop(b);
+/// assert_eq!([pool.create()?, pool.create()?].map(|item| item.as_ptr().cast_const()), [second, first]);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub struct PoolBox<'p, T> {
     /// A value that belongs to the box, in an item of the pool that belongs to it too; the pointer is to all
     /// of the item.
@@ -574,7 +801,8 @@ pub struct PoolBox<'p, T> {
 impl<'p, T> PoolBox<'p, T> {
     /// The value itself. Frees the item.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
     /// let text = pool.create_box(String::from("moved out"))?;
@@ -597,12 +825,32 @@ impl<'p, T> PoolBox<'p, T> {
 
     /// The item, for [`destroy`](MemoryPoolExtra::destroy), which does not drop the value.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
     /// let item = PoolBox::into_raw(pool.create_box(7)?);
     /// assert_eq!(unsafe { item.read() }, 7);
     /// unsafe { pool.destroy(item) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// To keep an item whose address another language holds, and to end it later:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+    /// # use std::{ptr::NonNull, rc::Rc};
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let shared = Rc::new(());
+    /// let handle: NonNull<Rc<()>> = PoolBox::into_raw(pool.create_box(shared.clone())?);
+    /// assert_eq!(Rc::strong_count(&shared), 2);
+    /// // SAFETY: an item of the pool with a value, which is dropped once and not used afterwards.
+    /// unsafe {
+    ///     handle.drop_in_place();
+    ///     pool.destroy(handle);
+    /// }
+    /// assert_eq!(Rc::strong_count(&shared), 1);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use = "an item whose pointer is lost is not freed before the pool, and its value is never dropped"]
@@ -615,7 +863,8 @@ impl<'p, T> PoolBox<'p, T> {
     ///
     /// Items can refer to each other that way:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::cell::Cell;
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// struct Node<'p> {
@@ -626,6 +875,28 @@ impl<'p, T> PoolBox<'p, T> {
     /// let one: &Node<'_> = PoolBox::leak(pool.create_box(Node { other: Cell::new(None) })?);
     /// let two: &Node<'_> = PoolBox::leak(pool.create_box(Node { other: Cell::new(Some(one)) })?);
     /// one.other.set(Some(two));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A value that lives as long as the pool, such as the configuration of a program:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{Error, SyncAllocator};
+    /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
+    /// struct Config {
+    ///     verbose: bool,
+    /// }
+    ///
+    /// fn configure<'p>(pool: &'p MemoryPool<Config, SyncAllocator<'static>>) -> Result<&'p Config, Error> {
+    ///     let config = PoolBox::leak(pool.create_box(Config { verbose: false })?);
+    ///     config.verbose = true;
+    ///     Ok(config)
+    /// }
+    ///
+    /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
+    /// let (one, two) = (configure(&pool)?, configure(&pool)?);
+    /// assert!(one.verbose && two.verbose && !std::ptr::eq(one, two));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]

@@ -15,6 +15,44 @@
 //! assert_eq!(debug.deinit(), Check::Ok, "the arena has freed what it took");
 //! # Ok::<(), zigalloc::Error>(())
 //! ```
+//!
+//! Which one? The same function over several of them, each counted:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::mem::MaybeUninit;
+//! use zigalloc::heap::{ArenaAllocator, BufferFirstAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
+//! use zigalloc::trace::CountingAllocator;
+//! use zigalloc::{Allocator, Error};
+//!
+//! /// A hundred short texts, each freed before the next.
+//! fn work(allocator: Allocator<'_>) -> Result<(), Error> {
+//!     for n in 0..100 {
+//!         let text = allocator.print(format_args!("{n}"))?;
+//!         // SAFETY: a live block, not used afterwards.
+//!         unsafe { allocator.free(text) };
+//!     }
+//!     Ok(())
+//! }
+//!
+//! let below = CountingAllocator::init(SMP_ALLOCATOR);
+//! let calls = || below.snapshot().alloc.calls;
+//!
+//! // A general allocator gets every request.
+//! work(*below.allocator())?;
+//! assert!(calls() >= 100);
+//!
+//! // An arena asks it for one node.
+//! let before = calls();
+//! work(ArenaAllocator::init(below.allocator()).allocator())?;
+//! assert_eq!(calls() - before, 1);
+//!
+//! // A buffer of 200 bytes, with the allocator as the fallback, asks it for nothing.
+//! let (mut buffer, before) = ([MaybeUninit::uninit(); 200], calls());
+//! work(BufferFirstAllocator::init(&mut buffer, below.allocator()).allocator())?;
+//! assert_eq!((calls() - before, below.snapshot().live_bytes), (0, 0));
+//! # Ok::<(), Error>(())
+//! ```
 
 pub mod arena;
 pub mod buffer_first;

@@ -106,6 +106,32 @@ use crate::vtable::{VTable, block};
 /// unsafe { PAGE_ALLOCATOR.free(memory) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A block that begins small and grows a thousandfold. Within its page that needs no system call:
+///
+/// ```
+/// use zigalloc::heap::{PAGE_ALLOCATOR, page_size};
+///
+/// let mut ring = PAGE_ALLOCATOR.dupe(b"kept")?;
+/// // SAFETY: a live block each time, whose old pointer is not used afterwards.
+/// unsafe {
+///     let in_page = PAGE_ALLOCATOR.remap(ring, page_size()).expect("the rest of its page");
+///     assert_eq!(in_page.addr(), ring.addr());
+///     ring = PAGE_ALLOCATOR.realloc(in_page, 1000 * page_size())?;
+///     assert_eq!(ring.cast::<[u8; 4]>().read(), *b"kept");
+///     assert_eq!(ring.addr().get() % page_size(), 0);
+///     PAGE_ALLOCATOR.free(ring);
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Requests that no system can serve are out of memory, and do not panic:
+///
+/// ```
+/// # use zigalloc::{Error, heap::PAGE_ALLOCATOR};
+/// assert_eq!(PAGE_ALLOCATOR.alloc::<u8>(usize::MAX), Err(Error::OutOfMemory));
+/// assert_eq!(PAGE_ALLOCATOR.alloc::<u64>(usize::MAX / 8), Err(Error::OutOfMemory));
+/// ```
 #[doc(alias = "std.heap.page_allocator")]
 pub const PAGE_ALLOCATOR: SyncAllocator<'static> = {
     // SAFETY: the functions keep the contract: a block's pages are its own until they are unmapped,
@@ -182,6 +208,20 @@ impl PageAllocator {
     /// // SAFETY: all of the block, which nothing uses afterwards.
     /// unsafe { PageAllocator::unmap(NonNull::slice_from_raw_parts(memory, 1)) };
     /// ```
+    ///
+    /// Huge alignments waste no memory, only addresses for a moment:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{Alignment, heap::{PageAllocator, page_size}};
+    /// # if cfg!(miri) { return }
+    /// let gigabyte = Alignment::from_byte_units(1 << 30);
+    /// let memory = PageAllocator::map(page_size(), gigabyte).expect("a page");
+    /// assert!(gigabyte.check(memory.addr().get()));
+    /// // SAFETY: all of the block, which nothing uses afterwards.
+    /// unsafe { PageAllocator::unmap(NonNull::slice_from_raw_parts(memory, page_size())) };
+    /// assert_eq!(PageAllocator::map(1, Alignment::MAX), None);
+    /// ```
     #[must_use = "pages whose address is lost are never unmapped"]
     #[inline]
     pub fn map(n: usize, alignment: Alignment) -> Option<NonNull<u8>> {
@@ -249,6 +289,20 @@ impl PageAllocator {
     /// // SAFETY: the same, with its new length.
     /// assert_eq!(unsafe { PageAllocator::realloc(block, usize::MAX, true) }, None);
     /// # unsafe { PageAllocator::unmap(block) };
+    /// ```
+    ///
+    /// Shorter, it never moves, and the pages that are left over are unmapped:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::{Alignment, heap::{PageAllocator, page_size}};
+    /// let memory = PageAllocator::map(10 * page_size(), Alignment::_1).unwrap();
+    /// let block = NonNull::slice_from_raw_parts(memory, 10 * page_size());
+    /// // SAFETY: a live block, whose later pages are not used afterwards.
+    /// let shorter = unsafe { PageAllocator::realloc(block, 1, true) }.unwrap();
+    /// assert_eq!(shorter.addr(), memory.addr());
+    /// // SAFETY: what is left of it, a page, is not used afterwards.
+    /// unsafe { PageAllocator::unmap(NonNull::slice_from_raw_parts(shorter, 1)) };
     /// ```
     #[must_use = "if the result is `Some`, the block is there and the old pointer must not be used"]
     #[inline]

@@ -51,6 +51,38 @@ use crate::vtable::VTable;
 /// ```
 ///
 /// Not in Zig, which has no global allocator.
+///
+/// A block of Rust's heap becomes a `Box`, and a `Box` a block:
+///
+/// ```
+/// use std::ptr::NonNull;
+/// use zigalloc::heap::RUST_ALLOCATOR;
+///
+/// let number = RUST_ALLOCATOR.create_with(42u64)?;
+/// // SAFETY: memory of the global allocator with the layout of a `u64`, initialised, and not used otherwise.
+/// let boxed: Box<u64> = unsafe { Box::from_raw(number.as_ptr()) };
+/// assert_eq!(*boxed, 42);
+///
+/// let text: NonNull<[u8]> = NonNull::from(Box::leak(Box::<[u8]>::from(&b"boxed"[..])));
+/// // SAFETY: a block of the global allocator of five bytes, not used afterwards.
+/// unsafe { RUST_ALLOCATOR.free(text) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A block's length is part of its layout, so it changes by `remap` and never by `resize`:
+///
+/// ```
+/// # use zigalloc::heap::RUST_ALLOCATOR;
+/// let memory = RUST_ALLOCATOR.dupe(b"twelve bytes")?;
+/// // SAFETY: a live block; after the `remap`, the old pointer is not used.
+/// unsafe {
+///     assert!(RUST_ALLOCATOR.resize(memory, 12) && !RUST_ALLOCATOR.resize(memory, 6));
+///     let shorter = RUST_ALLOCATOR.remap(memory, 6).unwrap();
+///     assert_eq!(shorter.as_ref(), b"twelve");
+///     RUST_ALLOCATOR.free(shorter);
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 pub const RUST_ALLOCATOR: SyncAllocator<'static> = {
     // SAFETY: a global allocator keeps the contract from any thread, since `GlobalAlloc` guarantees the same:
     // blocks are disjoint, aligned, and valid until they are freed. It does not rule out reentry (no-reentry),

@@ -129,6 +129,46 @@ const BIG_CLASS_COUNT: usize = (isize::MAX as usize / BIG_PAGE).ilog2() as usize
 /// assert_eq!(allocator.alloc::<u8>(17)?.addr(), first.addr());
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// How much of its memory has a program needed? The source knows:
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+///
+/// const BIG_PAGE: usize = 64 << 10;
+///
+/// let mut buffer = vec![MaybeUninit::uninit(); 4 * BIG_PAGE];
+/// let padding = buffer.as_ptr().addr().next_multiple_of(BIG_PAGE) - buffer.as_ptr().addr();
+/// let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+/// let allocator = sbrk.allocator();
+/// for _round in 0..100 {
+///     let (small, medium) = (allocator.alloc::<u8>(20)?, allocator.alloc::<u8>(5000)?);
+///     // SAFETY: live blocks, not used afterwards.
+///     unsafe { allocator.free(small) };
+///     unsafe { allocator.free(medium) };
+/// }
+/// assert_eq!(sbrk.into_source().end_index() - padding, 2 * BIG_PAGE, "one for each size class");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Large blocks are whole powers of two of 64 KiB, and what does not fit leaves the rest usable:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{SlicePtr, heap::{FixedBufferAllocator, SbrkAllocator}};
+/// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+/// let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+/// let allocator = sbrk.allocator();
+/// let large = allocator.alloc::<u8>(100_000)?;
+/// // SAFETY: a live block, used with its new length only.
+/// assert!(unsafe { allocator.resize(large, 120_000) }, "two big pages are 131,072 bytes");
+/// assert!(!unsafe { allocator.resize(large.with_len(120_000), 140_000) });
+/// assert!(allocator.alloc::<u8>(200_000).is_err());
+/// assert!(allocator.alloc::<u8>(10).is_ok());
+/// assert!(allocator.aligned_alloc::<u8, { 128 << 10 }>(10).is_err(), "above 64 KiB");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.SbrkAllocator")]
 #[doc(alias = "std.heap.WasmAllocator")]
 #[doc(alias = "std.heap.BrkAllocator")]
@@ -191,6 +231,26 @@ impl<S: Sbrk> SbrkAllocator<S> {
     /// # assert_eq!(unsafe { memory.read() }, 5);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// Any number of threads share it:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+    /// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+    /// let sbrk = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    /// let allocator = sbrk.allocator();
+    /// std::thread::scope(|scope| {
+    ///     for n in 1..=3u8 {
+    ///         scope.spawn(move || {
+    ///             let bytes = allocator.dupe(&[n; 100]).unwrap();
+    ///             // SAFETY: initialised; then a live block that is not used afterwards.
+    ///             assert!(unsafe { bytes.as_ref() }.iter().all(|byte| *byte == n));
+    ///             unsafe { allocator.free(bytes) };
+    ///         });
+    ///     }
+    /// });
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: they access the lists under the lock, and a block
@@ -211,6 +271,22 @@ impl<S: Sbrk> SbrkAllocator<S> {
     /// let mut fixed_buffer = sbrk.into_source();
     /// assert!(fixed_buffer.end_index() >= 64 << 10, "a big page");
     /// fixed_buffer.reset();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Two phases of a program, each with an allocator of its own over the rest of one buffer:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::{FixedBufferAllocator, SbrkAllocator};
+    /// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+    /// let loading = SbrkAllocator::init(FixedBufferAllocator::init(&mut buffer));
+    /// let kept = loading.allocator().create_with(42)?;
+    /// let running = SbrkAllocator::init(loading.into_source());
+    /// let other = running.allocator().create_with(43)?;
+    /// // SAFETY: both are in the buffer, which the source has handed out once.
+    /// assert_eq!(unsafe { (kept.read(), other.read()) }, (42, 43));
+    /// assert!(other.addr().get() >= kept.addr().get() + (64 << 10), "another big page");
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]

@@ -176,7 +176,8 @@ use room::Attempt;
 /// requests fail and the program goes on (a [failed request](self#what-a-failed-request-costs) costs the rest of a
 /// node), or if results must be those of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
 ///
 /// static ARENA: SharedArenaAllocator<'static> = SharedArenaAllocator::init(PAGE_ALLOCATOR);
@@ -187,6 +188,45 @@ use room::Attempt;
 /// for thread in threads {
 ///     assert!(thread.join().unwrap());
 /// }
+/// ```
+///
+/// Scoped threads fill an arena, and the thread that waits for them reads it and resets it:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use std::sync::Mutex;
+/// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+///
+/// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+/// let results = Mutex::new(vec![]);
+/// std::thread::scope(|scope| {
+///     for worker in 0..3u32 {
+///         let (allocator, results) = (arena.allocator(), &results);
+///         scope.spawn(move || {
+///             let text = allocator.print(format_args!("worker {worker}")).unwrap();
+///             // SAFETY: initialised, and live until the reset below.
+///             results.lock().unwrap().push(unsafe { &*text.as_ptr() });
+///         });
+///     }
+/// });
+/// let mut texts = results.into_inner().unwrap();
+/// texts.sort();
+/// assert_eq!(texts, [b"worker 0", b"worker 1", b"worker 2"]);
+/// // All threads are done, so that the arena can be borrowed exclusively.
+/// assert!(arena.reset(ResetMode::RetainCapacity));
+/// assert!(arena.query_capacity() >= 24);
+/// ```
+///
+/// A reset while a thread may allocate does not compile:
+///
+/// ```compile_fail,E0502
+/// # use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+/// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+/// let allocator = arena.allocator();
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || allocator.alloc::<u8>(100).is_ok());
+///     _ = arena.reset(ResetMode::FreeAll);
+/// });
 /// ```
 #[doc(alias = "std.heap.ArenaAllocator")]
 pub struct SharedArenaAllocator<'c> {
@@ -201,7 +241,8 @@ pub struct SharedArenaAllocator<'c> {
 ///
 /// Ports `std.heap.ArenaAllocator.State` of Zig 0.17.1.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
 ///
 /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
@@ -211,6 +252,30 @@ pub struct SharedArenaAllocator<'c> {
 /// let arena = unsafe { state.promote(PAGE_ALLOCATOR) };
 /// assert_eq!(unsafe { memory.read() }, 42);
 /// # drop(arena);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// An arena for each connection, all over one child. A connection that waits costs its nodes and two words:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, shared_arena::State};
+/// use zigalloc::trace::CountingAllocator;
+///
+/// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+/// let mut connections: [State; 3] = Default::default();
+/// for (n, state) in connections.iter_mut().enumerate() {
+///     // SAFETY: a new state, or one of an arena over this child.
+///     let arena = unsafe { std::mem::take(state).promote(below.allocator()) };
+///     arena.allocator().alloc::<u8>(100 * n)?;
+///     *state = arena.into_state();
+/// }
+/// assert_eq!(below.snapshot().live_blocks, 2, "the first has allocated no bytes");
+/// for state in connections {
+///     // SAFETY: the same child.
+///     unsafe { state.promote(below.allocator()) }.deinit();
+/// }
+/// assert_eq!(below.snapshot().live_blocks, 0);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.heap.ArenaAllocator.State")]
@@ -234,7 +299,8 @@ impl State {
     ///
     /// A struct can hold the states of many arenas over one child, two words each:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{PAGE_ALLOCATOR, shared_arena::State};
     ///
     /// let mut states = [State::default(), State::default()];
@@ -266,7 +332,8 @@ impl<'c> SharedArenaAllocator<'c> {
 
     /// Creates an empty arena. It takes no memory from the child until the first allocation.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
     /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!(arena.query_capacity(), 0);
@@ -290,7 +357,8 @@ impl<'c> SharedArenaAllocator<'c> {
     ///
     /// A block outlives the thread that allocated it:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr;
     /// use std::sync::atomic::{AtomicPtr, Ordering};
     /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
@@ -304,6 +372,24 @@ impl<'c> SharedArenaAllocator<'c> {
     /// // SAFETY: a live block of the arena, which the other thread has initialised.
     /// assert_eq!(unsafe { number.into_inner().read() }, 42);
     /// ```
+    ///
+    /// With one thread it is like the other arena: the last block can grow, and be freed.
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{SlicePtr, heap::{PAGE_ALLOCATOR, SharedArenaAllocator}};
+    /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// let (first, last) = (allocator.alloc::<u8>(10)?, allocator.alloc::<u8>(10)?);
+    /// // SAFETY: live blocks; the last is used with its new length, and then no more.
+    /// unsafe {
+    ///     assert!(!allocator.resize(first, 11));
+    ///     assert!(allocator.resize(last, 20));
+    ///     allocator.free(last.with_len(20));
+    /// }
+    /// assert_eq!(allocator.alloc::<u8>(10)?, last, "the same place");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     #[inline]
     pub const fn allocator(&self) -> SyncAllocator<'_> {
         // SAFETY: the functions keep the contract from any thread: by the invariants in the module's documentation,
@@ -314,7 +400,8 @@ impl<'c> SharedArenaAllocator<'c> {
 
     /// Frees all memory, as dropping the arena does.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{PAGE_ALLOCATOR, SharedArenaAllocator}, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let arena = SharedArenaAllocator::init(counting.allocator());
@@ -324,12 +411,23 @@ impl<'c> SharedArenaAllocator<'c> {
     /// assert_eq!(counting.snapshot().live_blocks, 0);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// It takes the arena by value, so no thread can still have a handle:
+    ///
+    /// ```compile_fail,E0505
+    /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
+    /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let allocator = arena.allocator();
+    /// arena.deinit();
+    /// let memory = allocator.alloc::<u8>(100);
+    /// ```
     #[inline]
     pub fn deinit(self) {}
 
     /// Takes the arena's two words without its child, for [`State::promote`]. Frees nothing.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
     /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     /// let text = arena.allocator().dupe(b"stays where it is")?;
@@ -352,13 +450,31 @@ impl<'c> SharedArenaAllocator<'c> {
     ///
     /// It needs the arena exclusively, because walking the lists is not thread-safe.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
     /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(1000)?;
     /// // 1000 bytes, 1 of alignment, 24 of the header and 16; half of that more, and an even number; less the header.
     /// # #[cfg(target_pointer_width = "64")]
     /// assert_eq!(arena.query_capacity(), (1000 + 1 + 24 + 16) * 3 / 2 + 1 - 24);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A request that fails leaves the newest node full, so a small one after it needs another node:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{heap::{PAGE_ALLOCATOR, SharedArenaAllocator}, testing::{FailingAllocator, FailingConfig}};
+    /// # use zigalloc::ThreadSafeAllocator;
+    /// let mut child = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig { fail_index: 1, resize_fail_index: 0 });
+    /// let locked = ThreadSafeAllocator::new(&mut child);
+    /// let mut arena = SharedArenaAllocator::init(locked.allocator());
+    /// arena.allocator().alloc::<u8>(100)?;
+    /// let capacity = arena.query_capacity();
+    /// assert!(arena.allocator().alloc::<u8>(10_000).is_err(), "the child has no second block");
+    /// assert_eq!(arena.query_capacity(), capacity);
+    /// assert!(arena.allocator().alloc::<u8>(1).is_err(), "the rest of the first is lost until a reset");
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "queryCapacity")]
@@ -378,7 +494,8 @@ impl<'c> SharedArenaAllocator<'c> {
     /// Returns false if the child refused a block that `mode` asks to keep. The arena is empty and usable even then,
     /// but has a different amount of memory than requested.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
     ///
     /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
@@ -386,6 +503,30 @@ impl<'c> SharedArenaAllocator<'c> {
     /// assert!(arena.reset(ResetMode::RetainWithLimit(1000)));
     /// assert_eq!(arena.query_capacity(), 1000);
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Rounds of work, each by several threads:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
+    /// use zigalloc::trace::CountingAllocator;
+    ///
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let mut arena = SharedArenaAllocator::init(below.allocator());
+    /// let bytes = AtomicUsize::new(0);
+    /// for _round in 0..3 {
+    ///     std::thread::scope(|scope| {
+    ///         for len in [100, 200] {
+    ///             let (allocator, bytes) = (arena.allocator(), &bytes);
+    ///             scope.spawn(move || bytes.fetch_add(allocator.alloc::<u8>(len).unwrap().len(), Ordering::Relaxed));
+    ///         }
+    ///     });
+    ///     assert!(arena.reset(ResetMode::FreeAll));
+    ///     assert_eq!(below.snapshot().live_bytes, 0);
+    /// }
+    /// assert_eq!(bytes.into_inner(), 900);
     /// ```
     #[must_use = "if the result is false, the arena has another capacity than was asked for"]
     pub fn reset(&mut self, mode: ResetMode) -> bool {

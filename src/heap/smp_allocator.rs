@@ -137,6 +137,52 @@ use crate::vtable::{VTable, block};
 /// assert_eq!(SMP_ALLOCATOR.alloc::<u8>(16)?.addr(), address);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// A block is allocated in one thread and freed in another:
+///
+/// ```
+/// use std::sync::mpsc;
+/// use zigalloc::heap::SMP_ALLOCATOR;
+///
+/// /// A text that one thread writes and another frees.
+/// struct Message(*mut [u8]);
+/// // SAFETY: any thread may use and free a block that belongs to it alone.
+/// unsafe impl Send for Message {}
+///
+/// let (sender, receiver) = mpsc::channel();
+/// std::thread::scope(|scope| {
+///     scope.spawn(move || {
+///         for n in 0..3 {
+///             let text = SMP_ALLOCATOR.print(format_args!("message {n}")).unwrap();
+///             sender.send(Message(text.as_ptr())).unwrap();
+///         }
+///     });
+///     let mut bytes = 0;
+///     for Message(text) in receiver {
+///         let text = std::ptr::NonNull::new(text).unwrap();
+///         bytes += text.len();
+///         // SAFETY: a live block, which no other thread has.
+///         unsafe { SMP_ALLOCATOR.free(text) };
+///     }
+///     assert_eq!(bytes, 27);
+/// });
+/// ```
+///
+/// Lengths are rounded up to a power of two, and a block can be resized within it:
+///
+/// ```
+/// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
+/// let memory = SMP_ALLOCATOR.alloc::<u8>(100)?;
+/// assert_eq!(memory.addr().get() % 128, 0, "aligned to its size class");
+/// // SAFETY: a live block, used with its new lengths only.
+/// unsafe {
+///     assert!(SMP_ALLOCATOR.resize(memory, 128) && SMP_ALLOCATOR.resize(memory.with_len(128), 65));
+///     let memory = memory.with_len(65);
+///     assert!(!SMP_ALLOCATOR.resize(memory, 129) && !SMP_ALLOCATOR.resize(memory, 64));
+///     SMP_ALLOCATOR.free(memory);
+/// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.smp_allocator")]
 pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
     // SAFETY: the functions keep the contract from any thread: a block that is handed out is in no chain and in no
@@ -170,6 +216,28 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
 /// assert_eq!(SmpAllocator::slab_bytes(), before);
 /// # unsafe { SMP_ALLOCATOR.free(large) };
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A struct whose vectors are in it, each two words smaller than one with a handle:
+///
+/// ```
+/// # #[cfg(feature = "allocator-api2-02")] {
+/// use allocator_api2_02::vec::Vec;
+/// use zigalloc::SyncAllocator;
+/// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+///
+/// struct Frame {
+///     vertices: Vec<[f32; 3], SmpAllocator>,
+///     indices: Vec<u16, SmpAllocator>,
+/// }
+///
+/// let mut frame = Frame { vertices: Vec::new_in(SmpAllocator), indices: Vec::new_in(SmpAllocator) };
+/// frame.vertices.push([0.0; 3]);
+/// frame.indices.extend([0, 0, 0]);
+/// assert_eq!((frame.vertices.len(), frame.indices.len()), (1, 3));
+/// let (with_handle, without) = (size_of::<Vec<u8, SyncAllocator<'_>>>(), size_of::<Vec<u8, SmpAllocator>>());
+/// assert_eq!(with_handle - without, size_of_val(&SMP_ALLOCATOR), "two words");
+/// # }
 /// ```
 #[doc(alias = "std.heap.SmpAllocator")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -338,6 +406,25 @@ impl SmpAllocator {
     /// let memory = SMP_ALLOCATOR.create::<u64>()?;
     /// assert!(SmpAllocator::slab_bytes() >= 64 * 1024);
     /// unsafe { SMP_ALLOCATOR.destroy(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Freed blocks are used again before another slab is mapped:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    /// let warm = SMP_ALLOCATOR.create::<[u8; 500]>()?;
+    /// unsafe { SMP_ALLOCATOR.destroy(warm) };
+    /// let before = SmpAllocator::slab_bytes();
+    /// for _ in 0..1000 {
+    ///     let block = SMP_ALLOCATOR.create::<[u8; 500]>()?;
+    ///     unsafe { SMP_ALLOCATOR.destroy(block) };
+    /// }
+    /// assert_eq!(SmpAllocator::slab_bytes(), before);
+    /// // Large blocks are pages of their own.
+    /// let large = SMP_ALLOCATOR.alloc::<u8>(1 << 20)?;
+    /// assert_eq!(large.addr().get() % 4096, 0);
+    /// unsafe { SMP_ALLOCATOR.free(large) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn slab_bytes() -> usize {

@@ -61,7 +61,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
 ///
 /// let stack_allocator = stack_fallback::<4096, _>(PAGE_ALLOCATOR);
@@ -76,6 +77,44 @@ use crate::vtable::{VTable, block, state};
 /// ```
 ///
 /// Ports `std.heap.StackFallbackAllocator` of Zig 0.15.2.
+///
+/// A list that is short most of the time, sorted in a copy on the stack:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{Allocator, Error, SlicePtr};
+///
+/// fn distinct(numbers: &[u32], fallback: Allocator<'_>) -> Result<usize, Error> {
+///     let stack_allocator = stack_fallback::<256, _>(fallback);
+///     let copy = stack_allocator.get().dupe(numbers)?;
+///     // SAFETY: initialised by `dupe`; nothing else uses it.
+///     let sorted = unsafe { copy.as_mut_slice() };
+///     sorted.sort_unstable();
+///     let count = sorted.chunk_by(|a, b| a == b).count();
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { stack_allocator.get().free(copy) };
+///     Ok(count)
+/// }
+///
+/// let fallback = CountingAllocator::init(*PAGE_ALLOCATOR);
+/// assert_eq!(distinct(&[3, 1, 3], fallback.allocator())?, 2);
+/// assert_eq!(fallback.snapshot().alloc.calls, 0);
+/// assert_eq!(distinct(&[7; 1000], fallback.allocator())?, 1);
+/// assert_eq!((fallback.snapshot().alloc.calls, fallback.snapshot().live_bytes), (1, 0));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// While a handle is in use, it cannot be moved:
+///
+/// ```compile_fail,E0505
+/// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
+/// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
+/// let allocator = state.get();
+/// let moved = Box::new(state);
+/// let memory = allocator.alloc::<u8>(10);
+/// ```
 #[doc(alias = "std.heap.StackFallbackAllocator")]
 pub struct StackFallbackAllocator<const N: usize, C: Handle> {
     buffer: UnsafeCell<[MaybeUninit<u8>; N]>,
@@ -114,6 +153,16 @@ pub struct StackFallbackAllocator<const N: usize, C: Handle> {
 /// // A short name needs no memory of the fallback.
 /// assert_eq!(with_c_name("a.txt", Allocator::FAILING, |name| name == c"a.txt"), Ok(true));
 /// ```
+///
+/// Its size is the buffer's, an index and the fallback's handle. Of `N`, no bytes are lost to headers:
+///
+/// ```
+/// # use zigalloc::{Allocator, heap::{StackFallbackAllocator, stack_fallback}};
+/// let state = stack_fallback::<64, _>(Allocator::FAILING);
+/// assert!(state.get().alloc::<u8>(64).is_ok());
+/// assert!(state.get().alloc::<u8>(1).is_err());
+/// assert_eq!(size_of::<StackFallbackAllocator<64, Allocator<'_>>>(), 64 + 3 * size_of::<usize>());
+/// ```
 #[doc(alias = "stackFallback")]
 #[inline]
 pub const fn stack_fallback<const N: usize, C: Handle>(
@@ -135,7 +184,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     ///
     /// Ports `get` of Zig 0.15.2, which empties the buffer and must not be called twice.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// state.get().alloc::<u8>(10)?;
@@ -153,7 +203,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
 
     /// [`get`](Self::get) by the name that it has for all other allocators.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, stack_fallback};
     /// // An arena that makes no call of the page allocator until it needs more than 1000 bytes.
     /// let state = stack_fallback::<1000, _>(PAGE_ALLOCATOR);
@@ -171,12 +222,29 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     ///
     /// Zig's `fixed_buffer_allocator.reset()`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let mut state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// state.get().alloc::<u8>(64)?;
     /// state.reset();
     /// assert_eq!(state.end_index(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// In a loop, so that each round has the buffer for itself:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, heap::stack_fallback};
+    /// let mut state = stack_fallback::<64, _>(Allocator::FAILING);
+    /// for _round in 0..10 {
+    ///     // Two blocks, of which the first is never freed: without the reset, the second round would fail.
+    ///     state.get().alloc::<u8>(30)?;
+    ///     let last = state.get().alloc::<u8>(30)?;
+    ///     unsafe { state.get().free(last) };
+    ///     assert_eq!(state.end_index(), 30);
+    ///     state.reset();
+    /// }
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]
@@ -187,7 +255,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     /// How many bytes of the buffer are in use, padding and freed blocks in the middle included.
     /// Zig's `fixed_buffer_allocator.end_index`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// state.get().alloc::<u8>(10)?;
@@ -202,12 +271,29 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     /// Whether `ptr` points into the buffer; its end is not part of it. Zig's
     /// `fixed_buffer_allocator.ownsPtr`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// let inside = state.get().create_with(1u8)?;
     /// assert!(state.owns_ptr(inside.as_ptr()));
     /// assert!(!state.owns_ptr(&1));
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A test that the common case needs no fallback:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR, stack_fallback}};
+    /// let state = stack_fallback::<32, _>(PAGE_ALLOCATOR);
+    /// let [short, long] = ["short", "a text of more than thirty-two bytes"].map(|text| state.get().dupe_str(text));
+    /// let (short, long) = (short?, long?);
+    /// assert!(state.owns_ptr(short.as_ptr().cast()) && !state.owns_ptr(long.as_ptr().cast()));
+    /// // SAFETY: live blocks, each of which goes back to where it is from.
+    /// unsafe { state.get().free(long) };
+    /// unsafe { state.get().free(short) };
+    /// assert_eq!(state.end_index(), 0);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "ownsPtr")]

@@ -17,11 +17,27 @@ impl Allocator<'_> {
     ///
     /// Ports `create` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.create::<u64>()?;
     /// unsafe { number.write(42) };
     /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A zero-sized type takes no memory, and every pointer to it is aligned:
+    ///
+    /// ```
+    /// # use zigalloc::Allocator;
+    /// #[repr(align(16))]
+    /// struct Marker;
+    ///
+    /// let marker = Allocator::FAILING.create::<Marker>()?;
+    /// assert_eq!(marker.addr().get() % 16, 0);
+    /// // SAFETY: a zero-sized type: there is nothing to free.
+    /// unsafe { Allocator::FAILING.destroy(marker) };
+    /// assert!(Allocator::FAILING.create::<u8>().is_err());
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
@@ -37,11 +53,29 @@ impl Allocator<'_> {
     ///
     /// Ports `alignedCreate` of Zig 0.17.1.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let line = PAGE_ALLOCATOR.aligned_create::<[u8; 10], 64>()?;
     /// assert_eq!(line.as_ptr().addr() % 64, 0);
     /// unsafe { PAGE_ALLOCATOR.destroy(line) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// An alignment below the natural one packs items, which are then read unaligned:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::heap::FixedBufferAllocator;
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let allocator = fixed_buffer.allocator();
+    /// let _tag = allocator.create_with(1u8)?;
+    /// let number = allocator.aligned_create::<u64, 1>()?;
+    /// assert_eq!(fixed_buffer.end_index(), 9, "no padding after the byte");
+    /// // SAFETY: memory for a `u64`, perhaps unaligned.
+    /// unsafe { number.as_ptr().write_unaligned(42) };
+    /// assert_eq!(unsafe { number.as_ptr().read_unaligned() }, 42);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[doc(alias = "alignedCreate")]
@@ -57,7 +91,8 @@ impl Allocator<'_> {
     ///
     /// Ports `createAdvancedWithRetAddr` of Zig 0.17.1.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// use zigalloc::testing::{FailingAllocator, FailingConfig};
     ///
@@ -84,11 +119,31 @@ impl Allocator<'_> {
     /// # Errors
     /// [`Error::OutOfMemory`]; the value is dropped.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.create_with(42)?;
     /// assert_eq!(unsafe { number.read() }, 42);
     /// unsafe { PAGE_ALLOCATOR.destroy(number) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// If there is no memory, the value is dropped:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::rc::Rc;
+    /// # use zigalloc::{Allocator, heap::SMP_ALLOCATOR};
+    /// let shared = Rc::new(());
+    /// assert!(Allocator::FAILING.create_with(shared.clone()).is_err());
+    /// assert_eq!(Rc::strong_count(&shared), 1);
+    ///
+    /// let copy = SMP_ALLOCATOR.create_with(shared.clone())?;
+    /// assert_eq!(Rc::strong_count(&shared), 2);
+    /// // SAFETY: `destroy` does not drop the value, so it is moved out first.
+    /// drop(unsafe { copy.read() });
+    /// unsafe { SMP_ALLOCATOR.destroy(copy) };
+    /// assert_eq!(Rc::strong_count(&shared), 1);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline(always)]
@@ -109,12 +164,45 @@ impl Allocator<'_> {
     ///
     /// Ports `destroy` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.create_with(42)?;
     /// // SAFETY: a live block, not used afterwards.
     /// unsafe { PAGE_ALLOCATOR.destroy(number) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The nodes of a list, freed one by one:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::ptr::NonNull;
+    /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+    ///
+    /// struct Node {
+    ///     number: u32,
+    ///     next: Option<NonNull<Node>>,
+    /// }
+    ///
+    /// /// Takes the first number, and frees its node.
+    /// fn pop(allocator: Allocator<'_>, first: &mut Option<NonNull<Node>>) -> Option<u32> {
+    ///     let node = (*first)?;
+    ///     // SAFETY: a live node, which is read before it is freed and then no longer in the list.
+    ///     let Node { number, next } = unsafe { node.read() };
+    ///     unsafe { allocator.destroy(node) };
+    ///     *first = next;
+    ///     Some(number)
+    /// }
+    ///
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// let mut first = None;
+    /// for number in 1..=3 {
+    ///     first = Some(ledger.allocator().create_with(Node { number, next: first })?);
+    /// }
+    /// assert_eq!(std::iter::from_fn(|| pop(ledger.allocator(), &mut first)).collect::<Vec<_>>(), [3, 2, 1]);
+    /// ledger.assert_no_leaks();
+    /// # Ok::<(), Error>(())
     /// ```
     #[inline(always)]
     pub unsafe fn destroy<P: ItemPtr>(self, ptr: P) {

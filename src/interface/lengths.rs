@@ -21,13 +21,34 @@ impl Allocator<'_> {
     ///
     /// Ports `resize` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, SlicePtr};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let memory = arena.allocator().alloc::<u8>(10)?;
     /// assert!(unsafe { arena.allocator().resize(memory, 20) }, "the last block of an arena can grow");
     /// let memory = memory.with_len(20);
     /// # let _ = memory;
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A buffer that grows in place where it can, and otherwise says so:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 100];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let allocator = fixed_buffer.allocator();
+    /// let (first, last) = (allocator.alloc::<u32>(5)?, allocator.alloc::<u32>(5)?);
+    /// // SAFETY: live blocks; where the result is false, they have their old lengths.
+    /// unsafe {
+    ///     assert!(!allocator.resize(first, 6), "the other block is in the way");
+    ///     assert!(!allocator.resize(last, 1000), "the buffer ends before that");
+    ///     assert!(!allocator.resize(last, usize::MAX), "the number of bytes overflows");
+    ///     assert!(allocator.resize(last, 10));
+    ///     assert!(allocator.resize(last.with_len(10), 0), "frees the block");
+    /// }
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[must_use = "if the result is false, the block has its old length"]
@@ -63,7 +84,8 @@ impl Allocator<'_> {
     ///
     /// Ports `remap` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let mut memory = PAGE_ALLOCATOR.alloc::<u8>(10)?;
     /// // A page has room for 2000 bytes, so the page allocator changes nothing.
@@ -71,6 +93,48 @@ impl Allocator<'_> {
     /// assert_eq!(memory.len(), 2000);
     /// unsafe { PAGE_ALLOCATOR.free(memory) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A ring with a gap is copied in two parts. So it tries `remap`, and otherwise copies by itself:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// use std::ptr::NonNull;
+    /// use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
+    ///
+    /// /// Makes room after a gap: the first `head` bytes stay at the start, the others move to the end.
+    /// ///
+    /// /// # Safety
+    /// /// `ring` is a live block of `gpa`, initialised, and not used afterwards; `head` is at most its length.
+    /// unsafe fn widen(
+    ///     gpa: Allocator<'_>, ring: NonNull<[u8]>, head: usize, len: usize,
+    /// ) -> Result<NonNull<[u8]>, Error> {
+    ///     let tail = ring.len() - head;
+    ///     // SAFETY: what this function requires; all ranges are inside the two blocks.
+    ///     unsafe {
+    ///         if let Some(wide) = gpa.remap(ring, len) {
+    ///             let start = wide.cast::<u8>();
+    ///             start.add(head).copy_to(start.add(len - tail), tail);
+    ///             return Ok(wide);
+    ///         }
+    ///         let wide = gpa.alloc::<u8>(len)?;
+    ///         let (from, to) = (ring.cast::<u8>(), wide.cast::<u8>());
+    ///         from.copy_to(to, head);
+    ///         from.add(head).copy_to(to.add(len - tail), tail);
+    ///         gpa.free(ring);
+    ///         Ok(wide)
+    ///     }
+    /// }
+    ///
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let ring = arena.allocator().dupe(b"cdeab")?;
+    /// arena.allocator().create_with(0)?; // so that the ring is not the last block
+    /// // SAFETY: a live block, not used afterwards.
+    /// let ring = unsafe { widen(arena.allocator(), ring, 3, 8) }?;
+    /// let start = ring.cast::<u8>();
+    /// let (head, tail) = unsafe { (start.cast::<[u8; 3]>().read(), start.add(6).cast::<[u8; 2]>().read()) };
+    /// assert_eq!((&head, &tail), (b"cde", b"ab"));
+    /// # Ok::<(), Error>(())
     /// ```
     #[must_use = "if the result is `Some`, the block may have moved and the old pointer is dead"]
     #[inline(always)]
@@ -107,13 +171,35 @@ impl Allocator<'_> {
     ///
     /// Ports `realloc` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let mut memory = PAGE_ALLOCATOR.dupe(&[1, 2, 3])?;
     /// memory = unsafe { PAGE_ALLOCATOR.realloc(memory, 10_000) }?;
     /// assert_eq!(unsafe { &memory.as_ref()[..3] }, [1, 2, 3]);
     /// unsafe { PAGE_ALLOCATOR.free(memory) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// What is in memory stays when it fails, and a length of 0 frees:
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use zigalloc::{Error, heap::FixedBufferAllocator};
+    /// let mut buffer = [MaybeUninit::uninit(); 64];
+    /// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+    /// let allocator = fixed_buffer.allocator();
+    /// let text = allocator.dupe(b"kept")?;
+    /// // SAFETY: a live block, which stays as it is.
+    /// assert_eq!(unsafe { allocator.realloc(text, 65) }, Err(Error::OutOfMemory));
+    /// assert_eq!(unsafe { text.as_ref() }, b"kept");
+    /// // SAFETY: the same block; the old slice is not used afterwards.
+    /// let none = unsafe { allocator.realloc(text, 0) }?;
+    /// assert_eq!((none.len(), fixed_buffer.end_index()), (0, 0));
+    /// // SAFETY: an empty slice becomes a new block.
+    /// let some = unsafe { allocator.realloc(none, 10) }?;
+    /// assert_eq!((some.len(), fixed_buffer.end_index()), (10, 10));
+    /// # Ok::<(), Error>(())
     /// ```
     #[inline(always)]
     pub unsafe fn realloc<A: SlicePtr>(self, old_mem: A, new_n: usize) -> Result<A::Resized, Error> {
@@ -131,7 +217,8 @@ impl Allocator<'_> {
     ///
     /// Ports `reallocAdvanced` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Allocator, Error};
     /// /// Doubles a slice on behalf of the caller.

@@ -36,6 +36,57 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! A list that grows has a length and a capacity, and doubles by `realloc`:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::ptr::NonNull;
+//! use zigalloc::{Allocator, Error, heap::SMP_ALLOCATOR};
+//!
+//! struct List<'a, T> {
+//!     items: NonNull<[T]>, // its length is the capacity
+//!     len: usize,
+//!     allocator: Allocator<'a>,
+//! }
+//!
+//! impl<'a, T: Copy> List<'a, T> {
+//!     fn init(allocator: Allocator<'a>) -> Result<List<'a, T>, Error> {
+//!         Ok(List { items: allocator.alloc(0)?, len: 0, allocator }) // allocates nothing
+//!     }
+//!
+//!     fn append(&mut self, item: T) -> Result<(), Error> {
+//!         if self.len == self.items.len() {
+//!             // SAFETY: a live block, or an empty slice, which is replaced. An error changes nothing.
+//!             self.items = unsafe { self.allocator.realloc(self.items, 4.max(2 * self.len)) }?;
+//!         }
+//!         // SAFETY: below the capacity.
+//!         unsafe { self.items.cast::<T>().add(self.len).write(item) };
+//!         self.len += 1;
+//!         Ok(())
+//!     }
+//!
+//!     fn items(&self) -> &[T] {
+//!         // SAFETY: the first `len` are initialised.
+//!         unsafe { std::slice::from_raw_parts(self.items.as_ptr().cast(), self.len) }
+//!     }
+//! }
+//!
+//! impl<T> Drop for List<'_, T> {
+//!     fn drop(&mut self) {
+//!         // SAFETY: a live block with this length, or an empty slice.
+//!         unsafe { self.allocator.free(self.items) };
+//!     }
+//! }
+//!
+//! let mut list = List::init(*SMP_ALLOCATOR)?;
+//! for n in 0..10 {
+//!     list.append(n * n)?;
+//! }
+//! assert_eq!(list.items()[9], 81);
+//! assert_eq!((list.items().len(), list.items.len()), (10, 16));
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # Choosing between resize, remap and realloc
 //!
 //! | | moves the block? | fails? | use it |

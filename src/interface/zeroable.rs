@@ -32,6 +32,30 @@ use core::sync::atomic;
 /// # }
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// Arrays and options of pointers are made of zeros too:
+///
+/// ```
+/// # #[cfg(feature = "collections")] {
+/// # use std::{cell::Cell, ptr::NonNull, sync::atomic::AtomicU32};
+/// # use zigalloc::{heap::PAGE_ALLOCATOR, interface::Zeroable};
+/// fn is_zeroable<T: Zeroable>() {}
+///
+/// is_zeroable::<[Option<NonNull<u8>>; 4]>();
+/// is_zeroable::<Cell<[f64; 3]>>();
+/// let hits = PAGE_ALLOCATOR.alloc_zeroed_owned::<AtomicU32>(256)?;
+/// hits[b'z' as usize].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+/// assert_eq!(hits.iter().map(|hits| hits.load(std::sync::atomic::Ordering::Relaxed)).sum::<u32>(), 1);
+/// # }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A reference is not:
+///
+/// ```compile_fail,E0277
+/// # fn is_zeroable<T: zigalloc::interface::Zeroable>() {}
+/// is_zeroable::<&u32>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "zero bytes are not known to be a valid `{Self}`",
     note = "implement `Zeroable`, or use `alloc_filled` or `alloc_with`"

@@ -19,7 +19,8 @@ use super::search::write_replaced;
 ///
 /// Ports `join`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 ///
 /// let path = mem::join(PAGE_ALLOCATOR, b"/", &[b"usr", b"lib", b"zig"])?;
@@ -29,6 +30,22 @@ use super::search::write_replaced;
 ///     PAGE_ALLOCATOR.free(path);
 /// }
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// One slice needs no separator; no slices need no memory:
+///
+/// ```
+/// # use zigalloc::{Allocator, Error, mem};
+/// assert_eq!(mem::join(Allocator::FAILING, b", ", &[])?.len(), 0);
+/// assert_eq!(mem::join(Allocator::FAILING, b", ", &[b"a"]), Err(Error::OutOfMemory));
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::heap::FixedBufferAllocator;
+/// let mut buffer = [MaybeUninit::uninit(); 16];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let list = mem::join(fixed_buffer.allocator(), b", ", &[b"a", b"", b"b"])?;
+/// assert_eq!(unsafe { list.as_ref() }, b"a, , b");
+/// assert_eq!(fixed_buffer.end_index(), 6, "one block, of exactly this length");
+/// # Ok::<(), Error>(())
 /// ```
 #[inline(always)]
 pub fn join<'a>(
@@ -46,7 +63,8 @@ pub fn join<'a>(
 ///
 /// Ports `joinZ`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 /// let path = mem::join_z(PAGE_ALLOCATOR, b"/", &[b"usr", b"lib"])?;
 /// // SAFETY: initialised, and freed after the last use.
@@ -54,6 +72,16 @@ pub fn join<'a>(
 ///     assert_eq!(path.as_c_str(), c"usr/lib");
 ///     PAGE_ALLOCATOR.free(path);
 /// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{heap::SMP_ALLOCATOR, mem};
+/// let none = mem::join_z(SMP_ALLOCATOR, b"/", &[])?;
+/// // SAFETY: a block of one byte, the zero.
+/// assert_eq!(unsafe { none.as_c_str() }, c"");
+/// unsafe { SMP_ALLOCATOR.free(none) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "joinZ")]
@@ -76,7 +104,8 @@ pub fn join_z<'a>(
 ///
 /// Ports `concat`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 ///
 /// let numbers = mem::concat(PAGE_ALLOCATOR, &[&[1, 2], &[3]])?;
@@ -85,6 +114,22 @@ pub fn join_z<'a>(
 ///     assert_eq!(numbers.as_ref(), [1, 2, 3]);
 ///     PAGE_ALLOCATOR.free(numbers);
 /// }
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Pieces of any `Copy` type, such as the vertices of several meshes:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}, mem};
+/// type Vertex = [f32; 2];
+/// let (square, line): ([Vertex; 4], [Vertex; 2]) = ([[0.0; 2]; 4], [[1.0; 2]; 2]);
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let all = mem::concat(arena.allocator(), &[&square[..], &line])?;
+/// // SAFETY: initialised by `concat`, and freed with the arena.
+/// let all = unsafe { all.as_ref() };
+/// assert_eq!((all.len(), all[3], all[4]), (6, [0.0; 2], [1.0; 2]));
+/// assert!(mem::concat::<Vertex>(Allocator::FAILING, &[&[], &[]]).is_ok(), "no elements, no block");
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[inline(always)]
@@ -102,12 +147,25 @@ pub fn concat<'a, T: Copy>(
 ///
 /// Ports `concatWithSentinel`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 /// let numbers = mem::concat_with_sentinel(PAGE_ALLOCATOR, &[&[1, 2], &[3]], 0)?;
 /// assert_eq!(numbers.len(), 3);
 /// // SAFETY: a live block, not used afterwards.
 /// unsafe { PAGE_ALLOCATOR.free(numbers) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A command line in one C string:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{heap::SMP_ALLOCATOR, mem};
+/// let command = mem::concat_with_sentinel(SMP_ALLOCATOR, &[b"zig ", b"build ", b"test"], 0)?;
+/// // SAFETY: no zero but the sentinel.
+/// assert_eq!(unsafe { command.as_c_str() }, c"zig build test");
+/// unsafe { SMP_ALLOCATOR.free(command) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "concatWithSentinel")]
@@ -128,13 +186,30 @@ pub fn concat_with_sentinel<'a, T: Copy>(
 ///
 /// Ports `concatMaybeSentinel`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 /// let numbers = mem::concat_maybe_sentinel(PAGE_ALLOCATOR, &[&[1, 2], &[3]], Some(0))?;
 /// assert_eq!(numbers.len(), 4);
 /// // SAFETY: a live block, not used afterwards.
 /// unsafe { PAGE_ALLOCATOR.free(numbers) };
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// The sentinel is optional at run time, so the result is a plain slice:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}, mem};
+/// fn line(allocator: Allocator<'_>, parts: &[&[u8]], is_last: bool) -> Result<usize, Error> {
+///     let line = mem::concat_maybe_sentinel(allocator, parts, (!is_last).then_some(b'\n'))?;
+///     Ok(line.len())
+/// }
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// assert_eq!(line(arena.allocator(), &[b"a", b"b"], false)?, 3);
+/// assert_eq!(line(arena.allocator(), &[b"a", b"b"], true)?, 2);
+/// # Ok::<(), Error>(())
 /// ```
 #[doc(alias = "concatMaybeSentinel")]
 #[inline(always)]
@@ -158,7 +233,8 @@ pub fn concat_maybe_sentinel<'a, T: Copy>(
 ///
 /// Ports `replaceOwned`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 ///
 /// let text = mem::replace_owned(PAGE_ALLOCATOR, b"base is base", b"base", b"Zig")?;
@@ -168,6 +244,23 @@ pub fn concat_maybe_sentinel<'a, T: Copy>(
 ///     PAGE_ALLOCATOR.free(text);
 /// }
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A replacement may be empty, and what it makes is not searched again:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}, mem};
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let replaced = |input: &[u8], needle: &[u8], replacement: &[u8]| {
+///     let text = mem::replace_owned(arena.allocator(), input, needle, replacement).unwrap();
+///     // SAFETY: initialised, and freed with the arena.
+///     String::from_utf8_lossy(unsafe { text.as_ref() }).into_owned()
+/// };
+/// assert_eq!(replaced(b"a\r\nb\r\n", b"\r\n", b"\n"), "a\nb\n");
+/// assert_eq!(replaced(b"aaa", b"aa", b"a"), "aa");
+/// assert_eq!(replaced(b"- a -", b"-", b""), " a ");
+/// assert!(mem::replace_owned(Allocator::FAILING, b"--", b"-", b"").is_ok(), "nothing is left to allocate");
 /// ```
 #[doc(alias = "replaceOwned")]
 #[inline(always)]

@@ -14,6 +14,13 @@ use crate::slice::SentinelSlice;
 /// # use zigalloc::mem;
 /// assert_eq!(mem::index_of_scalar(b"abcb", &b'b'), Some(1));
 /// ```
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_scalar(b"abcb", &b'd'), None);
+/// assert_eq!(mem::index_of_scalar(&["x", "y"], &"y"), Some(1), "elements of any type with `==`");
+/// assert_eq!(mem::index_of_scalar(&[f32::NAN], &f32::NAN), None, "which a NaN does not equal");
+/// ```
 #[doc(alias = "indexOfScalar")]
 #[doc(alias = "findScalar")]
 #[must_use]
@@ -30,6 +37,20 @@ pub fn index_of_scalar<T: PartialEq>(slice: &[T], value: &T) -> Option<usize> {
 /// # use zigalloc::mem;
 /// assert_eq!(mem::last_index_of_scalar(b"abcb", &b'b'), Some(3));
 /// ```
+///
+/// The extension of a file name:
+///
+/// ```
+/// # use zigalloc::mem;
+/// fn extension(name: &[u8]) -> Option<&[u8]> {
+///     let dot = mem::last_index_of_scalar(name, &b'.')?;
+///     (dot > 0).then(|| &name[dot + 1..])
+/// }
+///
+/// assert_eq!(extension(b"archive.tar.gz"), Some(&b"gz"[..]));
+/// assert_eq!(extension(b".profile"), None);
+/// assert_eq!(extension(b"Makefile"), None);
+/// ```
 #[doc(alias = "lastIndexOfScalar")]
 #[must_use]
 #[inline]
@@ -45,6 +66,19 @@ pub fn last_index_of_scalar<T: PartialEq>(slice: &[T], value: &T) -> Option<usiz
 /// # use zigalloc::mem;
 /// assert_eq!(mem::index_of_scalar_pos(b"abcb", 2, &b'b'), Some(3));
 /// ```
+///
+/// All positions, each search after the last hit:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let (text, mut from, mut found) = (b"banana", 0, vec![]);
+/// while let Some(at) = mem::index_of_scalar_pos(text, from, &b'a') {
+///     found.push(at);
+///     from = at + 1;
+/// }
+/// assert_eq!(found, [1, 3, 5]);
+/// assert_eq!(mem::index_of_scalar_pos(text, 100, &b'a'), None);
+/// ```
 #[doc(alias = "indexOfScalarPos")]
 #[must_use]
 #[inline]
@@ -58,6 +92,13 @@ pub fn index_of_scalar_pos<T: PartialEq>(slice: &[T], start_index: usize, value:
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::index_of_any(b"key = value", b"=:"), Some(4));
+/// ```
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_any(b"key = value", b"[]"), None);
+/// assert_eq!(mem::index_of_any(b"key = value", b""), None, "one of nothing");
+/// assert_eq!(mem::index_of_any(&[10, 20, 30], &[30, 20]), Some(1), "the first in the slice");
 /// ```
 #[doc(alias = "indexOfAny")]
 #[must_use]
@@ -74,6 +115,16 @@ pub fn index_of_any<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usize> {
 /// # use zigalloc::mem;
 /// assert_eq!(mem::last_index_of_any(b"usr/lib\\zig", b"/\\"), Some(7));
 /// ```
+///
+/// A path of either system without its last part:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let parent = |path: &'static [u8]| mem::last_index_of_any(path, b"/\\").map(|at| &path[..at]);
+/// assert_eq!(parent(b"usr/lib/zig"), Some(&b"usr/lib"[..]));
+/// assert_eq!(parent(b"C:\\zig"), Some(&b"C:"[..]));
+/// assert_eq!(parent(b"zig"), None);
+/// ```
 #[doc(alias = "lastIndexOfAny")]
 #[must_use]
 #[inline]
@@ -88,6 +139,16 @@ pub fn last_index_of_any<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usiz
 /// ```
 /// # use zigalloc::mem;
 /// assert_eq!(mem::index_of_any_pos(b"a+b-c", 2, b"+-"), Some(3));
+/// ```
+///
+/// The end of a word that starts somewhere:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let line = b"if (x) return;";
+/// let end = |start| mem::index_of_any_pos(line, start, b" ();").unwrap_or(line.len());
+/// assert_eq!((&line[7..end(7)], &line[4..end(4)]), (&b"return"[..], &b"x"[..]));
+/// assert_eq!(end(14), 14, "no delimiter from there on");
 /// ```
 #[doc(alias = "indexOfAnyPos")]
 #[must_use]
@@ -104,6 +165,15 @@ pub fn index_of_any_pos<T: PartialEq>(slice: &[T], start_index: usize, values: &
 /// # use zigalloc::mem;
 /// assert_eq!(mem::index_of_none(b"  zig", b" "), Some(2));
 /// ```
+///
+/// The number of leading zeros, and of an indentation:
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of_none(b"00042", b"0"), Some(3));
+/// assert_eq!(mem::index_of_none(b" \t return", b" \t"), Some(3));
+/// assert_eq!(mem::index_of_none(b"    ", b" "), None, "a blank line");
+/// ```
 #[doc(alias = "indexOfNone")]
 #[must_use]
 #[inline]
@@ -118,6 +188,14 @@ pub fn index_of_none<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usize> {
 /// ```
 /// # use zigalloc::mem;
 /// assert_eq!(mem::last_index_of_none(b"zig  ", b" "), Some(2));
+/// ```
+///
+/// The length of a line without what is blank at its end:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let used = |line: &[u8]| mem::last_index_of_none(line, b" \t\r").map_or(0, |last| last + 1);
+/// assert_eq!((used(b"a = b; \r"), used(b"a"), used(b"\t \r")), (6, 1, 0));
 /// ```
 #[doc(alias = "lastIndexOfNone")]
 #[must_use]
@@ -134,6 +212,16 @@ pub fn last_index_of_none<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usi
 /// # use zigalloc::mem;
 /// assert_eq!(mem::index_of_none_pos(b"a  b", 1, b" "), Some(3));
 /// ```
+///
+/// A number in a text, from its first digit to the first byte that is not a digit:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let text = b"width=1280px";
+/// let start = mem::index_of_any(text, b"0123456789").unwrap();
+/// let end = mem::index_of_none_pos(text, start, b"0123456789").unwrap_or(text.len());
+/// assert_eq!(&text[start..end], b"1280");
+/// ```
 #[doc(alias = "indexOfNonePos")]
 #[must_use]
 #[inline]
@@ -147,6 +235,13 @@ pub fn index_of_none_pos<T: PartialEq>(slice: &[T], start_index: usize, values: 
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::index_of(b"one two three", b"two"), Some(4));
+/// ```
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::index_of(b"one two three", b"four"), None);
+/// assert_eq!(mem::index_of(b"aaab", b"aab"), Some(1), "a match may start in a failed one");
+/// assert_eq!((mem::index_of(b"", b""), mem::index_of(b"", b"a")), (Some(0), None));
 /// ```
 #[doc(alias = "indexOf")]
 #[must_use]
@@ -163,6 +258,17 @@ pub fn index_of<T: PartialEq>(haystack: &[T], needle: &[T]) -> Option<usize> {
 /// ```
 /// # use zigalloc::mem;
 /// assert_eq!(mem::index_of_pos(b"one, two, one", 1, b"one"), Some(10));
+/// ```
+///
+/// What is between two markers:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let page = b"<b>bold</b> and <b>bolder</b>";
+/// let start = mem::index_of_pos(page, 12, b"<b>").unwrap() + 3;
+/// let end = mem::index_of_pos(page, start, b"</b>").unwrap();
+/// assert_eq!(&page[start..end], b"bolder");
+/// assert_eq!(mem::index_of_pos(page, 100, b""), Some(100), "past the end, as in Zig");
 /// ```
 #[doc(alias = "indexOfPos")]
 #[must_use]
@@ -190,6 +296,13 @@ pub fn index_of_pos<T: PartialEq>(haystack: &[T], start_index: usize, needle: &[
 /// # use zigalloc::mem;
 /// assert_eq!(mem::last_index_of(b"one, two, one", b"one"), Some(10));
 /// ```
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::last_index_of(b"aaa", b"aa"), Some(1), "occurrences may overlap");
+/// assert_eq!(mem::last_index_of(b"aaa", b""), Some(3));
+/// assert_eq!(mem::last_index_of(b"a", b"aa"), None);
+/// ```
 #[doc(alias = "lastIndexOf")]
 #[must_use]
 pub fn last_index_of<T: PartialEq>(haystack: &[T], needle: &[T]) -> Option<usize> {
@@ -206,6 +319,21 @@ pub fn last_index_of<T: PartialEq>(haystack: &[T], needle: &[T]) -> Option<usize
 /// # use zigalloc::mem;
 /// assert_eq!(mem::index_of_diff(b"zig", b"zag"), Some(1));
 /// assert_eq!(mem::index_of_diff(b"zig", b"ziggy"), Some(3));
+/// ```
+///
+/// A test that says where two outputs differ:
+///
+/// ```
+/// # use zigalloc::mem;
+/// fn first_difference(expected: &str, actual: &str) -> Option<(usize, usize)> {
+///     let at = mem::index_of_diff(expected.as_bytes(), actual.as_bytes())?;
+///     let before = &expected.as_bytes()[..at];
+///     let line_start = mem::last_index_of_scalar(before, &b'\n').map_or(0, |newline| newline + 1);
+///     Some((mem::count(before, b"\n") + 1, at - line_start + 1))
+/// }
+///
+/// assert_eq!(first_difference("a\nbcd\n", "a\nbxd\n"), Some((2, 2)), "line and column");
+/// assert_eq!(first_difference("a\n", "a\n"), None);
 /// ```
 #[doc(alias = "indexOfDiff")]
 #[must_use]
@@ -224,6 +352,13 @@ pub fn index_of_diff<T: PartialEq>(a: &[T], b: &[T]) -> Option<usize> {
 /// ```
 /// assert_eq!(zigalloc::mem::count(b"radaradar", b"radar"), 1);
 /// ```
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::count(b"one, two, three", b", "), 2);
+/// assert_eq!(mem::count(b"aaaa", b"aa"), 2, "without overlaps");
+/// assert_eq!(mem::count(&[1, 2, 1, 2, 1], &[1, 2]), 2);
+/// ```
 #[must_use]
 #[track_caller]
 pub fn count<T: PartialEq>(haystack: &[T], needle: &[T]) -> usize {
@@ -240,6 +375,15 @@ pub fn count<T: PartialEq>(haystack: &[T], needle: &[T]) -> usize {
 /// ```
 /// # use zigalloc::mem;
 /// assert!(mem::contains_at_least(b"radaradar", 1, b"radar") && !mem::contains_at_least(b"radaradar", 2, b"radar"));
+/// ```
+///
+/// It stops as soon as there are enough. No occurrence at all is enough for 0:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let is_table = |line: &[u8]| mem::contains_at_least(line, 2, b"|");
+/// assert!(is_table(b"| a | b |") && !is_table(b"a | b"));
+/// assert!(mem::contains_at_least(b"", 0, b"x"));
 /// ```
 #[doc(alias = "containsAtLeast")]
 #[must_use]
@@ -287,6 +431,21 @@ fn occurrences<'h, T: PartialEq>(
 /// # use zigalloc::mem;
 /// assert!(mem::all_equal(&[0, 0, 0], &0) && !mem::all_equal(&[0, 1], &0));
 /// ```
+///
+/// Whether a block was wiped:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR, mem};
+/// let key = SMP_ALLOCATOR.dupe(&[7u8; 32])?;
+/// // SAFETY: a live block, which nothing else uses.
+/// let bytes = unsafe { key.as_mut_slice() };
+/// assert!(mem::all_equal(bytes, &7));
+/// bytes.fill(0);
+/// assert!(mem::all_equal(bytes, &0) && mem::all_equal(&[], &0));
+/// unsafe { SMP_ALLOCATOR.free(key) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "allEqual")]
 #[must_use]
 pub fn all_equal<T: PartialEq>(slice: &[T], scalar: &T) -> bool {
@@ -303,6 +462,13 @@ pub fn all_equal<T: PartialEq>(slice: &[T], scalar: &T) -> bool {
 /// # use zigalloc::mem;
 /// assert_eq!(mem::trim_start(b"  zig ", b" "), b"zig ");
 /// ```
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::trim_start(b"-- zig", b"- "), b"zig", "a set, not a prefix");
+/// assert!(mem::trim_start(b"    ", b" ").is_empty());
+/// assert_eq!(mem::trim_start(&[0, 0, 4, 0], &[0]), [4, 0]);
+/// ```
 #[doc(alias = "trimStart")]
 #[doc(alias = "trimLeft")]
 #[must_use]
@@ -317,6 +483,14 @@ pub fn trim_start<'s, T: PartialEq>(slice: &'s [T], values_to_strip: &[T]) -> &'
 /// ```
 /// # use zigalloc::mem;
 /// assert_eq!(mem::trim_end(b"  zig ", b" "), b"  zig");
+/// ```
+///
+/// A line as it is read, whatever it ends with:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let lines = [&b"unix\n"[..], b"windows\r\n", b"none"].map(|line| mem::trim_end(line, b"\r\n"));
+/// assert_eq!(lines, [&b"unix"[..], b"windows", b"none"]);
 /// ```
 #[doc(alias = "trimEnd")]
 #[doc(alias = "trimRight")]
@@ -346,6 +520,15 @@ pub fn trim<'s, T: PartialEq>(slice: &'s [T], values_to_strip: &[T]) -> &'s [T] 
 /// ```
 /// assert_eq!(zigalloc::mem::slice_to(b"zig\0\0\0", &0), b"zig");
 /// ```
+///
+/// A name in a field of fixed length, which is full if there is no zero:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let name = |field: &'static [u8; 8]| mem::slice_to(&field[..], &0);
+/// assert_eq!((name(b"zig\0\0\0\0\0"), name(b"zigalloc")), (&b"zig"[..], &b"zigalloc"[..]));
+/// assert_eq!(mem::slice_to(&[3, 4, -1, 5], &-1), [3, 4]);
+/// ```
 #[doc(alias = "sliceTo")]
 #[must_use]
 pub fn slice_to<'s, T: PartialEq>(slice: &'s [T], end: &T) -> &'s [T] {
@@ -365,6 +548,17 @@ pub fn slice_to<'s, T: PartialEq>(slice: &'s [T], end: &T) -> &'s [T] {
 /// let text = NonNull::from(c"zig".to_bytes_with_nul()).cast::<u8>();
 /// // SAFETY: a literal that ends with a zero.
 /// assert_eq!(unsafe { zigalloc::mem::span(text, &0).as_slice() }, b"zig");
+/// ```
+///
+/// A list that C ends with -1:
+///
+/// ```
+/// # use std::ptr::NonNull;
+/// # use zigalloc::mem::span;
+/// let mut from_c = [640, 480, -1, 99];
+/// // SAFETY: initialised numbers in one array, one of which is -1.
+/// let sizes = unsafe { span(NonNull::from(&mut from_c).cast::<i32>(), &-1) };
+/// assert_eq!((sizes.len(), unsafe { sizes.as_slice() }), (2, &[640, 480][..]));
 /// ```
 #[must_use]
 pub unsafe fn span<T: PartialEq>(ptr: NonNull<T>, sentinel: &T) -> SentinelSlice<T> {
@@ -392,6 +586,14 @@ pub unsafe fn span<T: PartialEq>(ptr: NonNull<T>, sentinel: &T) -> SentinelSlice
 /// ```
 /// # use zigalloc::mem;
 /// assert_eq!(mem::replacement_size(b"a-b-c", b"-", b" - "), 9);
+/// ```
+///
+/// It is the input's length if nothing is found, and 0 if everything is removed:
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::replacement_size(b"abc", b"x", b"long"), 3);
+/// assert_eq!(mem::replacement_size(b"xxx", b"x", b""), 0);
 /// ```
 #[doc(alias = "replacementSize")]
 #[must_use]
@@ -444,6 +646,22 @@ pub(super) fn write_replaced<T: PartialEq>(
 /// assert_eq!(zigalloc::mem::replace(b"a-b-c", b"-", b" - ", &mut output), 2);
 /// assert_eq!(&output, b"a - b - c");
 /// ```
+///
+/// Into memory of exactly the right length, from any allocator:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR, mem};
+/// let (input, needle, replacement) = (b"a<b", b"<", b"&lt;");
+/// let len = mem::replacement_size(input, needle, replacement);
+/// let output = SMP_ALLOCATOR.alloc_zeroed::<u8>(len)?;
+/// // SAFETY: zeros are initialised bytes, and nothing else uses them.
+/// let bytes = unsafe { output.as_mut_slice() };
+/// assert_eq!(mem::replace(input, needle, replacement, bytes), 1);
+/// assert_eq!(bytes, b"a&lt;b");
+/// unsafe { SMP_ALLOCATOR.free(output) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[track_caller]
 pub fn replace<T: Copy + PartialEq>(input: &[T], needle: &[T], replacement: &[T], output: &mut [T]) -> usize {
     assert!(!needle.is_empty(), "mem::replace: the needle has 0 elements; the least is 1");
@@ -478,6 +696,16 @@ pub fn replace_scalar<T: Copy + PartialEq>(slice: &mut [T], match_: T, replaceme
 ///
 /// ```
 /// assert_eq!(zigalloc::mem::collapse_repeats(&mut *b"a//b/".to_vec(), b'/'), b"a/b/");
+/// ```
+///
+/// Other elements stay as they are, runs included; what is after the result is the slice's old content:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let mut line = *b"a   bb  c";
+/// assert_eq!(mem::collapse_repeats(&mut line, b' '), b"a bb c");
+/// let mut none: [u8; 0] = [];
+/// assert!(mem::collapse_repeats(&mut none, b' ').is_empty());
 /// ```
 #[doc(alias = "collapseRepeats")]
 #[doc(alias = "collapseRepeatsLen")]

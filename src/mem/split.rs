@@ -6,6 +6,20 @@
 use super::search::{index_of_any_pos, index_of_pos, index_of_scalar_pos, last_index_of, last_index_of_any};
 
 /// What separates pieces: [`Scalar`], [`Any`] or [`Sequence`]. Sealed.
+///
+/// A function that takes any of Zig's three ways to separate:
+///
+/// ```
+/// use zigalloc::mem::{self, split::{Delimiter, SplitIterator}};
+///
+/// fn longest<'b, D: Delimiter<u8>>(pieces: SplitIterator<'b, u8, D>) -> &'b [u8] {
+///     pieces.max_by_key(|piece| piece.len()).unwrap_or_default()
+/// }
+///
+/// assert_eq!(longest(mem::split_scalar(b"a,bcd,e", b',')), b"bcd");
+/// assert_eq!(longest(mem::split_any(b"a,bc;d", b",;")), b"bc");
+/// assert_eq!(longest(mem::split_sequence(b"a->b-c->d", b"->")), b"b-c");
+/// ```
 pub trait Delimiter<T>: sealed::Sealed {
     /// The index of the first delimiter from `start` on.
     fn find(&self, buffer: &[T], start: usize) -> Option<usize>;
@@ -110,6 +124,15 @@ fn sequence<'d, T>(function: &str, delimiter: &'d [T]) -> Sequence<'d, T> {
 /// let pieces: Vec<&[u8]> = mem::split_scalar(b"a,,b", b',').collect();
 /// assert_eq!(pieces, [&b"a"[..], b"", b"b"]);
 /// ```
+///
+/// A delimiter at an end has an empty piece beside it, and so has an empty slice:
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert_eq!(mem::split_scalar(b",a,", b',').map(<[u8]>::len).collect::<Vec<_>>(), [0, 1, 0]);
+/// assert_eq!(mem::split_scalar(b"", b',').count(), 1);
+/// assert_eq!(mem::split_scalar(&[1, 0, 2, 3], 0).collect::<Vec<_>>(), [&[1][..], &[2, 3]]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SplitIterator<'b, T, D> {
     buffer: &'b [T],
@@ -140,6 +163,13 @@ pub const fn split_scalar<T: PartialEq>(buffer: &[T], delimiter: T) -> SplitIter
 /// # use zigalloc::mem;
 /// assert!(mem::split_any(b"a,b;c", b",;").eq([b"a", b"b", b"c"]));
 /// ```
+///
+/// ```
+/// # use zigalloc::mem;
+/// // Two delimiters in a row have an empty piece between them: a Windows line ends with both.
+/// let lines: Vec<&[u8]> = mem::split_any(b"a\r\nb", b"\r\n").collect();
+/// assert_eq!(lines, [&b"a"[..], b"", b"b"]);
+/// ```
 #[doc(alias = "splitAny")]
 pub const fn split_any<'b, 'd, T: PartialEq>(
     buffer: &'b [T],
@@ -158,6 +188,14 @@ pub const fn split_any<'b, 'd, T: PartialEq>(
 /// ```
 /// # use zigalloc::mem;
 /// assert!(mem::split_sequence(b"a, b, c", b", ").eq([b"a", b"b", b"c"]));
+/// ```
+///
+/// The head and the body of a message:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let mut parts = mem::split_sequence(b"Host: a\r\n\r\nbody\r\n\r\nmore", b"\r\n\r\n");
+/// assert_eq!((parts.first(), parts.rest()), (&b"Host: a"[..], &b"body\r\n\r\nmore"[..]));
 /// ```
 #[doc(alias = "splitSequence")]
 #[track_caller]
@@ -191,6 +229,15 @@ impl<'b, T, D: Delimiter<T>> SplitIterator<'b, T, D> {
     /// let mut pieces = mem::split_scalar(b"a,b", b',');
     /// assert_eq!((pieces.peek(), pieces.next()), (Some(&b"a"[..]), Some(&b"a"[..])));
     /// ```
+    ///
+    /// At the end there is nothing to see:
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut pieces = mem::split_scalar(b"a", b',');
+    /// assert_eq!(pieces.next(), Some(&b"a"[..]));
+    /// assert_eq!((pieces.peek(), pieces.next(), pieces.rest()), (None, None, &b""[..]));
+    /// ```
     pub fn peek(&self) -> Option<&'b [T]> {
         let start = self.index?;
         let end = self.delimiter.find(self.buffer, start).unwrap_or(self.buffer.len());
@@ -204,6 +251,15 @@ impl<'b, T, D: Delimiter<T>> SplitIterator<'b, T, D> {
     /// let mut pieces = mem::split_scalar(b"a,b,c", b',');
     /// pieces.next();
     /// assert_eq!(pieces.rest(), b"b,c");
+    /// ```
+    ///
+    /// A command, and its arguments as they are:
+    ///
+    /// ```
+    /// # use zigalloc::mem;
+    /// let mut line = mem::split_scalar(b"say hello, world", b' ');
+    /// let command = line.first();
+    /// assert_eq!((command, line.rest()), (&b"say"[..], &b"hello, world"[..]));
     /// ```
     #[must_use]
     pub fn rest(&self) -> &'b [T] {
@@ -246,6 +302,15 @@ impl<'b, T, D: Delimiter<T>> Iterator for SplitIterator<'b, T, D> {
 /// ```
 /// # use zigalloc::mem;
 /// assert!(mem::split_backwards_scalar(b"a,b", b',').eq([b"b", b"a"]));
+/// ```
+///
+/// The parts of a host name, the most significant first:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let name: Vec<&[u8]> = mem::split_backwards_scalar(b"www.example.org", b'.').collect();
+/// assert_eq!(name, [&b"org"[..], b"example", b"www"]);
+/// assert_eq!(mem::split_backwards_scalar(b"", b'.').count(), 1);
 /// ```
 #[derive(Clone, Debug)]
 pub struct SplitBackwardsIterator<'b, T, D> {
@@ -296,6 +361,14 @@ pub const fn split_backwards_any<'b, 'd, T: PartialEq>(
 /// ```
 /// # use zigalloc::mem;
 /// assert!(mem::split_backwards_sequence(b"a, b, c", b", ").eq([b"c", b"b", b"a"]));
+/// ```
+///
+/// It finds the last occurrence first, which matters where occurrences overlap:
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::split_backwards_sequence(b"a---b", b"--").eq([&b"b"[..], b"a-"]));
+/// assert!(mem::split_sequence(b"a---b", b"--").eq([&b"a"[..], b"-b"]));
 /// ```
 #[doc(alias = "splitBackwardsSequence")]
 #[track_caller]
@@ -372,6 +445,18 @@ impl<'b, T, D: Delimiter<T>> Iterator for SplitBackwardsIterator<'b, T, D> {
 /// # use zigalloc::mem;
 /// assert!(mem::tokenize_scalar(b",a,,b,", b',').eq([b"a", b"b"]));
 /// ```
+///
+/// The words of a text, however much is between them. Without a word, there is no token:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let mut longest = 0;
+/// for word in mem::tokenize_any(b"  the quick\tbrown\n\nfox ", b" \t\n") {
+///     longest = longest.max(word.len());
+/// }
+/// assert_eq!(longest, 5);
+/// assert_eq!(mem::tokenize_any(b" \t ", b" \t\n").next(), None);
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenIterator<'b, T, D> {
     buffer: &'b [T],
@@ -400,6 +485,16 @@ pub const fn tokenize_scalar<T: PartialEq>(buffer: &[T], delimiter: T) -> TokenI
 /// ```
 /// # use zigalloc::mem;
 /// assert!(mem::tokenize_any(b" a\tb\n", b" \t\n").eq([b"a", b"b"]));
+/// ```
+///
+/// A line of a file as a key and a list of numbers:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let mut tokens = mem::tokenize_any(b"sizes: 640, 480", b":, ");
+/// assert_eq!(tokens.next(), Some(&b"sizes"[..]));
+/// let numbers = tokens.map(|token| std::str::from_utf8(token).unwrap().parse::<u32>());
+/// assert!(numbers.eq([Ok(640), Ok(480)]));
 /// ```
 #[doc(alias = "tokenizeAny")]
 pub const fn tokenize_any<'b, 'd, T: PartialEq>(
@@ -503,6 +598,17 @@ impl<'b, T, D: Delimiter<T>> Iterator for TokenIterator<'b, T, D> {
 /// # use zigalloc::mem;
 /// assert!(mem::window(b"abcd", 2, 1).eq([b"ab", b"bc", b"cd"]));
 /// ```
+///
+/// A moving average, and frames that overlap by half:
+///
+/// ```
+/// # use zigalloc::mem;
+/// let samples = [1, 2, 3, 4, 5, 6];
+/// let sums: Vec<i32> = mem::window(&samples, 3, 1).map(|window| window.iter().sum()).collect();
+/// assert_eq!(sums, [6, 9, 12, 15]);
+/// let frames: Vec<&[i32]> = mem::window(&samples, 4, 2).collect();
+/// assert_eq!(frames, [[1, 2, 3, 4], [3, 4, 5, 6]]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct WindowIterator<'b, T> {
     buffer: &'b [T],
@@ -511,8 +617,8 @@ pub struct WindowIterator<'b, T> {
     advance: usize,
 }
 
-/// Slices of `size` elements, each `advance` elements after the previous one. The last may be shorter; it is empty if
-/// the buffer is.
+/// Slices of `size` elements, each `advance` elements after the previous one. The last reaches to the end of the buffer:
+/// it may be shorter, or longer if `advance` is above `size`. It is empty if the buffer is.
 ///
 /// Rust's `windows` is like `advance == 1`, without shorter slices; `chunks` is like `advance == size`.
 ///
@@ -524,6 +630,15 @@ pub struct WindowIterator<'b, T> {
 /// ```
 /// let windows = zigalloc::mem::window(b"abcdefg", 3, 2);
 /// assert_eq!(windows.collect::<Vec<_>>(), [b"abc", b"cde", b"efg"]);
+/// ```
+///
+/// The last window may be shorter than the others. If elements are skipped, it may be longer:
+///
+/// ```
+/// # use zigalloc::mem;
+/// assert!(mem::window(b"abcde", 2, 2).eq([&b"ab"[..], b"cd", b"e"]));
+/// assert!(mem::window(b"abcdefgh", 1, 3).eq([&b"a"[..], b"d", b"gh"]), "all of the rest, as in Zig");
+/// assert!(mem::window(b"ab", 3, 1).eq([b"ab"]), "shorter than one window");
 /// ```
 #[track_caller]
 pub const fn window<T>(buffer: &[T], size: usize, advance: usize) -> WindowIterator<'_, T> {

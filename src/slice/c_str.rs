@@ -19,6 +19,18 @@ use super::SentinelSlice;
 /// // SAFETY: a literal, which is there for ever.
 /// assert_eq!(unsafe { text.as_slice() }, b"zig");
 /// ```
+///
+/// With [`absorb_sentinel`](crate::mem::absorb_sentinel), it is a slice that ends with the zero:
+///
+/// ```
+/// use std::ffi::CString;
+/// use zigalloc::{SentinelSlice, SlicePtr, mem::absorb_sentinel};
+///
+/// let owned = CString::new("lib").unwrap();
+/// let text: SentinelSlice<u8> = owned.as_c_str().into();
+/// // SAFETY: the string lives.
+/// assert_eq!(unsafe { absorb_sentinel(text).as_slice() }, b"lib\0");
+/// ```
 impl From<&CStr> for SentinelSlice<u8> {
     #[inline]
     fn from(text: &CStr) -> SentinelSlice<u8> {
@@ -36,7 +48,8 @@ impl<const ALIGN: usize> SentinelSlice<u8, ALIGN> {
     /// # Safety
     /// As [`as_slice`](Self::as_slice), for the sentinel too.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::PAGE_ALLOCATOR;
     ///
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
@@ -44,6 +57,16 @@ impl<const ALIGN: usize> SentinelSlice<u8, ALIGN> {
     /// assert_eq!(unsafe { text.as_c_str() }, c"zig");
     /// unsafe { PAGE_ALLOCATOR.free(text) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A zero inside would end the string earlier than the slice:
+    ///
+    #[cfg_attr(feature = "std", doc = "```should_panic")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::heap::SMP_ALLOCATOR;
+    /// let text = SMP_ALLOCATOR.dupe_z(b"z\0g").unwrap();
+    /// // SAFETY: initialised, and never freed.
+    /// unsafe { text.as_c_str() };
     /// ```
     #[must_use]
     #[track_caller]

@@ -32,7 +32,8 @@ use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 ///
 /// Ports `std.testing.checkAllAllocationFailures` of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::testing::{CheckError, check_all_allocation_failures};
 /// use zigalloc::{Allocator, Error};
@@ -72,6 +73,28 @@ use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 ///
 /// check_all_allocation_failures(PAGE_ALLOCATOR, in_a_thread)?;
 /// # Ok::<(), zigalloc::testing::CheckError<Error>>(())
+/// ```
+///
+/// A container of Rust's that takes the handle is tested in the same way, through its fallible methods:
+///
+/// ```
+/// # #[cfg(all(feature = "std", feature = "allocator-api2-02"))] {
+/// use allocator_api2_02::vec::Vec;
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::check_all_allocation_failures;
+/// use zigalloc::{Allocator, Error};
+///
+/// fn squares(allocator: Allocator<'_>) -> Result<(), Error> {
+///     let mut squares = Vec::new_in(allocator);
+///     for n in 0..100 {
+///         squares.try_reserve(1)?; // `push` alone would abort
+///         squares.push(n * n);
+///     }
+///     Ok(())
+/// }
+///
+/// assert!(check_all_allocation_failures(*PAGE_ALLOCATOR, squares).is_ok());
+/// # }
 /// ```
 #[doc(alias = "checkAllAllocationFailures")]
 pub fn check_all_allocation_failures<C, F, E>(
@@ -124,7 +147,8 @@ where
 ///
 /// A function that returns `Ok` although it had no memory:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::testing::{CheckError, check_all_allocation_failures};
 /// use zigalloc::{Allocator, Error};
@@ -140,6 +164,39 @@ where
 /// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, swallows).unwrap_err();
 /// assert!(matches!(error, CheckError::SwallowedOutOfMemory(_)));
 /// assert!(error.to_string().starts_with("the function returned Ok although allocation #0 of 1 failed"));
+/// ```
+///
+/// An error of another kind, and a function that behaves differently in each run:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use std::cell::Cell;
+/// # use zigalloc::heap::PAGE_ALLOCATOR;
+/// # use zigalloc::testing::{AsOutOfMemory, CheckError, check_all_allocation_failures};
+/// # use zigalloc::{Allocator, Error};
+/// let runs = Cell::new(0);
+/// let changing = |allocator: Allocator<'_>| {
+///     runs.set(runs.get() + 1);
+///     if runs.get() == 1 {
+///         let memory = allocator.create::<u32>()?;
+///         // SAFETY: a live block, not used afterwards.
+///         unsafe { allocator.destroy(memory) };
+///     }
+///     Ok::<(), Error>(())
+/// };
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, changing).unwrap_err();
+/// assert!(!matches!(error, CheckError::MemoryLeakDetected { .. } | CheckError::Test(_)), "{error}");
+/// assert_eq!(runs.get(), 2, "the second run made no allocation that could fail");
+///
+/// #[derive(Debug)]
+/// struct Unrelated;
+/// impl AsOutOfMemory for Unrelated {
+///     fn is_out_of_memory(&self) -> bool {
+///         false
+///     }
+/// }
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, |_: Allocator<'_>| Err(Unrelated)).unwrap_err();
+/// assert!(matches!(error, CheckError::Test(Unrelated)));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -189,7 +246,8 @@ pub enum CheckError<E> {
 /// `Display` shows where it was requested: with the feature `backtrace`, the function, file and line in the program's
 /// own code, even if a container made the request; otherwise the address.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::testing::{CheckError, check_all_allocation_failures};
 /// use zigalloc::{Allocator, Error};
@@ -207,6 +265,27 @@ pub enum CheckError<E> {
 /// let CheckError::MemoryLeakDetected { point, .. } = error else { panic!("{error}") };
 /// assert_eq!((point.fail_index, point.needed_alloc_count), (1, 2));
 /// assert!(point.to_string().starts_with("allocation #1 of 2 failed (requested at "));
+/// ```
+///
+/// It is printed as part of the error, which the test's output then shows:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// # use zigalloc::heap::PAGE_ALLOCATOR;
+/// # use zigalloc::testing::{CheckError, check_all_allocation_failures};
+/// # use zigalloc::{Allocator, Error};
+/// let ignores_the_second = |allocator: Allocator<'_>| {
+///     let first = allocator.create::<u8>()?;
+///     let second = allocator.create::<u8>();
+///     // SAFETY: live blocks, not used afterwards.
+///     unsafe { allocator.destroy(first) };
+///     second.map_or((), |second| unsafe { allocator.destroy(second) });
+///     Ok::<(), Error>(())
+/// };
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, ignores_the_second).unwrap_err();
+/// let CheckError::SwallowedOutOfMemory(point) = error else { panic!("{error}") };
+/// assert_eq!((point.fail_index, point.needed_alloc_count), (1, 2));
+/// assert!(error.to_string().contains(&point.to_string()));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -280,12 +359,52 @@ impl fmt::Display for FailurePoint {
 /// }
 /// # assert!(!ParseError::Syntax.is_out_of_memory() && ParseError::OutOfMemory(Error::OutOfMemory).is_out_of_memory());
 /// ```
+///
+/// The sweep then tells an expected error from another. With `?`, both kinds occur in one function:
+///
+/// ```
+/// # #[cfg(feature = "std")] {
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::{AsOutOfMemory, CheckError, check_all_allocation_failures};
+/// use zigalloc::{Allocator, Error};
+///
+/// #[derive(Debug)]
+/// enum LoadError {
+///     OutOfMemory,
+///     Empty,
+/// }
+///
+/// impl From<Error> for LoadError {
+///     fn from(_: Error) -> LoadError {
+///         LoadError::OutOfMemory
+///     }
+/// }
+///
+/// impl AsOutOfMemory for LoadError {
+///     fn is_out_of_memory(&self) -> bool {
+///         matches!(self, LoadError::OutOfMemory)
+///     }
+/// }
+///
+/// fn load(allocator: Allocator<'_>, text: &str) -> Result<(), LoadError> {
+///     let copy = allocator.dupe_str(text)?;
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { allocator.free(copy) };
+///     if text.is_empty() { Err(LoadError::Empty) } else { Ok(()) }
+/// }
+///
+/// assert!(check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| load(allocator, "text")).is_ok());
+/// let error = check_all_allocation_failures(*PAGE_ALLOCATOR, |allocator| load(allocator, "")).unwrap_err();
+/// assert!(matches!(error, CheckError::Test(LoadError::Empty)));
+/// # }
+/// ```
 pub trait AsOutOfMemory {
     /// Whether the error means that an allocation failed, and nothing else.
     ///
     /// Of a boxed error, the one in the box decides:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Error, testing::AsOutOfMemory};
     /// # use std::error::Error as StdError;
     /// let no_block: Box<dyn StdError> = Error::OutOfMemory.into();

@@ -25,6 +25,23 @@ use crate::vtable::{VTable, block, state};
 /// let third = FailingConfig { fail_index: 2, ..FailingConfig::default() };
 /// # let _ = third;
 /// ```
+///
+/// Both indices in one test: two allocations succeed, and no block changes its length.
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{heap::FixedBufferAllocator, testing::{FailingAllocator, FailingConfig}};
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let config = FailingConfig { fail_index: 2, resize_fail_index: 0 };
+/// let failing = FailingAllocator::init(fixed_buffer.allocator(), config);
+/// let text = failing.allocator().dupe(b"text")?;
+/// // SAFETY: a live block; the old pointer is not used after the first call, nor after a successful second.
+/// let text = unsafe { failing.allocator().realloc(text, 8) }?; // the second allocation, and a copy
+/// assert!(unsafe { failing.allocator().realloc(text, 16) }.is_err());
+/// assert_eq!(format!("{config:?}"), "FailingConfig { fail_index: 2, resize_fail_index: 0 }");
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "Config")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FailingConfig {
@@ -76,7 +93,8 @@ impl Default for FailingConfig {
 /// To make each allocation of a function fail in turn, use
 /// [`check_all_allocation_failures`](crate::testing::check_all_allocation_failures).
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
 ///
 /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig { fail_index: 1, ..Default::default() });
@@ -90,7 +108,8 @@ impl Default for FailingConfig {
 ///
 /// The counters can be read, and the indices changed:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
 ///
 /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
@@ -110,6 +129,36 @@ impl Default for FailingConfig {
 /// unsafe { allocator.free(memory) };
 /// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A program that goes on without memory: a cache that is skipped when there is none for it.
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+/// use zigalloc::testing::{FailingAllocator, FailingConfig};
+/// use zigalloc::{Allocator, SlicePtr};
+///
+/// /// The number of vowels, with a copy of the text in lower case if there is memory for it.
+/// fn vowels(allocator: Allocator<'_>, text: &str) -> usize {
+///     let count = |text: &[u8]| text.iter().filter(|byte| b"aeiou".contains(&byte.to_ascii_lowercase())).count();
+///     let Ok(copy) = allocator.dupe(text.as_bytes()) else { return count(text.as_bytes()) };
+///     // SAFETY: initialised by `dupe`; then a live block that is not used afterwards.
+///     let vowels = unsafe {
+///         copy.as_mut_slice().make_ascii_lowercase();
+///         let vowels = count(copy.as_slice());
+///         allocator.free(copy);
+///         vowels
+///     };
+///     vowels
+/// }
+///
+/// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
+/// assert_eq!(vowels(failing.allocator(), "Allocator"), 4);
+/// failing.set_fail_index(failing.alloc_index());
+/// assert_eq!(vowels(failing.allocator(), "Allocator"), 4, "the same without memory");
+/// assert!(failing.has_induced_failure());
+/// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
 /// ```
 #[doc(alias = "std.testing.FailingAllocator")]
 pub struct FailingAllocator<C: Handle> {
@@ -133,7 +182,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// Creates an allocator that fails as `config` says.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -161,7 +211,8 @@ impl<C: Handle> FailingAllocator<C> {
     /// Pass it to the code under test. This tests that a function frees its first block if there is no memory for the
     /// second, where Zig code has an `errdefer`:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
     /// use zigalloc::testing::{FailingAllocator, FailingConfig};
@@ -188,7 +239,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// The child.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -204,7 +256,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many allocations have succeeded, which is the index of the next one.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 1, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -222,7 +275,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many calls of `resize` and `remap` have succeeded.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let memory = failing.allocator().alloc::<u8>(100)?;
@@ -238,7 +292,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many bytes have been allocated, growth included.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let memory = failing.allocator().alloc::<u32>(10)?;
@@ -256,7 +311,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// A test that the code under test leaks nothing:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// fn tested(allocator: Allocator<'_>) -> Result<(), Error> {
     ///     let memory = allocator.alloc::<u8>(100)?;
@@ -276,7 +332,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many allocations have succeeded.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// // No block changes its length, so each `realloc` allocates a new one.
     /// let config = FailingConfig { resize_fail_index: 0, ..FailingConfig::default() };
@@ -294,7 +351,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many blocks have been freed.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let allocator = failing.allocator();
@@ -330,7 +388,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// The [`alloc_index`](Self::alloc_index) from which on allocations fail.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 3, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -346,7 +405,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// The [`resize_index`](Self::resize_index) from which on resizes and remaps fail.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// assert_eq!(failing.resize_fail_index(), usize::MAX, "never");
@@ -359,7 +419,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// Let a test's preparations succeed and the rest fail:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let allocator = failing.allocator();
@@ -379,7 +440,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// Changes [`resize_fail_index`](Self::resize_fail_index).
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let memory = failing.allocator().alloc::<u8>(100)?;
@@ -388,6 +450,23 @@ impl<C: Handle> FailingAllocator<C> {
     /// // SAFETY: a live block.
     /// assert!(!unsafe { failing.allocator().resize(memory, 50) });
     /// # unsafe { failing.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Then code that grows a block in place takes its other path, which is rarely run otherwise:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::{FailingAllocator, FailingConfig}};
+    /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+    /// let failing = FailingAllocator::init(arena.allocator(), FailingConfig::default());
+    /// let first = failing.allocator().dupe(b"moves")?;
+    /// failing.set_resize_fail_index(0);
+    /// // SAFETY: a live block, whose old pointer is not used afterwards.
+    /// let second = unsafe { failing.allocator().realloc(first, 6) }?;
+    /// assert_ne!(second.addr(), first.addr(), "an arena would extend its last block");
+    /// assert_eq!(unsafe { &second.as_ref()[..5] }, b"moves");
+    /// assert_eq!((failing.allocations(), failing.deallocations()), (2, 1));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn set_resize_fail_index(&self, resize_fail_index: usize) {
@@ -399,7 +478,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// A function that passes its caller's address on:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, return_address};
     /// use zigalloc::testing::{FailingAllocator, FailingConfig};
     ///
@@ -429,7 +509,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// Ports the field `stack_addresses`, and `getStackTrace`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);

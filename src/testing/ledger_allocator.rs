@@ -43,6 +43,41 @@ use crate::vtable::{VTable, block, state};
 /// ledger.assert_no_leaks();
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// The message of a leak, which a test may look for:
+///
+/// ```
+/// use std::panic::{AssertUnwindSafe, catch_unwind};
+/// use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+///
+/// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+/// let memory = ledger.allocator().aligned_alloc::<u8, 64>(100)?;
+/// let panic = catch_unwind(AssertUnwindSafe(|| ledger.assert_no_leaks())).unwrap_err();
+/// let message = panic.downcast_ref::<String>().unwrap();
+/// assert!(message.contains("100 bytes, aligned to 64"), "{message}");
+///
+/// // SAFETY: a live block, not used afterwards.
+/// unsafe { ledger.allocator().free(memory) };
+/// ledger.assert_no_leaks();
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Below a container, the ledger counts what it keeps:
+///
+/// ```
+/// # #[cfg(all(feature = "std", feature = "allocator-api2-02"))] {
+/// use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+///
+/// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+/// let mut numbers = allocator_api2_02::vec::Vec::with_capacity_in(10, ledger.allocator());
+/// numbers.extend(0..5u32);
+/// assert_eq!((ledger.live(), ledger.live_bytes()), (1, 40));
+/// numbers.shrink_to_fit();
+/// assert_eq!((ledger.live(), ledger.live_bytes()), (1, 20));
+/// drop(numbers);
+/// ledger.assert_no_leaks();
+/// # }
+/// ```
 pub struct LedgerAllocator<C: Handle> {
     child_allocator: C,
     ledger: RefCell<Ledger>,
@@ -98,6 +133,27 @@ impl<C: Handle> LedgerAllocator<C> {
     /// unsafe { ledger.allocator().free(memory) };
     /// assert_eq!(ledger.live(), 0);
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A step of a program that must not keep anything:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
+    /// fn step(allocator: Allocator<'_>) -> Result<usize, Error> {
+    ///     let text = allocator.print(format_args!("{:?}", [1, 2, 3]))?;
+    ///     let len = text.len();
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { allocator.free(text) };
+    ///     Ok(len)
+    /// }
+    ///
+    /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    /// let kept = ledger.allocator().create_with(0u8)?;
+    /// let before = ledger.live();
+    /// assert_eq!(step(ledger.allocator())?, 9);
+    /// assert_eq!(ledger.live(), before);
+    /// # unsafe { ledger.allocator().destroy(kept) };
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn live(&self) -> usize {
         self.ledger.borrow().live().len()

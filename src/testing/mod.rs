@@ -10,9 +10,92 @@
 //! | [`test_allocator`] and its three companions | an allocator that fails Zig's own tests |
 //! | [`test_allocator_strict`] | an allocator that breaks its [contract](crate::VTable#the-contract-of-an-allocator) |
 //!
+//! # Testing a container
+//!
+//! A container is tested over two of them: a ledger, which aborts at a wrong call, and the sweep of failures, which
+//! finds what an error path forgets. Here is a stack of texts, and what the sweep says about a mistake in it:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::ptr::NonNull;
+//! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+//! use zigalloc::testing::{CheckError, LedgerAllocator, check_all_allocation_failures};
+//! use zigalloc::{Allocator, Error};
+//!
+//! struct Texts<'a> {
+//!     items: NonNull<[NonNull<str>]>,
+//!     len: usize,
+//!     allocator: Allocator<'a>,
+//! }
+//!
+//! impl<'a> Texts<'a> {
+//!     fn init(allocator: Allocator<'a>) -> Result<Texts<'a>, Error> {
+//!         Ok(Texts { items: allocator.alloc(0)?, len: 0, allocator })
+//!     }
+//!
+//!     fn push(&mut self, text: &str) -> Result<(), Error> {
+//!         let copy = self.allocator.dupe_str(text)?;
+//!         self.push_copy(copy).inspect_err(|_| {
+//!             // SAFETY: a live block that is not in the list.
+//!             unsafe { self.allocator.free(copy) }
+//!         })
+//!     }
+//!
+//!     /// The same, but it forgets the copy if the list cannot grow.
+//!     fn push_wrong(&mut self, text: &str) -> Result<(), Error> {
+//!         let copy = self.allocator.dupe_str(text)?;
+//!         self.push_copy(copy)
+//!     }
+//!
+//!     fn push_copy(&mut self, copy: NonNull<str>) -> Result<(), Error> {
+//!         if self.len == self.items.len() {
+//!             // SAFETY: a live block, or an empty slice, which is replaced.
+//!             self.items = unsafe { self.allocator.realloc(self.items, 2 * self.len + 1) }?;
+//!         }
+//!         // SAFETY: below the length.
+//!         unsafe { self.items.cast::<NonNull<str>>().add(self.len).write(copy) };
+//!         self.len += 1;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! impl Drop for Texts<'_> {
+//!     fn drop(&mut self) {
+//!         for i in 0..self.len {
+//!             // SAFETY: the first `len` are live blocks, each freed once.
+//!             unsafe { self.allocator.free(self.items.cast::<NonNull<str>>().add(i).read()) };
+//!         }
+//!         // SAFETY: a live block, or an empty slice.
+//!         unsafe { self.allocator.free(self.items) };
+//!     }
+//! }
+//!
+//! fn with(push: fn(&mut Texts<'_>, &str) -> Result<(), Error>) -> impl Fn(Allocator<'_>) -> Result<(), Error> {
+//!     move |allocator| {
+//!         let mut texts = Texts::init(allocator)?;
+//!         ["one", "two", "three"].iter().try_for_each(|text| push(&mut texts, text))
+//!     }
+//! }
+//!
+//! let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+//! check_all_allocation_failures(ledger.allocator(), with(|texts, text| texts.push(text)))?;
+//! ledger.assert_no_leaks();
+//!
+//! let arena = ArenaAllocator::init(PAGE_ALLOCATOR); // frees what is leaked here
+//! let wrong = with(|texts, text| texts.push_wrong(text));
+//! let error = check_all_allocation_failures(arena.allocator(), wrong).unwrap_err();
+//! let CheckError::MemoryLeakDetected { point, allocated_bytes, freed_bytes, .. } = error else { panic!("{error}") };
+//! // The second allocation, the list's first block, fails: "one" is leaked.
+//! assert_eq!((point.fail_index, allocated_bytes - freed_bytes), (1, 3));
+//! # Ok::<(), CheckError<Error>>(())
+//! ```
+//!
+//! # Testing an allocator
+//!
 //! If you write an allocator, run all five conformance functions over it:
 //!
-//! ```
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! # #[cfg(not(miri))] {
 //! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 //! use zigalloc::testing;

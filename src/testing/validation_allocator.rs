@@ -27,12 +27,32 @@ use crate::vtable::{VTable, block, state};
 /// Handles are for one thread. The type has no state of its own, is `Send` if `T` is, and behaves after a fork as `T`
 /// does.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, testing::validation_wrap};
 ///
 /// let validation = validation_wrap(PAGE_ALLOCATOR);
 /// let memory = validation.allocator().alloc::<u8>(100)?;
 /// unsafe { validation.allocator().free(memory) };
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// It takes an allocator of yours by value, and passes everything on unchanged, refusals too:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator, testing::validation_wrap};
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let validation = validation_wrap(FixedBufferAllocator::init(&mut buffer));
+/// let allocator = validation.allocator();
+/// let memory = allocator.alloc::<u8>(60)?;
+/// // SAFETY: a live block, which is freed with its new length.
+/// assert!(!unsafe { allocator.resize(memory, 101) } && unsafe { allocator.resize(memory, 80) });
+/// assert_eq!(validation.underlying_allocator.end_index(), 80);
+/// assert!(allocator.alloc::<u8>(21).is_err());
+/// unsafe { allocator.free(memory.with_len(80)) };
+/// // No bytes: the typed functions make no call that it could complain about.
+/// assert!(allocator.alloc::<u8>(0).is_ok());
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 #[doc(alias = "std.mem.ValidationAllocator")]
@@ -46,7 +66,8 @@ pub struct ValidationAllocator<T: AsAllocator> {
 ///
 /// Ports `std.mem.validationWrap` of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::validation_wrap};
 ///
 /// let validation = validation_wrap(ArenaAllocator::init(PAGE_ALLOCATOR));
@@ -80,7 +101,8 @@ pub trait Reset {
     ///
     /// Implement it for your own allocator:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
     /// use zigalloc::testing::Reset;
     /// use zigalloc::{Allocator, AsAllocator, SyncAllocator};
@@ -128,7 +150,8 @@ impl<T: AsAllocator> ValidationAllocator<T> {
 
     /// Wraps `underlying_allocator`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::ValidationAllocator};
     /// let validation = ValidationAllocator::init(ArenaAllocator::init(PAGE_ALLOCATOR));
     /// assert_eq!(validation.underlying_allocator.query_capacity(), 0);
@@ -142,7 +165,8 @@ impl<T: AsAllocator> ValidationAllocator<T> {
     ///
     /// A check that a foreign allocator respects alignments:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, heap::PAGE_ALLOCATOR, testing::validation_wrap};
     /// # let foreign: Allocator<'static> = *PAGE_ALLOCATOR;
     /// let validation = validation_wrap(foreign);

@@ -74,6 +74,23 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 ///     allocator.alloc::<u8>(100).unwrap();
 /// });
 /// ```
+///
+/// The message has the mistake:
+///
+/// ```
+/// use std::panic::catch_unwind;
+/// use zigalloc::testing::with_allocator;
+///
+/// let panic = catch_unwind(|| {
+///     with_allocator(|allocator| {
+///         let memory = allocator.alloc::<u8>(100).unwrap();
+///         // SAFETY: the second is a double free, which is found.
+///         unsafe { allocator.free(memory) };
+///         unsafe { allocator.free(memory) };
+///     });
+/// });
+/// assert!(panic.unwrap_err().downcast_ref::<String>().is_some_and(|message| message.contains("1 ")));
+/// ```
 #[doc(alias = "std.testing.allocator")]
 #[doc(alias = "allocator_instance")]
 #[track_caller]

@@ -56,6 +56,45 @@ use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 /// one call.
 ///
 /// Not in Zig, whose `std.heap.ThreadSafeAllocator` has the mutex of `std.Thread`.
+///
+/// A lock of your own, for a target that has another way to exclude others, such as disabling interrupts:
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use zigalloc::{LockedAllocator, heap::FixedBufferAllocator};
+///
+/// struct Spin(AtomicBool);
+///
+/// // SAFETY: `try_lock` is true for one thread until it unlocks, and both order memory.
+/// unsafe impl lock_api::RawMutex for Spin {
+///     const INIT: Spin = Spin(AtomicBool::new(false));
+///     type GuardMarker = lock_api::GuardSend;
+///
+///     fn lock(&self) {
+///         while !self.try_lock() {
+///             std::hint::spin_loop();
+///         }
+///     }
+///
+///     fn try_lock(&self) -> bool {
+///         !self.0.swap(true, Ordering::Acquire)
+///     }
+///
+///     unsafe fn unlock(&self) {
+///         self.0.store(false, Ordering::Release);
+///     }
+/// }
+///
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let locked = LockedAllocator::<Spin>::new(&mut fixed_buffer);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| locked.allocator().alloc::<u8>(40).unwrap().len());
+///     scope.spawn(|| locked.allocator().alloc::<u8>(60).unwrap().len());
+/// });
+/// assert!(locked.allocator().alloc::<u8>(1).is_err(), "all 100 bytes are used");
+/// ```
 #[doc(alias = "std.heap.ThreadSafeAllocator")]
 pub struct LockedAllocator<'c, R> {
     locked: Locked<Borrowed<'c>, Mutex<R, ()>>,

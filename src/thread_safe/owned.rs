@@ -27,6 +27,23 @@ use crate::allocator::{Allocator, AsAllocator, SyncAllocator};
 /// ```
 ///
 /// Ports `std.heap.ThreadSafeAllocator` of Zig 0.15.2, which stores its child's handle.
+///
+/// Shared by threads that outlive the function that made it, and freed with the last of them:
+///
+/// ```
+/// use std::sync::Arc;
+/// use zigalloc::OwnedThreadSafeAllocator;
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+///
+/// let memory = Arc::new(OwnedThreadSafeAllocator::new(ArenaAllocator::init(PAGE_ALLOCATOR)));
+/// let threads = [100, 200].map(|len| {
+///     let memory = Arc::clone(&memory);
+///     std::thread::spawn(move || memory.allocator().alloc::<u8>(len).unwrap().len())
+/// });
+/// assert_eq!(threads.map(|thread| thread.join().unwrap()), [100, 200]);
+/// let arena = Arc::into_inner(memory).expect("the threads have ended").into_inner();
+/// assert!(arena.query_capacity() >= 300);
+/// ```
 pub struct OwnedThreadSafeAllocator<A> {
     locked: Locked<Owned<A>, Mutex<()>>,
 }
@@ -86,6 +103,23 @@ impl<A> OwnedThreadSafeAllocator<A> {
     /// lock.allocator().alloc::<u8>(100)?;
     /// assert!(lock.get_mut().reset(ResetMode::FreeAll));
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// Between two rounds, when no thread has a handle, the child can be reset:
+    ///
+    /// ```
+    /// # use zigalloc::{OwnedThreadSafeAllocator, heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode}};
+    /// let mut lock = OwnedThreadSafeAllocator::new(ArenaAllocator::init(PAGE_ALLOCATOR));
+    /// for round in 1..=3 {
+    ///     std::thread::scope(|scope| {
+    ///         for _ in 0..2 {
+    ///             scope.spawn(|| lock.allocator().alloc::<u8>(1000 * round).unwrap().len());
+    ///         }
+    ///     });
+    ///     assert!(lock.get_mut().query_capacity() >= 2000 * round);
+    ///     assert!(lock.get_mut().reset(ResetMode::RetainWithLimit(500)));
+    /// }
+    /// assert!(lock.into_inner().query_capacity() <= 500);
     /// ```
     #[inline]
     pub const fn get_mut(&mut self) -> &mut A {

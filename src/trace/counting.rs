@@ -81,7 +81,8 @@ const CLASSES: usize = usize::BITS as usize + 1;
 /// while other threads allocate, the numbers may be off by the calls that were in progress; otherwise the child
 /// allocator determines what works.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::CountingAllocator;
 ///
@@ -100,6 +101,62 @@ const CLASSES: usize = usize::BITS as usize + 1;
 /// ```
 ///
 /// [`allocator`]: CountingAllocator::allocator
+///
+/// As a budget: a program looks at the live bytes before it takes on more work.
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::SMP_ALLOCATOR;
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// struct Cache<'c> {
+///     counting: &'c CountingAllocator<SyncAllocator<'static>>,
+///     budget: usize,
+///     entries: Vec<std::ptr::NonNull<[u8]>>,
+/// }
+///
+/// impl Cache<'_> {
+///     fn insert(&mut self, entry: &[u8]) -> Result<(), Error> {
+///         while !self.entries.is_empty() && self.counting.snapshot().live_bytes + entry.len() > self.budget {
+///             let oldest = self.entries.remove(0);
+///             // SAFETY: a live block, not used afterwards.
+///             unsafe { self.counting.allocator().free(oldest) };
+///         }
+///         self.entries.push(self.counting.allocator().dupe(entry)?);
+///         Ok(())
+///     }
+/// }
+///
+/// let counting = CountingAllocator::init(SMP_ALLOCATOR);
+/// let mut cache = Cache { counting: &counting, budget: 100, entries: vec![] };
+/// for len in [40, 40, 40, 90] {
+///     cache.insert(&vec![0; len])?;
+/// }
+/// assert_eq!((cache.entries.len(), counting.snapshot().live_bytes), (1, 90));
+/// assert_eq!(counting.snapshot().peak_live_bytes, 90, "never above the budget");
+/// # unsafe { SMP_ALLOCATOR.free(cache.entries[0]) };
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// The bytes that a container wastes by growing, with two counters:
+///
+/// ```
+/// # #[cfg(feature = "allocator-api2-02")] {
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::trace::CountingAllocator;
+///
+/// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// let counting = CountingAllocator::init(arena.allocator());
+/// let mut numbers = allocator_api2_02::vec::Vec::new_in(counting.allocator());
+/// numbers.extend(0..1000u32);
+/// let counts = counting.snapshot();
+/// assert!(counts.total_bytes >= 4000 && counts.live_bytes >= 4000);
+/// assert_eq!(counts.live_blocks, 1);
+/// // In an arena the vector's last block grows in place, so there is one `alloc`.
+/// assert_eq!((counts.alloc.calls, counts.remap.refused), (1, 0));
+/// # }
+/// ```
 pub struct CountingAllocator<C: Handle> {
     child_allocator: C,
     live_bytes: AtomicUsize,
@@ -122,7 +179,8 @@ impl<'c> CountingAllocator<Allocator<'c>> {
     ///
     /// The most memory that a function needs at once:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
     ///
     /// fn measured(allocator: Allocator<'_>) -> Result<(), Error> {
@@ -151,7 +209,8 @@ impl<'c> CountingAllocator<SyncAllocator<'c>> {
     ///
     /// One counter for all threads:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::SyncAllocator;
     /// use zigalloc::heap::PAGE_ALLOCATOR;
     /// use zigalloc::trace::CountingAllocator;
@@ -182,7 +241,8 @@ impl<C: Handle> CountingAllocator<C> {
 
     /// Creates an allocator whose counts are all 0.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!(counting.snapshot().alloc.calls, 0);
@@ -213,7 +273,8 @@ impl<C: Handle> CountingAllocator<C> {
     ///
     /// The difference of two snapshots is what happened in between:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let allocator = counting.allocator();
@@ -227,6 +288,17 @@ impl<C: Handle> CountingAllocator<C> {
     /// # unsafe { allocator.free(cache) };
     /// # unsafe { allocator.free(forgotten) };
     /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// A test that a function makes no allocation at all:
+    ///
+    /// ```
+    /// # use zigalloc::{Allocator, trace::CountingAllocator};
+    /// let counting = CountingAllocator::init(Allocator::FAILING);
+    /// let before = counting.snapshot();
+    /// let allocator = counting.allocator();
+    /// assert!(allocator.alloc::<u8>(0).is_ok() && allocator.dupe::<u32>(&[]).is_ok(), "no bytes");
+    /// assert_eq!(counting.snapshot(), before);
     /// ```
     pub fn snapshot(&self) -> Counts {
         // The frees first, so that no block counts as freed without also counting as allocated.
@@ -411,6 +483,41 @@ fn read(counter: &Counter) -> u64 {
 /// assert_eq!((counts.alloc.calls, counts.alloc.refused, counts.live_blocks), (1, 1, 0));
 /// assert_eq!(counts.alloc_sizes[7], 1); // 65 to 128 bytes
 /// ```
+///
+/// What each call adds:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator, trace::CountingAllocator};
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let counting = CountingAllocator::init(fixed_buffer.allocator());
+/// let allocator = counting.allocator();
+/// let memory = allocator.alloc::<u8>(10)?;
+/// // SAFETY: a live block, used with its newest length only.
+/// unsafe {
+///     assert!(allocator.resize(memory, 30) && allocator.resize(memory.with_len(30), 20));
+///     assert!(allocator.remap(memory.with_len(20), 200).is_none());
+///     allocator.free(memory.with_len(20));
+/// }
+/// let counts = counting.snapshot();
+/// assert_eq!((counts.total_bytes, counts.peak_live_bytes, counts.live_bytes), (30, 30, 0));
+/// assert_eq!((counts.resize.calls, counts.remap.refused, counts.free), (2, 1, 1));
+/// // 9 to 16 bytes are up to 2⁴.
+/// assert_eq!(counts.alloc_sizes.iter().position(|calls| *calls > 0), Some(4));
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// The table, for a log:
+///
+/// ```
+/// # use zigalloc::{Allocator, trace::CountingAllocator};
+/// let counting = CountingAllocator::init(Allocator::FAILING);
+/// assert!(counting.allocator().alloc::<u8>(3).is_err());
+/// let table = counting.snapshot().to_string();
+/// assert!(table.starts_with("alloc    1 call, 1 refused") || table.starts_with("alloc    1 calls, 1 refused"));
+/// assert!(table.lines().any(|line| line.starts_with("peak     0 bytes")));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
@@ -489,6 +596,25 @@ impl fmt::Debug for Counts {
 /// assert_eq!((resize.calls, resize.refused), (2, 1));
 /// assert_eq!(resize.to_string(), "2 calls, 1 refused");
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Of a container that reserves in time, no call is refused or repeated:
+///
+/// ```
+/// # #[cfg(feature = "allocator-api2-02")] {
+/// # use zigalloc::{heap::SMP_ALLOCATOR, trace::CountingAllocator};
+/// let counting = CountingAllocator::init(SMP_ALLOCATOR);
+/// let (mut grown, mut reserved) = (0, 0);
+/// for (calls, capacity) in [(&mut grown, 0), (&mut reserved, 1000)] {
+///     let before = counting.snapshot();
+///     let mut numbers = allocator_api2_02::vec::Vec::with_capacity_in(capacity, counting.allocator());
+///     numbers.extend(0..1000u16);
+///     let after = counting.snapshot();
+///     *calls = after.alloc.calls + after.remap.calls - before.alloc.calls - before.remap.calls;
+/// }
+/// assert_eq!(reserved, 1);
+/// assert!(grown >= reserved);
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

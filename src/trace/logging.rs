@@ -69,7 +69,8 @@ use crate::vtable::{VTable, block, state};
 /// `#[global_allocator]`, and if a process forks while another thread holds the lock, the first call in the child
 /// process hangs.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::{FmtSink, LoggingAllocator};
 ///
@@ -86,7 +87,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// Logging to the standard error stream:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::{IoSink, LoggingAllocator};
 ///
@@ -116,6 +118,49 @@ use crate::vtable::{VTable, block, state};
 ///
 /// [`lost_lines`]: LoggingAllocator::lost_lines
 /// [`allocator`]: LoggingAllocator::allocator
+///
+/// A log that another program reads, with a line of JSON for each call:
+///
+/// ```
+/// use std::fmt::{self, Write};
+/// use zigalloc::heap::FixedBufferAllocator;
+/// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
+/// # use std::mem::MaybeUninit;
+///
+/// struct Json(String);
+///
+/// impl Sink for Json {
+///     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+///         match call {
+///             LoggedCall::Alloc { len, result, .. } => {
+///                 writeln!(self.0, r#"{{"call":"alloc","len":{len},"ok":{}}}"#, result.is_some())
+///             }
+///             LoggedCall::Free { len, .. } => writeln!(self.0, r#"{{"call":"free","len":{len}}}"#),
+///             other => writeln!(self.0, r#"{{"call":"change","ok":{}}}"#, !other.is_refused()),
+///         }
+///     }
+/// }
+///
+/// let mut buffer = [MaybeUninit::uninit(); 100];
+/// let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+/// let logging = LoggingAllocator::init(fixed_buffer.allocator(), Json(String::new()));
+/// let memory = logging.allocator().alloc::<u8>(60)?;
+/// // SAFETY: a live block, which stays as it is.
+/// assert!(!unsafe { logging.allocator().resize(memory, 101) });
+/// assert!(logging.allocator().alloc::<u8>(60).is_err());
+/// unsafe { logging.allocator().free(memory) };
+/// let lines = logging.into_sink().0;
+/// assert_eq!(
+///     lines.lines().collect::<Vec<_>>(),
+///     [
+///         r#"{"call":"alloc","len":60,"ok":true}"#,
+///         r#"{"call":"change","ok":false}"#,
+///         r#"{"call":"alloc","len":60,"ok":false}"#,
+///         r#"{"call":"free","len":60}"#,
+///     ]
+/// );
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[doc(alias = "std.heap.LoggingAllocator")]
 #[doc(alias = "ScopedLoggingAllocator")]
 #[doc(alias = "LogToWriterAllocator")]
@@ -130,7 +175,8 @@ impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
     ///
     /// A sink that is not `Send`:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::cell::RefCell;
     /// use std::rc::Rc;
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
@@ -167,7 +213,8 @@ impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
     ///
     /// Lines of several threads are not mixed:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
     /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
     /// let allocator = logging.allocator();
@@ -200,7 +247,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// Below an arena, it shows the arena's own calls:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::{FmtSink, LoggingAllocator}};
     /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
     /// let arena = ArenaAllocator::init(logging.allocator());
@@ -230,7 +278,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// A buffer of 4 bytes is too short for any line:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{IoSink, LoggingAllocator}};
     /// let mut buffer = [0; 4];
     /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(&mut buffer[..]));
@@ -238,6 +287,35 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     /// // SAFETY: a live block, not used afterwards.
     /// unsafe { logging.allocator().destroy(memory) };
     /// assert_eq!(logging.lost_lines(), 2);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// The calls themselves succeed. A sink that fails for a while:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::fmt;
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{LoggedCall, LoggingAllocator, Sink}};
+    /// /// Every second line is lost.
+    /// #[derive(Default)]
+    /// struct Flaky {
+    ///     received: usize,
+    /// }
+    ///
+    /// impl Sink for Flaky {
+    ///     fn write(&mut self, _: &LoggedCall) -> fmt::Result {
+    ///         self.received += 1;
+    ///         if self.received % 2 == 0 { Err(fmt::Error) } else { Ok(()) }
+    ///     }
+    /// }
+    ///
+    /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, Flaky::default());
+    /// for _ in 0..3 {
+    ///     let number = logging.allocator().create_with(42)?;
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { logging.allocator().destroy(number) };
+    /// }
+    /// assert_eq!((logging.lost_lines(), logging.into_sink().received), (3, 6));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn lost_lines(&self) -> usize {
@@ -248,7 +326,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// Only a `resize` or `remap` that succeeds leaves such a line.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::fmt;
     /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// use zigalloc::heap::PAGE_ALLOCATOR;
@@ -284,7 +363,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// Read and clear the lines after each step:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
     /// let mut logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
     /// for len in [10, 20] {
@@ -294,6 +374,35 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///     let lines = std::mem::take(&mut logging.sink_mut().0);
     ///     assert!(lines.starts_with(&format!("alloc {len} bytes")));
     /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// To log one part of a program only, let the sink be off at first:
+    ///
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
+    /// # use std::fmt;
+    /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{LoggedCall, LoggingAllocator, Sink}};
+    /// struct Switched {
+    ///     on: bool,
+    ///     lines: Vec<String>,
+    /// }
+    ///
+    /// impl Sink for Switched {
+    ///     fn write(&mut self, call: &LoggedCall) -> fmt::Result {
+    ///         if self.on {
+    ///             self.lines.push(call.to_string());
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut logging = LoggingAllocator::init(PAGE_ALLOCATOR, Switched { on: false, lines: vec![] });
+    /// let memory = logging.allocator().create_with(1)?;
+    /// logging.sink_mut().on = true;
+    /// // SAFETY: a live block, not used afterwards.
+    /// unsafe { logging.allocator().destroy(memory) };
+    /// assert!(matches!(&logging.into_sink().lines[..], [line] if line.starts_with("free 0x")));
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[inline]

@@ -26,6 +26,27 @@
 //! assert!(below.snapshot().live_bytes >= above.snapshot().live_bytes);
 //! # Ok::<(), zigalloc::Error>(())
 //! ```
+//!
+//! A log and its counts agree, and refused calls are in both:
+//!
+//! ```
+//! use zigalloc::heap::FixedBufferAllocator;
+//! use zigalloc::trace::{CountingAllocator, FmtSink, LoggingAllocator};
+//! # use std::mem::MaybeUninit;
+//!
+//! let mut buffer = [MaybeUninit::uninit(); 64];
+//! let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+//! let logging = LoggingAllocator::init(fixed_buffer.allocator(), FmtSink(String::new()));
+//! let counting = CountingAllocator::init(logging.allocator());
+//! for len in [32, 64, 16] {
+//!     _ = counting.allocator().alloc::<u8>(len);
+//! }
+//! let counts = counting.snapshot();
+//! let lines = logging.into_sink().0;
+//! assert_eq!(lines.lines().count() as u64, counts.alloc.calls);
+//! assert_eq!(lines.lines().filter(|line| line.contains(": null")).count() as u64, counts.alloc.refused);
+//! assert_eq!((counts.alloc.calls, counts.alloc.refused), (3, 1));
+//! ```
 
 pub mod counting;
 pub mod logging;

@@ -14,7 +14,8 @@ use crate::allocator::{Allocator, AsAllocator, Handle};
 ///
 /// It is `Copy`, since a program may return to the same state more than once:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 ///
 /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -26,6 +27,40 @@ use crate::allocator::{Allocator, AsAllocator, Handle};
 ///     assert_eq!(arena.query_capacity(), 0);
 /// }
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A parser that goes back to try another rule:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// type Arena = ArenaAllocator<SyncAllocator<'static>>;
+///
+/// /// A list of numbers, or else a name. The numbers of a list that fails are given back.
+/// fn parse<'t>(arena: &Arena, text: &'t str) -> Result<Result<usize, &'t str>, Error> {
+///     let start = arena.checkpoint();
+///     let mut count = 0;
+///     for word in text.split(' ') {
+///         match word.parse::<u64>() {
+///             Ok(number) => _ = arena.allocator().create_with(number)?,
+///             Err(_) => {
+///                 // SAFETY: nothing uses the numbers.
+///                 unsafe { arena.rewind(start) };
+///                 return Ok(Err(text));
+///             }
+///         }
+///         count += 1;
+///     }
+///     Ok(Ok(count))
+/// }
+///
+/// let arena = Arena::init(PAGE_ALLOCATOR);
+/// assert_eq!(parse(&arena, "1 2 three")?, Err("1 2 three"));
+/// assert_eq!(arena.query_capacity(), 0);
+/// assert_eq!(parse(&arena, "1 2 3")?, Ok(3));
+/// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a checkpoint does nothing by itself; pass it to `rewind`"]
@@ -63,6 +98,31 @@ pub struct Checkpoint {
 /// let scope = arena.scope();
 /// _ = arena.reset(ResetMode::FreeAll);
 /// scope.allocator().alloc::<u8>(1).unwrap();
+/// ```
+///
+/// An early return ends it like any value. So scratch memory of a function needs no `free`; the result is copied out
+/// before:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
+/// use zigalloc::{Error, SlicePtr, SyncAllocator};
+///
+/// /// The median of some numbers, which are sorted in a copy.
+/// fn median(arena: &mut ArenaAllocator<SyncAllocator<'_>>, numbers: &[i32]) -> Result<Option<i32>, Error> {
+///     let scope = arena.scope();
+///     let copy = scope.allocator().dupe(numbers)?;
+///     // SAFETY: initialised by `dupe`; nothing else uses it.
+///     let sorted = unsafe { copy.as_mut_slice() };
+///     sorted.sort_unstable();
+///     Ok(sorted.get(sorted.len() / 2).copied())
+/// }
+///
+/// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
+/// assert_eq!(median(&mut arena, &[5, 1, 4])?, Some(4));
+/// assert_eq!(median(&mut arena, &[])?, None);
+/// assert_eq!(arena.query_capacity(), 0, "the arena is as it was");
+/// # Ok::<(), Error>(())
 /// ```
 #[must_use = "a scope that is dropped at once rewinds nothing"]
 pub struct Scope<'a, C: Handle> {
@@ -140,7 +200,8 @@ impl<C: Handle> ArenaAllocator<C> {
     /// 3. A block from before that has grown since has again the length that it had at the checkpoint: the bytes after
     ///    that are not used any more, and it is passed to the arena with that length.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     ///
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -193,7 +254,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// Not in Zig.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     ///
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -242,7 +304,8 @@ impl<C: Handle> Scope<'_, C> {
     ///
     /// Blocks from before the scope are of the same allocator, so this handle can resize and free them.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let scope = arena.scope();
@@ -260,7 +323,8 @@ impl<C: Handle> Scope<'_, C> {
 
     /// Begins a scope nested in this one.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let mut outer = arena.scope();
@@ -285,7 +349,8 @@ impl<C: Handle> Scope<'_, C> {
 
     /// As [`ArenaAllocator::query_capacity`].
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let scope = arena.scope();

@@ -49,6 +49,27 @@ pub const MAX_PAGE_SIZE: usize = 4 << 20;
 /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
 /// # let _ = debug.deinit();
 /// ```
+///
+/// Three sets of options. In a test, find everything; in a service, the mistakes that corrupt memory; while debugging,
+/// stop at the first:
+///
+/// ```
+/// use zigalloc::heap::debug::{DebugConfig, Report};
+///
+/// const IN_TESTS: DebugConfig =
+///     DebugConfig { safety: true, quarantine: 1 << 20, stack_trace_frames: 8, ..DebugConfig::DEFAULT };
+/// const IN_SERVICE: DebugConfig =
+///     DebugConfig { safety: false, stack_trace_frames: 0, ..DebugConfig::DEFAULT };
+///
+/// fn stop(report: &Report) {
+///     eprintln!("{report}");
+///     std::process::abort();
+/// }
+/// const WHILE_DEBUGGING: DebugConfig = DebugConfig { report: stop, leak_limit: 1, ..IN_TESTS };
+///
+/// assert!(WHILE_DEBUGGING.safety && WHILE_DEBUGGING.quarantine == IN_TESTS.quarantine);
+/// assert!(!IN_SERVICE.enable_memory_limit && IN_SERVICE.thread_safe);
+/// ```
 #[doc(alias = "DebugAllocatorConfig")]
 #[doc(alias = "GeneralPurposeAllocatorConfig")]
 #[derive(Clone, Copy)]
@@ -81,6 +102,20 @@ pub struct DebugConfig {
     /// [`set_requested_memory_limit`](super::DebugAllocator::set_requested_memory_limit).
     ///
     /// Default: no.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let debug = DebugAllocator::init(PAGE_ALLOCATOR);
+    /// let memory = debug.allocator().alloc::<u8>(100)?;
+    /// assert_eq!(debug.total_requested_bytes(), 0, "not counted by default");
+    /// # unsafe { debug.allocator().free(memory) };
+    /// let counted = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, counted);
+    /// let memory = debug.allocator().alloc::<u8>(100)?;
+    /// assert_eq!(debug.total_requested_bytes(), 100);
+    /// # unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub enable_memory_limit: bool,
 
     /// Whether to store the length and the alignment of each small block and compare them on every later call, to check
@@ -89,12 +124,38 @@ pub struct DebugConfig {
     /// Calls with an address that is not a live block's are found in any case.
     ///
     /// Default: in builds with `debug_assertions`.
+    ///
+    /// Without it, a wrong length of the same size class goes unnoticed:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR, debug::ReportKind};
+    /// for (safety, found) in [(true, 1), (false, 0)] {
+    ///     let config = DebugConfig { safety, report: |_| (), ..DebugConfig::DEFAULT };
+    ///     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    ///     let memory = debug.allocator().alloc::<u8>(100)?;
+    ///     let shorter = NonNull::slice_from_raw_parts(memory.cast::<u8>(), 70); // also in a slot of 128 bytes
+    ///     // SAFETY: a mistake; this allocator uses the slot's own length. The block is not used afterwards.
+    ///     unsafe { debug.allocator().free(shorter) };
+    ///     assert_eq!(debug.count(ReportKind::WrongLength), found);
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub safety: bool,
 
     /// Whether several threads may call at once. If not, a call during another call aborts with a message, and there is
     /// no [`SyncAllocator`](crate::SyncAllocator) handle.
     ///
     /// Default: yes.
+    ///
+    /// Without it, `allocator` panics for a child that several threads may call:
+    ///
+    /// ```should_panic
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { thread_safe: false, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config); // `*PAGE_ALLOCATOR` would do
+    /// let allocator = debug.allocator();
+    /// ```
     pub thread_safe: bool,
 
     /// Whether to keep freed blocks from the child. (If a `remap` moves or shortens a large block, the child has the
@@ -102,6 +163,18 @@ pub struct DebugConfig {
     /// memory is leaked, unless `retain_metadata` is set too.
     ///
     /// Default: no.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { never_unmap: true, retain_metadata: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(100_000)?;
+    /// // SAFETY: a live block. It stays mapped after the free, so reading it does not fault.
+    /// unsafe { debug.allocator().free(memory) };
+    /// let stale = unsafe { memory.cast::<u8>().read_volatile() };
+    /// assert!(stale == 0xAA || cfg!(not(debug_assertions)) || cfg!(miri), "what `free` has written");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub never_unmap: bool,
 
     /// How many bytes of freed memory to keep before they are freed to the child. It is kept in whole blocks of the
@@ -112,6 +185,22 @@ pub struct DebugConfig {
     /// before the allocator can report that it has already been freed.
     ///
     /// Default: 0.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let config = DebugConfig { quarantine: 300_000, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(below.allocator(), config);
+    /// let free_one = |len| {
+    ///     let memory = debug.allocator().alloc::<u8>(len).unwrap();
+    ///     // SAFETY: a live block, not used afterwards.
+    ///     unsafe { debug.allocator().free(memory) };
+    /// };
+    /// free_one(200_000);
+    /// assert!(below.snapshot().live_bytes >= 200_000, "kept");
+    /// free_one(250_000);
+    /// assert!(below.snapshot().live_bytes < 450_000, "there is room for one of the two");
+    /// ```
     pub quarantine: usize,
 
     /// Whether to remember freed large blocks until [`flush_retained_metadata`] or drop, so that a second free is
@@ -128,12 +217,44 @@ pub struct DebugConfig {
     /// is a report.
     ///
     /// Default: yes.
+    ///
+    /// ```
+    /// # use std::sync::atomic::{AtomicUsize, Ordering};
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// static REPORTS: AtomicUsize = AtomicUsize::new(0);
+    /// let report = |_: &_| _ = REPORTS.fetch_add(1, Ordering::Relaxed);
+    ///
+    /// for (group_leaks, expected) in [(true, 1), (false, 10)] {
+    ///     let config = DebugConfig { group_leaks, report, safety: true, ..DebugConfig::DEFAULT };
+    ///     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    ///     for n in 0..10 {
+    ///         debug.allocator().create_with(n)?; // all in one place
+    ///     }
+    ///     assert_eq!(debug.detect_leaks(), 10);
+    ///     assert_eq!(REPORTS.swap(0, Ordering::Relaxed), expected);
+    ///     debug.deinit_without_leak_checks();
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub group_leaks: bool,
 
     /// The most reports that a search for leaks makes: those with the most bytes. One more report, of the kind
     /// [`MoreLeaks`](super::ReportKind::MoreLeaks), says how many were left out. All leaks are counted. Not in Zig.
     ///
     /// Default: 100.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR, debug::ReportKind};
+    /// let config = DebugConfig { leak_limit: 2, group_leaks: false, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// for n in 0..5 {
+    ///     debug.allocator().create_with(n)?;
+    /// }
+    /// assert_eq!(debug.detect_leaks(), 5);
+    /// assert_eq!(debug.count(ReportKind::Leak), 5, "counted, whether they are reported or not");
+    /// # debug.deinit_without_leak_checks();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub leak_limit: usize,
 
     /// Whether to print a line for every call to the standard error stream.
@@ -150,6 +271,24 @@ pub struct DebugConfig {
     /// Whether a successful `resize` or `remap` becomes the allocation that reports name.
     ///
     /// Default: no.
+    ///
+    /// ```
+    /// # use zigalloc::{SlicePtr, heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR}};
+    /// # use zigalloc::Alignment;
+    /// for (resize_stack_traces, named) in [(false, 0x1111), (true, 0x2222)] {
+    ///     let config = DebugConfig { resize_stack_traces, stack_trace_frames: 1, ..DebugConfig::DEFAULT };
+    ///     let config = DebugConfig { report: |_| (), ..config };
+    ///     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    ///     let memory = debug.allocator().alloc_advanced_with_ret_addr::<u8, 0>(100, 0x1111)?;
+    ///     // SAFETY: a live block, used with its new length only.
+    ///     assert!(unsafe { debug.allocator().raw_resize(memory.bytes(), Alignment::_1, 120, 0x2222) });
+    ///     debug.detect_leaks();
+    ///     # if cfg!(feature = "backtrace") { unsafe { debug.allocator().free(memory.with_len(120)) }; continue }
+    ///     assert_eq!(debug.first_report().unwrap().allocation.addresses(), [named]);
+    ///     unsafe { debug.allocator().free(memory.with_len(120)) };
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub resize_stack_traces: bool,
 
     /// A word in the header of every page. If it has changed, the header has been overwritten.

@@ -126,6 +126,21 @@ use crate::vtable::{VTable, state};
 ///     }
 /// }
 /// ```
+///
+/// What `deinit` returns depends on leaks alone. Other mistakes are counted:
+///
+/// ```
+/// use zigalloc::heap::debug::{Check, DebugAllocator, DebugConfig, ReportKind};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// let mut number = 7;
+/// // SAFETY: not a block, which this allocator finds; the variable may be overwritten.
+/// unsafe { debug.allocator().destroy(std::ptr::NonNull::from(&mut number)) };
+/// assert_eq!(debug.count(ReportKind::InvalidFree), 1);
+/// assert_eq!(debug.deinit(), Check::Ok);
+/// ```
 #[doc(alias = "std.heap.Check")]
 #[must_use = "it says whether there were leaks"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -221,6 +236,57 @@ pub enum Check {
 /// Ports `std.heap.DebugAllocator` of Zig 0.15.2.
 ///
 /// [`allocator`]: DebugAllocator::allocator
+///
+/// A report as it is printed, here collected by a report function, for a test of what users see:
+///
+/// ```
+/// use std::sync::Mutex;
+/// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// static REPORTS: Mutex<Vec<(ReportKind, String)>> = Mutex::new(vec![]);
+///
+/// let config = DebugConfig {
+///     safety: true,
+///     report: |report| REPORTS.lock().unwrap().push((report.kind, report.to_string())),
+///     ..DebugConfig::DEFAULT
+/// };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// let memory = debug.allocator().alloc::<u8>(100)?;
+/// // SAFETY: the slot of 128 bytes belongs to the block, so the byte after it is in memory of this allocator.
+/// unsafe { memory.cast::<u8>().add(100).write(0) }; // an overrun
+/// unsafe { debug.allocator().free(memory) };
+/// debug.allocator().create::<u64>()?; // a leak
+/// assert_eq!(debug.detect_leaks(), 1);
+///
+/// let reports = REPORTS.lock().unwrap();
+/// assert_eq!([reports[0].0, reports[1].0], [ReportKind::Overrun, ReportKind::Leak]);
+/// assert!(reports.iter().all(|(_, text)| !text.is_empty() && !text.ends_with('\n')));
+/// # drop(reports);
+/// # debug.deinit_without_leak_checks();
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// In a program, a build option decides whether there is one. The rest of the program sees a handle:
+///
+/// ```
+/// use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
+/// use zigalloc::{Error, SyncAllocator};
+///
+/// fn run(gpa: SyncAllocator<'_>) -> Result<usize, Error> {
+///     let greeting = gpa.print(format_args!("hello, {}", "heap"))?;
+///     let len = greeting.len();
+///     // SAFETY: a live block, not used afterwards.
+///     unsafe { gpa.free(greeting) };
+///     Ok(len)
+/// }
+///
+/// static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(PAGE_ALLOCATOR);
+/// let gpa = if cfg!(debug_assertions) { DEBUG.allocator() } else { SMP_ALLOCATOR };
+/// assert_eq!(run(gpa)?, 11);
+/// assert_eq!(DEBUG.detect_leaks(), 0);
+/// # Ok::<(), Error>(())
+/// ```
 #[doc(alias = "std.heap.DebugAllocator")]
 #[doc(alias = "GeneralPurposeAllocator")]
 pub struct DebugAllocator<C: Handle> {
@@ -339,6 +405,15 @@ impl<C: Handle> DebugAllocator<C> {
     /// assert_eq!(debug.count(ReportKind::DoubleFree), 1);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// A page size that is not a power of two is a compile-time error here:
+    ///
+    /// ```compile_fail,E0080
+    /// # use zigalloc::SyncAllocator;
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// const CONFIG: DebugConfig = DebugConfig { page_size: 100_000, ..DebugConfig::DEFAULT };
+    /// static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
+    /// ```
     #[track_caller]
     pub const fn with_config(child_allocator: C, config: DebugConfig) -> DebugAllocator<C> {
         DebugAllocator {
@@ -422,6 +497,27 @@ impl<C: Handle> DebugAllocator<C> {
     /// assert_eq!(debug.detect_leaks(), 0);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// To find the step of a program that leaks, search after each:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// # let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let steps: [fn(zigalloc::Allocator<'_>); 3] = [
+    ///     |_| (),
+    ///     |allocator| _ = allocator.dupe(b"forgotten"),
+    ///     |allocator| unsafe { allocator.destroy(allocator.create_with(1).unwrap()) },
+    /// ];
+    /// let mut live = 0;
+    /// let leaks = steps.map(|step| {
+    ///     step(*debug.allocator());
+    ///     let before = std::mem::replace(&mut live, debug.detect_leaks());
+    ///     live - before
+    /// });
+    /// assert_eq!(leaks, [0, 1, 0]);
+    /// # debug.deinit_without_leak_checks();
+    /// ```
     #[doc(alias = "detectLeaks")]
     pub fn detect_leaks(&self) -> usize {
         self.search()
@@ -443,6 +539,21 @@ impl<C: Handle> DebugAllocator<C> {
     ///
     /// If a destructor calls this while a call of the child is in progress, because the child exits the process,
     /// everything leaks, and the result is `Leak`.
+    ///
+    /// The child gets everything back, the leaked blocks too:
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(below.allocator(), config);
+    /// debug.allocator().alloc::<u8>(10)?;
+    /// debug.allocator().alloc::<u8>(1_000_000)?;
+    /// assert!(below.snapshot().live_bytes > 1_000_000);
+    /// assert_eq!(debug.deinit(), Check::Leak);
+    /// assert_eq!(below.snapshot().live_bytes, 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn deinit(mut self) -> Check {
         if self.is_abandoned() {
             return Check::Leak;
@@ -511,6 +622,26 @@ impl<C: Handle> DebugAllocator<C> {
     /// assert_eq!(debug.count(ReportKind::InvalidFree), 1);
     /// assert_eq!(debug.count(ReportKind::DoubleFree), 0);
     /// ```
+    ///
+    /// A wrong length or alignment is a mistake of the caller, and the block is freed nevertheless:
+    ///
+    /// ```
+    /// # use std::ptr::NonNull;
+    /// # use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+    /// # use zigalloc::{AlignedSlice, heap::PAGE_ALLOCATOR};
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let (first, second) = (debug.allocator().alloc::<u8>(100)?, debug.allocator().alloc::<u8>(100)?);
+    /// let too_short = NonNull::slice_from_raw_parts(first.cast::<u8>(), 99);
+    /// let too_aligned = AlignedSlice::<u8, 16>::from_raw_parts(second.cast(), 100);
+    /// // SAFETY: mistakes that this allocator finds; the memory is not used afterwards.
+    /// unsafe { debug.allocator().free(too_short) };
+    /// unsafe { debug.allocator().free(too_aligned) };
+    /// let kinds = [ReportKind::WrongLength, ReportKind::WrongAlignment, ReportKind::DoubleFree];
+    /// assert_eq!(kinds.map(|kind| debug.count(kind)), [1, 1, 0]);
+    /// assert_eq!(debug.detect_leaks(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn count(&self, kind: ReportKind) -> usize {
         self.reporter.count(kind)
     }
@@ -538,6 +669,24 @@ impl<C: Handle> DebugAllocator<C> {
     /// # unsafe { debug.allocator().free(memory) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
+    ///
+    /// Later mistakes do not replace it:
+    ///
+    /// ```
+    /// # use zigalloc::heap::debug::{DebugAllocator, DebugConfig, ReportKind};
+    /// # use zigalloc::heap::PAGE_ALLOCATOR;
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let (kept, freed) = (debug.allocator().create_with(1)?, debug.allocator().create_with(2)?);
+    /// // SAFETY: the second is a double free, which is found; `kept` keeps the page mapped.
+    /// unsafe { debug.allocator().destroy(freed) };
+    /// unsafe { debug.allocator().destroy(freed) };
+    /// assert_eq!(debug.detect_leaks(), 1);
+    /// let first = debug.first_report().unwrap();
+    /// assert_eq!((first.kind, first.len, first.address), (ReportKind::DoubleFree, 4, freed.addr().get()));
+    /// # unsafe { debug.allocator().destroy(kept) };
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub fn first_report(&self) -> Option<Report> {
         self.reporter.first()
     }
@@ -555,6 +704,23 @@ impl<C: Handle> DebugAllocator<C> {
     /// assert_eq!(debug.total_requested_bytes(), 33, "not the 64 of its slot");
     /// # unsafe { debug.allocator().free(memory) };
     /// # assert_eq!(debug.total_requested_bytes(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// It follows each change of length:
+    ///
+    /// ```
+    /// # use zigalloc::{SlicePtr, heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR}};
+    /// let config = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(40)?;
+    /// // SAFETY: a live block, used with its new length only.
+    /// assert!(unsafe { debug.allocator().resize(memory, 60) });
+    /// assert_eq!(debug.total_requested_bytes(), 60);
+    /// assert!(debug.allocator().alloc::<u8>(usize::MAX).is_err());
+    /// assert_eq!(debug.total_requested_bytes(), 60, "a refused request is not counted");
+    /// unsafe { debug.allocator().free(memory.with_len(60)) };
+    /// assert_eq!(debug.total_requested_bytes(), 0);
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn total_requested_bytes(&self) -> usize {
@@ -591,6 +757,24 @@ impl<C: Handle> DebugAllocator<C> {
     /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
     /// debug.set_requested_memory_limit(1000);
     /// assert!(debug.allocator().alloc::<u8>(1001).is_err());
+    /// ```
+    ///
+    /// A test that a program stays within a budget, growth included:
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { enable_memory_limit: true, ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// debug.set_requested_memory_limit(100);
+    /// let memory = debug.allocator().alloc::<u8>(60)?;
+    /// assert!(debug.allocator().alloc::<u8>(41).is_err());
+    /// // SAFETY: a live block, which stays as it is.
+    /// assert!(!unsafe { debug.allocator().resize(memory, 101) });
+    /// debug.set_requested_memory_limit(1000);
+    /// let more = debug.allocator().alloc::<u8>(41)?;
+    /// # unsafe { debug.allocator().free(more) };
+    /// unsafe { debug.allocator().free(memory) };
+    /// # Ok::<(), zigalloc::Error>(())
     /// ```
     #[track_caller]
     pub fn set_requested_memory_limit(&self, bytes: usize) {

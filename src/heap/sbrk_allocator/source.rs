@@ -47,6 +47,43 @@ use crate::heap::FixedBufferAllocator;
 /// let sbrk = SbrkAllocator::init(Tells(FixedBufferAllocator::init(&mut buffer)));
 /// assert!(sbrk.allocator().alloc::<u8>(100).is_ok()); // 65536 bytes more
 /// ```
+///
+/// A source with a limit, so that one part of a program cannot take all of it:
+///
+/// ```
+/// use std::mem::MaybeUninit;
+/// use std::ptr::NonNull;
+/// use zigalloc::heap::{FixedBufferAllocator, Sbrk, SbrkAllocator};
+///
+/// struct Limited<S> {
+///     source: S,
+///     left: usize,
+/// }
+///
+/// // SAFETY: the memory is that of `source`, which keeps the rules.
+/// unsafe impl<S: Sbrk> Sbrk for Limited<S> {
+///     const SLAB_LEN: usize = S::SLAB_LEN;
+///
+///     fn sbrk(&mut self, bytes: usize) -> Option<NonNull<u8>> {
+///         let left = self.left.checked_sub(bytes)?;
+///         let memory = self.source.sbrk(bytes)?;
+///         self.left = left;
+///         Some(memory)
+///     }
+///
+///     unsafe fn whole(&self, memory: NonNull<u8>) -> NonNull<u8> {
+///         // SAFETY: an address in memory of `source`, by our caller.
+///         unsafe { self.source.whole(memory) }
+///     }
+/// }
+///
+/// let mut buffer = vec![MaybeUninit::uninit(); 256 << 10];
+/// let source = Limited { source: FixedBufferAllocator::init(&mut buffer), left: 64 << 10 };
+/// let sbrk = SbrkAllocator::init(source);
+/// assert!(sbrk.allocator().alloc::<u8>(100).is_ok());
+/// assert!(sbrk.allocator().alloc::<u8>(10_000).is_err(), "another size class needs another 64 KiB");
+/// assert_eq!(sbrk.into_source().left, 0);
+/// ```
 pub unsafe trait Sbrk: Send {
     /// How many bytes of each 64 KiB are cut into blocks of up to 32 KiB. When the next block would start at a
     /// multiple of `SLAB_LEN`, the allocator starts another 64 KiB. Must be a power of two of at most 64 KiB;
@@ -158,7 +195,8 @@ unsafe impl Sbrk for FixedBufferAllocator<'_> {
 ///
 /// Any number of them can exist, beside other users of `memory.grow`: each growth belongs to its caller.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryGrow, SbrkAllocator};
 ///
 /// static HEAP: SbrkAllocator<MemoryGrow> = SbrkAllocator::init(MemoryGrow);

@@ -32,6 +32,28 @@ use crate::return_address::return_address;
 /// let c = StrictConfig { required_alignment: Alignment::_64, ..StrictConfig::default() };
 /// assert!(c.max_alignment > c.required_alignment);
 /// ```
+///
+/// For an allocator with a small memory, ask for less, and for another program of calls in each of several runs:
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use zigalloc::{Alignment, heap::FixedBufferAllocator};
+/// use zigalloc::testing::{StrictConfig, test_allocator_strict_with};
+///
+/// for seed in 1..=3 {
+///     let mut buffer = [MaybeUninit::uninit(); 500];
+///     let fixed_buffer = FixedBufferAllocator::init(&mut buffer);
+///     let config = StrictConfig {
+///         required_alignment: Alignment::_8,
+///         must_serve: 100,
+///         steps: 50,
+///         max_len: 20,
+///         seed,
+///         ..StrictConfig::default()
+///     };
+///     test_allocator_strict_with(fixed_buffer.allocator(), &config);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StrictConfig {
     /// The largest alignment that is requested. Default: 64 KiB.
@@ -81,6 +103,25 @@ impl Default for StrictConfig {
 /// ```
 /// # #[cfg(not(miri))]
 /// zigalloc::testing::test_allocator_strict(*zigalloc::heap::PAGE_ALLOCATOR);
+/// ```
+///
+/// An allocator that breaks the contract does not pass. This one returns the same block for every request:
+///
+/// ```should_panic
+/// use std::ptr::NonNull;
+/// use zigalloc::{Alignment, Allocator, VTable, no_free, no_remap, no_resize};
+///
+/// static mut BLOCK: [u128; 8192] = [0; 8192];
+///
+/// unsafe extern "C" fn alloc(_: *mut (), len: usize, alignment: Alignment, _: usize) -> Option<NonNull<u8>> {
+///     let is_served = alignment.is_valid() && alignment <= Alignment::_16 && len <= size_of::<[u128; 8192]>();
+///     if is_served { NonNull::new((&raw mut BLOCK).cast()) } else { None }
+/// }
+/// const SAME: VTable = VTable { alloc, resize: no_resize, remap: no_remap, free: no_free };
+///
+/// // SAFETY: it does not keep the contract. The kit finds that before two blocks are used as if they were disjoint.
+/// let allocator = unsafe { Allocator::from_raw_parts(std::ptr::null_mut(), &SAME) };
+/// zigalloc::testing::test_allocator_strict(allocator);
 /// ```
 #[track_caller]
 pub fn test_allocator_strict(allocator: Allocator<'_>) {

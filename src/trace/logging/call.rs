@@ -12,7 +12,8 @@ use crate::symbol::Symbol;
 ///
 /// Addresses are plain numbers, since the memory may already be freed. Lengths are in bytes.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::fmt;
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
@@ -37,6 +38,24 @@ use crate::symbol::Symbol;
 /// }
 /// assert_eq!(logging.into_sink().0, 300);
 /// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// Each call as a value, to compare it with what a test expects:
+///
+/// ```
+/// use zigalloc::Alignment;
+/// use zigalloc::trace::LoggedCall;
+///
+/// let (alignment, return_address) = (Alignment::_8, 0);
+/// let calls = [
+///     LoggedCall::Alloc { len: 100, alignment, return_address, result: Some(0x1000) },
+///     LoggedCall::Resize { address: 0x1000, len: 100, alignment, new_len: 120, return_address, result: false },
+///     LoggedCall::Remap { address: 0x1000, len: 100, alignment, new_len: 120, return_address, result: Some(0x2000) },
+///     LoggedCall::Free { address: 0x2000, len: 120, alignment, return_address },
+/// ];
+/// assert_eq!(calls.map(|call| call.is_refused()), [false, true, false, false]);
+/// assert!(calls[1].to_string().starts_with("resize 0x1000, 100 bytes, aligned to 8, to 120 bytes: false"));
+/// assert!(calls[3].to_string().starts_with("free 0x2000, 120 bytes, aligned to 8"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -105,6 +124,17 @@ impl LoggedCall {
     /// let refused = LoggedCall::Alloc { len: 100, alignment, return_address: 0, result: None };
     /// assert!(refused.is_refused());
     /// assert_eq!(refused.to_string(), "alloc 100 bytes, aligned to 8: null, called by an unknown place");
+    /// ```
+    ///
+    /// A refused `resize` is not an error of the program, so a report of failures leaves it out:
+    ///
+    /// ```
+    /// # use zigalloc::{Alignment, trace::LoggedCall};
+    /// let is_failure = |call: &LoggedCall| matches!(call, LoggedCall::Alloc { .. }) && call.is_refused();
+    /// let (alignment, return_address) = (Alignment::_1, 0);
+    /// let resize = LoggedCall::Resize { address: 16, len: 1, alignment, new_len: 2, return_address, result: false };
+    /// assert!(resize.is_refused() && !is_failure(&resize));
+    /// assert!(is_failure(&LoggedCall::Alloc { len: 1, alignment, return_address, result: None }));
     /// ```
     #[must_use]
     pub fn is_refused(&self) -> bool {

@@ -84,6 +84,14 @@ const KINDS: usize = ReportKind::MoreLeaks as usize + 1;
 /// assert_eq!((report.kind, report.operation), (ReportKind::DoubleFree, Operation::Resize));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// It prints as the name of the function:
+///
+/// ```
+/// # use zigalloc::heap::debug::Operation;
+/// let calls = [Operation::Alloc, Operation::Remap, Operation::Free];
+/// assert_eq!(calls.map(|call| call.to_string()), ["alloc", "remap", "free"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -132,6 +140,26 @@ impl fmt::Display for Operation {
 /// unsafe { debug.allocator().free(shorter) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
+///
+/// What a leak's report says of several blocks:
+///
+/// ```
+/// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Operation, ReportKind};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+/// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+/// for len in [10, 20, 30] {
+///     debug.allocator().alloc::<u8>(len)?;
+/// }
+/// debug.detect_leaks();
+/// let leak = debug.first_report().unwrap();
+/// assert_eq!((leak.kind, leak.operation, leak.count), (ReportKind::Leak, Operation::DetectLeaks, 3));
+/// assert_eq!((leak.total_len, leak.recorded_len), (Some(60), Some(10)));
+/// assert_eq!((leak.len, leak.overrun, leak.inside), (0, None, None));
+/// # debug.deinit_without_leak_checks();
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -149,6 +177,20 @@ pub struct Report {
     /// The number of blocks reported. More than one only for leaks.
     pub count: usize,
     /// For leaks, the total length of those blocks in bytes, if every length is known. `None` for other kinds.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// for _ in 0..4 {
+    ///     debug.allocator().alloc::<u32>(10)?;
+    /// }
+    /// debug.detect_leaks();
+    /// let leak = debug.first_report().unwrap();
+    /// assert_eq!((leak.count, leak.total_len), (4, Some(160)));
+    /// # debug.deinit_without_leak_checks();
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub total_len: Option<usize>,
     /// For [`MoreLeaks`](ReportKind::MoreLeaks), how many reports were left out; otherwise 0.
     pub left_out: usize,
@@ -161,6 +203,18 @@ pub struct Report {
     pub inside: Option<usize>,
     /// For an [overrun](ReportKind::Overrun), the index of the first byte that was written to, counted from the block's
     /// address.
+    ///
+    /// ```
+    /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
+    /// let config = DebugConfig { safety: true, report: |_| (), ..DebugConfig::DEFAULT };
+    /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, config);
+    /// let memory = debug.allocator().alloc::<u8>(5)?;
+    /// // SAFETY: the rest of the slot of 8 bytes.
+    /// unsafe { memory.cast::<u8>().add(6).write(0) };
+    /// unsafe { debug.allocator().free(memory) };
+    /// assert_eq!(debug.first_report().unwrap().overrun, Some(6), "the sixth byte after the first");
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
     pub overrun: Option<usize>,
     /// The call in which it was found. Unknown for leaks.
     pub site: Trace,
