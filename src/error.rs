@@ -15,7 +15,6 @@
 /// assert_eq!(failed.unwrap_err(), Error::OutOfMemory);
 /// assert_eq!(Error::OutOfMemory.to_string(), "out of memory");
 /// ```
-#[doc(alias = "MemoryPoolError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
     /// The allocator cannot serve this request, or no allocator could.

@@ -111,7 +111,6 @@ impl Default for FailingConfig {
 /// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.testing.FailingAllocator")]
 pub struct FailingAllocator<C: Handle> {
     internal_allocator: C,
     alloc_index: Cell<usize>,

@@ -35,7 +35,6 @@ use crate::vtable::{VTable, block, state};
 /// unsafe { validation.allocator().free(memory) };
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.mem.ValidationAllocator")]
 #[derive(Debug)]
 pub struct ValidationAllocator<T: AsAllocator> {
     /// The allocator that receives the calls.

@@ -74,8 +74,6 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 ///     allocator.alloc::<u8>(100).unwrap();
 /// });
 /// ```
-#[doc(alias = "std.testing.allocator")]
-#[doc(alias = "allocator_instance")]
 #[track_caller]
 pub fn with_allocator<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> T {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);

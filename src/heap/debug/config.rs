@@ -49,8 +49,6 @@ pub const MAX_PAGE_SIZE: usize = 4 << 20;
 /// let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
 /// # let _ = debug.deinit();
 /// ```
-#[doc(alias = "DebugAllocatorConfig")]
-#[doc(alias = "GeneralPurposeAllocatorConfig")]
 #[derive(Clone, Copy)]
 pub struct DebugConfig {
     /// How many frames a report shows of the stack of an allocation, and of that of a free; 0 stores neither. At most
