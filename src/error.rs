@@ -57,7 +57,6 @@
 /// assert_eq!(Allocator::FAILING.alloc::<u64>(usize::MAX), Err(Error::OutOfMemory), "8 * usize::MAX bytes");
 /// # }
 /// ```
-#[doc(alias = "MemoryPoolError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
     /// The allocator cannot serve this request, or no allocator could.

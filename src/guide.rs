@@ -2,6 +2,48 @@
 //!
 //! Their Rust code is compiled, and run where it can run.
 
+/// Zig code and the same program in Rust, side by side: `docs/porting.md`.
+#[doc = include_str!("../docs/porting.md")]
+// Parts of Zig that have no item here.
+#[doc(alias(
+    "defer",
+    "errdefer",
+    "try",
+    "catch",
+    "orelse",
+    "unreachable",
+    "comptime",
+    "anytype",
+    "anyopaque",
+    "undefined",
+    "@memcpy",
+    "@memset",
+    "@memmove",
+    "memcpy",
+    "memset",
+    "memmove",
+    "@ptrCast",
+    "@alignCast",
+    "@intCast",
+    "@truncate",
+    "@bitCast",
+    "@intFromPtr",
+    "@ptrFromInt",
+    "@typeInfo",
+    "@panic",
+    "std.mem.eql",
+    "mem.eql",
+    "std.mem.sort",
+    "parseInt",
+    "bufPrint",
+    "std.fmt.bufPrint",
+    "std.fmt.parseInt",
+    "std.Thread.spawn",
+    "std.Thread.Mutex",
+    "std.json.Parsed",
+))]
+pub mod porting {}
+
 /// Passing an allocator to a Zig library: `docs/ffi.md`.
 #[doc = include_str!("../docs/ffi.md")]
 pub mod ffi {}

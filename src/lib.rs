@@ -55,9 +55,9 @@
 //!
 //! # Where to start
 //!
-//! - To **port Zig code**: names are Zig's in snake case, and searching this documentation for a Zig name (`rawAlloc`,
-//!   `page_allocator`) finds its counterpart. [`interface`] has a table of every empty and zero case;
-//!   [`guide::differences`] lists every deliberate difference.
+//! - To **port Zig code**: [`guide::porting`] shows it line by line. Names are Zig's in snake case, and searching this
+//!   documentation for a Zig name (`rawAlloc`, `page_allocator`, `errdefer`) finds its counterpart. [`interface`] has a
+//!   table of every empty and zero case; [`guide::differences`] lists every deliberate difference.
 //! - To **use Zig's containers**, lists, maps and queues: [`collections`].
 //! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations and the contract that both sides
 //!   keep; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
@@ -167,7 +167,9 @@ pub use alignment::{Alignment, AlignmentError, CompareOperator};
 pub use allocator::{Allocator, AsAllocator, Handle, Stateless, SyncAllocator};
 #[cfg(feature = "alloc")]
 pub use allocator::{AllocatorOwner, OwningHandle};
+#[doc(alias = "MemoryPoolError")]
 pub use error::Error;
+#[doc(alias = "@returnAddress")]
 pub use return_address::return_address;
 pub use slice::{AlignedPtr, AlignedSlice, ItemPtr, NoSentinel, Sentinel, SentinelSlice, SlicePtr};
 #[cfg(feature = "lock_api")]

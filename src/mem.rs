@@ -14,7 +14,7 @@
 //! | Zig | here | or Rust's own |
 //! |---|---|---|
 //! | `join`, `joinZ` | [`join`], [`join_z`], `Allocator::join_owned` | `[_]::join`, on the global heap |
-//! | `concat`, `concatWithSentinel`, `concatMaybeSentinel` | [`concat`], [`concat_with_sentinel`], [`concat_maybe_sentinel`], `Allocator::concat_owned` | `[_]::concat`, on the global heap |
+//! | `concat`, `concatWithSentinel`, `concatMaybeSentinel` | [`concat()`], [`concat_with_sentinel`], [`concat_maybe_sentinel`], `Allocator::concat_owned` | `[_]::concat`, on the global heap |
 //! | `replace`, `replacementSize`, `replaceOwned`, `replaceScalar` | [`replace`], [`replacement_size`], [`replace_owned`], [`replace_scalar`], `Allocator::replace_owned` | `str::replace`, on the global heap |
 //! | `splitScalar`, `splitAny`, `splitSequence` | [`split_scalar`], [`split_any`], [`split_sequence`] | |
 //! | `splitBackwardsScalar` … | [`split_backwards_scalar`], [`split_backwards_any`], [`split_backwards_sequence`] | |

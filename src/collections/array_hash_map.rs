@@ -59,7 +59,6 @@ use crate::allocator::Allocator;
 /// assert_eq!(map.values(), [1, 2]);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.ArrayHashMap")]
 pub struct ArrayHashMap<'a, K, V, C = AutoContext, A = Allocator<'a>, S = Owned<ArrayMapParts<K, V, C, A>>>
 where
     A: api::Allocator,
@@ -79,7 +78,6 @@ where
 /// assert_eq!(map.keys(), [2, 1]);
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.AutoArrayHashMap")]
 pub type AutoArrayHashMap<'a, K, V, A = Allocator<'a>> = ArrayHashMap<'a, K, V, AutoContext, A>;
 
 /// An [`ArrayHashMap`] whose keys are strings, borrowed or (with another `K`) owned: Zig's
@@ -94,7 +92,6 @@ pub type AutoArrayHashMap<'a, K, V, A = Allocator<'a>> = ArrayHashMap<'a, K, V, 
 /// assert_eq!(map.get(b"zig"), Some(&1));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.StringArrayHashMap")]
 pub type StringArrayHashMap<'a, V, K = &'a [u8], A = Allocator<'a>> =
     ArrayHashMap<'a, K, V, StringContext, A>;
 

@@ -63,9 +63,6 @@ use crate::slice::SentinelSlice;
 /// assert_eq!((&*owned, list.capacity()), (&[4, 3][..], 0));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.ArrayList")]
-#[doc(alias = "Managed")]
-#[doc(alias = "ArrayListManaged")]
 pub struct ArrayList<'a, T, A = Allocator<'a>, S = Owned<Vec<T, A>>>
 where
     A: api::Allocator,

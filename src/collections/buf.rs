@@ -42,7 +42,6 @@ type Buf<A> = Box<[u8], A>;
 /// assert_eq!((env.get("HOME"), env.count()), (Some(&b"/home/zig"[..]), 1));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.BufMap")]
 pub struct BufMap<'a, A: api::Allocator + Clone = Allocator<'a>> {
     map: StringHashMap<'a, Buf<A>, Buf<A>, A>,
     allocator: A,
@@ -222,7 +221,6 @@ impl<A: api::Allocator + Clone> fmt::Debug for BufMap<'_, A> {
 /// assert!(seen.contains("zig") && seen.count() == 1 && seen.remove("zig"));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.BufSet")]
 pub struct BufSet<'a, A: api::Allocator + Clone = Allocator<'a>> {
     map: StringHashMap<'a, (), Buf<A>, A>,
     allocator: A,

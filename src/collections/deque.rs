@@ -48,7 +48,6 @@ use crate::error::Error;
 /// assert_eq!((deque.pop_front(), deque.pop_back(), deque.len()), (Some(1), Some(3), 1));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.Deque")]
 pub struct Deque<'a, T, A = Allocator<'a>, S = Owned<DequeParts<T, A>>>
 where
     A: api::Allocator,

@@ -61,7 +61,6 @@ use crate::allocator::Allocator;
 /// assert_eq!((counts.count(), counts.get(&'s')), (4, Some(&4)));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.HashMap")]
 pub struct HashMap<'a, K, V, C = AutoContext, A = Allocator<'a>, S = Owned<MapParts<K, V, C, A>>>
 where
     A: api::Allocator,
@@ -80,7 +79,6 @@ where
 /// assert_eq!(map.get(&1), Some(&"one"));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.AutoHashMap")]
 pub type AutoHashMap<'a, K, V, A = Allocator<'a>> = HashMap<'a, K, V, AutoContext, A>;
 
 /// A map whose keys are strings: Zig's `std.StringHashMap(V)`.
@@ -103,7 +101,6 @@ pub type AutoHashMap<'a, K, V, A = Allocator<'a>> = HashMap<'a, K, V, AutoContex
 /// assert_eq!(owned.get(b"rust"), Some(&15));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.StringHashMap")]
 pub type StringHashMap<'a, V, K = &'a [u8], A = Allocator<'a>> = HashMap<'a, K, V, StringContext, A>;
 
 /// The parts of a [`HashMap`]. Opaque.
@@ -127,7 +124,6 @@ impl<K, V, C, A: api::Allocator> fmt::Debug for MapParts<K, V, C, A> {
 /// assert_eq!((result.found_existing, *result.key_ptr, *result.value_ptr), (false, "key", 0));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "GetOrPutResult")]
 #[derive(Debug)]
 pub struct GetOrPut<'m, K, V> {
     /// Whether the entry was there before.

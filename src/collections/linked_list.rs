@@ -66,6 +66,7 @@ use core::ptr::NonNull;
 ///     assert_eq!((*field_parent_ptr::<Point, u32>(y, offset_of!(Point, y)).as_ptr()).x, 1);
 /// }
 /// ```
+#[doc(alias = "@fieldParentPtr")]
 #[doc(alias = "fieldParentPtr")]
 #[doc(alias = "container_of")]
 #[must_use]

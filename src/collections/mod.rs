@@ -117,27 +117,69 @@ mod store;
 mod unmanaged_list;
 mod unmanaged_map;
 
+// Stable rustdoc drops the aliases of an item in a private module, but not those of its re-export.
 pub use allocator_api2_02::boxed::Box;
 pub use allocator_api2_02::vec::Vec;
-pub use array_hash_map::{ArrayGetOrPut, ArrayHashMap, ArrayMapParts, AutoArrayHashMap, StringArrayHashMap};
+#[doc(alias = "std.ArrayHashMap")]
+pub use array_hash_map::ArrayHashMap;
+#[doc(alias = "std.AutoArrayHashMap")]
+pub use array_hash_map::AutoArrayHashMap;
+#[doc(alias = "std.StringArrayHashMap")]
+pub use array_hash_map::StringArrayHashMap;
+pub use array_hash_map::{ArrayGetOrPut, ArrayMapParts};
+#[doc(alias = "std.ArrayList")]
+#[doc(alias = "std.array_list.Managed")]
+#[doc(alias = "Managed")]
+#[doc(alias = "ArrayListManaged")]
 pub use array_list::ArrayList;
 pub use array_list_add::Writer;
-pub use buf::{BufMap, BufSet};
-pub use deque::{BoundDeque, Deque, DequeParts, DequeUnmanaged};
+#[doc(alias = "std.BufMap")]
+pub use buf::BufMap;
+#[doc(alias = "std.BufSet")]
+pub use buf::BufSet;
+#[doc(alias = "std.Deque")]
+pub use deque::Deque;
+pub use deque::{BoundDeque, DequeParts, DequeUnmanaged};
 pub use fields::{Field, FieldLayout, Fields};
 pub use hash_context::{AutoContext, HashContext, StringContext};
-pub use hash_map::{AutoHashMap, Entry, GetOrPut, HashMap, KV, MapParts, StringHashMap};
+#[doc(alias = "std.AutoHashMap")]
+pub use hash_map::AutoHashMap;
+#[doc(alias = "GetOrPutResult")]
+pub use hash_map::GetOrPut;
+#[doc(alias = "std.HashMap")]
+pub use hash_map::HashMap;
+#[doc(alias = "std.StringHashMap")]
+pub use hash_map::StringHashMap;
+pub use hash_map::{Entry, KV, MapParts};
 pub use linked_list::{
     DoublyLinkedList, DoublyLinkedNode, SinglyLinkedList, SinglyLinkedNode, field_parent_ptr,
 };
-pub use multi_array_list::{BoundMultiArrayList, MultiArrayList, MultiArrayListUnmanaged, MultiParts};
+#[doc(alias = "std.MultiArrayList")]
+pub use multi_array_list::MultiArrayList;
+pub use multi_array_list::{BoundMultiArrayList, MultiArrayListUnmanaged, MultiParts};
 pub use no_allocator::NoAllocator;
+#[doc(alias = "defer")]
+#[doc(alias = "errdefer")]
 pub use owned::OwnedBox;
-pub use priority_queue::{Compare, ElementNotFound, Natural, PriorityQueue};
+#[doc(alias = "std.PriorityQueue")]
+pub use priority_queue::PriorityQueue;
+pub use priority_queue::{Compare, ElementNotFound, Natural};
 pub use slot::Slot;
 pub use store::{Allocates, Owned, Store, Unbound};
-pub use unmanaged_list::{ArrayListUnmanaged, Bound, BoundArrayList};
-pub use unmanaged_map::{
-    ArrayHashMapUnmanaged, AutoArrayHashMapUnmanaged, AutoHashMapUnmanaged, BoundArrayHashMap, BoundHashMap,
-    BoundSlot, HashMapUnmanaged, StringArrayHashMapUnmanaged, StringHashMapUnmanaged,
-};
+#[doc(alias = "std.ArrayListUnmanaged")]
+#[doc(alias = "std.ArrayList")]
+pub use unmanaged_list::ArrayListUnmanaged;
+pub use unmanaged_list::{Bound, BoundArrayList};
+#[doc(alias = "std.ArrayHashMapUnmanaged")]
+pub use unmanaged_map::ArrayHashMapUnmanaged;
+#[doc(alias = "std.AutoArrayHashMapUnmanaged")]
+pub use unmanaged_map::AutoArrayHashMapUnmanaged;
+#[doc(alias = "std.AutoHashMapUnmanaged")]
+pub use unmanaged_map::AutoHashMapUnmanaged;
+#[doc(alias = "std.HashMapUnmanaged")]
+pub use unmanaged_map::HashMapUnmanaged;
+#[doc(alias = "std.StringArrayHashMapUnmanaged")]
+pub use unmanaged_map::StringArrayHashMapUnmanaged;
+#[doc(alias = "std.StringHashMapUnmanaged")]
+pub use unmanaged_map::StringHashMapUnmanaged;
+pub use unmanaged_map::{BoundArrayHashMap, BoundHashMap, BoundSlot};

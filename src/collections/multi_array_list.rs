@@ -57,7 +57,6 @@ use crate::error::Error;
 /// assert_eq!((tokens.items::<0>(), tokens.get(0)), (&b"+1"[..], (b'+', 7)));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.MultiArrayList")]
 pub struct MultiArrayList<'a, T, A = Allocator<'a>, S = Owned<MultiParts<T, A>>>
 where
     T: Fields,

@@ -107,7 +107,6 @@ impl<T: Ord> Compare<T> for Natural {
 /// assert_eq!(longest.peek(), Some(&"word"));
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.PriorityQueue")]
 pub struct PriorityQueue<'a, T, C = Natural, A: api::Allocator = Allocator<'a>> {
     vec: Vec<T, A>,
     context: C,

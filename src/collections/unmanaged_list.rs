@@ -62,8 +62,6 @@ use crate::allocator::Allocator;
 /// assert_eq!(*parser.lines, [3, 5]);
 /// # Ok::<(), Error>(())
 /// ```
-#[doc(alias = "std.ArrayListUnmanaged")]
-#[doc(alias = "std.ArrayList")]
 pub type ArrayListUnmanaged<T> = ArrayList<'static, T, NoAllocator, Unbound<Vec<T, NoAllocator>>>;
 
 /// An [`ArrayListUnmanaged`] that is bound to an allocator: what [`with`](ArrayListUnmanaged::with) returns.

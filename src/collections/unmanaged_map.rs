@@ -52,7 +52,6 @@ use crate::allocator::Allocator;
 /// assert_eq!(config.values.get("port"), Some(&80));
 /// # Ok::<(), Error>(())
 /// ```
-#[doc(alias = "std.HashMapUnmanaged")]
 pub type HashMapUnmanaged<K, V, C = AutoContext> =
     HashMap<'static, K, V, C, Slot, Unbound<MapParts<K, V, C, Slot>>>;
 
@@ -63,7 +62,6 @@ pub type HashMapUnmanaged<K, V, C = AutoContext> =
 /// let map = AutoHashMapUnmanaged::<u32, u32>::new();
 /// assert_eq!(map.get(&1), None);
 /// ```
-#[doc(alias = "std.AutoHashMapUnmanaged")]
 pub type AutoHashMapUnmanaged<K, V> = HashMapUnmanaged<K, V, AutoContext>;
 
 /// A [`HashMapUnmanaged`] whose keys are strings: Zig's `std.StringHashMapUnmanaged(V)`.
@@ -73,7 +71,6 @@ pub type AutoHashMapUnmanaged<K, V> = HashMapUnmanaged<K, V, AutoContext>;
 /// let map = zigalloc::collections::StringHashMapUnmanaged::<u32, &str>::new();
 /// assert_eq!(map.get(b"zig"), None);
 /// ```
-#[doc(alias = "std.StringHashMapUnmanaged")]
 pub type StringHashMapUnmanaged<V, K> = HashMapUnmanaged<K, V, StringContext>;
 
 /// A [`HashMapUnmanaged`] that is bound to an allocator: what [`with`](HashMapUnmanaged::with) returns.
@@ -220,7 +217,6 @@ impl<P: Slots> fmt::Debug for BoundSlot<'_, P> {
 /// unsafe { map.with(PAGE_ALLOCATOR) }.deinit();
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.ArrayHashMapUnmanaged")]
 pub type ArrayHashMapUnmanaged<K, V, C = AutoContext> =
     ArrayHashMap<'static, K, V, C, Slot, Unbound<ArrayMapParts<K, V, C, Slot>>>;
 
@@ -232,7 +228,6 @@ pub type ArrayHashMapUnmanaged<K, V, C = AutoContext> =
 /// let map = AutoArrayHashMapUnmanaged::<u32, u32>::new();
 /// assert_eq!(map.get(&1), None);
 /// ```
-#[doc(alias = "std.AutoArrayHashMapUnmanaged")]
 pub type AutoArrayHashMapUnmanaged<K, V> = ArrayHashMapUnmanaged<K, V, AutoContext>;
 
 /// An [`ArrayHashMapUnmanaged`] whose keys are strings: Zig's `std.StringArrayHashMapUnmanaged(V)`.
@@ -242,7 +237,6 @@ pub type AutoArrayHashMapUnmanaged<K, V> = ArrayHashMapUnmanaged<K, V, AutoConte
 /// let map = zigalloc::collections::StringArrayHashMapUnmanaged::<u32, &str>::new();
 /// assert_eq!(map.get(b"zig"), None);
 /// ```
-#[doc(alias = "std.StringArrayHashMapUnmanaged")]
 pub type StringArrayHashMapUnmanaged<V, K> = ArrayHashMapUnmanaged<K, V, StringContext>;
 
 /// An [`ArrayHashMapUnmanaged`] that is bound to an allocator.

@@ -97,9 +97,12 @@ pub use shared_arena::SharedArenaAllocator;
 pub use smp_allocator::{SMP_ALLOCATOR, SmpAllocator};
 pub use stack_fallback::{StackFallbackAllocator, stack_fallback};
 
-pub use crate::os::page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 #[cfg(feature = "std")]
-pub use crate::os::page_size::{default_query_page_size, page_size};
+#[doc(alias = "queryPageSize")]
+pub use crate::os::page_size::default_query_page_size;
+#[cfg(feature = "std")]
+pub use crate::os::page_size::page_size;
+pub use crate::os::page_size::{PAGE_SIZE_MAX, PAGE_SIZE_MIN};
 #[cfg(feature = "lock_api")]
 pub use crate::thread_safe::LockedAllocator;
 #[cfg(feature = "std")]

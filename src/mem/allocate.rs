@@ -140,7 +140,7 @@ pub fn concat<'a, T: Copy>(
     joined(allocator.into(), &[], slices, None, return_address())
 }
 
-/// [`concat`] with a sentinel after the last slice, which the length does not include.
+/// [`concat()`] with a sentinel after the last slice, which the length does not include.
 ///
 /// # Errors
 /// As [`join`].
@@ -179,7 +179,7 @@ pub fn concat_with_sentinel<'a, T: Copy>(
     Ok(SentinelSlice::from_raw_parts(with_sentinel.cast(), with_sentinel.len() - 1))
 }
 
-/// [`concat`] with or without a sentinel, which the length includes.
+/// [`concat()`] with or without a sentinel, which the length includes.
 ///
 /// # Errors
 /// As [`join`].

@@ -168,7 +168,6 @@ pub fn page_size() -> usize {
 /// assert_eq!(default_query_page_size(), page_size());
 /// ```
 #[doc(alias = "defaultQueryPageSize")]
-#[doc(alias = "queryPageSize")]
 #[must_use]
 #[cfg(feature = "std")]
 pub fn default_query_page_size() -> usize {

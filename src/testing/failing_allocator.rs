@@ -160,7 +160,6 @@ impl Default for FailingConfig {
 /// assert!(failing.has_induced_failure());
 /// assert_eq!((failing.allocations(), failing.deallocations()), (1, 1));
 /// ```
-#[doc(alias = "std.testing.FailingAllocator")]
 pub struct FailingAllocator<C: Handle> {
     internal_allocator: C,
     alloc_index: Cell<usize>,

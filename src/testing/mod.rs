@@ -134,11 +134,18 @@ pub use conformance::strict::{
 pub use conformance::{
     test_allocator, test_allocator_aligned, test_allocator_aligned_shrink, test_allocator_large_alignment,
 };
-pub use failing_allocator::{FailingAllocator, FailingConfig};
+#[doc(alias = "std.testing.FailingAllocator")]
+pub use failing_allocator::FailingAllocator;
+pub use failing_allocator::FailingConfig;
 #[cfg(feature = "alloc")]
 pub use ledger_allocator::LedgerAllocator;
-pub use validation_allocator::{Reset, ValidationAllocator, validation_wrap};
+#[doc(alias = "std.mem.ValidationAllocator")]
+pub use validation_allocator::ValidationAllocator;
+pub use validation_allocator::{Reset, validation_wrap};
+// Stable rustdoc drops the aliases of an item in a private module, but not those of its re-export.
 #[cfg(feature = "std")]
+#[doc(alias = "std.testing.allocator")]
+#[doc(alias = "allocator_instance")]
 pub use with_allocator::with_allocator;
 
 use crate::allocator::SyncAllocator;

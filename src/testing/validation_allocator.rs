@@ -55,7 +55,6 @@ use crate::vtable::{VTable, block, state};
 /// assert!(allocator.alloc::<u8>(0).is_ok());
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
-#[doc(alias = "std.mem.ValidationAllocator")]
 #[derive(Debug)]
 pub struct ValidationAllocator<T: AsAllocator> {
     /// The allocator that receives the calls.

@@ -91,8 +91,6 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 /// });
 /// assert!(panic.unwrap_err().downcast_ref::<String>().is_some_and(|message| message.contains("1 ")));
 /// ```
-#[doc(alias = "std.testing.allocator")]
-#[doc(alias = "allocator_instance")]
 #[track_caller]
 pub fn with_allocator<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> T {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);

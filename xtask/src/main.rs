@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 mod capi;
 mod mutations;
+mod porting;
 mod surface;
 
 use xtask_common::{Result, root};
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         }
         "capi" => capi::run(rest),
         "surface" => surface::run(rest),
+        "porting" => porting::run(rest),
         "mutations" => mutations::run(rest),
         _ => package(name, rest),
     };
@@ -64,7 +66,7 @@ fn package(name: &str, args: &[String]) -> Result<()> {
 
 fn usage() -> String {
     let mut text = String::from("usage: cargo xtask <command> [options]\n\n");
-    [capi::USAGE, surface::USAGE, mutations::USAGE]
+    [capi::USAGE, surface::USAGE, porting::USAGE, mutations::USAGE]
         .iter()
         .for_each(|usage| text.push_str(&format!("{usage}\n")));
     PACKAGES.iter().for_each(|(name, what)| text.push_str(&format!("{name} {what}\n")));

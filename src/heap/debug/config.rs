@@ -70,8 +70,6 @@ pub const MAX_PAGE_SIZE: usize = 4 << 20;
 /// assert!(WHILE_DEBUGGING.safety && WHILE_DEBUGGING.quarantine == IN_TESTS.quarantine);
 /// assert!(!IN_SERVICE.enable_memory_limit && IN_SERVICE.thread_safe);
 /// ```
-#[doc(alias = "DebugAllocatorConfig")]
-#[doc(alias = "GeneralPurposeAllocatorConfig")]
 #[derive(Clone, Copy)]
 pub struct DebugConfig {
     /// How many frames a report shows of the stack of an allocation, and of that of a free; 0 stores neither. At most

@@ -93,7 +93,10 @@ use core::fmt;
 use core::hint::black_box;
 use core::ptr::NonNull;
 
-pub use config::{DebugConfig, MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
+#[doc(alias = "DebugAllocatorConfig")]
+#[doc(alias = "GeneralPurposeAllocatorConfig")]
+pub use config::DebugConfig;
+pub use config::{MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 use pages::Geometry;
 #[cfg(feature = "capi")]
 pub(crate) use report::Foreign;

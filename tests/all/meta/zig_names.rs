@@ -36,13 +36,13 @@ const NAMES: &[(&str, &[&str], &str)] = &[
          testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator \
          GeneralPurposeAllocatorConfig MemoryPoolOptions wasm_allocator brk_allocator",
     ),
-    ("std.heap", &["error.rs"], "MemoryPoolError"),
+    ("std.heap", &["lib.rs"], "MemoryPoolError"),
     (
         "std.heap.memory_pool",
         &["heap/memory_pool"],
         "Options Aligned Extra Managed AlignedManaged ExtraManaged",
     ),
-    ("std.options", &["os/page_size.rs"], "queryPageSize"),
+    ("std.options", &["heap/mod.rs"], "queryPageSize"),
     (
         "std.mem",
         &["mem.rs", "testing/"],
@@ -93,7 +93,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std.ArrayList",
-        &["collections/array_list", "collections/unmanaged_list.rs"],
+        &["collections/mod.rs", "collections/array_list", "collections/unmanaged_list.rs"],
         "Managed init initCapacity deinit fromOwnedSlice fromOwnedSliceSentinel moveToUnmanaged toManaged \
          toOwnedSlice toOwnedSliceSentinel clone insert insertAssumeCapacity insertBounded addManyAt insertSlice \
          replaceRange replaceRangeAssumeCapacity append appendAssumeCapacity appendBounded orderedRemove \

@@ -40,7 +40,7 @@ fn mistakes_do_not_compile() {
     fs::create_dir_all(&package).unwrap();
     let mut manifest = format!(
         "[package]\nname = \"mistakes\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-         [dependencies]\nzigalloc = {{ path = {:?} }}\n",
+         [dependencies]\nscopeguard = \"1\"\nzigalloc = {{ path = {:?} }}\n",
         concat!(env!("CARGO_MANIFEST_DIR"), "/../..")
     );
     let mut expected = BTreeMap::new();
@@ -91,4 +91,31 @@ fn mistakes_are_explained() {
         return;
     }
     trybuild::TestCases::new().compile_fail("cases/*.rs");
+}
+
+/// The messages that `docs/porting.md` explains (its blocks of `text`) are those of a case. `…` stands for any text.
+#[test]
+fn porting_page_quotes_the_compiler() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/porting.md")).unwrap();
+    let recorded: Vec<String> = fs::read_dir(CASES)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "stderr"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let mut quoted = 0;
+    for line in
+        page.split("```text\n").skip(1).flat_map(|block| block.lines().take_while(|line| *line != "```"))
+    {
+        quoted += 1;
+        let found = recorded.iter().flat_map(|text| text.lines()).any(|recorded| {
+            let mut rest = Some(recorded);
+            for part in line.split('…') {
+                rest = rest.and_then(|rest| Some(rest.split_once(part)?.1));
+            }
+            rest.is_some()
+        });
+        assert!(found, "no case in {CASES} has the message {line:?}");
+    }
+    assert!(quoted >= 10, "docs/porting.md has {quoted} messages");
 }
