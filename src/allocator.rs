@@ -2,7 +2,7 @@
 //!
 //! An [`Allocator`] is for one thread; a [`SyncAllocator`] is the same two words with the guarantee that any
 //! thread may call it. Types that hand out handles implement [`AsAllocator`]; wrappers are generic over
-//! [`Handle`], the two kinds of handle.
+//! [`Handle`]: the two kinds of handle, and the [types without state](Stateless).
 //!
 //! The `raw_*` methods here call the table directly, for code that implements allocators. The typed
 //! functions (`create`, `alloc`, `free` …) are in [`interface`](crate::interface).
@@ -873,10 +873,16 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
     }
 }
 
-/// The two kinds of handle that a wrapper can have as its child: [`Allocator`] and [`SyncAllocator`].
+/// What a wrapper can have as its child: an [`Allocator`], a [`SyncAllocator`], or a [type without state](Stateless).
 ///
 /// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle so that it is
 /// `Send` exactly if the handle is. The trait is sealed.
+///
+/// | the child | the wrapper stores | its functions call the child | the wrapper is |
+/// |---|---|---|---|
+/// | [`Allocator`] | two words | through the vtable | for one thread |
+/// | [`SyncAllocator`], such as `PAGE_ALLOCATOR` | two words | through the vtable | `Send` |
+/// | a type, such as `PageAllocator` | nothing | directly | `Send` |
 ///
 #[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -914,9 +920,23 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 /// let thread = std::thread::spawn(move || session.arena.allocator().dupe_str(session.name).is_ok());
 /// assert!(thread.join().unwrap());
 /// ```
+///
+/// With a type as the child, the wrapper's own type needs no lifetime:
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::{ArenaAllocator, PageAllocator};
+///
+/// struct Request {
+///     arena: ArenaAllocator<PageAllocator>,
+/// }
+///
+/// let request = Request { arena: ArenaAllocator::init(PageAllocator) };
+/// assert!(request.arena.allocator().alloc::<u8>(100).is_ok());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handle to an allocator",
-    label = "not an `Allocator` or a `SyncAllocator`",
+    label = "not an `Allocator`, a `SyncAllocator` or a type without state",
     note = "write `.allocator()` for the handle to an allocator, or `*` before a reference to a handle"
 )]
 pub trait Handle: Copy + fmt::Debug + sealed::Sealed {
@@ -963,8 +983,81 @@ impl Handle for SyncAllocator<'_> {
     }
 }
 
+#[diagnostic::do_not_recommend]
+impl<S: Stateless> Handle for S {
+    #[inline(always)]
+    fn as_allocator(&self) -> Allocator<'_> {
+        S::ALLOCATOR.as_allocator()
+    }
+}
+
+/// A [`Handle`] that any thread may call: a [`SyncAllocator`], or a [type without state](Stateless).
+///
+/// Wrappers that any number of threads may use if their child is one have a method `allocator` for such children that
+/// returns a [`SyncAllocator`], and for an [`Allocator`] as the child one that returns an `Allocator`. The trait is
+/// sealed.
+///
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
+/// use zigalloc::heap::PageAllocator;
+/// use zigalloc::trace::CountingAllocator;
+/// use zigalloc::{SyncAllocator, SyncHandle};
+///
+/// /// Counts what is allocated by any number of threads.
+/// struct Server<C: SyncHandle> {
+///     counting: CountingAllocator<C>,
+/// }
+///
+/// impl<C: SyncHandle> Server<C> {
+///     fn allocator(&self) -> SyncAllocator<'_> {
+///         self.counting.allocator()
+///     }
+/// }
+///
+/// let server = Server { counting: CountingAllocator::init(PageAllocator) };
+/// assert!(server.allocator().alloc::<u8>(100).is_ok());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handle that any thread may call",
+    label = "not a `SyncAllocator` or a type without state",
+    note = "put a `ThreadSafeAllocator` around the allocator, and write `.allocator()` for its handle"
+)]
+pub trait SyncHandle: Handle + Send + Sync {
+    /// Returns the handle as a [`SyncAllocator`].
+    ///
+    /// ```
+    /// use zigalloc::{SyncAllocator, SyncHandle};
+    ///
+    /// fn spawn(child: impl SyncHandle) {
+    ///     let allocator = child.as_sync_allocator();
+    ///     std::thread::scope(|scope| {
+    ///         scope.spawn(move || assert!(allocator.alloc::<u8>(1).is_err()));
+    ///     });
+    /// }
+    /// spawn(SyncAllocator::FAILING);
+    /// ```
+    fn as_sync_allocator(&self) -> SyncAllocator<'_>;
+}
+
+impl SyncHandle for SyncAllocator<'_> {
+    #[inline(always)]
+    fn as_sync_allocator(&self) -> SyncAllocator<'_> {
+        *self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Stateless> SyncHandle for S {
+    #[inline(always)]
+    fn as_sync_allocator(&self) -> SyncAllocator<'_> {
+        S::ALLOCATOR
+    }
+}
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Allocator<'_> {}
     impl Sealed for super::SyncAllocator<'_> {}
+    #[diagnostic::do_not_recommend]
+    impl<S: super::Stateless> Sealed for S {}
 }

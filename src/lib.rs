@@ -164,7 +164,7 @@ pub mod trace;
 pub mod vtable;
 
 pub use alignment::{Alignment, AlignmentError, CompareOperator};
-pub use allocator::{Allocator, AsAllocator, Handle, Stateless, SyncAllocator};
+pub use allocator::{Allocator, AsAllocator, Handle, Stateless, SyncAllocator, SyncHandle};
 #[cfg(feature = "alloc")]
 pub use allocator::{AllocatorOwner, OwningHandle};
 #[doc(alias = "MemoryPoolError")]

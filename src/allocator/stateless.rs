@@ -90,6 +90,7 @@ pub trait Sealed {}
 
 // SAFETY: 1. The handle keeps the contract for as long as the program runs. 2. and 3. Any thread may call it at any
 // time. 4. It is a constant.
+#[diagnostic::do_not_recommend]
 unsafe impl<S: Stateless> AsAllocator for S {
     #[inline(always)]
     fn allocator(&self) -> Allocator<'_> {

@@ -79,8 +79,8 @@ use crate::vtable::{VTable, state};
 /// a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around it, or use a
 /// [`SharedArenaAllocator`](super::SharedArenaAllocator).
 ///
-/// `C` is the child's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator). Handles are for one thread. An
-/// arena over a `SyncAllocator` is `Send`; over an `Allocator` it is not.
+/// `C` is the child's [`Handle`]: an [`Allocator`], a [`SyncAllocator`](crate::SyncAllocator), or a type such as
+/// `PageAllocator`. The arena's own handles are for one thread. It is `Send` unless the child is an `Allocator`.
 ///
 /// After a `fork` in the arena's thread, the child process has a working copy of it. If another thread was in the
 /// middle of a call, the copy is in whatever state that call had left it, and must not be used.
@@ -710,7 +710,7 @@ impl<C: Handle> Drop for ArenaAllocator<C> {
     }
 }
 
-// SAFETY: 1. See `allocator`. 2. The state is the arena's own. If it is `Send`, its child is a `SyncAllocator`, which
+// SAFETY: 1. See `allocator`. 2. The state is the arena's own. If it is `Send`, its child is a `SyncHandle`, which
 // any thread may call. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for ArenaAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {

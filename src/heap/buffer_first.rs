@@ -51,7 +51,8 @@ use crate::vtable::{VTable, block, state};
 /// A block stays where it is: one in the buffer can grow there, and [`remap`](Allocator::remap) never moves it to the
 /// fallback. [`realloc`](Allocator::realloc) does, as with any block that cannot grow in place.
 ///
-/// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
+/// `C` is the fallback's [`Handle`]: an [`Allocator`], a [`SyncAllocator`](crate::SyncAllocator), or a type such as
+/// `PageAllocator`.
 ///
 #[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]

@@ -78,7 +78,8 @@ use crate::slice::AlignedPtr;
 
 /// A pool of items of type `T` with their natural alignment, that may grow; see the [module](self).
 ///
-/// `C` is the child's handle: [`Allocator`](crate::Allocator) or [`SyncAllocator`](crate::SyncAllocator).
+/// `C` is the child's [`Handle`]: an [`Allocator`](crate::Allocator), a [`SyncAllocator`](crate::SyncAllocator), or a
+/// type such as `PageAllocator`.
 ///
 /// Ports `std.heap.MemoryPool` of Zig 0.15.2.
 ///

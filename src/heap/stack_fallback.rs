@@ -59,7 +59,8 @@ use crate::vtable::{VTable, block, state};
 /// Blocks in the buffer end when the allocator is moved or dropped. A handle borrows it, so a container with one
 /// keeps it in place; if all you have is a raw pointer, keep it in place yourself.
 ///
-/// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
+/// `C` is the fallback's [`Handle`]: an [`Allocator`], a [`SyncAllocator`](crate::SyncAllocator), or a type such as
+/// `PageAllocator`.
 ///
 #[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]

@@ -1,15 +1,15 @@
 //! The kinds of handle that a failure sweep passes to the function under test.
 
-#[cfg(feature = "std")]
-use crate::allocator::SyncAllocator;
 use crate::allocator::{Allocator, Handle};
+#[cfg(feature = "std")]
+use crate::allocator::{SyncAllocator, SyncHandle};
 use crate::testing::FailingAllocator;
 #[cfg(feature = "std")]
 use crate::thread_safe::ThreadSafeAllocator;
 
 /// A backing allocator of [`check_all_allocation_failures`](crate::testing::check_all_allocation_failures): a function
 /// that takes an [`Allocator`] is checked over an `Allocator`, and one that takes a
-/// [`SyncAllocator`](crate::SyncAllocator) over a `SyncAllocator`.
+/// [`SyncAllocator`](crate::SyncAllocator) over a `SyncAllocator` or a type such as `PageAllocator`.
 ///
 /// The trait is sealed. For a `SyncAllocator` it needs the feature `std`, since the counters are then under a lock.
 ///
@@ -37,7 +37,7 @@ use crate::thread_safe::ThreadSafeAllocator;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handle to a backing allocator",
-    label = "not an `Allocator` or a `SyncAllocator`",
+    label = "not an `Allocator`, a `SyncAllocator` or a type without state",
     note = "write `.allocator()`; the function takes the kind of handle that this returns",
     note = "for a function that takes an `Allocator`, dereference a `SyncAllocator`: `*PAGE_ALLOCATOR`"
 )]
@@ -59,7 +59,8 @@ impl CheckHandle for Allocator<'_> {
 }
 
 #[cfg(feature = "std")]
-impl CheckHandle for SyncAllocator<'_> {
+#[diagnostic::do_not_recommend]
+impl<C: SyncHandle> CheckHandle for C {
     type Failing<'a> = SyncAllocator<'a>;
 
     fn call<R>(failing: &mut FailingAllocator<Self>, test_fn: impl FnOnce(SyncAllocator<'_>) -> R) -> R {

@@ -645,7 +645,7 @@ fn add(counter: &Cell<usize>, n: usize) {
     counter.set(counter.get().wrapping_add(n));
 }
 
-// SAFETY: 1. See `allocator`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncAllocator`,
+// SAFETY: 1. See `allocator`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncHandle`,
 // which any thread may call. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for FailingAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {

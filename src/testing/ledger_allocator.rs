@@ -326,7 +326,7 @@ fn child_fails(call: fmt::Arguments<'_>, breach: Breach) -> ! {
     panic!("LedgerAllocator: the child broke the contract in {call}: {breach}");
 }
 
-// SAFETY: 1. See `allocator`. 2. The ledger belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`,
+// SAFETY: 1. See `allocator`. 2. The ledger belongs to `self`. If the type is `Send`, its child is a `SyncHandle`,
 // which any thread may call. 3. It is not `Sync`. 4. All handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for LedgerAllocator<C> {
     fn allocator(&self) -> Allocator<'_> {

@@ -29,7 +29,7 @@ use core::sync::atomic::AtomicU64 as Counter;
 use core::sync::atomic::AtomicUsize as Counter;
 
 use crate::alignment::Alignment;
-use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator, SyncHandle};
 use crate::vtable::{VTable, block, state};
 
 /// The value of a [`Counter`].
@@ -77,9 +77,9 @@ const CLASSES: usize = usize::BITS as usize + 1;
 ///
 /// # Handles
 ///
-/// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same kind. After a fork
-/// while other threads allocate, the numbers may be off by the calls that were in progress; otherwise the child
-/// allocator determines what works.
+/// `C` is the child's [`Handle`]. [`allocator`] returns an [`Allocator`] if the child is one, and otherwise a
+/// [`SyncAllocator`]. After a fork while other threads allocate, the numbers may be off by the calls that were in
+/// progress; otherwise the child allocator determines what works.
 ///
 #[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -204,7 +204,7 @@ impl<'c> CountingAllocator<Allocator<'c>> {
     }
 }
 
-impl<'c> CountingAllocator<SyncAllocator<'c>> {
+impl<C: SyncHandle> CountingAllocator<C> {
     /// Returns a handle for any number of threads.
     ///
     /// One counter for all threads:
@@ -681,7 +681,7 @@ impl fmt::Display for Power {
     }
 }
 
-// SAFETY: 1. See `handle`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncAllocator`,
+// SAFETY: 1. See `handle`. 2. The counters belong to `self`. If the type is `Send`, its child is a `SyncHandle`,
 // which any thread may call. 3. The same, and the counters are atomic. 4. All handles have the same state, `self`, and
 // table.
 unsafe impl<C: Handle> AsAllocator for CountingAllocator<C> {

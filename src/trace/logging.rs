@@ -38,9 +38,9 @@ pub use sink::LogSink;
 pub use sink::{FmtSink, Sink};
 
 use crate::alignment::Alignment;
-#[cfg(feature = "std")]
-use crate::allocator::SyncAllocator;
 use crate::allocator::{Allocator, AsAllocator, Handle};
+#[cfg(feature = "std")]
+use crate::allocator::{SyncAllocator, SyncHandle};
 use crate::vtable::{VTable, block, state};
 
 /// Passes every call on to its child, and writes one line about each to a [`Sink`].
@@ -63,11 +63,11 @@ use crate::vtable::{VTable, block, state};
 /// Writing a line allocates no memory, except in the sink and, with `backtrace`, for reading the debug information,
 /// which uses Rust's global allocator.
 ///
-/// `S` is the sink for the lines. `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`]
-/// returns the same kind; a `SyncAllocator` needs the feature `std` and a sink that is `Send`. The sink is then under
-/// the standard library's mutex. So, as with [`ThreadSafeAllocator`](crate::thread_safe), this allocator cannot be the
-/// `#[global_allocator]`, and if a process forks while another thread holds the lock, the first call in the child
-/// process hangs.
+/// `S` is the sink for the lines. `C` is the child's [`Handle`]. [`allocator`] returns an [`Allocator`] if the child is
+/// one, and otherwise a [`SyncAllocator`], which needs the feature `std` and a sink that is `Send`. The sink is then
+/// under the standard library's mutex. So, as with [`ThreadSafeAllocator`](crate::thread_safe), this allocator cannot
+/// be the `#[global_allocator]`, and if a process forks while another thread holds the lock, the first call in the
+/// child process hangs.
 ///
 #[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -205,7 +205,7 @@ impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
 }
 
 #[cfg(feature = "std")]
-impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
+impl<C: SyncHandle, S: Sink + Send> LoggingAllocator<C, S> {
     /// Returns a handle for any number of threads.
     ///
     /// If the sink is not `Send`, or without the feature `std`, wrap a plain
@@ -549,7 +549,7 @@ fn address_of(memory: &Option<NonNull<u8>>) -> Option<usize> {
     memory.map(|memory| memory.addr().get())
 }
 
-// SAFETY: 1. See `handle`. 2. The sink belongs to `self`. If the type is `Send`, its child is a `SyncAllocator`, which
+// SAFETY: 1. See `handle`. 2. The sink belongs to `self`. If the type is `Send`, its child is a `SyncHandle`, which
 // any thread may call. 3. If it is `Sync`, the same, and the sink is `Send` and under a lock. 4. All handles have the
 // same state, `self`, and table.
 unsafe impl<C: Handle, S: Sink> AsAllocator for LoggingAllocator<C, S> {

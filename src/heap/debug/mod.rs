@@ -107,7 +107,7 @@ use state::{Guard, Lock, Locked, State};
 use crate::alignment::Alignment;
 #[cfg(feature = "capi")]
 use crate::alignment::Message;
-use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator};
+use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator, SyncHandle};
 use crate::return_address::return_address;
 use crate::symbol::STACK;
 use crate::vtable::{VTable, state};
@@ -159,7 +159,8 @@ pub enum Check {
 /// Put it around the allocator of a program, or of a test, to check each call. In release builds the
 /// [default](DebugConfig::DEFAULT) turns off the most expensive checks.
 ///
-/// `C` is the child's handle, [`Allocator`] or [`SyncAllocator`], and [`allocator`] returns the same.
+/// `C` is the child's [`Handle`]. [`allocator`] returns an [`Allocator`] if the child is one, and otherwise a
+/// [`SyncAllocator`].
 ///
 /// ```
 /// use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
@@ -306,7 +307,7 @@ pub struct DebugAllocator<C: Handle> {
 // handles that reach the state borrow the allocator, so there are none when it moves.
 unsafe impl<C: Handle + Send> Send for DebugAllocator<C> {}
 // SAFETY: the state is used under the lock only, and the child is then called from this thread, which its handle allows
-// if it is `Sync`: it is a `SyncAllocator`.
+// if it is `Sync`: it is a `SyncHandle`.
 unsafe impl<C: Handle + Sync> Sync for DebugAllocator<C> {}
 
 impl DebugAllocator<Allocator<'_>> {
@@ -333,7 +334,7 @@ impl DebugAllocator<Allocator<'_>> {
     }
 }
 
-impl DebugAllocator<SyncAllocator<'_>> {
+impl<C: SyncHandle> DebugAllocator<C> {
     /// A handle to this allocator, for any number of threads.
     ///
     /// # Panics
@@ -1084,7 +1085,7 @@ impl<C: Handle> Drop for DebugAllocator<C> {
     }
 }
 
-// SAFETY: 1. See `handle`. 2. The state is its own. If it is `Send`, its child is a `SyncAllocator`, which any thread
+// SAFETY: 1. See `handle`. 2. The state is its own. If it is `Send`, its child is a `SyncHandle`, which any thread
 // may call. 3. There is a lock. With `thread_safe` off, a call that finds it taken aborts, as that option says. 4. All
 // handles have the same state, `self`, and table.
 unsafe impl<C: Handle> AsAllocator for DebugAllocator<C> {

@@ -3,14 +3,20 @@
 #![cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 
 use std::collections::HashSet;
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use zigalloc::heap::{
-    C_ALLOCATOR, CAllocator, PAGE_ALLOCATOR, PageAllocator, RAW_C_ALLOCATOR, RUST_ALLOCATOR, RawCAllocator,
-    RustAllocator, SMP_ALLOCATOR, SmpAllocator,
+    ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, CAllocator, Check, DebugAllocator, MemoryPool,
+    PAGE_ALLOCATOR, PageAllocator, RAW_C_ALLOCATOR, RUST_ALLOCATOR, RawCAllocator, RustAllocator,
+    SMP_ALLOCATOR, SmpAllocator, stack_fallback,
 };
-use zigalloc::testing::{test_allocator, test_allocator_strict};
-use zigalloc::{Allocator, AsAllocator, Stateless, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::testing::{
+    CheckError, FailingAllocator, FailingConfig, LedgerAllocator, check_all_allocation_failures,
+    test_allocator, test_allocator_strict,
+};
+use zigalloc::trace::{CountingAllocator, FmtSink, LoggingAllocator};
+use zigalloc::{Allocator, AsAllocator, Error, Stateless, SyncAllocator, ThreadSafeAllocator};
 
 /// Every way from the type to a handle leads to the constant.
 fn names<A: Stateless>(value: A, constant: SyncAllocator<'static>) {
@@ -39,4 +45,80 @@ fn stateless_types_can_be_wrapped() {
     std::thread::scope(|scope| {
         scope.spawn(|| test_allocator_strict(*RustAllocator.allocator()));
     });
+}
+
+/// Calls a wrapper over the type from two threads.
+fn in_threads(allocator: SyncAllocator<'_>) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| test_allocator(*allocator));
+        scope.spawn(|| test_allocator(*allocator));
+    });
+}
+
+/// Every wrapper takes the type as its child. It then stores no handle, and is `Send`.
+#[test]
+fn stateless_types_can_be_children() {
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    let arena = sent(ArenaAllocator::init(PageAllocator));
+    test_allocator(arena.allocator());
+    assert!(arena.query_capacity() > 0);
+    let handle_len = size_of::<SyncAllocator<'_>>();
+    assert_eq!(
+        size_of_val(&arena) + handle_len,
+        size_of::<ArenaAllocator<SyncAllocator<'_>>>(),
+        "the type takes no room"
+    );
+
+    let debug = sent(DebugAllocator::init(SmpAllocator));
+    in_threads(debug.allocator());
+    assert_eq!(debug.deinit(), Check::Ok);
+
+    let counting = sent(CountingAllocator::init(CAllocator));
+    in_threads(counting.allocator());
+    assert!(counting.snapshot().alloc.calls > 0);
+    assert_eq!(counting.snapshot().live_blocks, 0);
+
+    let logging = sent(LoggingAllocator::init(RustAllocator, FmtSink(String::new())));
+    in_threads(logging.allocator());
+    assert!(logging.into_sink().0.lines().count() > 0);
+
+    let pool = sent(MemoryPool::<u64, _>::init(PageAllocator));
+    assert_eq!(*pool.create_box(42).unwrap(), 42);
+
+    let mut buffer = [MaybeUninit::uninit(); 64];
+    test_allocator(sent(BufferFirstAllocator::init(&mut buffer, RawCAllocator)).allocator());
+    test_allocator(stack_fallback::<64, _>(PageAllocator).get());
+
+    let ledger = LedgerAllocator::init(PageAllocator);
+    test_allocator(ledger.allocator());
+    ledger.assert_no_leaks();
+
+    let failing =
+        FailingAllocator::init(RustAllocator, FailingConfig { fail_index: 0, ..FailingConfig::default() });
+    assert!(failing.allocator().alloc::<u8>(1).is_err());
+}
+
+/// A failure sweep over the type is for functions that take a `SyncAllocator`.
+#[test]
+fn failures_are_swept_over_a_stateless_type() {
+    fn create(allocator: SyncAllocator<'_>) -> Result<(), Error> {
+        let number = allocator.create_with(42)?;
+        // SAFETY: a live block, not used afterwards.
+        unsafe { allocator.destroy(number) };
+        Ok(())
+    }
+    fn leak_on_failure(allocator: SyncAllocator<'_>) -> Result<(), Error> {
+        let first = allocator.create_with(1)?;
+        let second = allocator.create_with(2)?;
+        // SAFETY: live blocks, not used afterwards.
+        unsafe { allocator.destroy(first) };
+        // SAFETY: the same.
+        unsafe { allocator.destroy(second) };
+        Ok(())
+    }
+    assert_eq!(check_all_allocation_failures(PageAllocator, create), Ok(()));
+    let leak = check_all_allocation_failures(RustAllocator, leak_on_failure);
+    assert!(matches!(leak, Err(CheckError::MemoryLeakDetected { .. })), "{leak:?}");
 }

@@ -1,9 +1,11 @@
-//! error[E0277]: an allocator, or its type, where a handle to it belongs.
+//! error[E0277]: an allocator, or a reference to a handle, where a handle belongs.
 
-use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, PageAllocator};
+use zigalloc::heap::{ArenaAllocator, DebugAllocator, PAGE_ALLOCATOR};
+use zigalloc::trace::CountingAllocator;
 
 fn main() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     let _inner = ArenaAllocator::init(&arena);
-    let _over_pages = ArenaAllocator::init(PageAllocator);
+    let _debug = DebugAllocator::init(&PAGE_ALLOCATOR);
+    let _counting = CountingAllocator::init(arena);
 }
