@@ -162,7 +162,8 @@ impl Alignment {
     pub const _32: Alignment = Alignment(5);
     /// 64 bytes.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
     /// let line = PAGE_ALLOCATOR.alloc_bytes_aligned(Alignment::_64, 100, return_address())?;
     /// assert!(Alignment::_64.check(line.addr().get()));
@@ -173,7 +174,8 @@ impl Alignment {
     pub const _64: Alignment = Alignment(6);
     /// The largest alignment: the highest bit of a `usize`, 2^63 bytes on 64-bit targets.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
     /// assert_eq!(Alignment::MAX.log2() as u32, usize::BITS - 1);
     /// // Valid, and more than any memory has.
@@ -231,14 +233,14 @@ impl Alignment {
     /// assert_eq!(PAGE.log2(), 12);
     /// ```
     ///
-    /// 24 bytes are no alignment:
+    /// 24 is not a power of two:
     ///
     /// ```should_panic
     /// # use zigalloc::Alignment;
     /// let _ = Alignment::from_byte_units(24);
     /// ```
     ///
-    /// In a constant, the same mistake is an error of the compiler:
+    /// In a constant, that is a compile-time error:
     ///
     /// ```compile_fail,E0080
     /// # use zigalloc::Alignment;
@@ -397,7 +399,8 @@ impl Alignment {
     /// Allocators check it where an alignment arrives from outside, so that an invalid byte returns null instead of
     /// shifting by more bits than a word has.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, Alignment};
     /// // SAFETY: an `Alignment` has the layout of a `u8` and may have any value. A C program passes it like this.
     /// let from_c: Alignment = unsafe { std::mem::transmute(200u8) };

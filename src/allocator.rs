@@ -37,7 +37,8 @@ use crate::vtable::{self, VTable};
 ///
 /// Ports `std.mem.Allocator` of Zig 0.15.2; in C it is `struct { void *ctx; const VTable *vtable; }`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap, Allocator, Error};
 ///
 /// fn greeting<'a>(allocator: Allocator<'a>) -> Result<std::ptr::NonNull<[u8]>, Error> {
@@ -55,7 +56,8 @@ use crate::vtable::{self, VTable};
 ///
 /// A container stores the handle and frees through it, as in Zig:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::ptr::NonNull;
 /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
 ///
@@ -90,7 +92,8 @@ use crate::vtable::{self, VTable};
 ///
 /// One function, compiled once, whatever the allocator. The caller decides what freeing means:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::mem::MaybeUninit;
 /// use zigalloc::heap::{ArenaAllocator, FixedBufferAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
 /// use zigalloc::{Allocator, Error};
@@ -147,7 +150,8 @@ pub struct Allocator<'a> {
 ///
 /// Not in Zig, where a comment says which allocators are thread-safe.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 ///
 /// let memory = PAGE_ALLOCATOR.create_with(1u32)?;
@@ -164,7 +168,8 @@ pub struct Allocator<'a> {
 /// A struct that is shared by threads stores it. A function that needs one thread at a time takes an [`Allocator`], and
 /// gets it by `*`:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, Error, SyncAllocator, heap::SMP_ALLOCATOR};
 ///
 /// struct Names<'a> {
@@ -276,7 +281,8 @@ impl<'a> Allocator<'a> {
     /// - Code that makes handles to one state in several threads, or lets safe code do so, ensures that their calls
     ///   together keep the [one-thread](VTable#one-thread) clause.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR};
     ///
     /// /// A C struct with a handle's two words: `struct { void *ctx; const VTable *vtable; }`.
@@ -319,7 +325,8 @@ impl<'a> Allocator<'a> {
 
     /// The table of functions.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Alignment, Error, heap::PAGE_ALLOCATOR};
     ///
     /// // In C: `allocator.vtable->alloc(allocator.ctx, 100, 3, 0)`, and then `free` in the same way.
@@ -348,7 +355,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawAlloc` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// // SAFETY: the length is not zero.
@@ -391,7 +399,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawResize` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
@@ -404,7 +413,8 @@ impl<'a> Allocator<'a> {
     ///
     /// A wrapper records the new length only if the child has agreed:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::{Alignment, Allocator};
     /// /// # Safety
@@ -452,7 +462,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawRemap` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
@@ -501,7 +512,8 @@ impl<'a> Allocator<'a> {
     ///
     /// Ports `std.mem.Allocator.rawFree` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, heap::PAGE_ALLOCATOR, return_address};
     /// # use std::ptr::NonNull;
     /// # let ptr = unsafe { PAGE_ALLOCATOR.raw_alloc(100, Alignment::_8, return_address()) }.unwrap();
@@ -626,7 +638,8 @@ impl<'a> SyncAllocator<'a> {
     /// Any thread may call the functions of `allocator`, several threads at once, and one thread may resize and free a
     /// block from another.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, SyncAllocator, heap::PAGE_ALLOCATOR};
     ///
     /// /// A function of a C library, whose header says that any thread may call the allocator.
@@ -647,7 +660,8 @@ impl<'a> SyncAllocator<'a> {
     ///
     /// It is the same two words:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, SyncAllocator, heap::PAGE_ALLOCATOR};
     /// // SAFETY: the page allocator, which any thread may call.
     /// let allocator = unsafe { SyncAllocator::new_unchecked(*PAGE_ALLOCATOR) };
@@ -663,7 +677,8 @@ impl<'a> SyncAllocator<'a> {
 
     /// Returns the same allocator as an [`Allocator`]. `Deref` and `Into` do the same.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, heap::PAGE_ALLOCATOR};
     ///
     /// let allocator: Allocator<'static> = PAGE_ALLOCATOR.as_allocator();
@@ -672,7 +687,8 @@ impl<'a> SyncAllocator<'a> {
     ///
     /// A list of handles of both kinds:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR}};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let allocators: [Allocator<'_>; 3] = [arena.allocator(), PAGE_ALLOCATOR.as_allocator(), SMP_ALLOCATOR.into()];
@@ -744,7 +760,8 @@ impl Allocator<'_> {
 /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator::new) and
 /// [`ValidationAllocator`](crate::testing::ValidationAllocator) take any such type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{AsAllocator, Error};
 ///
@@ -776,7 +793,8 @@ impl Allocator<'_> {
 ///
 /// An allocator over another, generic over how it has it: by value, or as a handle.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{AsAllocator, Error, SyncAllocator};
 ///
@@ -813,7 +831,8 @@ impl Allocator<'_> {
 pub unsafe trait AsAllocator {
     /// Returns a handle to this allocator, which borrows it.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// use zigalloc::{Allocator, AsAllocator, SyncAllocator, ThreadSafeAllocator};
     ///
@@ -859,7 +878,8 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 /// A wrapper such as `ArenaAllocator<C>` is generic over its child's handle so that it is
 /// `Send` exactly if the handle is. The trait is sealed.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{Handle, SyncAllocator};
 ///
@@ -877,7 +897,8 @@ unsafe impl AsAllocator for SyncAllocator<'_> {
 ///
 /// A wrapper keeps the kind of its child's handle, and with it whether it is `Send`:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{Handle, SyncAllocator};
 ///

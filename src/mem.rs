@@ -124,7 +124,7 @@ pub const fn align_forward(addr: usize, alignment: usize) -> usize {
 /// assert_eq!(align_backward(usize::MAX, 4096), usize::MAX - 4095);
 /// ```
 ///
-/// 3 is no power of two:
+/// 3 is not a power of two:
 ///
 /// ```should_panic
 /// let _ = zigalloc::mem::align_backward(10, 3); // `align_backward_any_align` takes it
@@ -264,7 +264,8 @@ pub const fn is_valid_align(alignment: usize) -> bool {
 /// assert!(zigalloc::mem::is_aligned(16, 8) && !zigalloc::mem::is_aligned(17, 8));
 /// ```
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::page_size, mem::is_aligned};
 /// assert!(is_aligned(0, 4096), "0 is a multiple of everything");
 /// assert!(is_aligned(3 * page_size(), page_size()));
@@ -514,7 +515,8 @@ pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<Alig
 ///
 /// Ports `absorbSentinel`, which is new in Zig 0.16.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem::absorb_sentinel};
 /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
 /// assert_eq!(absorb_sentinel(text).len(), 4);
@@ -524,7 +526,8 @@ pub fn align_in_slice<T, const ALIGN: usize>(slice: NonNull<[T]>) -> Option<Alig
 ///
 /// The result has the block's full length, so it can be freed in the slice's place:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR, mem::absorb_sentinel};
 /// let numbers = SMP_ALLOCATOR.dupe_sentinel(&[1u16, 2], 0xFFFF)?;
 /// let all = absorb_sentinel(numbers);
@@ -597,7 +600,8 @@ pub const fn as_bytes<T>(item: NonNull<T>) -> NonNull<[u8]> {
 ///
 /// To write numbers to a file as they are in memory, without their sentinel:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::SMP_ALLOCATOR, mem::slice_as_bytes};
 /// use std::io::Write;
 ///
@@ -653,7 +657,7 @@ fn bytes_of<A: SlicePtr>(function: &str, slice: A) -> NonNull<[u8]> {
 /// assert_eq!(u16::from_le(second), 2);
 /// ```
 ///
-/// Bytes that are no whole number of elements are a mistake:
+/// A length that is not a multiple of the element's size panics:
 ///
 /// ```should_panic
 /// # use std::ptr::NonNull;

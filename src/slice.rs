@@ -67,7 +67,8 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 /// `ALIGN` is in bytes; 0 means the natural alignment of `T`. [`aligned_alloc`](crate::Allocator::aligned_alloc) makes
 /// one, and [`free`](crate::Allocator::free) passes its alignment to the allocator.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
 ///
 /// let line: AlignedSlice<u8, 64> = PAGE_ALLOCATOR.aligned_alloc(100)?;
@@ -85,7 +86,8 @@ const fn alignment<T, const ALIGN: usize>() -> Alignment {
 ///
 /// A struct that frees its slice with the alignment that its type states:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{AlignedSlice, Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
 ///
 /// /// A frame of pixels that a device reads, aligned as the device requires.
@@ -125,7 +127,8 @@ pub struct AlignedSlice<T, const ALIGN: usize> {
 /// Free it as this type: the block includes the sentinel but `len` does not, so freeing the plain slice would pass the
 /// wrong length. In Zig the sentinel's value is part of the type; here it is only in memory.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 ///
 /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
@@ -136,9 +139,10 @@ pub struct AlignedSlice<T, const ALIGN: usize> {
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// A change of length loses the sentinel, which the type shows. What it was followed by is allocated again:
+/// A change of length loses the sentinel, which the type shows. A copy has one again:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{AlignedSlice, Sentinel, SentinelSlice, SlicePtr, heap::SMP_ALLOCATOR};
 ///
 /// let name: SentinelSlice<u8> = SMP_ALLOCATOR.dupe_z(b"zig")?;
@@ -161,7 +165,8 @@ pub struct SentinelSlice<T, const ALIGN: usize = 0> {
 ///
 /// `ALIGN` is in bytes; 0 means the natural alignment of `T`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, AlignedPtr};
 ///
 /// let line: AlignedPtr<[u8; 10], 64> = PAGE_ALLOCATOR.aligned_create()?;
@@ -172,7 +177,8 @@ pub struct SentinelSlice<T, const ALIGN: usize = 0> {
 ///
 /// Counters of two threads on cache lines of their own:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::sync::atomic::{AtomicU32, Ordering};
 /// use zigalloc::{AlignedPtr, Allocator, Error, heap::SMP_ALLOCATOR};
 ///
@@ -215,7 +221,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// Makes a slice from a pointer to its first element and its number of elements. This is safe; freeing or
     /// dereferencing the slice is not.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice, SlicePtr};
     /// /// A slice as C programs pass it.
@@ -241,7 +248,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// The number of elements.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(100)?;
     /// assert_eq!((line.len(), line.bytes().len()), (100, 400));
@@ -251,7 +259,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     ///
     /// After a `resize`, the pointer has its old length until it is replaced:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice, SlicePtr};
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(100)?;
     /// // SAFETY: a live block; only the shorter slice is used afterwards.
@@ -284,7 +293,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// The first element's address.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u32, 64>(16)?;
     /// assert_eq!(line.as_ptr().addr() % 64, 0);
@@ -302,7 +312,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
 
     /// The same memory without the alignment. Do not free the block through it: the alignment would be wrong.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let line = PAGE_ALLOCATOR.aligned_alloc::<u8, 64>(3)?;
     /// // SAFETY: memory for three elements.
@@ -324,7 +335,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
     /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let table = SMP_ALLOCATOR.aligned_alloc::<u16, 64>(256)?;
     /// for n in 0..256u16 {
@@ -349,7 +361,8 @@ impl<T, const ALIGN: usize> AlignedSlice<T, ALIGN> {
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let line = SMP_ALLOCATOR.aligned_alloc::<u8, 64>(64)?;
     /// // SAFETY: memory for 64 elements; a `u8` may have any value, but has to be initialised before there is a slice.
@@ -384,7 +397,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// Makes a slice from a pointer to its first element and the number of elements before the sentinel. This is safe;
     /// freeing or dereferencing the slice is not.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::{ffi::CStr, ptr::NonNull};
     /// use zigalloc::{heap::PAGE_ALLOCATOR, SentinelSlice};
     ///
@@ -406,7 +420,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The number of elements, without the sentinel.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// assert_eq!((text.len(), text.bytes().len()), (3, 4));
@@ -414,9 +429,10 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     ///
-    /// The length is that of the type, not of the text: a zero in the middle does not end it.
+    /// The length is the one that was allocated: a zero in the middle does not end it.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let text = SMP_ALLOCATOR.dupe_z(b"a\0b")?;
     /// // SAFETY: initialised, and ends with a zero.
@@ -433,7 +449,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// Whether the sentinel is the only element.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.dupe_z(b"")?;
     /// assert!(text.is_empty());
@@ -449,7 +466,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The first element's address, which C functions take as a string.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ffi::c_char;
     /// use zigalloc::heap::PAGE_ALLOCATOR;
     ///
@@ -471,7 +489,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The sentinel's address: one element past the last.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let numbers = PAGE_ALLOCATOR.dupe_sentinel(&[1u16, 2, 3], 0xFFFF)?;
     /// assert_eq!(numbers.sentinel_ptr().addr() - numbers.as_ptr().addr(), 6);
@@ -483,7 +502,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     ///
     /// A program may change the sentinel, as long as it is there when code that looks for it runs:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let text = SMP_ALLOCATOR.dupe_sentinel(b"one line", b'\n')?;
     /// // SAFETY: the sentinel is part of the block.
@@ -500,7 +520,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
 
     /// The elements before the sentinel. Do not free the block through it: the length would be one element short.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// // SAFETY: three initialised bytes that nothing else uses.
@@ -520,7 +541,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     /// For all of `'s`: the elements are initialised, and the memory is valid (the block is neither freed nor
     /// shortened), aligned for `T` (an `ALIGN` below the natural alignment may not be), and not written.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let path = SMP_ALLOCATOR.dupe_z(b"usr/lib")?;
     /// // SAFETY: `dupe_z` initialised it, and it is freed after the last use.
@@ -543,7 +565,8 @@ impl<T, const ALIGN: usize> SentinelSlice<T, ALIGN> {
     ///
     /// What is written stays in front of the sentinel, so it remains a C string:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let name = SMP_ALLOCATOR.dupe_z(b"Zig")?;
     /// // SAFETY: initialised, and nothing else uses the block.
@@ -574,7 +597,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 
     /// Wraps a pointer. This is safe; destroying or dereferencing the item is not.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedPtr};
     /// // What a C program keeps and gives back.
@@ -593,7 +617,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 
     /// The item's address.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
     /// // SAFETY: memory for a `u32`.
@@ -611,7 +636,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 
     /// The same memory without the alignment. Do not destroy the item through it: the alignment would be wrong.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let counter = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
     /// unsafe { counter.as_ptr().write(42) };
@@ -633,7 +659,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 /// Implemented by `NonNull<[T]>`, `NonNull<[T; N]>`, `NonNull<str>`, [`AlignedSlice`] and [`SentinelSlice`]. Sealed,
 /// because the typed functions rely on its methods.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, SlicePtr, heap::PAGE_ALLOCATOR};
 ///
 /// /// Frees a slice of any kind and returns how many bytes that gave back.
@@ -659,7 +686,8 @@ impl<T, const ALIGN: usize> AlignedPtr<T, ALIGN> {
 ///
 /// A length that is known to the compiler, for memory that is used as an array:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::ptr::NonNull;
 /// use zigalloc::{Allocator, Error, SlicePtr, heap::SMP_ALLOCATOR};
 ///
@@ -681,7 +709,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     type Item;
     /// The slice type after a change of length: the same alignment, and no sentinel.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, AlignedSlice};
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// // Nothing writes a sentinel after the new elements, so the type changes.
@@ -745,7 +774,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// The same address with another length, for use after a `resize` that returned true: Zig's `slice[0..n]`, or
     /// `slice.len = n`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{heap::ArenaAllocator, heap::PAGE_ALLOCATOR, SlicePtr};
     ///
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -759,7 +789,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     ///
     /// The length must be the one that the allocator has agreed to. A ledger checks that:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::{SlicePtr, heap::FixedBufferAllocator, testing::LedgerAllocator};
     /// let mut buffer = [MaybeUninit::uninit(); 100];
@@ -791,7 +822,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// shortened), aligned for the element type (a block with an alignment below the natural one may not be), and not
     /// written.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     ///
     /// let numbers = PAGE_ALLOCATOR.dupe(&[1, 2, 3])?;
@@ -818,7 +850,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// # Safety
     /// As for [`as_slice`](Self::as_slice), and nothing else reads the memory during `'s`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
     /// let numbers = SMP_ALLOCATOR.dupe(&[3, 1, 2])?;
     /// // SAFETY: initialised by `dupe`, and nothing else uses the block while the slice is used.
@@ -844,7 +877,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// As for [`as_mut_slice`](Self::as_mut_slice), but the elements need not be initialised. Do not write an
     /// uninitialised value over an element that other code takes to be initialised.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr};
     ///
     /// let numbers = PAGE_ALLOCATOR.alloc::<u32>(3)?;
@@ -860,7 +894,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     ///
     /// Elements that need `drop` are initialised one by one, and a failure drops those that are there:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
     /// let texts = SMP_ALLOCATOR.alloc::<String>(3)?;
     /// let mut ready = 0;
@@ -893,7 +928,8 @@ pub trait SlicePtr: Copy + sealed::Sealed {
     /// The bytes of the block, sentinel included, as the vtable's functions take them. The length never overflows for a
     /// live block; zero-sized elements have no bytes.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment, SlicePtr};
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// assert_eq!(text.bytes().len(), 4);
@@ -1023,7 +1059,8 @@ impl<T, const ALIGN: usize> SlicePtr for SentinelSlice<T, ALIGN> {
 ///
 /// Implemented by `NonNull<T>` and [`AlignedPtr`]. Sealed, because `destroy` relies on it.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, ItemPtr, heap::PAGE_ALLOCATOR};
 ///
 /// /// Drops a value and frees its memory, which `destroy` alone does not do.
@@ -1081,7 +1118,8 @@ pub trait ItemPtr: Copy + sealed::Sealed {
     const ALIGNMENT: Alignment;
     /// The item's address. The example of [`ItemPtr`] uses it to drop the item.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, ItemPtr};
     /// let item = PAGE_ALLOCATOR.aligned_create::<u32, 64>()?;
     /// // SAFETY: memory for a `u32`.
@@ -1116,7 +1154,8 @@ impl<T, const ALIGN: usize> ItemPtr for AlignedPtr<T, ALIGN> {
 /// The last argument of [`alloc_with_options`](crate::Allocator::alloc_with_options), which is [`NoSentinel`]
 /// or [`Sentinel`]: Zig's `comptime optional_sentinel: ?Elem`. Sealed.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::slice::{NoSentinel, OptionalSentinel, Sentinel};
 /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
 ///
@@ -1161,7 +1200,8 @@ pub trait OptionalSentinel<T, const ALIGN: usize>: sealed::Sealed {
 
 /// Requests no sentinel, so the slice is an [`AlignedSlice`]. Zig's `null`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{AlignedSlice, NoSentinel, heap::PAGE_ALLOCATOR};
 ///
 /// let line: AlignedSlice<u8, 64> = PAGE_ALLOCATOR.alloc_with_options(80, NoSentinel)?;
@@ -1174,7 +1214,8 @@ pub struct NoSentinel;
 
 /// Requests a sentinel with this value after the last element, so the slice is a [`SentinelSlice`].
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, Sentinel};
 ///
 /// let numbers = PAGE_ALLOCATOR.alloc_with_options::<i32, 0, _>(3, Sentinel(-1))?;

@@ -201,7 +201,7 @@ impl<'c> ThreadSafeAllocator<'c> {
     /// assert!(thread_safe.allocator().create::<u64>().is_ok());
     /// ```
     ///
-    /// A C program's allocator, which its header says is for one thread at a time, behind a lock for several:
+    /// An allocator from C for one thread at a time, with a lock for several threads:
     ///
     /// ```
     /// use std::ptr::NonNull;

@@ -103,7 +103,8 @@ use crate::alignment::Alignment;
 ///
 /// An allocator written from scratch:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::cell::Cell;
 /// use std::ptr::NonNull;
 /// use zigalloc::{Alignment, Allocator, VTable, block, state};
@@ -163,7 +164,8 @@ use crate::alignment::Alignment;
 ///
 /// A table whose functions are another's, except one. It needs no state, since the child's context is passed on:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::ptr::NonNull;
 /// use zigalloc::{Alignment, Allocator, VTable, heap::PAGE_ALLOCATOR};
 ///
@@ -275,7 +277,8 @@ pub struct VTable {
     ///
     /// The length and the alignment are those of the block, since many allocators store neither:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Alignment, SlicePtr, heap::SMP_ALLOCATOR};
     /// let numbers = SMP_ALLOCATOR.alloc::<u32>(10)?;
     /// let (ctx, vtable) = (SMP_ALLOCATOR.ptr(), SMP_ALLOCATOR.vtable());
@@ -372,7 +375,8 @@ pub const unsafe fn block(memory: *mut u8, memory_len: usize) -> NonNull<[u8]> {
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, Error, VTable, heap::PAGE_ALLOCATOR, no_alloc};
 ///
 /// /// The page allocator, which still frees its blocks but makes no new ones.
@@ -404,7 +408,8 @@ pub unsafe extern "C" fn no_alloc(
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR, no_resize};
 ///
 /// /// The page allocator without `resize`, to test that a program copes.
@@ -437,7 +442,8 @@ pub unsafe extern "C" fn no_resize(
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Allocator, VTable, heap::PAGE_ALLOCATOR, no_remap};
 ///
 /// const COPIED: VTable = VTable { remap: no_remap, ..*PAGE_ALLOCATOR.as_allocator().vtable() };
@@ -472,7 +478,8 @@ pub unsafe extern "C" fn no_remap(
 /// # Safety
 /// Safe for any arguments; it is `unsafe` only to match the table's type.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::ptr::NonNull;
 /// use zigalloc::{Alignment, Allocator, VTable, no_free, no_remap, no_resize, state};
 /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};

@@ -93,7 +93,8 @@ impl<G: GlobalAlloc> FromGlobalAlloc<G> {
     /// Wraps an exclusively borrowed allocator. The result is what
     /// [`ThreadSafeAllocator::new`](crate::ThreadSafeAllocator) takes, for a `G` that is not `Sync`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::alloc::{GlobalAlloc, Layout, System};
     /// use std::cell::Cell;
     /// use zigalloc::{ThreadSafeAllocator, adapters::FromGlobalAlloc};

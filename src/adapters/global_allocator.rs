@@ -205,7 +205,8 @@ impl GlobalAllocator {
     ///
     /// An arena over the program's allocator:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{adapters::GlobalAllocator, heap::ArenaAllocator};
     /// static GLOBAL: GlobalAllocator = GlobalAllocator::SMP;
     ///

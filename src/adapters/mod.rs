@@ -41,7 +41,7 @@
 //! these methods are inlined into, or inside the function which that one is inlined into. Under
 //! `#[global_allocator]` it is 0, since the caller is always a shim that the compiler generates.
 //!
-//! One list, one map and one box in an arena, each of another crate. Nothing of them is freed one by one:
+//! Lists, a map and a box of two crates in one arena, which frees them all at once:
 //!
 #![cfg_attr(all(feature = "std", feature = "allocator-api2-02"), doc = "```")]
 #![cfg_attr(not(all(feature = "std", feature = "allocator-api2-02")), doc = "```ignore")]
@@ -63,7 +63,7 @@
 //! assert!(arena.reset(ResetMode::RetainCapacity));
 //! ```
 //!
-//! A container's values are sorted out before they need memory, with `try_reserve`:
+//! `try_reserve` returns the error, and the insertion after it allocates nothing:
 //!
 #![cfg_attr(all(feature = "std", feature = "allocator-api2-02"), doc = "```")]
 #![cfg_attr(not(all(feature = "std", feature = "allocator-api2-02")), doc = "```ignore")]

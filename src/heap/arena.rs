@@ -85,7 +85,8 @@ use crate::vtable::{VTable, state};
 /// After a `fork` in the arena's thread, the child process has a working copy of it. If another thread was in the
 /// middle of a call, the copy is in whatever state that call had left it, and must not be used.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
 ///
 /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -104,7 +105,8 @@ use crate::vtable::{VTable, state};
 /// A server that handles each request in an arena. Nothing is freed one by one, and after the first request nothing is
 /// asked of the child:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
 /// use zigalloc::trace::CountingAllocator;
 /// use zigalloc::{Allocator, Error, SlicePtr};
@@ -154,7 +156,8 @@ pub struct ArenaAllocator<C: Handle> {
 ///
 /// Dropping a state that has nodes leaks them. It is not the [`State`](super::shared_arena::State) of the shared arena.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 ///
 /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -190,7 +193,8 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 ///
 /// The capacity that each mode leaves, after one block of 5000 bytes:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
 ///
 /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -207,7 +211,8 @@ const _: () = assert!(size_of::<State>() == 2 * size_of::<usize>());
 ///
 /// A program that keeps what most rounds need, and gives back what one large round needed:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode}, trace::CountingAllocator};
 /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
 /// let mut arena = ArenaAllocator::init(below.allocator());
@@ -259,7 +264,8 @@ impl State {
     /// The state is new, or `child_allocator` is the child of the arena that it is from, and the nodes are still live
     /// blocks of that child: it has not been reset, dropped or replaced since.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, arena::State};
     /// // SAFETY: a new state, which is that of an empty arena.
     /// let arena = unsafe { State::default().promote(PAGE_ALLOCATOR) };
@@ -268,7 +274,8 @@ impl State {
     ///
     /// A document with its memory, freed by a destructor that knows the child:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::heap::{ArenaAllocator, SMP_ALLOCATOR, arena::State};
     /// use zigalloc::{Error, SlicePtr};
@@ -318,7 +325,8 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// An empty arena. It calls the child on first use.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!(arena.query_capacity(), 0);
@@ -326,7 +334,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// As it is a constant function, a thread can have an arena:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::cell::RefCell;
     /// use zigalloc::SyncAllocator;
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
@@ -354,7 +363,8 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// A handle to this arena.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let number = arena.allocator().create_with(42)?;
@@ -374,7 +384,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// The last block grows in place, others do not:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{SlicePtr, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let allocator = arena.allocator();
@@ -397,7 +408,8 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// Frees all memory, as dropping the arena does.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(100)?;
@@ -407,7 +419,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// It takes one call of the child for each node, however many blocks there are:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
     /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let arena = ArenaAllocator::init(below.allocator());
@@ -427,7 +440,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// A value that owns its memory without storing a handle to the child:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, arena::State};
     ///
@@ -455,7 +469,8 @@ impl<C: Handle> ArenaAllocator<C> {
 
     /// How many bytes the arena has for blocks, used or not: all nodes without their headers.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(100)?;
@@ -465,7 +480,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// It grows by the nodes, and not with each block:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(1000)?;
@@ -494,7 +510,8 @@ impl<C: Handle> ArenaAllocator<C> {
     /// Returns false if the child provided no block of the length that `mode` asks to keep. Even then the arena
     /// is empty and usable, with the capacity of its oldest node: less than asked for, or above the limit.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
     ///
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);

@@ -53,7 +53,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::mem::MaybeUninit;
 /// use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
 ///
@@ -73,7 +74,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// Counted, to choose the buffer's length: how many requests of a typical input reach the fallback?
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::mem::MaybeUninit;
 /// use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::trace::CountingAllocator;
@@ -135,7 +137,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     ///
     /// A block that outgrows the buffer moves to the fallback:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
     /// let mut buffer = [MaybeUninit::uninit(); 100];
@@ -153,7 +156,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     ///
     /// `resize` and `remap` keep a block where it is, and `free` knows where it was:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::{SlicePtr, heap::{BufferFirstAllocator, PAGE_ALLOCATOR}};
     /// let mut buffer = [MaybeUninit::uninit(); 100];
@@ -179,7 +183,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
 
     /// The buffer's allocator, which knows how much of the buffer is in use. Zig's field of that name.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
     /// let mut buffer = [MaybeUninit::uninit(); 100];
@@ -198,7 +203,8 @@ impl<'b, C: Handle> BufferFirstAllocator<'b, C> {
     ///
     /// Zig's `fixed_buffer_allocator.reset()`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::mem::MaybeUninit;
     /// # use zigalloc::heap::{BufferFirstAllocator, PAGE_ALLOCATOR};
     /// let mut buffer = [const { MaybeUninit::uninit() }; 100];

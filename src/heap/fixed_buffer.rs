@@ -170,7 +170,8 @@ impl<'b> FixedBufferAllocator<'b> {
     ///
     /// A buffer of another allocator; an empty one serves requests of no bytes only:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{SlicePtr, heap::{FixedBufferAllocator, PAGE_ALLOCATOR}};
     /// let pages = PAGE_ALLOCATOR.alloc::<u8>(10_000)?;
     /// {
@@ -430,7 +431,8 @@ impl<'b> FixedBufferAllocator<'b> {
     ///
     /// To free a block of either of two allocators, without a note of which it is:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::{mem::MaybeUninit, ptr::NonNull};
     /// # use zigalloc::{Error, heap::{FixedBufferAllocator, SMP_ALLOCATOR}};
     /// /// # Safety

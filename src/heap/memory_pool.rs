@@ -82,7 +82,8 @@ use crate::slice::AlignedPtr;
 ///
 /// Ports `std.heap.MemoryPool` of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
 ///
 /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
@@ -97,7 +98,8 @@ use crate::slice::AlignedPtr;
 /// The nodes of a binary tree. Removing a node frees its item for the next insertion, and dropping the pool frees the
 /// tree, without a walk:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::ptr::NonNull;
 /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
 /// use zigalloc::{Error, SyncAllocator};
@@ -156,7 +158,8 @@ pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
 ///
 /// Ports `std.heap.MemoryPoolAligned` of Zig 0.15.2, `memory_pool.Aligned` of 0.17.1.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPoolAligned, PAGE_ALLOCATOR};
 ///
 /// let pool = MemoryPoolAligned::<u64, 64, _>::init(PAGE_ALLOCATOR);
@@ -167,7 +170,8 @@ pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
 ///
 /// Buffers of a page each, for a device that takes no others:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPoolAligned, PAGE_ALLOCATOR};
 ///
 /// let pool = MemoryPoolAligned::<[u8; 4096], 4096, _>::init_preheated(PAGE_ALLOCATOR, 8)?;
@@ -190,7 +194,8 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 ///
 /// Ports `std.heap.MemoryPoolExtra` of Zig 0.15.2, `memory_pool.Extra` of 0.17.1.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Error, heap::{MemoryPoolExtra, PAGE_ALLOCATOR}};
 ///
 /// let pool = MemoryPoolExtra::<u32, 0, false, _>::init_preheated(PAGE_ALLOCATOR, 2)?;
@@ -202,7 +207,8 @@ pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN,
 ///
 /// A fixed number of connections, all of whose memory is there when the program starts:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR, PoolBox};
 /// use zigalloc::{Error, SyncAllocator};
 ///
@@ -325,7 +331,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `init` of Zig 0.15.2; `empty` of 0.17.1.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR}, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let pool = MemoryPool::<u64, _>::init(counting.allocator());
@@ -348,7 +355,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `initPreheated` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR}, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let pool = MemoryPool::<u64, _>::init_preheated(counting.allocator(), 100)?;
@@ -362,7 +370,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// A pool that may not grow never calls its child after this:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{MemoryPoolExtra, PAGE_ALLOCATOR}, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let pool = MemoryPoolExtra::<u64, 0, false, _>::init_preheated(failing.allocator(), 3)?;
@@ -402,7 +411,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
 
     /// Frees all memory, as dropping the pool does. Values in it are not dropped.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::rc::Rc;
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let shared = Rc::new(());
@@ -432,7 +442,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `preheat` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let pool = MemoryPool::<[u64; 8], _>::init(PAGE_ALLOCATOR);
     /// pool.preheat(100)?;
@@ -444,7 +455,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// A number that is impossible fails at once, and the pool stays as it was:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Error, heap::{MemoryPool, PAGE_ALLOCATOR}};
     /// let pool = MemoryPool::<[u8; 64], _>::init(PAGE_ALLOCATOR);
     /// assert_eq!(pool.preheat(usize::MAX), Err(Error::OutOfMemory));
@@ -470,7 +482,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     /// # Errors
     /// [`Error::OutOfMemory`]; the pool keeps the items allocated until then.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR};
     /// let pool = MemoryPoolExtra::<u32, 0, false, _>::init(PAGE_ALLOCATOR);
     /// assert!(pool.create().is_err(), "this pool does not grow by itself");
@@ -492,7 +505,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `reset` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, ResetMode};
     /// let mut pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     /// for _ in 0..1000 {
@@ -504,7 +518,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// A pool for each level of a game. The next level takes the memory of the last one:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{MemoryPool, PAGE_ALLOCATOR, ResetMode}, trace::CountingAllocator};
     /// let below = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let mut enemies = MemoryPool::<[f32; 4], _>::init(below.allocator());
@@ -539,7 +554,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// The nodes of a list; dropping the pool frees them all:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     ///
@@ -565,7 +581,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// An item of a type without a size takes a word too, so items have different addresses:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, heap::{MemoryPool, PAGE_ALLOCATOR}};
     /// let pool = MemoryPool::<(), _>::init(PAGE_ALLOCATOR);
     /// assert_ne!(pool.create()?, pool.create()?);
@@ -598,7 +615,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Ports `destroy` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     /// let item = pool.create()?;
@@ -609,7 +627,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// The order is that of a stack:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let pool = MemoryPool::<u64, _>::init(PAGE_ALLOCATOR);
     /// let items = [pool.create()?, pool.create()?, pool.create()?];
@@ -634,7 +653,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// Not in Zig.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
     /// let mut text = pool.create_box(String::from("a"))?;
@@ -655,7 +675,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> MemoryPoolExtra<T, 
     ///
     /// If there is no item, the value is dropped, as it is with its box:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::rc::Rc;
     /// # use zigalloc::heap::{MemoryPoolExtra, PAGE_ALLOCATOR};
     /// let shared = Rc::new("value");
@@ -737,7 +758,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> fmt::Debug
 ///
 /// Not in Zig.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
 ///
 /// struct Tree<'p> {
@@ -754,7 +776,8 @@ impl<T, const ALIGN: usize, const GROWABLE: bool, C: Handle> fmt::Debug
 ///
 /// It is two words, prints what it holds, and is dropped in any order:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
 /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
 /// let (mut a, b) = (pool.create_box(1)?, pool.create_box(2)?);
@@ -778,7 +801,8 @@ pub struct PoolBox<'p, T> {
 impl<'p, T> PoolBox<'p, T> {
     /// The value itself. Frees the item.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
     /// let text = pool.create_box(String::from("moved out"))?;
@@ -801,7 +825,8 @@ impl<'p, T> PoolBox<'p, T> {
 
     /// The item, for [`destroy`](MemoryPoolExtra::destroy), which does not drop the value.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
     /// let item = PoolBox::into_raw(pool.create_box(7)?);
@@ -812,7 +837,8 @@ impl<'p, T> PoolBox<'p, T> {
     ///
     /// To keep an item whose address another language holds, and to end it later:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// # use std::{ptr::NonNull, rc::Rc};
     /// let pool = MemoryPool::init(PAGE_ALLOCATOR);
@@ -837,7 +863,8 @@ impl<'p, T> PoolBox<'p, T> {
     ///
     /// Items can refer to each other that way:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::cell::Cell;
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// struct Node<'p> {
@@ -853,7 +880,8 @@ impl<'p, T> PoolBox<'p, T> {
     ///
     /// A value that lives as long as the pool, such as the configuration of a program:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Error, SyncAllocator};
     /// # use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR, PoolBox};
     /// struct Config {

@@ -18,7 +18,8 @@
 //!
 //! Which one? The same function over several of them, each counted:
 //!
-//! ```
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! use std::mem::MaybeUninit;
 //! use zigalloc::heap::{ArenaAllocator, BufferFirstAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR};
 //! use zigalloc::trace::CountingAllocator;

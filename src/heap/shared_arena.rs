@@ -176,7 +176,8 @@ use room::Attempt;
 /// requests fail and the program goes on (a [failed request](self#what-a-failed-request-costs) costs the rest of a
 /// node), or if results must be those of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
 ///
 /// static ARENA: SharedArenaAllocator<'static> = SharedArenaAllocator::init(PAGE_ALLOCATOR);
@@ -191,7 +192,8 @@ use room::Attempt;
 ///
 /// Scoped threads fill an arena, and the thread that waits for them reads it and resets it:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::sync::Mutex;
 /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
 ///
@@ -239,7 +241,8 @@ pub struct SharedArenaAllocator<'c> {
 ///
 /// Ports `std.heap.ArenaAllocator.State` of Zig 0.17.1.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
 ///
 /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
@@ -254,7 +257,8 @@ pub struct SharedArenaAllocator<'c> {
 ///
 /// An arena for each connection, all over one child. A connection that waits costs its nodes and two words:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, shared_arena::State};
 /// use zigalloc::trace::CountingAllocator;
 ///
@@ -295,7 +299,8 @@ impl State {
     ///
     /// A struct can hold the states of many arenas over one child, two words each:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{PAGE_ALLOCATOR, shared_arena::State};
     ///
     /// let mut states = [State::default(), State::default()];
@@ -327,7 +332,8 @@ impl<'c> SharedArenaAllocator<'c> {
 
     /// Creates an empty arena. It takes no memory from the child until the first allocation.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
     /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!(arena.query_capacity(), 0);
@@ -351,7 +357,8 @@ impl<'c> SharedArenaAllocator<'c> {
     ///
     /// A block outlives the thread that allocated it:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr;
     /// use std::sync::atomic::{AtomicPtr, Ordering};
     /// use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
@@ -368,7 +375,8 @@ impl<'c> SharedArenaAllocator<'c> {
     ///
     /// With one thread it is like the other arena: the last block can grow, and be freed.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{SlicePtr, heap::{PAGE_ALLOCATOR, SharedArenaAllocator}};
     /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     /// let allocator = arena.allocator();
@@ -392,7 +400,8 @@ impl<'c> SharedArenaAllocator<'c> {
 
     /// Frees all memory, as dropping the arena does.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{PAGE_ALLOCATOR, SharedArenaAllocator}, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let arena = SharedArenaAllocator::init(counting.allocator());
@@ -417,7 +426,8 @@ impl<'c> SharedArenaAllocator<'c> {
 
     /// Takes the arena's two words without its child, for [`State::promote`]. Frees nothing.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
     /// let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     /// let text = arena.allocator().dupe(b"stays where it is")?;
@@ -440,7 +450,8 @@ impl<'c> SharedArenaAllocator<'c> {
     ///
     /// It needs the arena exclusively, because walking the lists is not thread-safe.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, SharedArenaAllocator};
     /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     /// arena.allocator().alloc::<u8>(1000)?;
@@ -452,7 +463,8 @@ impl<'c> SharedArenaAllocator<'c> {
     ///
     /// A request that fails leaves the newest node full, so a small one after it needs another node:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{PAGE_ALLOCATOR, SharedArenaAllocator}, testing::{FailingAllocator, FailingConfig}};
     /// # use zigalloc::ThreadSafeAllocator;
     /// let mut child = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig { fail_index: 1, resize_fail_index: 0 });
@@ -482,7 +494,8 @@ impl<'c> SharedArenaAllocator<'c> {
     /// Returns false if the child refused a block that `mode` asks to keep. The arena is empty and usable even then,
     /// but has a different amount of memory than requested.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
     ///
     /// let mut arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
@@ -494,7 +507,8 @@ impl<'c> SharedArenaAllocator<'c> {
     ///
     /// Rounds of work, each by several threads:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// use zigalloc::heap::{PAGE_ALLOCATOR, ResetMode, SharedArenaAllocator};
     /// use zigalloc::trace::CountingAllocator;

@@ -61,7 +61,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// `C` is the fallback's handle: [`Allocator`] or [`SyncAllocator`](crate::SyncAllocator).
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
 ///
 /// let stack_allocator = stack_fallback::<4096, _>(PAGE_ALLOCATOR);
@@ -79,7 +80,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// A list that is short most of the time, sorted in a copy on the stack:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
 /// use zigalloc::trace::CountingAllocator;
 /// use zigalloc::{Allocator, Error, SlicePtr};
@@ -182,7 +184,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     ///
     /// Ports `get` of Zig 0.15.2, which empties the buffer and must not be called twice.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// state.get().alloc::<u8>(10)?;
@@ -200,7 +203,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
 
     /// [`get`](Self::get) by the name that it has for all other allocators.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, stack_fallback};
     /// // An arena that makes no call of the page allocator until it needs more than 1000 bytes.
     /// let state = stack_fallback::<1000, _>(PAGE_ALLOCATOR);
@@ -218,7 +222,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     ///
     /// Zig's `fixed_buffer_allocator.reset()`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let mut state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// state.get().alloc::<u8>(64)?;
@@ -250,7 +255,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     /// How many bytes of the buffer are in use, padding and freed blocks in the middle included.
     /// Zig's `fixed_buffer_allocator.end_index`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// state.get().alloc::<u8>(10)?;
@@ -265,7 +271,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     /// Whether `ptr` points into the buffer; its end is not part of it. Zig's
     /// `fixed_buffer_allocator.ownsPtr`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{PAGE_ALLOCATOR, stack_fallback};
     /// let state = stack_fallback::<64, _>(PAGE_ALLOCATOR);
     /// let inside = state.get().create_with(1u8)?;
@@ -276,7 +283,8 @@ impl<const N: usize, C: Handle> StackFallbackAllocator<N, C> {
     ///
     /// A test that the common case needs no fallback:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR, stack_fallback}};
     /// let state = stack_fallback::<32, _>(PAGE_ALLOCATOR);
     /// let [short, long] = ["short", "a text of more than thirty-two bytes"].map(|text| state.get().dupe_str(text));

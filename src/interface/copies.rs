@@ -15,7 +15,8 @@ impl Allocator<'_> {
     ///
     /// Ports `dupe` of Zig 0.15.2, which passes the vtable an address inside std; this one passes the caller's.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let copy = PAGE_ALLOCATOR.dupe(&[1, 2, 3])?;
     /// assert_eq!(unsafe { copy.as_ref() }, [1, 2, 3]);
@@ -23,9 +24,10 @@ impl Allocator<'_> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     ///
-    /// The copy is independent of the original, and an empty one is no block:
+    /// The copy is independent of the original, and an empty one allocates nothing:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, SlicePtr, heap::SMP_ALLOCATOR};
     /// let mut scores = [3, 1, 2];
     /// let sorted = SMP_ALLOCATOR.dupe(&scores)?;
@@ -52,7 +54,8 @@ impl Allocator<'_> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let copy = PAGE_ALLOCATOR.dupe_str("zig")?;
     /// assert_eq!(unsafe { copy.as_ref() }, "zig");
@@ -105,7 +108,8 @@ impl Allocator<'_> {
     /// Ports `dupeZ` of Zig 0.15.2, which accepts only element types that have a 0; later releases have only
     /// `dupeSentinel`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
     /// assert_eq!((text.len(), unsafe { text.sentinel_ptr().read() }), (3, 0));
@@ -115,7 +119,8 @@ impl Allocator<'_> {
     ///
     /// The sentinel is the default of any type, and bytes are a C string:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
     /// let name = SMP_ALLOCATOR.dupe_z("größe".as_bytes())?;
     /// // SAFETY: seven bytes and a zero, which live until they are freed.
@@ -139,7 +144,8 @@ impl Allocator<'_> {
     ///
     /// Ports `dupeSentinel` of Zig 0.17.1.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let copy = PAGE_ALLOCATOR.dupe_sentinel(&[1, 2, 3], -1)?;
     /// assert_eq!((copy.len(), unsafe { copy.sentinel_ptr().read() }), (3, -1));
@@ -149,7 +155,8 @@ impl Allocator<'_> {
     ///
     /// A loop that needs no length, since the end is in memory:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let steps = SMP_ALLOCATOR.dupe_sentinel(&[5i32, 10, 15], -1)?;
     /// let (mut sum, mut next) = (0, steps.as_ptr());

@@ -17,7 +17,8 @@ impl Allocator<'_> {
     ///
     /// Ports `create` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.create::<u64>()?;
     /// unsafe { number.write(42) };
@@ -52,7 +53,8 @@ impl Allocator<'_> {
     ///
     /// Ports `alignedCreate` of Zig 0.17.1.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let line = PAGE_ALLOCATOR.aligned_create::<[u8; 10], 64>()?;
     /// assert_eq!(line.as_ptr().addr() % 64, 0);
@@ -89,7 +91,8 @@ impl Allocator<'_> {
     ///
     /// Ports `createAdvancedWithRetAddr` of Zig 0.17.1.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// use zigalloc::testing::{FailingAllocator, FailingConfig};
     ///
@@ -116,7 +119,8 @@ impl Allocator<'_> {
     /// # Errors
     /// [`Error::OutOfMemory`]; the value is dropped.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.create_with(42)?;
     /// assert_eq!(unsafe { number.read() }, 42);
@@ -126,7 +130,8 @@ impl Allocator<'_> {
     ///
     /// If there is no memory, the value is dropped:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::rc::Rc;
     /// # use zigalloc::{Allocator, heap::SMP_ALLOCATOR};
     /// let shared = Rc::new(());
@@ -159,7 +164,8 @@ impl Allocator<'_> {
     ///
     /// Ports `destroy` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let number = PAGE_ALLOCATOR.create_with(42)?;
     /// // SAFETY: a live block, not used afterwards.
@@ -169,7 +175,8 @@ impl Allocator<'_> {
     ///
     /// The nodes of a list, freed one by one:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
     ///

@@ -21,7 +21,8 @@ impl Allocator<'_> {
     ///
     /// Ports `resize` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, SlicePtr};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let memory = arena.allocator().alloc::<u8>(10)?;
@@ -83,7 +84,8 @@ impl Allocator<'_> {
     ///
     /// Ports `remap` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let mut memory = PAGE_ALLOCATOR.alloc::<u8>(10)?;
     /// // A page has room for 2000 bytes, so the page allocator changes nothing.
@@ -95,7 +97,8 @@ impl Allocator<'_> {
     ///
     /// A ring with a gap is copied in two parts. So it tries `remap`, and otherwise copies by itself:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}};
     ///
@@ -168,7 +171,8 @@ impl Allocator<'_> {
     ///
     /// Ports `realloc` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let mut memory = PAGE_ALLOCATOR.dupe(&[1, 2, 3])?;
     /// memory = unsafe { PAGE_ALLOCATOR.realloc(memory, 10_000) }?;
@@ -213,7 +217,8 @@ impl Allocator<'_> {
     ///
     /// Ports `reallocAdvanced` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Allocator, Error};
     /// /// Doubles a slice on behalf of the caller.

@@ -17,7 +17,8 @@ impl Allocator<'_> {
     ///
     /// Ports `alloc` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let memory = PAGE_ALLOCATOR.alloc::<u32>(100)?;
     /// assert_eq!(memory.len(), 100);
@@ -39,7 +40,8 @@ impl Allocator<'_> {
     ///
     /// A matrix in one block, which is written before it is read:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR};
     /// let (rows, columns) = (3, 4);
     /// let matrix = SMP_ALLOCATOR.alloc::<f32>(rows * columns)?;
@@ -65,7 +67,8 @@ impl Allocator<'_> {
     ///
     /// Ports `alignedAlloc` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let memory = PAGE_ALLOCATOR.aligned_alloc::<u8, 4096>(10)?;
     /// assert_eq!(memory.as_ptr().addr() % 4096, 0);
@@ -75,7 +78,8 @@ impl Allocator<'_> {
     ///
     /// Memory for vector instructions, which load 32 aligned bytes at a time:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{AlignedSlice, Allocator, Error, heap::SMP_ALLOCATOR};
     /// fn samples(allocator: Allocator<'_>, n: usize) -> Result<AlignedSlice<f32, 32>, Error> {
     ///     let samples = allocator.aligned_alloc::<f32, 32>(n.next_multiple_of(8))?;
@@ -105,7 +109,8 @@ impl Allocator<'_> {
     ///
     /// Ports `allocSentinel` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let memory = PAGE_ALLOCATOR.alloc_sentinel(10, 0u8)?;
     /// assert_eq!((memory.len(), unsafe { memory.sentinel_ptr().read() }), (10, 0));
@@ -115,7 +120,8 @@ impl Allocator<'_> {
     ///
     /// Only the sentinel is written. A C function fills the rest:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ffi::{c_char, CStr};
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// unsafe extern "C" {
@@ -153,7 +159,8 @@ impl Allocator<'_> {
     ///
     /// Ports `allocWithOptions` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, NoSentinel, Sentinel, SentinelSlice};
     /// let line: SentinelSlice<u8, 64> = PAGE_ALLOCATOR.alloc_with_options(10, Sentinel(0))?;
     /// unsafe { PAGE_ALLOCATOR.free(line) };
@@ -192,7 +199,8 @@ impl Allocator<'_> {
     ///
     /// Ports `allocWithOptionsRetAddr` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, Allocator, Error, Sentinel, SentinelSlice};
     /// /// Allocates a line on behalf of the caller, whose address a leak report then names.
     /// fn line(allocator: Allocator<'_>, return_address: usize) -> Result<SentinelSlice<u8, 64>, Error> {
@@ -207,7 +215,8 @@ impl Allocator<'_> {
     ///
     /// The allocator gets the address as it is:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{NoSentinel, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -236,7 +245,8 @@ impl Allocator<'_> {
     ///
     /// Ports `allocAdvancedWithRetAddr` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address};
     /// let memory = PAGE_ALLOCATOR.alloc_advanced_with_ret_addr::<u32, 64>(100, return_address())?;
     /// assert_eq!((memory.len(), memory.as_ptr().addr() % 64), (100, 0));
@@ -266,7 +276,8 @@ impl Allocator<'_> {
     ///
     /// Ports `allocBytesAligned`, which is public since Zig 0.17.1 and takes a comptime alignment there.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, return_address, Alignment};
     /// # use std::ptr::NonNull;
     /// let memory = PAGE_ALLOCATOR.alloc_bytes_aligned(Alignment::_64, 100, return_address())?;
@@ -277,7 +288,8 @@ impl Allocator<'_> {
     ///
     /// A record whose layout is known when the program runs:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::alloc::Layout;
     /// use std::ptr::NonNull;
     /// use zigalloc::{Alignment, Error, heap::SMP_ALLOCATOR, return_address};
@@ -326,7 +338,8 @@ impl Allocator<'_> {
     /// # Errors
     /// As [`alloc`](Self::alloc).
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let memory = PAGE_ALLOCATOR.alloc_zeroed::<u32>(3)?;
     /// assert_eq!(unsafe { memory.as_ref() }, [0, 0, 0]);
@@ -336,7 +349,8 @@ impl Allocator<'_> {
     ///
     /// A table of optional pointers, all of which are `None`:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::ptr::NonNull;
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let buckets = SMP_ALLOCATOR.alloc_zeroed::<Option<NonNull<u8>>>(16)?;
@@ -363,7 +377,8 @@ impl Allocator<'_> {
     ///
     /// Ports `free` of Zig 0.15.2.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.dupe_str("zig")?;
     /// // SAFETY: a live block, not used afterwards.
@@ -373,7 +388,8 @@ impl Allocator<'_> {
     ///
     /// A block that was shortened in place is freed with its new length, and elements are not dropped:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::rc::Rc;
     /// # use zigalloc::{SlicePtr, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
     /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);

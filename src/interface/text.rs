@@ -20,7 +20,8 @@ impl Allocator<'_> {
     ///
     /// Ports `print` of Zig 0.17.1 (`std.fmt.allocPrint` before).
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.print(format_args!("{}={}", -1, "hi"))?;
     /// assert_eq!(unsafe { text.as_ref() }, b"-1=hi");
@@ -61,7 +62,8 @@ impl Allocator<'_> {
     ///
     /// Ports `printSentinel` of Zig 0.17.1 (`std.fmt.allocPrintSentinel` before).
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::PAGE_ALLOCATOR;
     /// let text = PAGE_ALLOCATOR.print_sentinel(format_args!("{}={}", -1, "hi"), 0)?;
     /// assert_eq!((text.len(), unsafe { text.sentinel_ptr().read() }), (5, 0));
@@ -71,7 +73,8 @@ impl Allocator<'_> {
     ///
     /// A file name for a C function:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, Error, heap::SMP_ALLOCATOR, SentinelSlice};
     /// fn log_file(allocator: Allocator<'_>, day: u32) -> Result<SentinelSlice<u8>, Error> {
     ///     allocator.print_sentinel(format_args!("server-{day:02}.log"), 0)

@@ -19,7 +19,8 @@ use super::search::write_replaced;
 ///
 /// Ports `join`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 ///
 /// let path = mem::join(PAGE_ALLOCATOR, b"/", &[b"usr", b"lib", b"zig"])?;
@@ -31,7 +32,7 @@ use super::search::write_replaced;
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// One slice has no separator, and none is no block:
+/// One slice needs no separator; no slices need no memory:
 ///
 /// ```
 /// # use zigalloc::{Allocator, Error, mem};
@@ -62,7 +63,8 @@ pub fn join<'a>(
 ///
 /// Ports `joinZ`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 /// let path = mem::join_z(PAGE_ALLOCATOR, b"/", &[b"usr", b"lib"])?;
 /// // SAFETY: initialised, and freed after the last use.
@@ -73,7 +75,8 @@ pub fn join<'a>(
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::SMP_ALLOCATOR, mem};
 /// let none = mem::join_z(SMP_ALLOCATOR, b"/", &[])?;
 /// // SAFETY: a block of one byte, the zero.
@@ -101,7 +104,8 @@ pub fn join_z<'a>(
 ///
 /// Ports `concat`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 ///
 /// let numbers = mem::concat(PAGE_ALLOCATOR, &[&[1, 2], &[3]])?;
@@ -115,7 +119,8 @@ pub fn join_z<'a>(
 ///
 /// Pieces of any `Copy` type, such as the vertices of several meshes:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}, mem};
 /// type Vertex = [f32; 2];
 /// let (square, line): ([Vertex; 4], [Vertex; 2]) = ([[0.0; 2]; 4], [[1.0; 2]; 2]);
@@ -142,7 +147,8 @@ pub fn concat<'a, T: Copy>(
 ///
 /// Ports `concatWithSentinel`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 /// let numbers = mem::concat_with_sentinel(PAGE_ALLOCATOR, &[&[1, 2], &[3]], 0)?;
 /// assert_eq!(numbers.len(), 3);
@@ -153,7 +159,8 @@ pub fn concat<'a, T: Copy>(
 ///
 /// A command line in one C string:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::SMP_ALLOCATOR, mem};
 /// let command = mem::concat_with_sentinel(SMP_ALLOCATOR, &[b"zig ", b"build ", b"test"], 0)?;
 /// // SAFETY: no zero but the sentinel.
@@ -179,7 +186,8 @@ pub fn concat_with_sentinel<'a, T: Copy>(
 ///
 /// Ports `concatMaybeSentinel`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 /// let numbers = mem::concat_maybe_sentinel(PAGE_ALLOCATOR, &[&[1, 2], &[3]], Some(0))?;
 /// assert_eq!(numbers.len(), 4);
@@ -188,9 +196,10 @@ pub fn concat_with_sentinel<'a, T: Copy>(
 /// # Ok::<(), zigalloc::Error>(())
 /// ```
 ///
-/// Whether there is one is decided when the program runs, so the result is a plain slice:
+/// The sentinel is optional at run time, so the result is a plain slice:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}, mem};
 /// fn line(allocator: Allocator<'_>, parts: &[&[u8]], is_last: bool) -> Result<usize, Error> {
 ///     let line = mem::concat_maybe_sentinel(allocator, parts, (!is_last).then_some(b'\n'))?;
@@ -224,7 +233,8 @@ pub fn concat_maybe_sentinel<'a, T: Copy>(
 ///
 /// Ports `replaceOwned`.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, mem};
 ///
 /// let text = mem::replace_owned(PAGE_ALLOCATOR, b"base is base", b"base", b"Zig")?;
@@ -238,7 +248,8 @@ pub fn concat_maybe_sentinel<'a, T: Copy>(
 ///
 /// A replacement may be empty, and what it makes is not searched again:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{Allocator, heap::{ArenaAllocator, PAGE_ALLOCATOR}, mem};
 /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
 /// let replaced = |input: &[u8], needle: &[u8], replacement: &[u8]| {

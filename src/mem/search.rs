@@ -213,7 +213,7 @@ pub fn last_index_of_none<T: PartialEq>(slice: &[T], values: &[T]) -> Option<usi
 /// assert_eq!(mem::index_of_none_pos(b"a  b", 1, b" "), Some(3));
 /// ```
 ///
-/// A number in a text, from its first digit to the first byte that is none:
+/// A number in a text, from its first digit to the first byte that is not a digit:
 ///
 /// ```
 /// # use zigalloc::mem;
@@ -434,7 +434,8 @@ fn occurrences<'h, T: PartialEq>(
 ///
 /// Whether a block was wiped:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR, mem};
 /// let key = SMP_ALLOCATOR.dupe(&[7u8; 32])?;
 /// // SAFETY: a live block, which nothing else uses.
@@ -648,7 +649,8 @@ pub(super) fn write_replaced<T: PartialEq>(
 ///
 /// Into memory of exactly the right length, from any allocator:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{SlicePtr, heap::SMP_ALLOCATOR, mem};
 /// let (input, needle, replacement) = (b"a<b", b"<", b"&lt;");
 /// let len = mem::replacement_size(input, needle, replacement);

@@ -20,9 +20,10 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// assert!(PAGE_SIZE_MIN.is_power_of_two() && PAGE_SIZE_MIN <= PAGE_SIZE_MAX);
 /// ```
 ///
-/// Two variables this far apart may share a page, and ones that are farther apart than the largest page never do:
+/// Addresses that are less than this apart may share a page; those that are the largest page size apart never do:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::{PAGE_SIZE_MAX, PAGE_SIZE_MIN, page_size}, mem::align_backward};
 /// let page = |address: usize| align_backward(address, page_size());
 /// assert_ne!(page(0), page(PAGE_SIZE_MAX));
@@ -37,7 +38,8 @@ pub const PAGE_SIZE_MIN: usize = RANGE.0;
 ///
 /// An array that is at least a page long on every kernel:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::heap::{PAGE_SIZE_MAX, page_size};
 /// static PAGE: [u8; PAGE_SIZE_MAX] = [0; PAGE_SIZE_MAX];
 /// assert!(PAGE.len() >= page_size());
@@ -129,14 +131,16 @@ const _: () =
 /// # Panics
 /// As [`default_query_page_size`].
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::heap::{PAGE_SIZE_MAX, PAGE_SIZE_MIN, page_size};
 /// assert!((PAGE_SIZE_MIN..=PAGE_SIZE_MAX).contains(&page_size()));
 /// ```
 ///
 /// The number of pages of a file's length:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::heap::page_size;
 /// let pages = |len: usize| len.div_ceil(page_size());
 /// assert_eq!((pages(0), pages(1), pages(page_size()), pages(page_size() + 1)), (0, 1, 1, 2));
@@ -158,7 +162,8 @@ pub fn page_size() -> usize {
 /// If the operating system reports a size outside [`PAGE_SIZE_MIN`] to [`PAGE_SIZE_MAX`]: the program was compiled
 /// for other kernels.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::heap::{default_query_page_size, page_size};
 /// assert_eq!(default_query_page_size(), page_size());
 /// ```

@@ -48,7 +48,8 @@ impl<const ALIGN: usize> SentinelSlice<u8, ALIGN> {
     /// # Safety
     /// As [`as_slice`](Self::as_slice), for the sentinel too.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::PAGE_ALLOCATOR;
     ///
     /// let text = PAGE_ALLOCATOR.dupe_z(b"zig")?;
@@ -60,7 +61,8 @@ impl<const ALIGN: usize> SentinelSlice<u8, ALIGN> {
     ///
     /// A zero inside would end the string earlier than the slice:
     ///
-    /// ```should_panic
+    #[cfg_attr(feature = "std", doc = "```should_panic")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::SMP_ALLOCATOR;
     /// let text = SMP_ALLOCATOR.dupe_z(b"z\0g").unwrap();
     /// // SAFETY: initialised, and never freed.

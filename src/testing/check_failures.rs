@@ -32,7 +32,8 @@ use crate::testing::failing_allocator::{FailingAllocator, FailingConfig};
 ///
 /// Ports `std.testing.checkAllAllocationFailures` of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::testing::{CheckError, check_all_allocation_failures};
 /// use zigalloc::{Allocator, Error};
@@ -146,7 +147,8 @@ where
 ///
 /// A function that returns `Ok` although it had no memory:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::testing::{CheckError, check_all_allocation_failures};
 /// use zigalloc::{Allocator, Error};
@@ -166,7 +168,8 @@ where
 ///
 /// An error of another kind, and a function that behaves differently in each run:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use std::cell::Cell;
 /// # use zigalloc::heap::PAGE_ALLOCATOR;
 /// # use zigalloc::testing::{AsOutOfMemory, CheckError, check_all_allocation_failures};
@@ -243,7 +246,8 @@ pub enum CheckError<E> {
 /// `Display` shows where it was requested: with the feature `backtrace`, the function, file and line in the program's
 /// own code, even if a container made the request; otherwise the address.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::testing::{CheckError, check_all_allocation_failures};
 /// use zigalloc::{Allocator, Error};
@@ -265,7 +269,8 @@ pub enum CheckError<E> {
 ///
 /// It is printed as part of the error, which the test's output then shows:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::heap::PAGE_ALLOCATOR;
 /// # use zigalloc::testing::{CheckError, check_all_allocation_failures};
 /// # use zigalloc::{Allocator, Error};
@@ -398,7 +403,8 @@ pub trait AsOutOfMemory {
     ///
     /// Of a boxed error, the one in the box decides:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Error, testing::AsOutOfMemory};
     /// # use std::error::Error as StdError;
     /// let no_block: Box<dyn StdError> = Error::OutOfMemory.into();

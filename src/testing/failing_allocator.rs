@@ -93,7 +93,8 @@ impl Default for FailingConfig {
 /// To make each allocation of a function fail in turn, use
 /// [`check_all_allocation_failures`](crate::testing::check_all_allocation_failures).
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
 ///
 /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig { fail_index: 1, ..Default::default() });
@@ -107,7 +108,8 @@ impl Default for FailingConfig {
 ///
 /// The counters can be read, and the indices changed:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
 ///
 /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
@@ -131,7 +133,8 @@ impl Default for FailingConfig {
 ///
 /// A program that goes on without memory: a cache that is skipped when there is none for it.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::testing::{FailingAllocator, FailingConfig};
 /// use zigalloc::{Allocator, SlicePtr};
@@ -179,7 +182,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// Creates an allocator that fails as `config` says.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -207,7 +211,8 @@ impl<C: Handle> FailingAllocator<C> {
     /// Pass it to the code under test. This tests that a function frees its first block if there is no memory for the
     /// second, where Zig code has an `errdefer`:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::ptr::NonNull;
     /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR};
     /// use zigalloc::testing::{FailingAllocator, FailingConfig};
@@ -234,7 +239,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// The child.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -250,7 +256,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many allocations have succeeded, which is the index of the next one.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 1, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -268,7 +275,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many calls of `resize` and `remap` have succeeded.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, SlicePtr, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let memory = failing.allocator().alloc::<u8>(100)?;
@@ -284,7 +292,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many bytes have been allocated, growth included.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let memory = failing.allocator().alloc::<u32>(10)?;
@@ -302,7 +311,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// A test that the code under test leaks nothing:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// fn tested(allocator: Allocator<'_>) -> Result<(), Error> {
     ///     let memory = allocator.alloc::<u8>(100)?;
@@ -322,7 +332,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many allocations have succeeded.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// // No block changes its length, so each `realloc` allocates a new one.
     /// let config = FailingConfig { resize_fail_index: 0, ..FailingConfig::default() };
@@ -340,7 +351,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// How many blocks have been freed.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let allocator = failing.allocator();
@@ -376,7 +388,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// The [`alloc_index`](Self::alloc_index) from which on allocations fail.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 3, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);
@@ -392,7 +405,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// The [`resize_index`](Self::resize_index) from which on resizes and remaps fail.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// assert_eq!(failing.resize_fail_index(), usize::MAX, "never");
@@ -405,7 +419,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// Let a test's preparations succeed and the rest fail:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let allocator = failing.allocator();
@@ -425,7 +440,8 @@ impl<C: Handle> FailingAllocator<C> {
 
     /// Changes [`resize_fail_index`](Self::resize_fail_index).
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
     /// let memory = failing.allocator().alloc::<u8>(100)?;
@@ -439,7 +455,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// Then code that grows a block in place takes its other path, which is rarely run otherwise:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::{FailingAllocator, FailingConfig}};
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let failing = FailingAllocator::init(arena.allocator(), FailingConfig::default());
@@ -461,7 +478,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// A function that passes its caller's address on:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, return_address};
     /// use zigalloc::testing::{FailingAllocator, FailingConfig};
     ///
@@ -491,7 +509,8 @@ impl<C: Handle> FailingAllocator<C> {
     ///
     /// Ports the field `stack_addresses`, and `getStackTrace`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::{FailingAllocator, FailingConfig}};
     /// let config = FailingConfig { fail_index: 0, ..FailingConfig::default() };
     /// let failing = FailingAllocator::init(PAGE_ALLOCATOR, config);

@@ -94,7 +94,8 @@
 //!
 //! If you write an allocator, run all five conformance functions over it:
 //!
-//! ```
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! # #[cfg(not(miri))] {
 //! use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 //! use zigalloc::testing;

@@ -27,7 +27,8 @@ use crate::vtable::{VTable, block, state};
 /// Handles are for one thread. The type has no state of its own, is `Send` if `T` is, and behaves after a fork as `T`
 /// does.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::PAGE_ALLOCATOR, testing::validation_wrap};
 ///
 /// let validation = validation_wrap(PAGE_ALLOCATOR);
@@ -65,7 +66,8 @@ pub struct ValidationAllocator<T: AsAllocator> {
 ///
 /// Ports `std.mem.validationWrap` of Zig 0.15.2.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::validation_wrap};
 ///
 /// let validation = validation_wrap(ArenaAllocator::init(PAGE_ALLOCATOR));
@@ -99,7 +101,8 @@ pub trait Reset {
     ///
     /// Implement it for your own allocator:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR, ResetMode};
     /// use zigalloc::testing::Reset;
     /// use zigalloc::{Allocator, AsAllocator, SyncAllocator};
@@ -147,7 +150,8 @@ impl<T: AsAllocator> ValidationAllocator<T> {
 
     /// Wraps `underlying_allocator`.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::ValidationAllocator};
     /// let validation = ValidationAllocator::init(ArenaAllocator::init(PAGE_ALLOCATOR));
     /// assert_eq!(validation.underlying_allocator.query_capacity(), 0);
@@ -161,7 +165,8 @@ impl<T: AsAllocator> ValidationAllocator<T> {
     ///
     /// A check that a foreign allocator respects alignments:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, heap::PAGE_ALLOCATOR, testing::validation_wrap};
     /// # let foreign: Allocator<'static> = *PAGE_ALLOCATOR;
     /// let validation = validation_wrap(foreign);

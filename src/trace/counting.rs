@@ -81,7 +81,8 @@ const CLASSES: usize = usize::BITS as usize + 1;
 /// while other threads allocate, the numbers may be off by the calls that were in progress; otherwise the child
 /// allocator determines what works.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::CountingAllocator;
 ///
@@ -103,7 +104,8 @@ const CLASSES: usize = usize::BITS as usize + 1;
 ///
 /// As a budget: a program looks at the live bytes before it takes on more work.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::SMP_ALLOCATOR;
 /// use zigalloc::trace::CountingAllocator;
 /// use zigalloc::{Error, SyncAllocator};
@@ -177,7 +179,8 @@ impl<'c> CountingAllocator<Allocator<'c>> {
     ///
     /// The most memory that a function needs at once:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::{Allocator, Error, heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::CountingAllocator};
     ///
     /// fn measured(allocator: Allocator<'_>) -> Result<(), Error> {
@@ -206,7 +209,8 @@ impl<'c> CountingAllocator<SyncAllocator<'c>> {
     ///
     /// One counter for all threads:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::SyncAllocator;
     /// use zigalloc::heap::PAGE_ALLOCATOR;
     /// use zigalloc::trace::CountingAllocator;
@@ -237,7 +241,8 @@ impl<C: Handle> CountingAllocator<C> {
 
     /// Creates an allocator whose counts are all 0.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!(counting.snapshot().alloc.calls, 0);
@@ -268,7 +273,8 @@ impl<C: Handle> CountingAllocator<C> {
     ///
     /// The difference of two snapshots is what happened in between:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::CountingAllocator};
     /// let counting = CountingAllocator::init(PAGE_ALLOCATOR);
     /// let allocator = counting.allocator();

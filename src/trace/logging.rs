@@ -69,7 +69,8 @@ use crate::vtable::{VTable, block, state};
 /// `#[global_allocator]`, and if a process forks while another thread holds the lock, the first call in the child
 /// process hangs.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::{FmtSink, LoggingAllocator};
 ///
@@ -86,7 +87,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// Logging to the standard error stream:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::{IoSink, LoggingAllocator};
 ///
@@ -173,7 +175,8 @@ impl<'c, S: Sink> LoggingAllocator<Allocator<'c>, S> {
     ///
     /// A sink that is not `Send`:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::cell::RefCell;
     /// use std::rc::Rc;
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
@@ -210,7 +213,8 @@ impl<'c, S: Sink + Send> LoggingAllocator<SyncAllocator<'c>, S> {
     ///
     /// Lines of several threads are not mixed:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
     /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
     /// let allocator = logging.allocator();
@@ -243,7 +247,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// Below an arena, it shows the arena's own calls:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, trace::{FmtSink, LoggingAllocator}};
     /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
     /// let arena = ArenaAllocator::init(logging.allocator());
@@ -273,7 +278,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// A buffer of 4 bytes is too short for any line:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{IoSink, LoggingAllocator}};
     /// let mut buffer = [0; 4];
     /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(&mut buffer[..]));
@@ -286,7 +292,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// The calls themselves succeed. A sink that fails for a while:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::fmt;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{LoggedCall, LoggingAllocator, Sink}};
     /// /// Every second line is lost.
@@ -319,7 +326,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// Only a `resize` or `remap` that succeeds leaves such a line.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::fmt;
     /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// use zigalloc::heap::PAGE_ALLOCATOR;
@@ -355,7 +363,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// Read and clear the lines after each step:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
     /// let mut logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
     /// for len in [10, 20] {
@@ -370,7 +379,8 @@ impl<C: Handle, S: Sink> LoggingAllocator<C, S> {
     ///
     /// To log one part of a program only, let the sink be off at first:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use std::fmt;
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{LoggedCall, LoggingAllocator, Sink}};
     /// struct Switched {

@@ -14,7 +14,8 @@ use crate::allocator::{Allocator, AsAllocator, Handle};
 ///
 /// It is `Copy`, since a program may return to the same state more than once:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 ///
 /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -30,7 +31,8 @@ use crate::allocator::{Allocator, AsAllocator, Handle};
 ///
 /// A parser that goes back to try another rule:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{Error, SyncAllocator};
 ///
@@ -101,7 +103,8 @@ pub struct Checkpoint {
 /// An early return ends it like any value. So scratch memory of a function needs no `free`; the result is copied out
 /// before:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::{Error, SlicePtr, SyncAllocator};
 ///
@@ -197,7 +200,8 @@ impl<C: Handle> ArenaAllocator<C> {
     /// 3. A block from before that has grown since has again the length that it had at the checkpoint: the bytes after
     ///    that are not used any more, and it is passed to the arena with that length.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     ///
     /// let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -250,7 +254,8 @@ impl<C: Handle> ArenaAllocator<C> {
     ///
     /// Not in Zig.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     ///
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
@@ -299,7 +304,8 @@ impl<C: Handle> Scope<'_, C> {
     ///
     /// Blocks from before the scope are of the same allocator, so this handle can resize and free them.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let scope = arena.scope();
@@ -317,7 +323,8 @@ impl<C: Handle> Scope<'_, C> {
 
     /// Begins a scope nested in this one.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let mut outer = arena.scope();
@@ -342,7 +349,8 @@ impl<C: Handle> Scope<'_, C> {
 
     /// As [`ArenaAllocator::query_capacity`].
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
     /// let mut arena = ArenaAllocator::init(PAGE_ALLOCATOR);
     /// let scope = arena.scope();

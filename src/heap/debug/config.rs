@@ -148,7 +148,7 @@ pub struct DebugConfig {
     ///
     /// Default: yes.
     ///
-    /// A handle for several threads is then refused:
+    /// Without it, `allocator` panics for a child that several threads may call:
     ///
     /// ```should_panic
     /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};

@@ -406,7 +406,7 @@ impl<C: Handle> DebugAllocator<C> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     ///
-    /// A page size that is no power of two is refused when the program is compiled:
+    /// A page size that is not a power of two is a compile-time error here:
     ///
     /// ```compile_fail,E0080
     /// # use zigalloc::SyncAllocator;

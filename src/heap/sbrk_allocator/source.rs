@@ -195,7 +195,8 @@ unsafe impl Sbrk for FixedBufferAllocator<'_> {
 ///
 /// Any number of them can exist, beside other users of `memory.grow`: each growth belongs to its caller.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{MemoryGrow, SbrkAllocator};
 ///
 /// static HEAP: SbrkAllocator<MemoryGrow> = SbrkAllocator::init(MemoryGrow);

@@ -12,7 +12,8 @@ use crate::symbol::Symbol;
 ///
 /// Addresses are plain numbers, since the memory may already be freed. Lengths are in bytes.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::fmt;
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};

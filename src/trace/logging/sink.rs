@@ -46,7 +46,8 @@ pub trait Sink {
     ///
     /// A sink that keeps the first `N` calls and loses the others:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use std::fmt;
     /// use zigalloc::heap::PAGE_ALLOCATOR;
     /// use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
@@ -77,7 +78,8 @@ pub trait Sink {
 ///
 /// A test that compares the sequence of calls:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
 /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, FmtSink(String::new()));
 /// let memory = logging.allocator().create::<u32>()?;
@@ -91,7 +93,8 @@ pub trait Sink {
 ///
 /// Any `fmt::Write` does, such as one that keeps the length of the log only:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::fmt;
 /// use zigalloc::{heap::PAGE_ALLOCATOR, trace::{FmtSink, LoggingAllocator}};
 ///
@@ -125,7 +128,8 @@ impl<W: fmt::Write> Sink for FmtSink<W> {
 /// It collects up to 512 bytes of a line before it writes them, so most lines are written in
 /// one piece. It never flushes the writer; if you wrap it in a larger buffer, flush that yourself.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # use zigalloc::{heap::PAGE_ALLOCATOR, trace::{IoSink, LoggingAllocator}};
 /// // Any writer: `std::io::stderr()`, a `File`, or here a `Vec<u8>`.
 /// let logging = LoggingAllocator::init(PAGE_ALLOCATOR, IoSink(Vec::new()));
@@ -191,7 +195,8 @@ impl<W: io::Write> fmt::Write for Pieces<'_, W> {
 /// [Refused](LoggedCall::is_refused) calls have a level of their own, as in Zig. A logger does not
 /// report lost lines. It must not allocate from an allocator above this one.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::PAGE_ALLOCATOR;
 /// use zigalloc::trace::{LogSink, LoggingAllocator};
 ///
