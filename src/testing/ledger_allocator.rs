@@ -32,7 +32,8 @@ use crate::vtable::{VTable, block, state};
 /// unwind. Handles are for one thread; the allocator is `Send` if its child's handle is. A forked process has its own
 /// copy of the ledger; otherwise the child allocator determines what works after a fork.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::{heap::{ArenaAllocator, PAGE_ALLOCATOR}, testing::LedgerAllocator};
 ///
 /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
@@ -46,7 +47,8 @@ use crate::vtable::{VTable, block, state};
 ///
 /// The message of a leak, which a test may look for:
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::panic::{AssertUnwindSafe, catch_unwind};
 /// use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
 ///
@@ -89,7 +91,8 @@ impl<C: Handle> LedgerAllocator<C> {
 
     /// Creates an allocator with an empty ledger.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
     /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     /// assert_eq!((ledger.live(), ledger.live_bytes()), (0, 0));
@@ -103,7 +106,8 @@ impl<C: Handle> LedgerAllocator<C> {
     ///
     /// A test of the calls that a memory pool makes; a wrong one would abort:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// use zigalloc::heap::{MemoryPool, PAGE_ALLOCATOR};
     /// use zigalloc::testing::LedgerAllocator;
     ///
@@ -124,7 +128,8 @@ impl<C: Handle> LedgerAllocator<C> {
 
     /// How many blocks are live.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
     /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     /// let memory = ledger.allocator().alloc::<u8>(100)?;
@@ -137,7 +142,8 @@ impl<C: Handle> LedgerAllocator<C> {
     ///
     /// A step of a program that must not keep anything:
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{Allocator, Error, heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
     /// fn step(allocator: Allocator<'_>) -> Result<usize, Error> {
     ///     let text = allocator.print(format_args!("{:?}", [1, 2, 3]))?;
@@ -161,7 +167,8 @@ impl<C: Handle> LedgerAllocator<C> {
 
     /// How many bytes the live blocks have in total.
     ///
-    /// ```
+    #[cfg_attr(feature = "std", doc = "```")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
     /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     /// let memory = ledger.allocator().alloc::<u32>(10)?;
@@ -180,7 +187,8 @@ impl<C: Handle> LedgerAllocator<C> {
     /// # Panics
     /// With the number of live blocks, and the length, alignment and address of the first.
     ///
-    /// ```should_panic
+    #[cfg_attr(feature = "std", doc = "```should_panic")]
+    #[cfg_attr(not(feature = "std"), doc = "```ignore")]
     /// # use zigalloc::{heap::PAGE_ALLOCATOR, testing::LedgerAllocator};
     /// let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     /// ledger.allocator().alloc::<u8>(100).unwrap();

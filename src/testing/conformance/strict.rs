@@ -100,7 +100,8 @@ impl Default for StrictConfig {
 /// # Panics
 /// At the first breach, with the function, the values and the clause.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// # #[cfg(not(miri))]
 /// zigalloc::testing::test_allocator_strict(*zigalloc::heap::PAGE_ALLOCATOR);
 /// ```
@@ -161,7 +162,8 @@ pub fn test_allocator_strict_with(allocator: Allocator<'_>, config: &StrictConfi
 /// # Panics
 /// At the first breach, with the function, the values and the clause.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use zigalloc::heap::{ArenaAllocator, PAGE_ALLOCATOR};
 /// use zigalloc::testing::{StrictConfig, test_handles_strict};
 ///
