@@ -132,7 +132,7 @@ pub use linked_list::{
 };
 pub use multi_array_list::{BoundMultiArrayList, MultiArrayList, MultiArrayListUnmanaged, MultiParts};
 pub use no_allocator::NoAllocator;
-pub use owned::OwnedBox;
+pub use owned::{OwnedBox, str_from_utf8};
 pub use priority_queue::{Compare, ElementNotFound, Natural, PriorityQueue};
 pub use slot::Slot;
 pub use store::{Allocates, Owned, Store, Unbound};
