@@ -25,7 +25,8 @@ use crate::allocator::Allocator;
 ///   after it, and only [`sort`](Self::sort) changes the order otherwise.
 /// - Dropping the map drops the entries and frees the memory.
 /// - A context, `Hash` or `Eq` that panics changes nothing, except in [`re_index`](Self::re_index) and
-///   [`sort`](Self::sort), whose documentation says what happens.
+///   [`sort`](Self::sort), whose documentation says what happens, and in `…_assume_capacity` after removals, which may
+///   rebuild the index as `re_index` does.
 ///
 /// # Differences from Zig
 ///

@@ -83,16 +83,20 @@ fn reserve<K, V, C, A: api::Allocator>(
     Ok(parts.index.try_reserve(additional, |&(hash, _)| hash)?)
 }
 
-/// Panics if there is no room for one more entry.
+/// Panics if there is no room for one more entry. Removals take room from the index until it is rebuilt.
 #[inline(always)]
 #[track_caller]
-fn assert_room<K, V, C, A: api::Allocator>(
+fn assert_room<K, V, C: HashContext<K, K>, A: api::Allocator>(
     function: &str,
-    parts: &ArrayMapParts<K, V, C, A>,
+    parts: &mut ArrayMapParts<K, V, C, A>,
 ) -> Result<(), Never> {
+    let ArrayMapParts { keys, index, .. } = parts;
+    // The index has more entries than the map if hashes were not always the same.
+    if keys.len().max(index.len()) >= index.capacity() && keys.len() < grow::full_table(index.num_buckets()) {
+        rebuild(parts);
+    }
     let ArrayMapParts { keys, values, index, .. } = parts;
     let capacity = keys.capacity().min(values.capacity()).min(index.capacity());
-    // The index has more entries than the map if hashes were not always the same.
     if keys.len().max(index.len()) >= capacity {
         panic!("{function}: the map is full, at its capacity of {capacity}");
     }

@@ -37,6 +37,7 @@ use crate::allocator::Allocator;
 /// | `getOrPutAdapted` leaves key and value undefined | a closure makes both |
 /// | `get` copies the value | it returns a reference |
 /// | `fetchPut` returns the key that is in the map | it returns the key that was passed, which is equal; the map keeps its own |
+/// | a removed entry's slot is free at once | removals mark slots, and at times a table with few free ones is rebuilt: in place if it is at most half full, otherwise in a new block, even by `…_assume_capacity`, which panics if that fails. `ensure_total_capacity` for twice the entries avoids the new block |
 /// | `removeByPtr`, `lockPointers`, `rehash` | none: the borrow checker replaces the first two, hashbrown rehashes on its own |
 /// | Wyhash | foldhash, see [`AutoContext`] |
 /// | `max_load_percentage` | none |

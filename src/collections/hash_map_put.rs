@@ -3,6 +3,7 @@
 use allocator_api2_02::alloc as api;
 use hashbrown::HashTable;
 
+use super::grow;
 use super::hash_context::HashContext;
 use super::hash_map::{Entry, GetOrPut, HashMap, KV, MapParts, clear};
 use super::store::{Allocates, Store};
@@ -61,12 +62,19 @@ fn grow<K, V, C: HashContext<K, K>, A: api::Allocator>(
     Ok(table.try_reserve(1, |(key, _)| context.hash(key))?)
 }
 
-/// Panics if there is no room for one more entry.
+/// Panics if there is no room for one more entry. Removals take room from a table until it is rebuilt.
 #[inline(always)]
 #[track_caller]
-fn assert_room<K, V, A: api::Allocator>(function: &str, table: &HashTable<(K, V), A>) -> Result<(), Never> {
+fn assert_room<K, V, C: HashContext<K, K>, A: api::Allocator>(
+    function: &str,
+    table: &mut HashTable<(K, V), A>,
+    context: &C,
+) -> Result<(), Never> {
     if table.len() == table.capacity() {
-        panic!("{function}: the map is full, at its capacity of {}", table.capacity());
+        let full = grow::full_table(table.num_buckets());
+        if table.len() == full || grow(table, context).is_err() {
+            panic!("{function}: the map is full, at its capacity of {}", table.capacity());
+        }
     }
     Ok(())
 }
@@ -445,7 +453,7 @@ where
     A: api::Allocator,
     S: Store<MapParts<K, V, C, A>>,
 {
-    /// Sets the value of a key without allocating.
+    /// Sets the value of a key without allocating, except as [`HashMap`] says about removals.
     ///
     /// # Panics
     /// If the map is full and has no entry for the key.
@@ -463,7 +471,7 @@ where
     #[inline]
     #[track_caller]
     pub fn put_assume_capacity(&mut self, key: K, value: V) {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::put_assume_capacity", table);
+        let room = |table: &mut _, context: &C| assert_room("HashMap::put_assume_capacity", table, context);
         drop(always(fetch_put(self.parts_mut(), key, value, room)));
     }
 
@@ -485,7 +493,9 @@ where
     #[inline]
     #[track_caller]
     pub fn put_assume_capacity_no_clobber(&mut self, key: K, value: V) {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::put_assume_capacity_no_clobber", table);
+        let room = |table: &mut _, context: &C| {
+            assert_room("HashMap::put_assume_capacity_no_clobber", table, context)
+        };
         let result = always(find_or_put_key(self.parts_mut(), key, room, |_| Ok(value)));
         assert!(
             !result.found_existing,
@@ -510,7 +520,8 @@ where
     #[doc(alias = "fetchPutAssumeCapacity")]
     #[track_caller]
     pub fn fetch_put_assume_capacity(&mut self, key: K, value: V) -> Option<KV<K, V>> {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::fetch_put_assume_capacity", table);
+        let room =
+            |table: &mut _, context: &C| assert_room("HashMap::fetch_put_assume_capacity", table, context);
         always(fetch_put(self.parts_mut(), key, value, room))
     }
 
@@ -536,7 +547,8 @@ where
     where
         V: Default,
     {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::get_or_put_assume_capacity", table);
+        let room =
+            |table: &mut _, context: &C| assert_room("HashMap::get_or_put_assume_capacity", table, context);
         always(find_or_put_key(self.parts_mut(), key, room, |_| Ok(V::default())))
     }
 }

@@ -161,6 +161,7 @@ pub use no_allocator::NoAllocator;
 #[doc(alias = "defer")]
 #[doc(alias = "errdefer")]
 pub use owned::OwnedBox;
+pub use owned::str_from_utf8;
 #[doc(alias = "std.PriorityQueue")]
 pub use priority_queue::PriorityQueue;
 pub use priority_queue::{Compare, ElementNotFound, Natural};

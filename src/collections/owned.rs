@@ -5,6 +5,7 @@
 
 use core::fmt;
 use core::mem::MaybeUninit;
+use core::str::Utf8Error;
 
 use allocator_api2_02::alloc as api;
 use allocator_api2_02::boxed::Box;
@@ -94,6 +95,32 @@ unsafe fn text<A: api::Allocator>(bytes: Box<[u8], A>) -> Box<str, A> {
     let (bytes, allocator) = Box::into_raw_with_allocator(bytes);
     // SAFETY: the box's own block; a `str` is a slice of bytes, and these are UTF-8.
     unsafe { Box::from_raw_in(bytes as *mut str, allocator) }
+}
+
+/// Turns an owned block of bytes into an owned string, without copying it: `String::from_utf8`, for a box.
+///
+/// What a list of bytes has collected becomes a string that can be printed, searched and used as a key.
+///
+/// # Errors
+/// If the bytes are not UTF-8. They are freed then.
+///
+/// Not in Zig, where text is bytes.
+///
+/// ```
+/// use zigalloc::collections::{ArrayList, str_from_utf8};
+/// use zigalloc::heap::PAGE_ALLOCATOR;
+///
+/// let mut text = ArrayList::init(PAGE_ALLOCATOR);
+/// text.append_slice("füu".as_bytes())?;
+/// text.append(b'!')?;
+/// assert_eq!(&*str_from_utf8(text.to_owned_slice()?).unwrap(), "füu!");
+/// assert!(str_from_utf8(PAGE_ALLOCATOR.dupe_owned(b"\xff")?).is_err());
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+pub fn str_from_utf8<A: api::Allocator>(bytes: Box<[u8], A>) -> Result<Box<str, A>, Utf8Error> {
+    core::str::from_utf8(&bytes)?;
+    // SAFETY: checked.
+    Ok(unsafe { text(bytes) })
 }
 
 /// The functions for one kind of handle. They are methods and not a trait, so that no import is needed, and the box

@@ -209,3 +209,23 @@ fn panics_in_hash_and_eq() -> Result<(), Error> {
         Ok(())
     })
 }
+
+/// Removals do not take the room that was ensured, and replacing entries takes no memory.
+#[test]
+fn assumed_capacity_outlasts_removals() -> Result<(), Error> {
+    checked(|allocator| {
+        for len in [3, 7, 14, 28, 112] {
+            let mut map = AutoArrayHashMap::init(allocator);
+            map.ensure_total_capacity(len)?;
+            (0..len).for_each(|i| map.put_assume_capacity_no_clobber(i, i));
+            let capacity = map.capacity();
+            for i in len..20 * len {
+                assert!(map.swap_remove(&(i - len)));
+                map.put_assume_capacity(i, i);
+            }
+            assert_eq!((map.count(), map.capacity().max(capacity)), (len, capacity));
+            assert!((19 * len..20 * len).all(|i| map.get(&i) == Some(&i)));
+        }
+        Ok(())
+    })
+}

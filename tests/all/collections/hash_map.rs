@@ -1,6 +1,7 @@
 use zigalloc::Error;
 use zigalloc::collections::{
-    AutoArrayHashMap, AutoContext, AutoHashMap, Box, Entry, HashContext, HashMap, KV, StringHashMap,
+    AutoArrayHashMap, AutoContext, AutoHashMap, AutoHashMapUnmanaged, Box, Entry, HashContext, HashMap, KV,
+    StringHashMap,
 };
 use zigalloc::heap::PAGE_ALLOCATOR;
 use zigalloc::testing::{FailingAllocator, FailingConfig};
@@ -332,5 +333,43 @@ fn capacity_is_what_fits_after_removals() -> Result<(), Error> {
     }
     assert_eq!(is_lower, [true; 2]);
     assert!(map.iter().all(|(key, value)| key == value && array_map.get(key) == Some(value)));
+    Ok(())
+}
+
+/// Removals do not take the room that was ensured: a cache can replace entries for ever.
+#[test]
+fn assumed_capacity_outlasts_removals() -> Result<(), Error> {
+    checked(|allocator| {
+        for len in [3, 7, 14, 28, 112] {
+            let mut map = AutoHashMap::init(allocator);
+            map.ensure_total_capacity(len)?;
+            (0..len).for_each(|i| map.put_assume_capacity_no_clobber(i, i));
+            for i in len..20 * len {
+                assert!(map.remove(&(i - len)));
+                map.put_assume_capacity(i, i);
+            }
+            assert_eq!(map.count(), len);
+            assert!((19 * len..20 * len).all(|i| map.get(&i) == Some(&i)));
+        }
+        Ok(())
+    })
+}
+
+/// With room for twice the entries, this takes no memory, so it works in a map without an allocator.
+#[test]
+fn twice_the_room_is_rebuilt_in_place() -> Result<(), Error> {
+    for len in [3, 7, 14, 28, 112] {
+        let mut map = AutoHashMapUnmanaged::new();
+        // SAFETY: always this allocator, which is never gone.
+        unsafe { map.with(PAGE_ALLOCATOR) }.ensure_total_capacity(2 * len)?;
+        (0..len).for_each(|i| map.put_assume_capacity(i, i));
+        for i in len..50 * len {
+            assert!(map.remove(&(i - len)));
+            map.put_assume_capacity(i, i);
+        }
+        assert!((49 * len..50 * len).all(|i| map.get(&i) == Some(&i)));
+        // SAFETY: as above.
+        unsafe { map.with(PAGE_ALLOCATOR) }.deinit();
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Blocks that free themselves, and slices of raw blocks.
 
-use zigalloc::collections::Box;
+use zigalloc::collections::{Box, str_from_utf8};
 use zigalloc::testing::check_all_allocation_failures;
 use zigalloc::{Allocator, Error, SentinelSlice, SlicePtr, mem};
 
@@ -23,6 +23,20 @@ fn blocks_free_themselves() -> Result<(), Error> {
         assert_eq!(*allocator.alloc_zeroed_owned::<[u32; 2]>(3)?, [[0, 0]; 3]);
         assert_eq!(allocator.alloc_owned::<u64>(7)?.len(), 7);
         assert_eq!((allocator.alloc_owned::<u8>(0)?.len(), allocator.alloc_filled(4, ())?.len()), (0, 4));
+        Ok(())
+    })
+}
+
+/// The box is the same block; one that is no text is freed.
+#[test]
+fn bytes_become_a_string() -> Result<(), Error> {
+    checked(|allocator| {
+        let bytes = allocator.dupe_owned("füu".as_bytes())?;
+        let block = bytes.as_ptr();
+        let text = str_from_utf8(bytes).unwrap();
+        assert_eq!((&*text, text.as_ptr()), ("füu", block));
+        assert_eq!(&*str_from_utf8(allocator.dupe_owned(b"")?).unwrap(), "");
+        assert_eq!(str_from_utf8(allocator.dupe_owned(b"a\xff")?).unwrap_err().valid_up_to(), 1);
         Ok(())
     })
 }
