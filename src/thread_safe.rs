@@ -1,7 +1,7 @@
 //! A lock around an allocator.
 //!
 //! [`ThreadSafeAllocator`] locks a `std::sync::Mutex`; [`OwnedThreadSafeAllocator`] does so and owns its child;
-//! [`LockedAllocator`] (feature `lock_api`) locks a mutex of your choice and needs no operating system. All are one
+//! `LockedAllocator` (feature `lock_api`) locks a mutex of your choice and needs no operating system. All are one
 //! allocator over a child and a lock, `Locked`: each of its four functions
 //! acquires the lock, calls the child with the same arguments (the return address included), and releases the lock. The
 //! lock is held for exactly that call; the typed interface fills and copies memory outside of it.
@@ -62,7 +62,7 @@ use crate::vtable::{VTable, block, state};
 /// [`SMP_ALLOCATOR`](crate::heap::SMP_ALLOCATOR) scale better: they have no lock.
 ///
 /// It cannot be the `#[global_allocator]`: the standard library's mutex may allocate on first use, and on macOS it
-/// does. [`LockedAllocator`] with a spin lock can.
+/// does. `LockedAllocator` with a spin lock can.
 ///
 /// ```
 /// use zigalloc::{heap, ThreadSafeAllocator};

@@ -9,7 +9,7 @@ use crate::thread_safe::ThreadSafeAllocator;
 
 /// A backing allocator of [`check_all_allocation_failures`](crate::testing::check_all_allocation_failures): a function
 /// that takes an [`Allocator`] is checked over an `Allocator`, and one that takes a
-/// [`SyncAllocator`](crate::SyncAllocator) over a `SyncAllocator` or a type such as `PageAllocator`.
+/// [`SyncAllocator`] over a `SyncAllocator` or a type such as `PageAllocator`.
 ///
 /// The trait is sealed. For a `SyncAllocator` it needs the feature `std`, since the counters are then under a lock.
 ///

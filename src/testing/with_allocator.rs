@@ -89,7 +89,8 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 ///         unsafe { allocator.free(memory) };
 ///     });
 /// });
-/// assert!(panic.unwrap_err().downcast_ref::<String>().is_some_and(|message| message.contains("1 ")));
+/// let message = panic.unwrap_err().downcast::<String>().unwrap();
+/// assert!(message.starts_with("with_allocator: 1 mistake: "), "{message}");
 /// ```
 #[track_caller]
 pub fn with_allocator<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> T {
