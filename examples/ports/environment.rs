@@ -93,7 +93,7 @@ impl<'a> Environment<'a> {
         }
         let mut rest = text;
         while let Some(dollar) = rest.find('$') {
-            result.append_slice(rest[..dollar].as_bytes())?;
+            result.append_slice(&rest.as_bytes()[..dollar])?;
             rest = &rest[dollar + 1..];
             if rest.starts_with('{') {
                 let end = rest.find('}').ok_or(EnvironmentError::MissingBrace)?;
