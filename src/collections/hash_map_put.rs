@@ -453,7 +453,8 @@ where
     A: api::Allocator,
     S: Store<MapParts<K, V, C, A>>,
 {
-    /// Sets the value of a key without allocating, except as [`HashMap`] says about removals.
+    /// Sets the value of a key without allocating. The exception is a map that must be rebuilt after removals: see the
+    /// table of [differences](HashMap#differences-from-zig).
     ///
     /// # Panics
     /// If the map is full and has no entry for the key.
@@ -476,6 +477,7 @@ where
     }
 
     /// Inserts an entry for a key that has none, without allocating.
+    /// [`put_assume_capacity`](Self::put_assume_capacity) has the exception.
     ///
     /// # Panics
     /// If the map is full, or has an entry for the key.
@@ -504,6 +506,7 @@ where
     }
 
     /// Sets the value of a key without allocating, and returns the previous entry, if any.
+    /// [`put_assume_capacity`](Self::put_assume_capacity) has the exception.
     ///
     /// # Panics
     /// If the map is full and has no entry for the key.
@@ -526,6 +529,7 @@ where
     }
 
     /// Finds the entry of a key, or inserts one with `V::default()` without allocating.
+    /// [`put_assume_capacity`](Self::put_assume_capacity) has the exception.
     ///
     /// # Panics
     /// If the map is full and has no entry for the key.
