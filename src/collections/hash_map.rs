@@ -8,6 +8,7 @@ use allocator_api2_02::alloc as api;
 use hashbrown::HashTable;
 
 use super::hash_context::{AutoContext, HashContext, StringContext};
+use super::room;
 use super::store::{Owned, Store};
 use crate::allocator::Allocator;
 
@@ -31,7 +32,8 @@ use crate::allocator::Allocator;
 /// |---|---|
 /// | at most 80 % full, at least 8 entries | hashbrown's: at most 87.5 % full, at least 3 entries |
 /// | `capacity` counts slots | it counts the entries that fit |
-/// | a removed entry leaves room for another | not always: a removal may lower [`capacity`](Self::capacity) |
+/// | a removed entry leaves room for another | within what was reserved; otherwise a removal may lower [`capacity`](Self::capacity) |
+/// | a reservation is for the next power of two of slots | for twice as many entries, so that removals leave room |
 /// | its own order of entries | hashbrown's |
 /// | `getOrPut` leaves the value of a new entry undefined | it is `V::default()`; [`get_or_put_value`](Self::get_or_put_value) and [`get_or_put_with`](Self::get_or_put_with) are for other values |
 /// | `getOrPutAdapted` leaves key and value undefined | a closure makes both |
@@ -272,9 +274,9 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
 
     /// The number of entries that fit without allocating.
     ///
-    /// Except in small tables, hashbrown may mark the place of a removed entry as used, which lowers the capacity. Then
-    /// `put` may allocate, and `put_assume_capacity` panic, with fewer entries than were reserved.
-    /// [`ensure_unused_capacity`](Self::ensure_unused_capacity) makes room again.
+    /// A removal may lower it, but not below what [`ensure_total_capacity`](Self::ensure_total_capacity) has reserved:
+    /// hashbrown may mark the place of a removed entry as used, until it rehashes the table. With no more entries than
+    /// were reserved, it does so in place.
     ///
     /// ```
     /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
@@ -285,7 +287,7 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
     /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.parts().table.capacity()
+        room::capacity(&self.parts().table)
     }
 
     /// The value of a key, or `None`.

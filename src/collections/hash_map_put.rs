@@ -5,6 +5,7 @@ use hashbrown::HashTable;
 
 use super::hash_context::HashContext;
 use super::hash_map::{Entry, GetOrPut, HashMap, KV, MapParts, clear};
+use super::room;
 use super::store::{Allocates, Store};
 use crate::error::Error;
 
@@ -58,15 +59,19 @@ fn grow<K, V, C: HashContext<K, K>, A: api::Allocator>(
     table: &mut HashTable<(K, V), A>,
     context: &C,
 ) -> Result<(), Error> {
-    Ok(table.try_reserve(1, |(key, _)| context.hash(key))?)
+    room::grow(table, |(key, _)| context.hash(key))
 }
 
-/// Panics if there is no room for one more entry.
+/// Panics if there is no room for one more entry without allocating.
 #[inline(always)]
 #[track_caller]
-fn assert_room<K, V, A: api::Allocator>(function: &str, table: &HashTable<(K, V), A>) -> Result<(), Never> {
-    if table.len() == table.capacity() {
-        panic!("{function}: the map is full, at its capacity of {}", table.capacity());
+fn assert_room<K, V, C: HashContext<K, K>, A: api::Allocator>(
+    function: &str,
+    table: &mut HashTable<(K, V), A>,
+    context: &C,
+) -> Result<(), Never> {
+    if !room::has_room(table, |(key, _)| context.hash(key)) {
+        panic!("{function}: the map is full, at its capacity of {}", room::capacity(table));
     }
     Ok(())
 }
@@ -255,7 +260,8 @@ where
         find_or_put(self.parts_mut(), key, hash, eql, room, |_| new())
     }
 
-    /// Ensures room for `expected_count` entries in total.
+    /// Ensures room for `expected_count` entries in total. Removals do not lower it: a map with no more entries than that
+    /// does not allocate, whatever is removed and put. For this the table has at least twice the room.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -271,11 +277,11 @@ where
     /// ```
     #[doc(alias = "ensureTotalCapacity")]
     pub fn ensure_total_capacity(&mut self, expected_count: usize) -> Result<(), Error> {
-        let additional = expected_count.saturating_sub(self.count());
-        self.ensure_unused_capacity(additional)
+        let MapParts { table, context } = self.parts_mut();
+        room::reserve(table, expected_count, |(key, _)| context.hash(key))
     }
 
-    /// Ensures room for `additional_count` more entries.
+    /// Ensures room for `additional_count` more entries, as [`ensure_total_capacity`](Self::ensure_total_capacity) does.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -292,8 +298,11 @@ where
     /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
-        let MapParts { table, context } = self.parts_mut();
-        Ok(table.try_reserve(additional_count, |(key, _)| context.hash(key))?)
+        if additional_count == 0 {
+            return Ok(());
+        }
+        let total = self.count().checked_add(additional_count).ok_or(Error::OutOfMemory)?;
+        self.ensure_total_capacity(total)
     }
 
     /// Drops the entries and frees the memory.
@@ -357,7 +366,7 @@ where
     {
         let MapParts { table, context } = self.parts();
         let mut copy = HashMap::init_context(allocator, context.clone());
-        copy.ensure_total_capacity(table.len())?;
+        copy.parts_mut().table.try_reserve(table.len(), |(key, _)| context.hash(key))?;
         for (key, value) in table {
             let entry = (key.clone(), value.clone());
             let hash = context.hash(&entry.0);
@@ -463,7 +472,7 @@ where
     #[inline]
     #[track_caller]
     pub fn put_assume_capacity(&mut self, key: K, value: V) {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::put_assume_capacity", table);
+        let room = |table: &mut _, context: &C| assert_room("HashMap::put_assume_capacity", table, context);
         drop(always(fetch_put(self.parts_mut(), key, value, room)));
     }
 
@@ -485,7 +494,9 @@ where
     #[inline]
     #[track_caller]
     pub fn put_assume_capacity_no_clobber(&mut self, key: K, value: V) {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::put_assume_capacity_no_clobber", table);
+        let room = |table: &mut _, context: &C| {
+            assert_room("HashMap::put_assume_capacity_no_clobber", table, context)
+        };
         let result = always(find_or_put_key(self.parts_mut(), key, room, |_| Ok(value)));
         assert!(
             !result.found_existing,
@@ -510,7 +521,8 @@ where
     #[doc(alias = "fetchPutAssumeCapacity")]
     #[track_caller]
     pub fn fetch_put_assume_capacity(&mut self, key: K, value: V) -> Option<KV<K, V>> {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::fetch_put_assume_capacity", table);
+        let room =
+            |table: &mut _, context: &C| assert_room("HashMap::fetch_put_assume_capacity", table, context);
         always(fetch_put(self.parts_mut(), key, value, room))
     }
 
@@ -536,7 +548,8 @@ where
     where
         V: Default,
     {
-        let room = |table: &mut _, _: &C| assert_room("HashMap::get_or_put_assume_capacity", table);
+        let room =
+            |table: &mut _, context: &C| assert_room("HashMap::get_or_put_assume_capacity", table, context);
         always(find_or_put_key(self.parts_mut(), key, room, |_| Ok(V::default())))
     }
 }
