@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use super::grow;
 use super::hash_context::{AutoContext, HashContext, StringContext};
 use super::hash_map::{Entry, KV};
+use super::room;
 use super::store::{Owned, Store};
 use crate::allocator::Allocator;
 
@@ -32,7 +33,7 @@ use crate::allocator::Allocator;
 ///
 /// | Zig 0.15.2 | here |
 /// |---|---|
-/// | a removed entry leaves room for another | not always: a removal may lower [`capacity`](Self::capacity), as in a [`HashMap`](super::HashMap::capacity) |
+/// | a removed entry leaves room for another | within what was reserved; beyond, a removal may lower [`capacity`](Self::capacity), and `…_assume_capacity` may rebuild the index |
 /// | maps of a few entries have no index | every map has one |
 /// | keys, values and hashes are in one block | keys and values are in one each, hashes in the index |
 /// | hashes have 32 bits | 64 |
@@ -346,7 +347,8 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
         self.keys().len()
     }
 
-    /// The number of entries that fit without allocating.
+    /// The number of entries that fit without allocating. A removal may lower it, but not below what
+    /// [`ensure_total_capacity`](Self::ensure_total_capacity) has reserved.
     ///
     /// ```
     /// # use zigalloc::{collections::AutoArrayHashMap, heap::PAGE_ALLOCATOR};
@@ -357,7 +359,7 @@ impl<K, V, C, A: api::Allocator, S: Store<ArrayMapParts<K, V, C, A>>> ArrayHashM
     /// ```
     pub fn capacity(&self) -> usize {
         let ArrayMapParts { keys, values, index, .. } = self.parts();
-        keys.capacity().min(values.capacity()).min(index.capacity())
+        keys.capacity().min(values.capacity()).min(room::capacity(index))
     }
 
     /// Iterates over the entries in order, with mutable values. Zig: `while (it.next()) |entry|`.

@@ -3,11 +3,13 @@
 use allocator_api2_02::alloc as api;
 use allocator_api2_02::vec::Vec;
 use core::cmp::Ordering;
+use hashbrown::HashTable;
 
 use super::array_hash_map::{ArrayGetOrPut, ArrayHashMap, ArrayMapParts};
 use super::grow;
 use super::hash_context::HashContext;
 use super::hash_map::KV;
+use super::room;
 use super::store::{Allocates, Store};
 use crate::error::Error;
 
@@ -72,9 +74,9 @@ fn fetch_put<K, V, C: HashContext<K, K>, A: api::Allocator, E>(
     Ok(None)
 }
 
-/// Ensures room for `additional` more entries in all three parts.
+/// Ensures room for `additional` more entries in all three parts. Removals may lower that of the index.
 #[inline]
-fn reserve<K, V, C, A: api::Allocator>(
+fn grow_parts<K, V, C, A: api::Allocator>(
     parts: &mut ArrayMapParts<K, V, C, A>,
     additional: usize,
 ) -> Result<(), Error> {
@@ -83,22 +85,38 @@ fn reserve<K, V, C, A: api::Allocator>(
     Ok(parts.index.try_reserve(additional, |&(hash, _)| hash)?)
 }
 
-/// Panics if there is no room for one more entry. Removals take room from the index until it is rebuilt.
+/// Ensures room for `total` entries that removals do not lower.
+fn reserve<K, V, C, A: api::Allocator>(
+    parts: &mut ArrayMapParts<K, V, C, A>,
+    total: usize,
+) -> Result<(), Error> {
+    let ArrayMapParts { keys, values, index, .. } = parts;
+    let additional = total.saturating_sub(keys.len());
+    grow::ensure_unused(keys, additional)?;
+    grow::ensure_unused(values, additional)?;
+    // The index has more entries than the map if hashes were not always the same.
+    let superfluous = index.len().saturating_sub(keys.len());
+    let total = total.checked_add(superfluous).ok_or(Error::OutOfMemory)?;
+    room::reserve(index, total, |&(hash, _)| hash)
+}
+
+/// Panics if there is no room for one more entry. Removals beyond what was reserved take room from the index, which is
+/// then rebuilt.
 #[inline(always)]
 #[track_caller]
 fn assert_room<K, V, C: HashContext<K, K>, A: api::Allocator>(
     function: &str,
     parts: &mut ArrayMapParts<K, V, C, A>,
 ) -> Result<(), Never> {
-    let ArrayMapParts { keys, index, .. } = parts;
-    // The index has more entries than the map if hashes were not always the same.
-    if keys.len().max(index.len()) >= index.capacity() && keys.len() < grow::full_table(index.num_buckets()) {
-        rebuild(parts);
-    }
     let ArrayMapParts { keys, values, index, .. } = parts;
-    let capacity = keys.capacity().min(values.capacity()).min(index.capacity());
-    if keys.len().max(index.len()) >= capacity {
-        panic!("{function}: the map is full, at its capacity of {capacity}");
+    let lists = keys.capacity().min(values.capacity());
+    if keys.len() < lists && room::has_room(index, |&(hash, _)| hash) {
+        return Ok(());
+    }
+    if keys.len() < lists.min(room::most(index)) {
+        rebuild(parts);
+    } else {
+        panic!("{function}: the map is full, at its capacity of {}", lists.min(room::capacity(index)));
     }
     Ok(())
 }
@@ -173,7 +191,7 @@ where
     #[doc(alias = "putNoClobber")]
     #[track_caller]
     pub fn put_no_clobber(&mut self, key: K, value: V) -> Result<(), Error> {
-        let result = find_or_put_key(self.parts_mut(), key, |parts| reserve(parts, 1), |_| Ok(value))?;
+        let result = find_or_put_key(self.parts_mut(), key, |parts| grow_parts(parts, 1), |_| Ok(value))?;
         assert!(!result.found_existing, "ArrayHashMap::put_no_clobber: the key has an entry already");
         Ok(())
     }
@@ -194,7 +212,7 @@ where
     /// ```
     #[doc(alias = "fetchPut")]
     pub fn fetch_put(&mut self, key: K, value: V) -> Result<Option<KV<K, V>>, Error> {
-        fetch_put(self.parts_mut(), key, value, |parts| reserve(parts, 1))
+        fetch_put(self.parts_mut(), key, value, |parts| grow_parts(parts, 1))
     }
 
     /// Finds the entry of a key, or inserts one with `V::default()`.
@@ -216,7 +234,7 @@ where
     where
         V: Default,
     {
-        find_or_put_key(self.parts_mut(), key, |parts| reserve(parts, 1), |_| Ok(V::default()))
+        find_or_put_key(self.parts_mut(), key, |parts| grow_parts(parts, 1), |_| Ok(V::default()))
     }
 
     /// Finds the entry of a key, or inserts one with `value`.
@@ -235,7 +253,7 @@ where
     /// ```
     #[doc(alias = "getOrPutValue")]
     pub fn get_or_put_value(&mut self, key: K, value: V) -> Result<ArrayGetOrPut<'_, K, V>, Error> {
-        find_or_put_key(self.parts_mut(), key, |parts| reserve(parts, 1), |_| Ok(value))
+        find_or_put_key(self.parts_mut(), key, |parts| grow_parts(parts, 1), |_| Ok(value))
     }
 
     /// Finds the entry of a key, or inserts one with the value that a closure returns. If the closure fails, nothing
@@ -258,7 +276,7 @@ where
         key: K,
         value: impl FnOnce(&K) -> Result<V, E>,
     ) -> Result<ArrayGetOrPut<'_, K, V>, E> {
-        find_or_put_key(self.parts_mut(), key, |parts| Ok(reserve(parts, 1)?), value)
+        find_or_put_key(self.parts_mut(), key, |parts| Ok(grow_parts(parts, 1)?), value)
     }
 
     /// Finds the entry of what `adapted` looks up, or inserts the key and value that a closure returns. The key must
@@ -288,10 +306,11 @@ where
     ) -> Result<ArrayGetOrPut<'_, K, V>, E> {
         let hash = |key: &&Q, _: &C| adapted.hash(*key);
         let eql = |key: &&Q, _: &C, other: &K| adapted.eql(*key, other);
-        find_or_put(self.parts_mut(), key, hash, eql, |parts| Ok(reserve(parts, 1)?), |_| new())
+        find_or_put(self.parts_mut(), key, hash, eql, |parts| Ok(grow_parts(parts, 1)?), |_| new())
     }
 
-    /// Ensures room for `new_capacity` entries in total.
+    /// Ensures room for `new_capacity` entries in total. Removals do not lower it: a map with no more entries than that
+    /// does not allocate, whatever is removed and put. For this the index has at least twice the room.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -307,11 +326,10 @@ where
     /// ```
     #[doc(alias = "ensureTotalCapacity")]
     pub fn ensure_total_capacity(&mut self, new_capacity: usize) -> Result<(), Error> {
-        let additional = new_capacity.saturating_sub(self.count());
-        reserve(self.parts_mut(), additional)
+        reserve(self.parts_mut(), new_capacity)
     }
 
-    /// Ensures room for `additional_count` more entries.
+    /// Ensures room for `additional_count` more entries, as [`ensure_total_capacity`](Self::ensure_total_capacity) does.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -328,7 +346,11 @@ where
     /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
-        reserve(self.parts_mut(), additional_count)
+        if additional_count == 0 {
+            return Ok(());
+        }
+        let total = self.count().checked_add(additional_count).ok_or(Error::OutOfMemory)?;
+        reserve(self.parts_mut(), total)
     }
 
     /// Drops the entries from index `new_len` on and shrinks the blocks of keys and values to the rest. If the
@@ -490,10 +512,22 @@ where
         }
         let parts = self.parts_mut();
         let (old_hash, new_hash) = (parts.context.hash(&parts.keys[index]), parts.context.hash(&new_key));
-        parts.index.try_reserve(1, |&(hash, _)| hash)?;
+        let is_old = |&(hash, i): &(u64, usize)| i == index && hash == old_hash;
+        let unlink_old = |table: &mut HashTable<(u64, usize), A>| {
+            if let Ok(entry) = table.find_entry(old_hash, is_old) {
+                entry.remove();
+            }
+        };
+        // Without room for both, the old one goes first if the new one fits then: up to what is kept, one does.
+        let has_old = parts.index.find(old_hash, is_old).is_some();
+        let is_first = has_old && parts.index.len() <= room::kept(&parts.index);
+        if is_first {
+            unlink_old(&mut parts.index);
+        }
+        room::grow(&mut parts.index, |&(hash, _)| hash)?;
         parts.index.insert_unique(new_hash, (new_hash, index), |&(hash, _)| hash);
-        if let Ok(entry) = parts.index.find_entry(old_hash, |&(hash, i)| i == index && hash == old_hash) {
-            entry.remove();
+        if !is_first {
+            unlink_old(&mut parts.index);
         }
         Ok(core::mem::replace(&mut parts.keys[index], new_key))
     }
@@ -521,7 +555,7 @@ where
         C: Clone,
     {
         let mut copy = ArrayHashMap::init_context(allocator, self.context().clone());
-        reserve(copy.parts_mut(), self.count())?;
+        grow_parts(copy.parts_mut(), self.count())?;
         let parts = copy.parts_mut();
         parts.keys.extend_from_slice(self.keys());
         parts.values.extend_from_slice(self.values());

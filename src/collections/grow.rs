@@ -115,9 +115,3 @@ pub(super) fn panic_capacity(function: &str, additional: usize, len: usize, capa
 pub(super) fn panic_index(function: &str, index: usize, len: usize) -> ! {
     panic!("{function}: index {index} of a length of {len}")
 }
-
-/// How many entries a hashbrown table of this many buckets has at most. Its `capacity` is less after removals, when some
-/// of the free buckets are marked as removed.
-pub(super) const fn full_table(num_buckets: usize) -> usize {
-    if num_buckets < 8 { num_buckets.saturating_sub(1) } else { num_buckets / 8 * 7 }
-}

@@ -8,6 +8,7 @@ use allocator_api2_02::alloc as api;
 use hashbrown::HashTable;
 
 use super::hash_context::{AutoContext, HashContext, StringContext};
+use super::room;
 use super::store::{Owned, Store};
 use crate::allocator::Allocator;
 
@@ -31,13 +32,13 @@ use crate::allocator::Allocator;
 /// |---|---|
 /// | at most 80 % full, at least 8 entries | hashbrown's: at most 87.5 % full, at least 3 entries |
 /// | `capacity` counts slots | it counts the entries that fit |
-/// | a removed entry leaves room for another | not always: a removal may lower [`capacity`](Self::capacity) |
+/// | a removed entry leaves room for another | within what was reserved; beyond, a removal may lower [`capacity`](Self::capacity), and even `…_assume_capacity` may have to move the table to a new block, and panics if there is none |
+/// | a reservation is for the next power of two of slots | for twice as many entries, so that removals leave room |
 /// | its own order of entries | hashbrown's |
 /// | `getOrPut` leaves the value of a new entry undefined | it is `V::default()`; [`get_or_put_value`](Self::get_or_put_value) and [`get_or_put_with`](Self::get_or_put_with) are for other values |
 /// | `getOrPutAdapted` leaves key and value undefined | a closure makes both |
 /// | `get` copies the value | it returns a reference |
 /// | `fetchPut` returns the key that is in the map | it returns the key that was passed, which is equal; the map keeps its own |
-/// | a removed entry's slot is free at once | removals mark slots, and at times a table with few free ones is rebuilt: in place if it is at most half full, otherwise in a new block, even by `…_assume_capacity`, which panics if that fails. `ensure_total_capacity` for twice the entries avoids the new block |
 /// | `removeByPtr`, `lockPointers`, `rehash` | none: the borrow checker replaces the first two, hashbrown rehashes on its own |
 /// | Wyhash | foldhash, see [`AutoContext`] |
 /// | `max_load_percentage` | none |
@@ -273,9 +274,9 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
 
     /// The number of entries that fit without allocating.
     ///
-    /// Except in small tables, hashbrown may mark the place of a removed entry as used, which lowers the capacity. Then
-    /// `put` may allocate, and `put_assume_capacity` panic, with fewer entries than were reserved.
-    /// [`ensure_unused_capacity`](Self::ensure_unused_capacity) makes room again.
+    /// A removal may lower it, but not below what [`ensure_total_capacity`](Self::ensure_total_capacity) has reserved:
+    /// hashbrown may mark the place of a removed entry as used, until it rehashes the table. With no more entries than
+    /// were reserved, it does so in place.
     ///
     /// ```
     /// # use zigalloc::{collections::AutoHashMap, heap::PAGE_ALLOCATOR};
@@ -286,7 +287,7 @@ impl<K, V, C, A: api::Allocator, S: Store<MapParts<K, V, C, A>>> HashMap<'_, K, 
     /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.parts().table.capacity()
+        room::capacity(&self.parts().table)
     }
 
     /// The value of a key, or `None`.

@@ -3,9 +3,9 @@
 use allocator_api2_02::alloc as api;
 use hashbrown::HashTable;
 
-use super::grow;
 use super::hash_context::HashContext;
 use super::hash_map::{Entry, GetOrPut, HashMap, KV, MapParts, clear};
+use super::room;
 use super::store::{Allocates, Store};
 use crate::error::Error;
 
@@ -59,10 +59,10 @@ fn grow<K, V, C: HashContext<K, K>, A: api::Allocator>(
     table: &mut HashTable<(K, V), A>,
     context: &C,
 ) -> Result<(), Error> {
-    Ok(table.try_reserve(1, |(key, _)| context.hash(key))?)
+    room::grow(table, |(key, _)| context.hash(key))
 }
 
-/// Panics if there is no room for one more entry. Removals take room from a table until it is rebuilt.
+/// Panics if there is no room for one more entry. Only what removals took, beyond what was reserved, is allocated.
 #[inline(always)]
 #[track_caller]
 fn assert_room<K, V, C: HashContext<K, K>, A: api::Allocator>(
@@ -70,11 +70,10 @@ fn assert_room<K, V, C: HashContext<K, K>, A: api::Allocator>(
     table: &mut HashTable<(K, V), A>,
     context: &C,
 ) -> Result<(), Never> {
-    if table.len() == table.capacity() {
-        let full = grow::full_table(table.num_buckets());
-        if table.len() == full || grow(table, context).is_err() {
-            panic!("{function}: the map is full, at its capacity of {}", table.capacity());
-        }
+    let hash = |(key, _): &(K, V)| context.hash(key);
+    if !room::has_room(table, hash) && (table.len() >= room::most(table) || room::grow(table, hash).is_err())
+    {
+        panic!("{function}: the map is full, at its capacity of {}", room::capacity(table));
     }
     Ok(())
 }
@@ -263,7 +262,8 @@ where
         find_or_put(self.parts_mut(), key, hash, eql, room, |_| new())
     }
 
-    /// Ensures room for `expected_count` entries in total.
+    /// Ensures room for `expected_count` entries in total. Removals do not lower it: a map with no more entries than that
+    /// does not allocate, whatever is removed and put. For this the table has at least twice the room.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -279,11 +279,11 @@ where
     /// ```
     #[doc(alias = "ensureTotalCapacity")]
     pub fn ensure_total_capacity(&mut self, expected_count: usize) -> Result<(), Error> {
-        let additional = expected_count.saturating_sub(self.count());
-        self.ensure_unused_capacity(additional)
+        let MapParts { table, context } = self.parts_mut();
+        room::reserve(table, expected_count, |(key, _)| context.hash(key))
     }
 
-    /// Ensures room for `additional_count` more entries.
+    /// Ensures room for `additional_count` more entries, as [`ensure_total_capacity`](Self::ensure_total_capacity) does.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -300,8 +300,11 @@ where
     /// ```
     #[doc(alias = "ensureUnusedCapacity")]
     pub fn ensure_unused_capacity(&mut self, additional_count: usize) -> Result<(), Error> {
-        let MapParts { table, context } = self.parts_mut();
-        Ok(table.try_reserve(additional_count, |(key, _)| context.hash(key))?)
+        if additional_count == 0 {
+            return Ok(());
+        }
+        let total = self.count().checked_add(additional_count).ok_or(Error::OutOfMemory)?;
+        self.ensure_total_capacity(total)
     }
 
     /// Drops the entries and frees the memory.
@@ -365,7 +368,7 @@ where
     {
         let MapParts { table, context } = self.parts();
         let mut copy = HashMap::init_context(allocator, context.clone());
-        copy.ensure_total_capacity(table.len())?;
+        copy.parts_mut().table.try_reserve(table.len(), |(key, _)| context.hash(key))?;
         for (key, value) in table {
             let entry = (key.clone(), value.clone());
             let hash = context.hash(&entry.0);

@@ -112,6 +112,7 @@ mod multi_array_list;
 mod no_allocator;
 mod owned;
 mod priority_queue;
+mod room;
 mod slot;
 mod store;
 mod unmanaged_list;

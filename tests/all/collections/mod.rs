@@ -5,6 +5,7 @@ mod array_list;
 mod buf;
 mod deque;
 mod errors;
+mod fixed_capacity;
 mod hash_map;
 mod linked_list;
 mod multi_array_list;

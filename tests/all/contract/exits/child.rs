@@ -68,6 +68,12 @@ impl Child {
         self.exit.set(None);
     }
 
+    /// The number of calls since [`exit_at`](Self::exit_at).
+    #[cfg(feature = "collections")]
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.get()
+    }
+
     /// Counts as a call, in which nothing else happens.
     #[cfg(feature = "allocator-api2-02")]
     pub(crate) fn tick(&self) {

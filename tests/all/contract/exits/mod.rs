@@ -20,6 +20,8 @@ mod collections;
 mod containers;
 mod handles;
 mod pools;
+#[cfg(feature = "collections")]
+mod rehash;
 
 use std::cell::RefCell;
 use std::process::Output;
@@ -105,6 +107,7 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
     feature = "collections",
     case::copied_collections("copied_collections", "grow, shrink, free, clear, compare, owned")
 )]
+#[cfg_attr(feature = "collections", case::rehashed_map("rehashed_map", "put, assume"))]
 #[case::failing("failing", "calls")]
 #[case::validation("validation", "calls")]
 #[case::ledger("ledger", "calls")]
@@ -180,7 +183,7 @@ fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {
         })
         .or_else(|| {
             #[cfg(feature = "collections")]
-            return collections::make(kind, child);
+            return collections::make(kind, child).or_else(|| rehash::make(kind, child));
             #[cfg(not(feature = "collections"))]
             None
         })
