@@ -28,7 +28,7 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
     /// ```
     #[inline]
     pub fn append(&mut self, item: T) -> Result<(), Error> {
-        grow::ensure_unused(self.vec_mut(), 1)?;
+        grow::ensure_one(self.vec_mut())?;
         // SAFETY: there is room for one more.
         unsafe { push_unchecked(self.vec_mut(), item) };
         Ok(())

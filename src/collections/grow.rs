@@ -44,6 +44,15 @@ pub(super) fn ensure_unused<T, A: Allocator>(vec: &mut Vec<T, A>, additional: us
     ensure_unused_cold(vec, additional)
 }
 
+/// Ensures room for one more element, with one comparison.
+#[inline(always)]
+pub(super) fn ensure_one<T, A: Allocator>(vec: &mut Vec<T, A>) -> Result<(), Error> {
+    if vec.len() != vec.capacity() {
+        return Ok(());
+    }
+    ensure_unused_cold(vec, 1)
+}
+
 #[cold]
 #[inline(never)]
 fn ensure_unused_cold<T, A: Allocator>(vec: &mut Vec<T, A>, additional: usize) -> Result<(), Error> {

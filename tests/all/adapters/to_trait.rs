@@ -381,7 +381,7 @@ fn random_program<A: Api + Copy>(allocator: A, recorder: &Recorder<'_>, seed: u6
     let mut random = Random::new(seed);
     let mut blocks: Vec<Block> = Vec::new();
     let mut failures = 0;
-    for step in 0..if cfg!(miri) { 30 } else { 600 } {
+    for step in 0..if cfg!(miri) { 60 } else { 600 } {
         recorder.refuse_alloc.set(random.below(8) == 0);
         recorder.refuse_resize.set(random.below(3) == 0);
         let byte = (step % 251 + 1) as u8;
