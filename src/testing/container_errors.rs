@@ -56,8 +56,8 @@ impl super::AsOutOfMemory for hashbrown::TryReserveError {
     }
 }
 
-/// Whether an error of unknown type is one of the above. Those of allocator-api2 0.2 are errors to Rust with its
-/// feature `std` only, which this crate's turns on.
+/// Whether an error of unknown type is one of the above. Those of allocator-api2 are errors to Rust with its feature
+/// `std` only, which this crate's turns on.
 #[cfg(feature = "alloc")]
 pub(super) fn is_one(error: &(dyn core::error::Error + 'static)) -> bool {
     [
@@ -66,9 +66,9 @@ pub(super) fn is_one(error: &(dyn core::error::Error + 'static)) -> bool {
         error.is::<allocator_api2_02::alloc::AllocError>(),
         #[cfg(all(feature = "allocator-api2-02", feature = "std"))]
         error.is::<allocator_api2_02::collections::TryReserveError>(),
-        #[cfg(feature = "allocator-api2-04")]
+        #[cfg(all(feature = "allocator-api2-04", feature = "std"))]
         error.is::<allocator_api2_04::alloc::AllocError>(),
-        #[cfg(feature = "allocator-api2-04")]
+        #[cfg(all(feature = "allocator-api2-04", feature = "std"))]
         error.is::<allocator_api2_04::collections::TryReserveError>(),
         #[cfg(feature = "nightly")]
         error.is::<core::alloc::AllocError>(),

@@ -672,7 +672,8 @@ fn is_its_handle<A: Api + Stateless>() {
         value.deallocate(handle.allocate(small).unwrap().cast(), small);
         value.deallocate(value.allocate(large).unwrap().cast(), large);
     }
-    assert!(value.allocate(layout(isize::MAX as usize, 1)).is_err());
+    // An optimiser may remove an allocation that nothing uses, and assume that it succeeds.
+    assert!(std::hint::black_box(value.allocate(layout(isize::MAX as usize, 1))).is_err());
 }
 
 #[test]

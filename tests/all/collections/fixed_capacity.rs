@@ -250,7 +250,7 @@ fn a_reservation_that_fails_changes_nothing() -> Result<(), Error> {
 fn a_hash_that_panics_in_a_rehash_leaves_a_usable_map(#[case] assume: bool) -> Result<(), Error> {
     const CAPACITY: u32 = 28;
     let mut has_lost = false;
-    for panic_in in (0..CAPACITY as usize).step_by(if cfg!(miri) { 9 } else { 1 }) {
+    for panic_in in (0..CAPACITY as usize - 2).step_by(if cfg!(miri) { 9 } else { 1 }) {
         let (live, array_live) = (Live::default(), Live::default());
         let failing = FailingAllocator::init(PAGE_ALLOCATOR, FailingConfig::default());
         let mut map: HashMap<'_, Counted<'_>, u32, Sequential> = HashMap::init(failing.allocator());
@@ -281,7 +281,7 @@ fn a_hash_that_panics_in_a_rehash_leaves_a_usable_map(#[case] assume: bool) -> R
             }
         }));
         live.panic_in.set(None);
-        assert!(result.is_err());
+        assert!(result.is_err() && next < 9_999, "the hash did not panic");
         assert_eq!(live.count.get(), map.count(), "each entry is in the map or dropped");
         has_lost |= map.count() < CAPACITY as usize - 1;
         assert!(map.iter().all(|(key, value)| map.get(key) == Some(value)));
