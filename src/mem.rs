@@ -31,7 +31,7 @@
 //! | `startsWith`, `endsWith` | | `starts_with`, `ends_with` |
 //! | `reverse`, `rotate`, `swap` | | `reverse`, `rotate_left`, `core::mem::swap` |
 //! | `min`, `max`, `indexOfMin`, `indexOfMax` | | `iter().min()`, `iter().enumerate().min_by_key(…)` |
-//! | `sort`, `sortUnstable` | | `sort_by`, `sort_unstable_by` |
+//! | `sort`, `sortUnstable` | | `sort_by`, which may use the global heap; `sort_unstable_by`, which does not |
 //! | `copyForwards`, `copyBackwards`, `@memcpy`, `@memset` | | `copy_within`, `copy_from_slice`, `fill` |
 //! | `reverseIterator`, `len`, `zeroes` | | `iter().rev()`, `len`, `Default` |
 //! | `readInt`, `writeInt`, `nativeToLittle` … | | `from_le_bytes`, `to_le_bytes`, `to_le` |

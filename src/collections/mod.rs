@@ -39,7 +39,7 @@
 //! | `std.DoublyLinkedList`, `std.SinglyLinkedList` | [`DoublyLinkedList`], [`SinglyLinkedList`] |
 //! | `@fieldParentPtr` | [`field_parent_ptr`] |
 //! | `std.BufMap`, `std.BufSet` | [`BufMap`], [`BufSet`] |
-//! | `std.SegmentedList`, `std.PriorityDequeue`, `std.Treap` | none |
+//! | `std.SegmentedList`, `std.PriorityDequeue`, `std.Treap`, `std.bit_set` | none |
 //!
 //! # Where the allocator is
 //!

@@ -193,7 +193,8 @@ fn zig_file(row: &Row<'_>) -> String {
     let own_test = row.zig.lines().any(|line| line.starts_with("test "));
     let mut in_item = false;
     for line in row.zig.lines() {
-        let opens = line.starts_with("fn ") || (line.starts_with("const ") && line.contains("= struct {"));
+        let is_type = line.contains("= struct {") || line.contains("= union(enum) {");
+        let opens = line.starts_with("fn ") || (line.starts_with("const ") && is_type);
         let one_line = opens && line.ends_with("};");
         let is_outside =
             own_test || in_item || opens || (line.starts_with("const ") && line.contains("error{"));
