@@ -375,7 +375,7 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
     #[inline]
     pub unsafe fn set_len(&mut self, len: usize) {
         debug_assert!(len <= self.capacity(), "ArrayList::set_len: {len} of {}", self.capacity());
-        // SAFETY: the caller's facts.
+        // SAFETY: the elements up to `len` are initialised and within the capacity, by our caller.
         unsafe { self.vec_mut().set_len(len) };
     }
 

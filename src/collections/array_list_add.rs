@@ -183,7 +183,7 @@ impl<T, A: api::Allocator, S: Allocates<Vec<T, A>>> ArrayList<'_, T, A, S> {
         T: Copy,
     {
         grow::ensure_unused(self.vec_mut(), items.len())?;
-        // SAFETY: there is room.
+        // SAFETY: the line above made room for the items.
         unsafe { extend_unchecked(self.vec_mut(), items) };
         Ok(())
     }
@@ -501,7 +501,7 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         T: Copy,
     {
         self.assert_capacity("ArrayList::append_slice_assume_capacity", items.len());
-        // SAFETY: there is room.
+        // SAFETY: the line above checked that there is room for the items.
         unsafe { extend_unchecked(self.vec_mut(), items) };
     }
 
@@ -526,7 +526,7 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         if items.len() > self.vec().capacity() - self.vec().len() {
             return Err(Error::OutOfMemory);
         }
-        // SAFETY: there is room.
+        // SAFETY: there is room for the items, as the check above found.
         unsafe { extend_unchecked(self.vec_mut(), items) };
         Ok(())
     }
@@ -571,7 +571,7 @@ impl<T, A: api::Allocator, S: Store<Vec<T, A>>> ArrayList<'_, T, A, S> {
         unsafe { at.copy_to(moved, len - index) };
         // SAFETY: the gap, which `items`, borrowed by the caller, are not in. Elements are `Copy`: nothing is dropped.
         unsafe { at.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
-        // SAFETY: the gap is filled.
+        // SAFETY: the elements up to the new length are initialised: the gap is filled.
         unsafe { vec.set_len(len + items.len()) };
     }
 

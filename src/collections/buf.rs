@@ -51,7 +51,7 @@ fn copy<A: api::Allocator>(bytes: &[u8], allocator: A) -> Result<Buf<A>, Error> 
     let mut copy = Box::try_new_uninit_slice_in(bytes.len(), allocator)?;
     // SAFETY: as many bytes; a new block overlaps nothing.
     unsafe { copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    // SAFETY: all bytes are written.
+    // SAFETY: the copy above has written all bytes.
     Ok(unsafe { copy.assume_init() })
 }
 

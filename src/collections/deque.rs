@@ -209,7 +209,7 @@ impl<T> DequeUnmanaged<T> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub unsafe fn with<'l>(&'l mut self, allocator: impl Into<Allocator<'l>>) -> BoundDeque<'l, T> {
-        // SAFETY: the caller's facts.
+        // SAFETY: the allocator is that of the deque's block, by our caller.
         let store = unsafe { BoundSlot::new(self.store.get_mut(), allocator.into()) };
         Deque { store, handle: PhantomData }
     }
@@ -676,7 +676,7 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
     #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
         let parts = self.store.get();
-        // SAFETY: an element.
+        // SAFETY: below the length, so an element, which is borrowed as `self` is.
         (index < parts.len).then(|| unsafe { &*parts.at(parts.place(index)) })
     }
 
@@ -693,7 +693,7 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
     #[inline]
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         let parts = self.store.get_mut();
-        // SAFETY: an element.
+        // SAFETY: below the length, so an element, which is borrowed as `self` is.
         (index < parts.len).then(|| unsafe { &mut *parts.at(parts.place(index)) })
     }
 
@@ -755,7 +755,7 @@ impl<T, A: api::Allocator, S: Store<DequeParts<T, A>>> Deque<'_, T, A, S> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub fn as_slices(&self) -> (&[T], &[T]) {
-        // SAFETY: the elements.
+        // SAFETY: the two pieces have all elements, which are borrowed as `self` is.
         let [first, second] =
             self.store.get().pieces().map(|(start, len)| unsafe { core::slice::from_raw_parts(start, len) });
         (first, second)

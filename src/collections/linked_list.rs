@@ -322,7 +322,7 @@ impl DoublyLinkedList {
     /// assert_eq!(list.len(), 3);
     /// ```
     pub unsafe fn append(&mut self, new_node: NonNull<DoublyLinkedNode>) {
-        // SAFETY: the caller's facts.
+        // SAFETY: the node is valid and in no list, by our caller; the last node is valid.
         unsafe { self.link(self.last, new_node, None) };
     }
 
@@ -350,7 +350,7 @@ impl DoublyLinkedList {
     /// assert_eq!(list.first(), Some(new));
     /// ```
     pub unsafe fn prepend(&mut self, new_node: NonNull<DoublyLinkedNode>) {
-        // SAFETY: the caller's facts.
+        // SAFETY: the node is valid and in no list, by our caller; the first node is valid.
         unsafe { self.link(None, new_node, self.first) };
     }
 
@@ -362,11 +362,11 @@ impl DoublyLinkedList {
         node: NonNull<DoublyLinkedNode>,
         next: Option<NonNull<DoublyLinkedNode>>,
     ) {
-        // SAFETY: all are valid.
+        // SAFETY: the node and its neighbours are valid, by our caller.
         unsafe { node.write(DoublyLinkedNode { prev, next }) };
-        // SAFETY: as above.
+        // SAFETY: the node and its neighbours are valid, by our caller.
         unsafe { self.join(prev, Some(node)) };
-        // SAFETY: as above.
+        // SAFETY: the node and its neighbours are valid, by our caller.
         unsafe { self.join(Some(node), next) };
     }
 
@@ -380,12 +380,12 @@ impl DoublyLinkedList {
         right: Option<NonNull<DoublyLinkedNode>>,
     ) {
         match left {
-            // SAFETY: the caller's fact.
+            // SAFETY: the node on the left is valid, by our caller.
             Some(left) => unsafe { (*left.as_ptr()).next = right },
             None => self.first = right,
         }
         match right {
-            // SAFETY: the caller's fact.
+            // SAFETY: the node on the right is valid, by our caller.
             Some(right) => unsafe { (*right.as_ptr()).prev = left },
             None => self.last = left,
         }
@@ -437,7 +437,7 @@ impl DoublyLinkedList {
     /// ```
     pub fn pop(&mut self) -> Option<NonNull<DoublyLinkedNode>> {
         let last = self.last?;
-        // SAFETY: in the list.
+        // SAFETY: the last node is in the list.
         unsafe { self.remove(last) };
         Some(last)
     }
@@ -461,7 +461,7 @@ impl DoublyLinkedList {
     #[doc(alias = "popFirst")]
     pub fn pop_first(&mut self) -> Option<NonNull<DoublyLinkedNode>> {
         let first = self.first?;
-        // SAFETY: in the list.
+        // SAFETY: the first node is in the list.
         unsafe { self.remove(first) };
         Some(first)
     }
@@ -635,7 +635,7 @@ impl SinglyLinkedNode {
         let next = unsafe { (*node.as_ptr()).next };
         // SAFETY: `new_node` is valid, by our caller.
         unsafe { new_node.write(SinglyLinkedNode { next }) };
-        // SAFETY: as above.
+        // SAFETY: the node before is valid, by our caller.
         unsafe { (*node.as_ptr()).next = Some(new_node) };
     }
 
@@ -666,7 +666,7 @@ impl SinglyLinkedNode {
         let next = unsafe { (*node.as_ptr()).next }?;
         // SAFETY: the nodes after a valid one are valid.
         let after = unsafe { (*next.as_ptr()).next };
-        // SAFETY: as above.
+        // SAFETY: the node before is valid, by our caller.
         unsafe { (*node.as_ptr()).next = after };
         Some(next)
     }
@@ -759,7 +759,7 @@ impl SinglyLinkedList {
     /// assert_eq!(list.first(), Some(new));
     /// ```
     pub const unsafe fn prepend(&mut self, new_node: NonNull<SinglyLinkedNode>) {
-        // SAFETY: valid.
+        // SAFETY: the new node is valid and in no list, by our caller.
         unsafe { new_node.write(SinglyLinkedNode { next: self.first }) };
         self.first = Some(new_node);
     }

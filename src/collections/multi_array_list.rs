@@ -175,7 +175,7 @@ impl<T: Fields, A: api::Allocator> MultiParts<T, A> {
     unsafe fn shift(&mut self, from: usize, to: usize, count: usize) {
         for (array, field) in Self::arrays(self.bytes, self.capacity) {
             let (from, to) = (array.wrapping_add(from * field.size), array.wrapping_add(to * field.size));
-            // SAFETY: places of the array.
+            // SAFETY: both ranges are places of this field's array, which has `capacity` of them.
             unsafe { to.copy_from(from, count * field.size) };
         }
     }
@@ -288,7 +288,7 @@ impl<T: Fields> MultiArrayListUnmanaged<T> {
     /// # Ok::<(), zigalloc::Error>(())
     /// ```
     pub unsafe fn with<'l>(&'l mut self, allocator: impl Into<Allocator<'l>>) -> BoundMultiArrayList<'l, T> {
-        // SAFETY: the caller's facts.
+        // SAFETY: the allocator is that of the list's block, by our caller.
         let store = unsafe { BoundSlot::new(self.store.get_mut(), allocator.into()) };
         MultiArrayList { store, handle: PhantomData }
     }
@@ -477,7 +477,7 @@ impl<T: Fields, A: api::Allocator, S: Store<MultiParts<T, A>>> MultiArrayList<'_
         let parts = self.store.get_mut();
         // SAFETY: an item, which the next line overwrites.
         let old = unsafe { parts.read(index) };
-        // SAFETY: its place.
+        // SAFETY: below the length, and the old item was read out of its place.
         unsafe { parts.write(index, item) };
         old
     }

@@ -82,7 +82,7 @@ fn dupe<T: Copy, A: api::Allocator>(allocator: A, m: &[T]) -> Result<Box<[T], A>
     let mut copy = uninit_slice(allocator, m.len())?;
     // SAFETY: as many elements; a new block overlaps nothing.
     unsafe { copy.as_mut_ptr().cast::<T>().copy_from_nonoverlapping(m.as_ptr(), m.len()) };
-    // SAFETY: all elements are written.
+    // SAFETY: the copy above has written all elements.
     Ok(unsafe { copy.assume_init() })
 }
 
@@ -119,7 +119,7 @@ unsafe fn text<A: api::Allocator>(bytes: Box<[u8], A>) -> Box<str, A> {
 /// ```
 pub fn str_from_utf8<A: api::Allocator>(bytes: Box<[u8], A>) -> Result<Box<str, A>, Utf8Error> {
     core::str::from_utf8(&bytes)?;
-    // SAFETY: checked.
+    // SAFETY: the bytes are UTF-8, as checked above.
     Ok(unsafe { text(bytes) })
 }
 
@@ -309,7 +309,7 @@ macro_rules! owned {
             #[inline(always)]
             pub fn concat_owned<T: Copy>(self, slices: &[&[T]]) -> Result<OwnedBox<'a, [T], Self>, Error> {
                 let block = allocate::joined(self.into(), &[], slices, None, return_address())?;
-                // SAFETY: as in `join_owned`.
+                // SAFETY: a new block of this allocator with the layout of the slice, as in `join_owned`.
                 Ok(unsafe { Box::from_raw_in(block.as_ptr(), self) })
             }
 
@@ -336,7 +336,7 @@ macro_rules! owned {
                 replacement: &[T],
             ) -> Result<OwnedBox<'a, [T], Self>, Error> {
                 let block = allocate::replaced(self.into(), input, needle, replacement, return_address())?;
-                // SAFETY: as in `join_owned`.
+                // SAFETY: a new block of this allocator with the layout of the slice, as in `join_owned`.
                 Ok(unsafe { Box::from_raw_in(block.as_ptr(), self) })
             }
 

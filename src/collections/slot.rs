@@ -53,7 +53,7 @@ unsafe impl allocator_api2_02::alloc::Allocator for Slot {
     #[inline]
     unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         if let Some(handle) = self.handle.get() {
-            // SAFETY: the caller's facts.
+            // SAFETY: a live block of this handle's allocator with its layout, by our caller.
             unsafe { handle.deallocate(ptr, layout) };
         }
     }

@@ -110,7 +110,7 @@ impl<T> ArrayListUnmanaged<T> {
     /// ```
     #[inline]
     pub unsafe fn with<A: api::Allocator>(&mut self, allocator: A) -> BoundArrayList<'_, T, A> {
-        // SAFETY: the caller's facts.
+        // SAFETY: the allocator is that of the list's block, by our caller.
         ArrayList::from_store(unsafe { self.bind(allocator) })
     }
 
@@ -145,7 +145,7 @@ impl<T> ArrayListUnmanaged<T> {
     /// ```
     #[doc(alias = "toManaged")]
     pub unsafe fn to_managed<'a, A: api::Allocator>(&mut self, allocator: A) -> ArrayList<'a, T, A> {
-        // SAFETY: the caller's facts.
+        // SAFETY: the allocator is that of the list's block, by our caller.
         let mut bound = unsafe { self.bind(allocator) };
         // SAFETY: the vector is not used any more: `bound` is forgotten, and the list in its place is empty.
         let vec = unsafe { ManuallyDrop::take(&mut bound.vec) };

@@ -129,7 +129,7 @@ impl<K, V, C> HashMapUnmanaged<K, V, C> {
     /// ```
     #[inline]
     pub unsafe fn with<'l>(&'l mut self, allocator: impl Into<Allocator<'l>>) -> BoundHashMap<'l, K, V, C> {
-        // SAFETY: the caller's facts.
+        // SAFETY: the allocator is that of the map's block, by our caller.
         HashMap::from_store(unsafe { BoundSlot::new(self.parts_mut(), allocator.into()) })
     }
 }
@@ -298,7 +298,7 @@ impl<K, V, C> ArrayHashMapUnmanaged<K, V, C> {
         &'l mut self,
         allocator: impl Into<Allocator<'l>>,
     ) -> BoundArrayHashMap<'l, K, V, C> {
-        // SAFETY: the caller's facts.
+        // SAFETY: the allocator is that of the map's blocks, by our caller.
         ArrayHashMap::from_store(unsafe { BoundSlot::new(self.parts_mut(), allocator.into()) })
     }
 }

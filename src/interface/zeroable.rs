@@ -83,19 +83,19 @@ zeroable!(atomic::AtomicU64, atomic::AtomicI64);
 #[cfg(target_has_atomic = "ptr")]
 zeroable!(atomic::AtomicUsize, atomic::AtomicIsize);
 
-// SAFETY: null.
+// SAFETY: a null pointer is a value of a raw pointer.
 unsafe impl<T> Zeroable for *const T {}
-// SAFETY: null.
+// SAFETY: a null pointer is a value of a raw pointer.
 unsafe impl<T> Zeroable for *mut T {}
 // SAFETY: `None` is null: Rust guarantees it for these.
 unsafe impl<T> Zeroable for Option<NonNull<T>> {}
-// SAFETY: as above.
+// SAFETY: null is `None`, which the layout of these types guarantees.
 unsafe impl<T> Zeroable for Option<&T> {}
-// SAFETY: as above.
+// SAFETY: null is `None`, which the layout of these types guarantees.
 unsafe impl<T> Zeroable for Option<&mut T> {}
-// SAFETY: each element is.
+// SAFETY: each element may be zero, and there is nothing between them.
 unsafe impl<T: Zeroable, const N: usize> Zeroable for [T; N] {}
-// SAFETY: any bytes are.
+// SAFETY: any bytes are a value of it, zeros too.
 unsafe impl<T> Zeroable for MaybeUninit<T> {}
 // SAFETY: the same bytes as a `T`.
 unsafe impl<T: Zeroable> Zeroable for ManuallyDrop<T> {}
@@ -105,5 +105,5 @@ unsafe impl<T: Zeroable> Zeroable for Cell<T> {}
 unsafe impl<T: Zeroable> Zeroable for UnsafeCell<T> {}
 // SAFETY: the same bytes as a `T`.
 unsafe impl<T: Zeroable> Zeroable for Wrapping<T> {}
-// SAFETY: no bytes.
+// SAFETY: it has no bytes.
 unsafe impl<T> Zeroable for PhantomData<T> {}
