@@ -291,7 +291,7 @@ fn comparisons_that_contradict_themselves_are_harmless() -> Result<(), Error> {
 /// A capacity that no allocator can give is out of memory, and nothing overflows on the way there.
 #[rstest]
 fn huge_capacities_are_out_of_memory(
-    #[values(usize::MAX, usize::MAX - 1, usize::MAX / 2, isize::MAX as usize, usize::MAX / 8 + 1, 1 << 62)]
+    #[values(usize::MAX, usize::MAX - 1, usize::MAX / 2, isize::MAX as usize, usize::MAX / 8 + 1, 1 << (usize::BITS - 2))]
     huge: usize,
 ) -> Result<(), Error> {
     checked(|allocator| {
