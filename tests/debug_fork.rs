@@ -3,7 +3,6 @@
 #![cfg(all(unix, feature = "std", not(miri)))]
 
 use std::collections::BTreeMap;
-use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -11,13 +10,6 @@ use zigalloc::adapters::GlobalAllocator;
 use zigalloc::heap::debug::Report;
 use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR, SMP_ALLOCATOR};
 use zigalloc::{SyncAllocator, ThreadSafeAllocator};
-
-unsafe extern "C" {
-    fn fork() -> c_int;
-    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
-    fn alarm(seconds: u32) -> u32;
-    fn _exit(status: c_int) -> !;
-}
 
 static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::with_config(
     PAGE_ALLOCATOR,
@@ -51,21 +43,8 @@ fn work(rounds: usize) {
 /// Runs a function in a child process; returns whether it succeeded within the time limit, after which it counts as
 /// hanging.
 fn in_child(seconds: u32, run: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child only allocates, which is under test, and calls nothing that another thread might have locked.
-    let pid = unsafe { fork() };
-    assert!(pid >= 0, "fork");
-    if pid == 0 {
-        // SAFETY: the child exits without running handlers or destructors, so it calls nothing that another thread
-        // might have locked.
-        unsafe {
-            alarm(seconds);
-            _exit(if run() { 0 } else { 1 });
-        }
-    }
-    let mut status = -1;
-    // SAFETY: the child is this process's, and the status is written to.
-    assert_eq!(unsafe { waitpid(pid, &raw mut status, 0) }, pid);
-    status == 0
+    // SAFETY: the child only allocates, which is under test, and takes no lock that another thread may hold.
+    unsafe { zigalloc_support::in_child(seconds, || i32::from(!run())) }.success()
 }
 
 /// Runs a function while other threads allocate.

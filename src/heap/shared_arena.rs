@@ -92,7 +92,7 @@
 //!    operations, and each continues the release sequences of the others. What the child did to a node's bytes is
 //!    released by the node's push or its `size`, and acquired with the head or the `size`.
 //!
-//! In `tests/loom.rs`, loom explores small cases in every order in which the threads can run with two to four
+//! In `tests/loom`, loom explores small cases in every order in which the threads can run with two to four
 //! preemptions (`.ci/check --only loom`). The tests in `tests/all/heap/shared_arena` run several threads, also under
 //! Miri, over a child that fails at random.
 //!

@@ -53,7 +53,7 @@ fn is_as_rusts() -> Result<(), Error> {
             let mut random = Random::new(seed);
             let mut deque = Deque::init_capacity(allocator, random.within(0..=20))?;
             let mut model = VecDeque::new();
-            for step in 0..200 {
+            for step in 0..if cfg!(miri) { 50 } else { 200 } {
                 match random.within(0..=8) {
                     0..=2 => {
                         deque.push_back(step)?;
@@ -87,8 +87,8 @@ fn is_as_rusts() -> Result<(), Error> {
 #[test]
 fn grows_in_place() -> Result<(), Error> {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);
-    for head in 0..10 {
-        for len in 0..=10 {
+    for head in (0..10).step_by(if cfg!(miri) { 3 } else { 1 }) {
+        for len in (0..=10).step_by(if cfg!(miri) { 5 } else { 1 }) {
             for growth in [1, 3, 20] {
                 let mut deque = Deque::init_capacity(arena.allocator(), 10)?;
                 for _ in 0..head {

@@ -27,6 +27,16 @@ fn checked(test: impl FnOnce(Allocator<'_>) -> Result<(), Error>) -> Result<(), 
     with_allocator(|allocator| test(*allocator))
 }
 
+/// A number of repetitions, a tenth of it in Miri, which is slow.
+fn times(number: usize) -> usize {
+    if cfg!(miri) { number / 10 } else { number }
+}
+
+/// Numbers of entries: few, and those at which hashbrown's table is full.
+fn map_lens() -> &'static [usize] {
+    if cfg!(miri) { &[3, 14] } else { &[3, 7, 14, 28, 112] }
+}
+
 /// What is done to a container.
 type Operation<C> = fn(&mut C) -> Result<(), Error>;
 

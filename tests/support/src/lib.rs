@@ -16,7 +16,9 @@ pub use block::{Sent, alignment_from_c, block};
 pub use bump::{BUMP_ALIGNMENT, Bump};
 pub use exercise::{keeps_contents, run_random_program};
 pub use filled::Filled;
-pub use process::{alone, assert_aborted, has_aborted, in_emulator, run_alone, this_program};
+pub use process::{
+    alone, assert_aborted, end_process, has_aborted, in_child, in_emulator, run_alone, this_program,
+};
 pub use random::{Random, seeds};
 pub use recorded::{Hash, Lcg};
 pub use recorder::{Call, Recorder, text};

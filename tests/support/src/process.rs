@@ -47,6 +47,58 @@ pub fn alone() -> Option<String> {
     std::env::var(CASE).ok()
 }
 
+/// Runs a function in a copy of this process, in which only this thread exists, and returns how that has ended: with the
+/// function's result as its code, without exit handlers or destructors, unless the function itself exits. It is killed
+/// after the given time.
+///
+/// # Safety
+/// The function takes no lock that another thread of this process may hold.
+///
+/// # Panics
+/// If the process cannot be started, or if this system has no `fork`.
+#[track_caller]
+#[cfg_attr(not(unix), expect(unused_variables, reason = "it panics"))]
+pub unsafe fn in_child(seconds: u32, run: impl FnOnce() -> i32) -> ExitStatus {
+    #[cfg(not(unix))]
+    panic!("in_child: this system has no fork");
+    #[cfg(unix)]
+    {
+        use std::ffi::c_int;
+        use std::os::unix::process::ExitStatusExt;
+
+        unsafe extern "C" {
+            fn fork() -> c_int;
+            fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
+            safe fn alarm(seconds: u32) -> u32;
+        }
+
+        // SAFETY: the child takes no lock of a missing thread, by our caller.
+        let pid = unsafe { fork() };
+        assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+        if pid == 0 {
+            alarm(seconds);
+            end_process(run());
+        }
+        let mut status = -1;
+        // SAFETY: the child is this process's, and the status is written to.
+        assert_eq!(unsafe { waitpid(pid, &raw mut status, 0) }, pid, "waitpid");
+        ExitStatus::from_raw(status)
+    }
+}
+
+/// Ends the process at once, without exit handlers or destructors; where that is unknown, with them.
+pub fn end_process(code: i32) -> ! {
+    #[cfg(not(unix))]
+    std::process::exit(code);
+    #[cfg(unix)]
+    {
+        unsafe extern "C" {
+            safe fn _exit(status: std::ffi::c_int) -> !;
+        }
+        _exit(code)
+    }
+}
+
 /// Asserts that a process has aborted with a message, and has not exited or been killed.
 ///
 /// # Panics

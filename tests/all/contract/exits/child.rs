@@ -10,7 +10,7 @@ use zigalloc::{Alignment, Allocator, SyncAllocator, VTable, state};
 use super::EXIT_CODE;
 
 /// When it exits: before it serves the call, or after.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Moment {
     Before,
     After,
@@ -22,6 +22,7 @@ pub(crate) struct Child {
     ledger: LedgerAllocator<SyncAllocator<'static>>,
     calls: Cell<usize>,
     exit: Cell<Option<(usize, Moment)>>,
+    is_exiting: Cell<bool>,
     /// Longer requests are refused.
     most: Cell<usize>,
     /// Whether blocks may be live at the end.
@@ -47,6 +48,7 @@ impl Child {
             ledger: LedgerAllocator::init(RUST_ALLOCATOR),
             calls: Cell::new(0),
             exit: Cell::new(None),
+            is_exiting: Cell::new(false),
             most: Cell::new(usize::MAX - STEP),
             may_leak: Cell::new(false),
         }))
@@ -62,6 +64,10 @@ impl Child {
     pub(crate) fn exit_at(&self, call: usize, moment: Moment) {
         self.calls.set(0);
         self.exit.set(Some((call, moment)));
+    }
+
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.is_exiting.get()
     }
 
     pub(crate) fn exit_no_more(&self) {
@@ -107,6 +113,7 @@ impl Child {
     fn exit_if(&self, moment: Moment) {
         if self.exit.get() == Some((self.calls.get(), moment)) {
             self.exit.set(None);
+            self.is_exiting.set(true);
             std::process::exit(EXIT_CODE);
         }
     }

@@ -28,6 +28,8 @@ struct Item {
     number: usize,
     text: String,
     child: &'static Child,
+    /// Makes few elements fill a [`STEP`], since each of them makes rows.
+    _weight: [usize; 20],
 }
 
 impl Drop for Item {
@@ -81,7 +83,7 @@ impl Collections {
     }
 
     fn item(&self, number: usize) -> Item {
-        Item { number, text: number.to_string(), child: self.child }
+        Item { number, text: number.to_string(), child: self.child, _weight: [0; 20] }
     }
 
     /// Adds elements to each, some at the deque's front, so that its ring wraps.

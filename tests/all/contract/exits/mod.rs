@@ -2,10 +2,10 @@
 //! above in the state in which it called the child. Safe code in such a destructor must not use freed memory.
 //!
 //! The table has every kind of allocator with a child, the operations on it, and each call of the child that an
-//! operation makes: before the child has done anything, and after it is done. Each row is a process of its own. It
-//! exits with [`EXIT_CODE`] on success: a ledger below aborts on a double free, freed memory is overwritten, and
-//! blocks are compared with what was written to them. The sink of a `LoggingAllocator` is safe code, so containers
-//! directly above one have rows too.
+//! operation makes: before the child has done anything, and after it is done. Each row is a process of its own, forked
+//! from one per operation, since starting the test program takes longer than a row. It exits with [`DESTROYED`] on
+//! success: a ledger below aborts on a double free, freed memory is overwritten, and blocks are compared with what was
+//! written to them. The sink of a `LoggingAllocator` is safe code, so containers directly above one have rows too.
 //!
 //! `.ci/asan` runs the same under AddressSanitizer. Types without a child, or whose child is not the user's code
 //! (pages, C, SMP, fixed buffers), have no rows.
@@ -24,17 +24,20 @@ mod pools;
 mod rehash;
 
 use std::cell::RefCell;
-use std::process::Output;
+use std::panic::catch_unwind;
 
 use rstest::rstest;
 
 use self::child::{Child, Moment};
-use zigalloc_support::{alone, run_alone};
+use zigalloc_support::{alone, end_process, in_child, run_alone};
 
-const EXIT_CODE: i32 = 42;
-/// The output of a process whose destructor has run, and of one whose operation has completed.
-const DESTROYED: &str = "the destructor has run";
-const COMPLETED: &str = "the operation has completed";
+/// The code with which the child exits. The thread-local's destructor replaces it.
+const EXIT_CODE: i32 = 41;
+/// The code of a process whose destructor has run, and of one whose operation has completed.
+const DESTROYED: i32 = 42;
+const COMPLETED: i32 = 0;
+/// What the process of an operation prints with the number of its rows.
+const ROWS: &str = "rows in which the child exits: ";
 
 /// An allocator that a thread-local owns.
 pub(crate) trait Kind {
@@ -48,12 +51,29 @@ pub(crate) trait Kind {
     fn use_in_destructor(&mut self);
 }
 
-struct Owner(Box<dyn Kind>);
+/// In seconds.
+const TIME_LIMIT: u32 = 60;
+
+struct Owner {
+    kind: Box<dyn Kind>,
+    /// Dropped last.
+    _end: End,
+}
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.use_in_destructor();
-        println!("{DESTROYED}");
+        self.kind.use_in_destructor();
+    }
+}
+
+/// Ends the process with [`DESTROYED`] if it is exiting: what was dropped before has not crashed.
+struct End(&'static Child);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.0.is_exiting() {
+            end_process(DESTROYED);
+        }
     }
 }
 
@@ -126,49 +146,55 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 )]
 fn no_freed_memory_is_used(#[case] kind: &str, #[case] words: &str) {
     for operation in operations(words) {
-        for moment in ["before", "after"] {
-            let calls = (1..)
-                .take_while(|call| {
-                    let row = format!("{kind}/{operation}/{moment}/{call}");
-                    !completed(&row, &run_alone("contract::exits::row_process", &row))
-                })
-                .count();
-            assert!(calls > 0, "{kind}: {operation} has not called the child");
-        }
+        let output = run_alone("contract::exits::row_process", &format!("{kind}/{operation}"));
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{kind}/{operation}: {}\n{out}\n{err}", output.status);
+        let rows = out.split_once(ROWS).and_then(|(_, rest)| rest.lines().next()?.parse::<usize>().ok());
+        assert!(rows > Some(0), "{kind}: {operation} has not called the child\n{out}");
     }
 }
 
-/// Returns whether the operation completed before the child was to exit.
-#[track_caller]
-fn completed(row: &str, output: &Output) -> bool {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let completed = out.contains(COMPLETED);
-    let code = if completed { 0 } else { EXIT_CODE };
-    assert!(output.status.code() == Some(code), "{row}: {}\n{out}\n{err}", output.status);
-    assert!(out.contains(DESTROYED), "{row}: the destructor has not run\n{out}\n{err}");
-    completed
-}
-
-/// The process of a row. Does nothing when run as an ordinary test.
+/// The process of an operation, which forks one for each row. Does nothing when run as an ordinary test.
 #[test]
 fn row_process() {
-    let Some(row) = alone() else { return };
-    let mut words = row.split('/');
-    let mut word = || words.next().expect("four words");
-    let (kind, operation, moment, call) = (word(), word(), word(), word());
-    let moment = if moment == "before" { Moment::Before } else { Moment::After };
-    let child = Child::leak();
-    OWNER.set(Some(Owner(make(kind, child))));
-    OWNER.with_borrow_mut(|owner| {
-        let Owner(kind) = owner.as_mut().expect("it has just been set");
-        kind.prepare();
-        child.exit_at(call.parse().expect("a number"), moment);
-        kind.run(operation);
-        child.exit_no_more();
-    });
-    println!("{COMPLETED}");
-    OWNER.set(None);
-    child.assert_no_leaks();
+    let Some(case) = alone() else { return };
+    let (kind, operation) = case.split_once('/').expect("two words");
+    // Once without an exit, which also loads the symbols that a log needs, once instead of in each row.
+    assert_eq!(run_row(kind, operation, usize::MAX, Moment::Before), COMPLETED, "{case}");
+    let mut rows = 0;
+    for moment in [Moment::Before, Moment::After] {
+        for call in 1.. {
+            // SAFETY: the other thread of this process waits for this one, and holds no lock meanwhile.
+            let status = unsafe { in_child(TIME_LIMIT, || run_row(kind, operation, call, moment)) };
+            match status.code() {
+                Some(COMPLETED) => break,
+                Some(DESTROYED) => rows += 1,
+                _ => panic!(
+                    "{case}, {moment:?} call {call}: {status}; {EXIT_CODE}: the destructor has not run"
+                ),
+            }
+        }
+    }
+    println!("{ROWS}{rows}");
+}
+
+/// Runs an operation, in which the child exits at a call.
+fn run_row(kind: &str, operation: &str, call: usize, moment: Moment) -> i32 {
+    let row = || {
+        let child = Child::leak();
+        OWNER.set(Some(Owner { kind: make(kind, child), _end: End(child) }));
+        OWNER.with_borrow_mut(|owner| {
+            let kind = &mut owner.as_mut().expect("it has just been set").kind;
+            kind.prepare();
+            child.exit_at(call, moment);
+            kind.run(operation);
+            child.exit_no_more();
+        });
+        OWNER.set(None);
+        child.assert_no_leaks();
+    };
+    // The process of the row must not return from the test.
+    if catch_unwind(row).is_ok() { COMPLETED } else { 101 }
 }
 
 fn make(kind: &str, child: &'static Child) -> Box<dyn Kind> {

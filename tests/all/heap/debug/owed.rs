@@ -159,7 +159,7 @@ fn random_programs_free_each_block_once(
         let mut next = |end: usize| random.below(end);
         let mut live: Vec<NonNull<[u8]>> = Vec::new();
         let mut dead: Vec<NonNull<[u8]>> = Vec::new();
-        for _ in 0..if cfg!(miri) { 60 } else { 300 } {
+        for _ in 0..if cfg!(miri) { 25 } else { 300 } {
             let len = if next(3) == 0 { 1 + next(900) } else { 1100 + next(20_000) };
             match (next(10), live.is_empty()) {
                 (0..4, _) | (_, true) => live.push(alloc(a, len, 1)),

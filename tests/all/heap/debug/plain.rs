@@ -19,13 +19,13 @@ fn offset(address: usize) -> usize {
 /// Allocates and frees at random, with occasional errors, and records what can be observed.
 fn story(config: DebugConfig, seed: u64) -> Vec<String> {
     // The child reuses no address, which would make the story depend on chance.
-    let bump = Bump::new(0, 16 << 20);
+    let bump = Bump::new(0, if cfg!(miri) { 1 << 20 } else { 16 << 20 });
     let debug = DebugAllocator::with_config(bump.allocator(), config);
     let allocator = debug.allocator();
     let mut random = Random::new(seed);
     let (mut live, mut dead) = (Vec::<NonNull<[u8]>>::new(), Vec::<NonNull<[u8]>>::new());
     let mut story = Vec::new();
-    for _ in 0..if cfg!(miri) { 120 } else { 5000 } {
+    for _ in 0..if cfg!(miri) { 60 } else { 5000 } {
         match random.within(0..=8) {
             0..4 => {
                 let memory = alloc(allocator, 1 + random.within(0..=199), 1 << random.within(0..=4));

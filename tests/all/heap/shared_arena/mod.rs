@@ -1,5 +1,5 @@
 //! `SharedArenaAllocator` with one thread. The vectors from Zig 0.17.1 are in `vectors`, tests with several threads
-//! in `threads`, and models in `tests/loom.rs`.
+//! in `threads`, and models in `tests/loom`.
 #![cfg(feature = "std")]
 
 mod threads;

@@ -3,7 +3,7 @@
 //!
 //!     .ci/check --only loom
 //!
-//! which is `RUSTFLAGS="--cfg loom" cargo test --profile loom --test loom`, in a separate directory.
+//! which is `RUSTFLAGS="--cfg loom" cargo test -p zigalloc-loom --profile loom`, in a separate directory.
 //!
 //! Blocks are not written to but *touched*: each eight bytes of the child's memory have a loom cell, which reports
 //! two unordered uses, and so two owners at a time. The child also touches what it hands out. It is a bump allocator
