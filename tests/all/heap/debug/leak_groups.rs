@@ -37,6 +37,7 @@ fn leaks_from_one_call_site_are_one_report() {
 
 /// The text of a report.
 #[test]
+#[cfg_attr(miri, ignore = "to save time: it tests a text, which is the same in Miri")]
 fn group_report_text() {
     let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, GROUPED);
     for _ in 0..1024 {
@@ -174,12 +175,19 @@ fn leak_search_is_linear(
         (0..count).for_each(|_| _ = alloc(*debug.allocator(), len, 1));
         debug
     });
-    // Interleaved and equally long, so that other load on the machine affects both.
-    let ratios = (0..3).map(|_| {
+    // Interleaved and equally long, so that other load on the machine affects both. One undisturbed pair is enough.
+    let ratios = (0..30).map(|_| {
         let [few, many] = [time_of_searches(8, &few, counts[0]), time_of_searches(1, &many, counts[1])];
         many.as_secs_f64() / few.as_secs_f64()
     });
-    let ratio = ratios.fold(f64::INFINITY, f64::min);
+    let mut least = f64::INFINITY;
+    let ratio = ratios
+        .map(|ratio| {
+            least = least.min(ratio);
+            least
+        })
+        .find(|&least| least < 6.0)
+        .unwrap_or(least);
     assert!(ratio < 6.0, "one search among eight times as many takes {ratio} times as long as eight");
     for debug in [few, many] {
         debug.deinit_without_leak_checks();

@@ -174,7 +174,7 @@ fn act(allocator: SyncAllocator<'_>, exchange: &Exchange, seed: u64, actions: us
 #[test]
 fn fuzz_multi_threaded() {
     let (seeds, threads, actions, buffer) =
-        if cfg!(miri) { (1, 3, 30, 64 << 10) } else { (60, 4, 150, 4 << 20) };
+        if cfg!(miri) { (1, 3, 20, 64 << 10) } else { (60, 4, 150, 4 << 20) };
     let mut buffer: Vec<u8> = Vec::with_capacity(buffer);
     for seed in 1..=seeds {
         let mut random = Random::new(seed);
@@ -218,7 +218,7 @@ fn fuzz_multi_threaded() {
 /// AL-05, AL-06, AL-13: whatever the threads do, every node goes back to the child, whole. The child checks each call.
 #[test]
 fn drop_returns_every_node() {
-    let (rounds, threads, actions) = if cfg!(miri) { (2, 3, 20) } else { (20, 4, 300) };
+    let (rounds, threads, actions) = if cfg!(miri) { (1, 3, 15) } else { (20, 4, 300) };
     let mut ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     {
         let locked = ThreadSafeAllocator::new(&mut ledger);
@@ -252,7 +252,7 @@ fn drop_returns_every_node() {
 fn bytes_go_from_thread_to_thread(#[case] threads: usize) {
     let arena = SharedArenaAllocator::init(PAGE_ALLOCATOR);
     let allocator = arena.allocator();
-    let rounds = if cfg!(miri) { 12 } else { 10_000 };
+    let rounds = if cfg!(miri) { 6 } else { 10_000 };
     thread::scope(|scope| {
         for n in 0..threads {
             scope.spawn(move || {
@@ -285,7 +285,7 @@ fn bytes_go_from_thread_to_thread(#[case] threads: usize) {
 /// Zig reads the node's size without acquiring it, which does not guarantee that.
 #[test]
 fn growth_is_ordered_before_use() {
-    let rounds = if cfg!(miri) { 10 } else { 300 };
+    let rounds = if cfg!(miri) { 6 } else { 300 };
     for _ in 0..rounds {
         let writing = WritingChild { end: AtomicUsize::new(0), memory: UnsafeCell::new([0; 4096]) };
         let arena = SharedArenaAllocator::init(writing.allocator());
