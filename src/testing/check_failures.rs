@@ -446,11 +446,35 @@ impl AsOutOfMemory for alloc::boxed::Box<dyn core::error::Error + Send + Sync> {
     }
 }
 
+/// True if its kind is `OutOfMemory`, or if the error inside it or one of that error's sources is [`Error`] or that of a
+/// container.
+///
+/// What a list's `writer` returns, for example.
+#[cfg(feature = "std")]
+impl AsOutOfMemory for std::io::Error {
+    fn is_out_of_memory(&self) -> bool {
+        self.kind() == std::io::ErrorKind::OutOfMemory
+            || self.get_ref().is_some_and(|inside| chain_is_out_of_memory(inside))
+    }
+}
+
+#[cfg(feature = "std")]
+fn is_io_error_out_of_memory(error: &(dyn core::error::Error + 'static)) -> bool {
+    // Its `source` skips the error inside it.
+    error.downcast_ref::<std::io::Error>().is_some_and(AsOutOfMemory::is_out_of_memory)
+}
+
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+fn is_io_error_out_of_memory(_: &(dyn core::error::Error + 'static)) -> bool {
+    false
+}
+
 #[cfg(feature = "alloc")]
 fn chain_is_out_of_memory(error: &(dyn core::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<Error>() || crate::testing::container_errors::is_one(error) {
+        let is_one = error.is::<Error>() || crate::testing::container_errors::is_one(error);
+        if is_one || is_io_error_out_of_memory(error) {
             return true;
         }
         next = error.source();

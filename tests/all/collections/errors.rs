@@ -62,3 +62,16 @@ fn the_sweep_knows_them_all() {
     let other: Box<dyn std::error::Error> = "another".into();
     assert!(!other.is_out_of_memory());
 }
+
+#[test]
+fn io_errors_are_looked_into() {
+    use std::io;
+    let inside = io::Error::other(Error::OutOfMemory);
+    assert!(inside.is_out_of_memory());
+    assert!(io::Error::from(io::ErrorKind::OutOfMemory).is_out_of_memory());
+    assert!(io::Error::other(io::Error::other(Error::OutOfMemory)).is_out_of_memory());
+    let boxed: Box<dyn std::error::Error> = Box::new(inside);
+    assert!(boxed.is_out_of_memory(), "its source is not the error inside it");
+    assert!(!io::Error::from(io::ErrorKind::NotFound).is_out_of_memory());
+    assert!(!io::Error::other("another").is_out_of_memory());
+}
