@@ -1,7 +1,7 @@
 //! The allocators of Zig's `std.heap`, one file or directory each.
 //!
-//! They combine: an allocator that takes a child takes the handle of any other. Here are a debug allocator over the
-//! operating system's pages, and an arena over that:
+//! An allocator that takes a child takes the handle of any other. Here is a debug allocator over the operating system's
+//! pages, and an arena over that:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -53,6 +53,31 @@
 //! assert_eq!((calls() - before, below.snapshot().live_bytes), (0, 0));
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! # Threads and forks
+//!
+//! After a `fork` the child process has a copy of each allocator, and only one thread: calls that other threads were in
+//! do not end there.
+//!
+//! | allocator | threads | in the child process of a `fork` |
+//! |---|---|---|
+//! | [`ArenaAllocator`], [`MemoryPool`], [`FixedBufferAllocator`], [`BufferFirstAllocator`], [`StackFallbackAllocator`] | one at a time; `Send` if the child's handle is | works, unless another thread was in a call: then it must not be used |
+//! | [`thread_safe_allocator`](FixedBufferAllocator::thread_safe_allocator) of a fixed buffer | any | works: its state is one word; blocks of other threads are never freed |
+//! | [`SharedArenaAllocator`] | any | works; memory that another thread was taking, and a node that it was resizing, are lost until a reset |
+//! | `PAGE_ALLOCATOR` | any | works: it needs no lock (except where pages come from Rust's heap, as under Miri) |
+//! | `C_ALLOCATOR`, `RAW_C_ALLOCATOR` | any | works if `malloc` does: POSIX does not require it, but glibc, musl, macOS and the BSDs take its locks for the fork |
+//! | `RUST_ALLOCATOR` | any | works if the global allocator does, by default `malloc` |
+//! | `SMP_ALLOCATOR` | any | works; see [there](smp_allocator) |
+//! | `DebugAllocator` | any, one at a time | works on Unix: a fork waits for its lock; see [there](debug) |
+//! | [`SbrkAllocator`], `ThreadSafeAllocator` | any, one at a time | hangs if another thread was in a call: do not use it before `exec` |
+//!
+//! An allocator over a child needs one that works there too.
+//!
+//! # Children
+//!
+//! An allocator assumes nothing of its child but the [contract](crate::VTable#the-contract-of-an-allocator). Locks and
+//! fallbacks pass on the caller's arguments, return address included. Arenas, also those of pools, request nodes aligned
+//! to a word, with a return address in their own code, since a node serves many callers.
 
 pub mod arena;
 pub mod buffer_first;
