@@ -1,18 +1,5 @@
 //! An allocator whose blocks are whole pages, straight from the operating system.
 //!
-//! # Guarantees
-//!
-//! Every block has its own pages, so lengths are rounded up: one byte costs a page, a system call to allocate it and
-//! another to free it. In return, the allocator needs no other allocator. Others get large blocks from it, and it is
-//! the usual child of an arena.
-//!
-//! Resizing a block within its last page makes no system call. Freed pages return to the system at once, so a use after
-//! free is a segmentation fault and does not corrupt other blocks (except on WebAssembly, whose memory only grows, and
-//! where the system [refuses](#when-the-system-refuses)).
-//!
-//! New pages are zero, and `alloc` does not fill them. The [contract](crate::VTable#the-contract-of-an-allocator) does
-//! not promise that: reused pages on WebAssembly are not zero, nor are pages under Miri.
-//!
 //! # Layout
 //!
 //! Systems align mappings only to a page. For a stricter alignment, the mapping is longer than the block by as much as
@@ -27,10 +14,9 @@
 //!    unmapped                 unmapped
 //! ```
 //!
-//! Only the addresses of head and tail are used. But they are mapped like the block, as in Zig, and a system may refuse
-//! that much memory. On Unix they are then mapped without access, which takes no memory, and the block is made writable
-//! after they have been unmapped. So 4 KiB can be aligned to 2^46 bytes where addresses have 47 bits. (On Windows they
-//! are always only reserved.)
+//! Head and tail are mapped like the block, as in Zig. If the system refuses that much memory, the mapping is made
+//! without access, which takes none, and the block is made writable once head and tail are unmapped. So 4 KiB can be
+//! aligned to 2^46 bytes where addresses have 47 bits. (This is for Unix; on Windows they are always only reserved.)
 //!
 //! Each system has a module in `src/os`:
 //!
@@ -42,8 +28,7 @@
 //! | WebAssembly | within its power of two of pages | no | only within that power of two |
 //! | Miri, others | no | yes, by copying | keeps its pages until it is freed |
 //!
-//! The only state is a process-wide hint for the address of the next mapping, and a list of pages that the system did
-//! not unmap; the context is null and never used.
+//! The process-wide state is a hint for the address of the next mapping, and a list of pages that were not unmapped.
 //!
 //! # When the system refuses
 //!
@@ -55,34 +40,15 @@
 //!   memory when they need some.
 //! - Its addresses stay mapped for a while, so a use after free does not fault. They are recorded in one of every 255
 //!   pages that are refused. Each later call that unmaps pages tries to unmap two of them, and a call that cannot map
-//!   tries 64 and maps again. So when there is room for mappings, all of them are unmapped.
+//!   tries 64 and maps again.
 //!
 //! `cargo test --test all page_limits -- --nocapture` does this with 163,825 pages of 4 KiB, and shows how much memory
 //! is resident.
 //!
 //! On Windows, memory whose addresses are not released is decommitted, or else offered to the system (`MEM_RESET`).
 //!
-//! # Threads
-//!
-//! Any number.
-//!
-//! A process that is forked while other threads allocate can go on allocating: there is no lock that it needs. (Where
-//! pages come from Rust's global heap, as under Miri, there is one.)
-//!
-//! # Differences from Zig
-//!
-//! - `remap` does not move a block whose alignment is above a page, since the system would align it only to a page.
-//!   (Zig 0.16 refuses to resize such blocks at all.)
-//! - The hint (`next_mmap_addr_hint`) is private, as it is since Zig 0.16.
-//! - Zig ignores it when the system refuses to unmap, so that the memory is lost, and does not shorten the block then.
-//! - Zig maps head and tail readable and writable, which fails where the system does not have that much memory.
-//! - Lengths above `isize::MAX` bytes are null everywhere: no Rust object is longer.
-//! - A program cannot replace this allocator by declaring another in its root file.
-//! - On WebAssembly a block has whole pages of 64 KiB, as on other systems, and alignments above that are kept. Zig's
-//!   `page_allocator` is its `WasmAllocator` there, which packs small blocks and loses larger alignments.
-//! - On Windows the pages after a shortened block are decommitted; Zig marks them as not needed.
-//!
-//! Ports `lib/std/heap/PageAllocator.zig` of Zig 0.15.2.
+//! Ports `lib/std/heap/PageAllocator.zig` of Zig 0.15.2. See its [differences](crate::guide::differences#pages), and
+//! [threads and forks](super#threads-and-forks).
 
 use core::ptr::{self, NonNull};
 
@@ -93,7 +59,17 @@ use crate::allocator::stateless::{Sealed, Stateless};
 use crate::os;
 use crate::vtable::{VTable, block};
 
-/// The page allocator; see the [module](self).
+/// An allocator whose blocks are whole pages, straight from the operating system. Any number of threads may use it.
+///
+/// Every block has its own pages: one byte costs a page, a system call to allocate it and another to free it. In
+/// return, the allocator needs no other. Use it for large blocks, and as the child of an arena.
+///
+/// Resizing a block within its last page makes no system call. Freed pages return to the system at once, so a use after
+/// free is a segmentation fault and does not corrupt other blocks (except on WebAssembly, whose memory only grows, and
+/// where the system [refuses](self#when-the-system-refuses)).
+///
+/// New pages are zero, and `alloc` does not fill them. The [contract](VTable#the-contract-of-an-allocator) does not
+/// promise that: reused pages on WebAssembly are not zero, nor are pages under Miri.
 ///
 /// Ports `std.heap.page_allocator` of Zig 0.15.2.
 ///
