@@ -1,13 +1,5 @@
 //! Items of one type, allocated and freed in a few instructions.
 //!
-//! # Guarantees
-//!
-//! [`create`] returns the item that was freed last, or else new memory from an arena; [`destroy`] is two stores.
-//! Neither searches, and items do not move. Memory returns to the child only by [`reset`], [`deinit`] or drop.
-//!
-//! A pool that may not grow (`GROWABLE = false`) has the items that it was preheated with, and then is out of memory.
-//! Its `create` never calls the child.
-//!
 //! # Layout
 //!
 //! A pool is an [`ArenaAllocator`] and the head of a list of the items that are not in use: the first word of each is
@@ -29,35 +21,14 @@
 //! | | returns | freed by | for |
 //! |---|---|---|---|
 //! | [`create`] | `NonNull<T>`, uninitialised | `unsafe` [`destroy`], or dropping the pool | ported code, and graphs of raw pointers |
-//! | [`create_box`] | [`PoolBox`], a value | dropping it, which drops the value | everything else |
+//! | [`create_box`] | [`PoolBox`], a value that borrows the pool | dropping it, which drops the value | everything else |
 //!
-//! A [`PoolBox`] borrows the pool, so the compiler ensures that no item outlives its pool or a reset.
-//!
-//! # What it assumes of its child
-//!
-//! What an arena does: the [contract](crate::VTable#the-contract-of-an-allocator).
-//!
-//! # Threads
-//!
-//! One at a time. A pool is `Send` if its child's handle is, whatever the items are: those in use borrow it or are raw
-//! pointers.
-//!
-//! After a `fork` in the pool's thread, the child process has a working copy of it. If another thread was in the middle
-//! of a call, the copy must not be used.
-//!
-//! # Differences from Zig
-//!
-//! Dropping a pool frees its memory; Zig's leaks without `deinit`. The pool keeps its child's handle, as in 0.15.2; in
-//! 0.17.1 each call takes the allocator. Zig's options are const parameters, so a pool with an explicit alignment is of
-//! a different type than one with the natural alignment, even if the two are equal. [`PoolBox`] is not in Zig.
-//!
-//! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, with the names that are new in 0.17.1.
+//! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, with the names that are new in 0.17.1. See its
+//! [differences](crate::guide::differences#pools), and [threads and forks](super#threads-and-forks).
 //!
 //! [`create`]: MemoryPoolExtra::create
 //! [`create_box`]: MemoryPoolExtra::create_box
 //! [`destroy`]: MemoryPoolExtra::destroy
-//! [`reset`]: MemoryPoolExtra::reset
-//! [`deinit`]: MemoryPoolExtra::deinit
 //! [`ITEM_SIZE`]: MemoryPoolExtra::ITEM_SIZE
 //! [`ITEM_ALIGNMENT`]: MemoryPoolExtra::ITEM_ALIGNMENT
 
@@ -76,7 +47,12 @@ use crate::interface::set_undefined;
 use crate::return_address::return_address;
 use crate::slice::AlignedPtr;
 
-/// A pool of items of type `T` with their natural alignment, that may grow; see the [module](self).
+/// A pool of items of type `T` with their natural alignment, that may grow.
+///
+/// [`create`](MemoryPoolExtra::create) returns the item that was freed last, or else new memory from an arena;
+/// [`destroy`](MemoryPoolExtra::destroy) is two stores. Neither searches, and items do not move. Memory returns to the
+/// child only by [`reset`](MemoryPoolExtra::reset), [`deinit`](MemoryPoolExtra::deinit) or drop; none of them drops the
+/// items. A [`PoolBox`] does drop its value, and the compiler ensures that it does not outlive the pool or a reset.
 ///
 /// `C` is the child's [`Handle`]: an [`Allocator`](crate::Allocator), a [`SyncAllocator`](crate::SyncAllocator), or a
 /// type such as `PageAllocator`.
@@ -186,7 +162,7 @@ pub type MemoryPool<T, C> = MemoryPoolExtra<T, 0, true, C>;
 #[doc(alias = "memory_pool.AlignedManaged")]
 pub type MemoryPoolAligned<T, const ALIGN: usize, C> = MemoryPoolExtra<T, ALIGN, true, C>;
 
-/// A pool of items of type `T` with all of Zig's options; see the [module](self).
+/// A pool of items of type `T`, like [`MemoryPool`], with all of Zig's options.
 ///
 /// - `ALIGN`, the alignment of items in bytes; 0 is the natural one. Items are aligned to at least a word.
 /// - `GROWABLE`, whether `create` may allocate more memory. If not, there are only the items of
