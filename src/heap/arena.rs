@@ -19,38 +19,24 @@
 //!
 //! `alloc` moves `end_index` past the padding and the block. When a request does not fit, the arena first asks the
 //! child to [`resize`](crate::VTable::resize) the newest node to exactly what is needed, and takes a new node only if
-//! that fails. A new node has room for the request, its alignment and the previous node, and half of that again:
+//! that fails. A new node has room for the request, its alignment and the previous node, and half of that again. If the
+//! child refuses that, the arena asks once more, for room for this request alone:
 //!
 //! ```text
 //!   wanted = previous capacity + request + alignment + header + 16
 //!   size   = wanted + wanted / 2
+//!   or     = header + the most padding that the alignment can need + request
 //! ```
-//!
-//! If the child refuses that, the arena asks once more, for a node with room for this request alone:
-//!
-//! ```text
-//!   size   = header + the most padding that the alignment can need + request
-//! ```
-//!
-//! # What it assumes of its child
-//!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). All calls have an alignment of one word, and a return
-//! address in the arena's own code, since one node serves many callers.
 //!
 //! # A child that exits the process
 //!
 //! Destructors of thread-local values then run in the middle of a call, and may use this arena or drop it. So the list
-//! is valid whenever the child is called: it is empty, headed by a marker node of zero capacity, or (in `rewind`) already rewound.
-//!
-//! # Differences from Zig
-//!
-//! An arena that goes out of scope frees its memory; Zig's leaks without `deinit`. If a size would overflow, the
-//! request fails; Zig panics or wraps. Zig makes no second attempt at a new node: the request fails.
-//!
-//! [`scope`](ArenaAllocator::scope) and [`checkpoint`](ArenaAllocator::checkpoint) have no counterpart.
+//! is valid whenever the child is called: it is empty, headed by a marker node of zero capacity, or (in `rewind`)
+//! already rewound.
 //!
 //! Ports `lib/std/heap/arena_allocator.zig` of Zig 0.15.2, the single-threaded one. (Zig 0.16 made the arena lock-free:
-//! [`SharedArenaAllocator`](super::SharedArenaAllocator).)
+//! [`SharedArenaAllocator`](super::SharedArenaAllocator).) See its [differences](crate::guide::differences#arenas), and
+//! [threads and forks](super#threads-and-forks).
 
 mod checkpoint;
 mod child;

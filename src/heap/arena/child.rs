@@ -1,8 +1,7 @@
 //! How an arena takes nodes from its child and returns them.
 //!
 //! All calls of the child keep [one-thread](crate::VTable#one-thread): an arena moves to another thread only if its
-//! child's handle may (`Send`), and its own handles, which are not `Send`, borrow it. So the thread that uses the arena
-//! may call the child.
+//! child's handle may (`Send`), and its own handles, which are not `Send`, borrow it.
 
 use core::ptr::NonNull;
 
