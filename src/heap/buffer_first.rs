@@ -1,7 +1,5 @@
 //! An allocator that uses a buffer first, and then another allocator.
 //!
-//! # Layout
-//!
 //! ```text
 //!   the buffer, yours                       the fallback's memory
 //!   ├── block ──┤pad├── block ──┼─ free ─┤   ┌───────┐   ┌─────────┐
@@ -14,24 +12,9 @@
 //! block is freed to the fallback at once, and the request fails; if the fallback's `remap` moves a block into the
 //! buffer, the old block no longer exists, and the process aborts.
 //!
-//! # What it assumes of its fallback
-//!
-//! The [contract](crate::VTable#the-contract-of-an-allocator). It gets the caller's arguments as they are, return
-//! address included.
-//!
-//! # Threads
-//!
-//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
-//! working copy of the buffer; whether it can use the fallback depends on the fallback. If another thread was in the
-//! middle of a call, the copy must not be used.
-//!
-//! # Differences from Zig
-//!
-//! Those of the [fixed buffer](super::fixed_buffer). Also, Zig returns a block of the fallback that starts in the
-//! buffer, and frees it to the buffer.
-//!
-//! Ports `lib/std/heap/BufferFirstAllocator.zig` of Zig 0.17.1. Up to 0.16 Zig had
-//! [`StackFallbackAllocator`](super::StackFallbackAllocator) instead, whose buffer is a part of it.
+//! Ports `lib/std/heap/BufferFirstAllocator.zig` of Zig 0.17.1. (Up to 0.16 Zig had
+//! [`StackFallbackAllocator`](super::StackFallbackAllocator) instead, whose buffer is a part of it.) See its
+//! [differences](crate::guide::differences#buffers), and [threads and forks](super#threads-and-forks).
 
 use core::fmt;
 use core::mem::MaybeUninit;

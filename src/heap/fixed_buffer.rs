@@ -1,7 +1,5 @@
 //! A bump allocator over a buffer.
 //!
-//! # Layout
-//!
 //! ```text
 //!   buffer                      end_index                 len
 //!   ├── block ──┤pad├── block ──┼──────── free ───────────┤
@@ -11,25 +9,12 @@
 //! and then past the block. Padding is not recorded, so after a padded block is freed, the block before it is no
 //! longer recognised as the last one (see [`is_last_allocation`](FixedBufferAllocator::is_last_allocation)).
 //!
-//! # Memory orderings
-//!
 //! The thread-safe flavour moves the index by compare-and-swap and never waits. Growing the index is an acquire
 //! operation and giving bytes back is a release operation, so the previous owner's last use of a byte happens-before
 //! its reuse.
 //!
-//! # Fork
-//!
-//! After a `fork`, the child process has a copy. In the thread-safe flavour that copy remains usable whatever the
-//! other threads were doing: the index is one word, and the blocks of threads that do not exist in the child are
-//! never freed. In the plain flavour it remains usable if no other thread was in the middle of a call.
-//!
-//! # Differences from Zig
-//!
-//! - A length that would overflow the index is out of memory; Zig panics or wraps.
-//! - The thread-safe flavour can resize and free the last block, as in Zig 0.17.1; in 0.15.2 it only allocates.
-//! - The buffer is `MaybeUninit`, because a caller may write uninitialised bytes to a block.
-//!
-//! Ports `lib/std/heap/FixedBufferAllocator.zig` of Zig 0.15.2.
+//! Ports `lib/std/heap/FixedBufferAllocator.zig` of Zig 0.15.2. See its
+//! [differences](crate::guide::differences#buffers), and [threads and forks](super#threads-and-forks).
 
 use core::cell::Cell;
 use core::fmt;

@@ -1,9 +1,5 @@
 //! An allocator that contains a buffer, on the stack if it is a local variable, and has a fallback.
 //!
-//! # Layout
-//!
-//! The buffer is a part of the allocator, so moving the allocator ends the blocks in it:
-//!
 //! ```text
 //!   ┌─ StackFallbackAllocator<N, C> ──────────────────────────┐
 //!   │ buffer: N bytes                   │ end_index │ fallback │
@@ -11,32 +7,13 @@
 //!   └─────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Each call puts a [`FixedBufferAllocator`] over the buffer where it is now. As with
-//! [`BufferFirstAllocator`](super::buffer_first), the address of a block tells where it is from: a block of the
-//! fallback that starts in the buffer is freed at once, and the request fails; a `remap` of the fallback that moves a
-//! block into the buffer aborts.
+//! Each call puts a [`FixedBufferAllocator`] over the buffer where it is now. The address of a block tells where it is
+//! from; [`buffer_first`](super::buffer_first) describes what happens to a block of the fallback that starts in the
+//! buffer.
 //!
-//! # What it assumes of its fallback
-//!
-//! The [contract](crate::VTable#the-contract-of-an-allocator).
-//!
-//! # Threads
-//!
-//! One at a time; it is `Send` if the fallback's handle is. After a `fork` in its thread, the child process has a
-//! working copy of the buffer; whether it can use the fallback depends on the fallback. If another thread was in the
-//! middle of a call, the copy must not be used.
-//!
-//! # Differences from Zig
-//!
-//! Zig's `get` empties the buffer and must be called once, which only the safe modes check. Here it can be called any
-//! number of times and resets nothing, so [`allocator`] exists too, and is the same; [`reset`] empties the buffer. The
-//! fallback's handle is a type parameter, as everywhere.
-//!
-//! Ports `StackFallbackAllocator` and `stackFallback` of `lib/std/heap.zig` of Zig 0.15.2. Zig 0.17 has
-//! [`BufferFirstAllocator`](super::BufferFirstAllocator) instead.
-//!
-//! [`allocator`]: StackFallbackAllocator::allocator
-//! [`reset`]: StackFallbackAllocator::reset
+//! Ports `StackFallbackAllocator` and `stackFallback` of `lib/std/heap.zig` of Zig 0.15.2. (Zig 0.17 has
+//! [`BufferFirstAllocator`](super::BufferFirstAllocator) instead.) See its
+//! [differences](crate::guide::differences#buffers), and [threads and forks](super#threads-and-forks).
 
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
