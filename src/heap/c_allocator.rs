@@ -1,27 +1,11 @@
 //! Two allocators over the C library's `malloc`: one with every alignment, one that only forwards calls.
 //!
-//! # Layout
+//! Where `posix_memalign` exists, it returns the blocks of the first. Elsewhere (Windows), each block lies inside a
+//! larger one from `malloc`, and the word before it holds the address to free. The module `header` draws this.
 //!
-//! Where `posix_memalign` exists, it returns the blocks. Elsewhere (Windows), each block lies inside a larger one
-//! from `malloc`, and the word before it holds the address to free. The module `header` draws this.
-//!
-//! There is no state: the context is null and never used.
-//!
-//! # After a fork
-//!
-//! If other threads allocate during a fork, the child may use the allocator if the C library's `malloc` allows that.
-//! POSIX does not require it, but glibc, musl, macOS and the BSDs take their locks for the fork.
-//!
-//! # Differences from Zig
-//!
-//! - If a request is shorter than its alignment, `RAW_C_ALLOCATOR` asks `malloc` for as many bytes as the alignment.
-//!   C allows `malloc` to leave a single byte unaligned; Zig warns about this.
-//! - An alignment above that of `max_align_t` gives null, as the [contract](crate::VTable#no-overflow) requires. Zig
-//!   asserts, so in fast modes the result is undefined.
-//! - Under Miri, which does not support `malloc_usable_size`, blocks can only shrink.
-//!
-//! Ports `c_allocator` and `raw_c_allocator` of `lib/std/heap.zig` of Zig 0.15.2. (Zig 0.16 merged the latter into
-//! the former.)
+//! Ports `c_allocator` and `raw_c_allocator` of `lib/std/heap.zig` of Zig 0.15.2. (Zig 0.16 merged the latter into the
+//! former.) See their [differences](crate::guide::differences#the-c-library), and
+//! [threads and forks](super#threads-and-forks).
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};

@@ -1,29 +1,14 @@
 //! Rust's global allocator: the one set by `#[global_allocator]`, or the platform's default.
 //!
-//! # Guarantees
-//!
 //! `alloc` is `std::alloc::alloc`, `free` is `dealloc` and `remap` is `realloc`. `resize` returns true only for the
-//! block's current length, because `dealloc` must be passed the length that was allocated.
-//!
-//! The allocator has no state; its functions ignore the context.
-//!
-//! # Threads
-//!
-//! Any number of threads may call it, as `GlobalAlloc` requires.
-//!
-//! After a `fork` while other threads allocate, the program's global allocator decides what works. By default it is
-//! the C library's `malloc`; see [there](crate::heap::c_allocator#after-a-fork).
-//!
-//! # Limits
-//!
-//! A block is at most `isize::MAX` bytes long, rounded up to its alignment. Longer requests are out of memory,
-//! because no [`Layout`](core::alloc::Layout) exists for them.
+//! block's current length, because `dealloc` must be passed the length that was allocated. A length for which no
+//! [`Layout`](core::alloc::Layout) exists is out of memory.
 //!
 //! `free` and `remap` make a layout from the length and alignment that they are passed, without checking them in
 //! release builds. If these are not the block's ([live-block](crate::VTable#live-block)), for example an alignment from
 //! C that is not [valid](Alignment::is_valid), the behaviour is undefined.
 //!
-//! Not in Zig, which has no global allocator.
+//! Not in Zig, which has no global allocator. See [threads and forks](super#threads-and-forks).
 
 use alloc::alloc as global;
 use core::ptr::{self, NonNull};
