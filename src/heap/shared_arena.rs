@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! The arena is the handle of its child and a [`State`] of two words, the heads of two lists. A node is a block from
-//! the child that starts with a 24-byte header:
+//! the child that starts with a header of three words: 24 bytes in this picture, 12 on 32-bit targets.
 //!
 //! ```text
 //!   used_list ─▶ ┌──────┬───────────┬──────┬───────────┬───┬──────────┬───────────────┐
@@ -29,37 +29,23 @@
 //! 4. In a new node, with room for the request, its alignment and the previous node, and half of that again:
 //!
 //!    ```text
-//!      wanted = previous capacity + request + alignment + 24 (header) + 16
+//!      wanted = previous capacity + request + alignment + header + 16
 //!      size   = wanted + wanted / 2, rounded up to an even number
 //!    ```
-//!
-//!    The header has three words: 24 bytes on 64-bit targets, 12 on 32-bit ones.
 //!
 //! 5. If the child refuses that size, in a new node with room for this request alone: the header, the most padding
 //!    that the alignment can need, and the request, rounded up to an even number.
 //!
-//! A node from steps 3 to 5 becomes the head of the used list by a compare-and-swap. If another thread was faster,
-//! the search starts again with that thread's node. A new node is then kept for the next attempt, and goes to the
-//! free list if it turns out not to be needed.
+//! A node from steps 3 to 5 becomes the head of the used list by a compare-and-swap. If another thread was faster, the
+//! search starts again with that thread's node. A new node is kept for the next attempt; if it turns out not to be
+//! needed, it goes to the free list.
 //!
 //! # Losing a race
 //!
 //! If threads do little but allocate, most of the time goes into moving the index's cache line from core to core. So
-//! a thread that loses the race for the index backs off for 128 of the processor's pause instructions, and for up to
-//! eight times as long if it loses again for the same request. The other threads then have the cache line to
-//! themselves. Back-off makes no system call. It is bounded: the arena is lock-free, not wait-free.
-//!
-//! Every call reads the arena's two words, and they are written only when the nodes change. Do not put data beside
-//! them that threads write often.
-//!
-//! # What a failed request costs
-//!
-//! The index moves even if a block does not fit (as in Zig: undoing the move would affect other threads that have
-//! already seen it). So a request that fails loses the rest of the newest node, and a node that then grows in place
-//! has a hole as large as the request. The next request makes a new node, half as large again as the last: a program
-//! that goes on after n failures, with small requests between them, holds 1.5ⁿ times the memory. The single-threaded
-//! arena loses nothing. A reset recovers everything. Zig's results are the same; where requests fail often and the
-//! program goes on, prefer a lock around the single-threaded arena.
+//! a thread that loses the race for the index backs off for 128 pause instructions, and for up to eight times as long
+//! if it loses again for the same request. Back-off makes no system call and is bounded: the arena is lock-free, not
+//! wait-free.
 //!
 //! # Why it is correct
 //!
@@ -73,7 +59,7 @@
 //!    exclusively; the borrower then owns all nodes.
 //! 3. The used list only grows, at its head. So an unchanged head means an unchanged list, and a push that compares
 //!    the head cannot be misled. The free list is only taken as a whole, and a push to it does not read the node that
-//!    it finds, so it does not matter what happened to that node in between. There is no ABA problem because no
+//!    it finds, so whatever happened to that node in between does not matter. There is no ABA problem because no
 //!    thread pops.
 //! 4. `size` only grows while shared. Between `begin_resize` and `set_size`, one thread has the right to ask the
 //!    child about a node that others allocate from; for any other node, its owner has it.
@@ -92,59 +78,12 @@
 //!    operations, and each continues the release sequences of the others. What the child did to a node's bytes is
 //!    released by the node's push or its `size`, and acquired with the head or the `size`.
 //!
-//! In `tests/loom`, loom explores small cases in every order in which the threads can run with two to four
-//! preemptions (`.ci/check --only loom`). The tests in `tests/all/heap/shared_arena` run several threads, also under
-//! Miri, over a child that fails at random.
+//! In `tests/loom`, loom explores small cases in every order of the threads with two to four preemptions (`.ci/check
+//! --only loom`). `tests/all/heap/shared_arena` runs threads over a child that fails at random, also under Miri.
 //!
-//! # What it assumes of its child
-//!
-//! The [contract](crate::VTable#the-contract-of-an-allocator), from any thread. All calls have an alignment of one
-//! word, and a return address in the arena's own code.
-//!
-//! # This arena, or a lock around the other?
-//!
-//! `docs/performance.md` compares their speed.
-//!
-//! Use this arena
-//!
-//! - for speed, with one thread and with several;
-//! - if a suspended thread must not keep others waiting: there is no lock to hold. (A thread that is suspended in a
-//!   call of the child, or while it owns the free list, costs the others at most new nodes; their requests fail only
-//!   if the child has no memory for those);
-//! - if allocating must not make system calls (as far as the child makes none), or happens in a signal handler that
-//!   can interrupt an allocation: to the arena, the handler is one more thread.
-//!
-//! Use a lock around an [`ArenaAllocator`](super::ArenaAllocator)
-//!
-//! - if requests fail and the program goes on: see [above](self#what-a-failed-request-costs);
-//! - if the child is not thread-safe;
-//! - if results must be those of Zig 0.15.2.
-//!
-//! # After a fork
-//!
-//! A child process forked while other threads allocate can use the arena: no call waits for another thread. Memory
-//! that one of them was taking, and a node that it was resizing, are lost in that process until the arena is reset.
-//! # Differences from Zig
-//!
-//! - Zig reserves the most that an alignment can need by one addition, and gives the surplus back by a
-//!   compare-and-swap that may fail. Here one compare-and-swap takes exactly what is needed. With one thread the
-//!   results are the same. This is one atomic operation instead of two for alignments above 1, and contention does
-//!   not waste padding; but it can lose a race, where an addition cannot.
-//! - Zig's addition can wrap: in fast modes of 0.17.1, after eleven requests of 2^61 bytes have failed, the twelfth
-//!   succeeds, and small ones get addresses outside the arena. Here a length that no node can have does not move the
-//!   index.
-//! - Zig reads `size` without acquiring it, so what the child did to the bytes of a node that grew is not ordered
-//!   before their use (7).
-//! - Zig makes no second attempt at a new node (5): the request fails.
-//! - A length of 0 gives null. Without any node, `resize` returns false and `free` has no effect. Zig panics, or its
-//!   behaviour is undefined.
-//! - Dropping the arena frees its memory.
-//!
-//! Ports `lib/std/heap/ArenaAllocator.zig` of Zig 0.17.1, which has replaced both `ThreadSafeAllocator`
-//! and the single-threaded arena since 0.16.
-//!
-//! [`reset`]: SharedArenaAllocator::reset
-//! [`deinit`]: SharedArenaAllocator::deinit
+//! Ports `lib/std/heap/ArenaAllocator.zig` of Zig 0.17.1, which has replaced both `ThreadSafeAllocator` and the
+//! single-threaded arena since 0.16. See its [differences](crate::guide::differences#arenas), and
+//! [threads and forks](super#threads-and-forks).
 
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -171,10 +110,20 @@ use room::Attempt;
 /// arena returns all memory to the child. Any number of threads may allocate at once, and a suspended thread,
 /// wherever it is, does not stop the others.
 ///
-/// Use it for speed, or where a suspended thread must not delay others. Use a
-/// [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around an `ArenaAllocator` if the child is not thread-safe, if
-/// requests fail and the program goes on (a [failed request](self#what-a-failed-request-costs) costs the rest of a
-/// node), or if results must be those of Zig 0.15.2.
+/// Use it
+///
+/// - for speed, with one thread and with several (`docs/performance.md` has figures);
+/// - if a suspended thread must not delay others: one that is suspended in a call of the child, or while it owns the
+///   free list, costs them at most new nodes, and their requests fail only if the child has no memory for those;
+/// - if allocating must not make system calls (as far as the child makes none), or happens in a signal handler that can
+///   interrupt an allocation: to the arena, the handler is one more thread.
+///
+/// Use a [`ThreadSafeAllocator`](crate::ThreadSafeAllocator) around an `ArenaAllocator` if the child is not
+/// thread-safe, if requests fail and the program goes on ([below](#what-a-failed-request-costs)), or if results must be
+/// those of Zig 0.15.2.
+///
+/// Every call reads the arena's two words, and they are written only when the nodes change. Do not put data beside them
+/// that threads write often.
 ///
 #[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -228,6 +177,14 @@ use room::Attempt;
 ///     _ = arena.reset(ResetMode::FreeAll);
 /// });
 /// ```
+///
+/// # What a failed request costs
+///
+/// The index moves even if a block does not fit (as in Zig: undoing the move would affect other threads that have
+/// already seen it). So a request that fails loses the rest of the newest node, and a node that then grows in place has
+/// a hole as large as the request. The next request makes a new node, half as large again as the last: a program that
+/// goes on after n failures, with small requests between them, holds 1.5ⁿ times the memory, until a reset. The
+/// single-threaded arena loses nothing.
 #[doc(alias = "std.heap.ArenaAllocator")]
 pub struct SharedArenaAllocator<'c> {
     child_allocator: SyncAllocator<'c>,
