@@ -1,12 +1,8 @@
 //! Rust's global allocator: the one set by `#[global_allocator]`, or the platform's default.
 //!
-//! `alloc` is `std::alloc::alloc`, `free` is `dealloc` and `remap` is `realloc`. `resize` returns true only for the
-//! block's current length, because `dealloc` must be passed the length that was allocated. A length for which no
-//! [`Layout`](core::alloc::Layout) exists is out of memory.
-//!
-//! `free` and `remap` make a layout from the length and alignment that they are passed, without checking them in
-//! release builds. If these are not the block's ([live-block](crate::VTable#live-block)), for example an alignment from
-//! C that is not [valid](Alignment::is_valid), the behaviour is undefined.
+//! `free` and `remap` make a [`Layout`](core::alloc::Layout) from the length and alignment that they are passed. In
+//! release builds they do not check them: if these are not the block's ([live-block](crate::VTable#live-block)), for
+//! example an alignment from C that is not [valid](Alignment::is_valid), the behaviour is undefined.
 //!
 //! Not in Zig, which has no global allocator. See [threads and forks](super#threads-and-forks).
 

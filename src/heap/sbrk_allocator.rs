@@ -12,7 +12,7 @@
 //!
 //! Each class cuts its slots from a big page of its own, one after another, until the next slot would start at a
 //! multiple of the source's [`SLAB_LEN`](Sbrk::SLAB_LEN); then it starts a new big page. With a `SLAB_LEN` below 64
-//! KiB, the rest of each big page stays unused, as in Zig's `SbrkAllocator` (see below).
+//! KiB, the rest of each big page stays unused.
 //!
 //! A larger need is rounded up to a power of two of big pages. The rounding counts the extra word a second time, so a
 //! block of 65,528 bytes, which with its word fills one big page, takes two.
@@ -25,43 +25,19 @@
 //!               └───────────────┴──────┘      └───────────────┴──────┘
 //! ```
 //!
+//! The caller's pointer may not reach the link (after a `Box`, for example). So `free` asks the source for one that
+//! does, by [`Sbrk::whole`], which compiles to no instructions.
+//!
 //! Blocks have no header: the class follows from the length and alignment that `free` is passed. So a block can be
-//! resized in place if its class stays the same, and [`remap`] does no more than that.
+//! resized in place if its class stays the same, and `remap` does no more than that.
 //!
 //! There is one exception. A big block can be resized to any length that takes the same number of big pages, which
 //! can be a length that fits into a small slot. When such a block is freed, it is treated as a small slot, and the
 //! rest of its big page is lost.
 //!
-//! # After a fork
-//!
-//! If another thread holds the lock at the fork, the child waits for it forever, because that thread does not exist
-//! there. Do not allocate from this allocator in the child before `exec`.
-//!
-//! # Pointers narrower than a slot
-//!
-//! A pointer that was made from a reference, or that a `Box` has held, may access only what it referred to. The link
-//! lies beyond that, so the source recovers a pointer to all of its memory from the address ([`Sbrk::whole`]), which
-//! compiles to no instructions.
-//!
-//! # Differences from Zig
-//!
-//! - Zig implements this algorithm three times, each with one global state: `SbrkAllocator(sbrk)` over a function,
-//!   `WasmAllocator`, and from 0.16 `BrkAllocator`. Here it is one type over a source, and its state is a value.
-//!   Zig's last two have no lock and do not compile in a program with threads.
-//! - Zig's `SbrkAllocator` starts a new big page at each multiple of the *system's* page size, so it uses 4 of 64
-//!   KiB; the other two use all of it. The sources here use all of it; a source with a `SLAB_LEN` of 4096 returns
-//!   Zig's addresses.
-//! - An alignment above 64 KiB is refused. Zig accepts it, but aligns the block by chance only.
-//! - A length that no object can have gives null or false. Zig panics or wraps for some, and reads outside a table
-//!   for others (up to 0.16).
-//! - A length of 0 gives null. In Zig the class underflows.
-//! - A big block that the source refuses gives null. Zig converts the 0 to a non-null pointer, and panics in safe
-//!   modes.
-//!
 //! Ports `lib/std/heap/sbrk_allocator.zig` and `lib/std/heap/WasmAllocator.zig` of Zig 0.15.2, and
-//! `lib/std/heap/BrkAllocator.zig` of 0.17.1.
-//!
-//! [`remap`]: crate::VTable::remap
+//! `lib/std/heap/BrkAllocator.zig` of 0.17.1. See their [differences](crate::guide::differences#sbrkallocator), and
+//! [threads and forks](super#threads-and-forks).
 
 #[cfg(all(feature = "std", target_os = "linux", target_env = "gnu"))]
 mod process_break;
