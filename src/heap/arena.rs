@@ -28,9 +28,7 @@
 //!   or     = header + the most padding that the alignment can need + request
 //! ```
 //!
-//! # A child that exits the process
-//!
-//! Destructors of thread-local values then run in the middle of a call, and may use this arena or drop it. So the list
+//! A child may exit the process, and destructors of thread-local values may then use this arena or drop it. So the list
 //! is valid whenever the child is called: it is empty, headed by a marker node of zero capacity, or (in `rewind`)
 //! already rewound.
 //!

@@ -1,10 +1,8 @@
 //! Items of one type, allocated and freed in a few instructions.
 //!
-//! # Layout
-//!
 //! A pool is an [`ArenaAllocator`] and the head of a list of the items that are not in use: the first word of each is
-//! the link to the next. So an item takes at least a word and is aligned to at least a word ([`ITEM_SIZE`],
-//! [`ITEM_ALIGNMENT`]), whatever its type:
+//! the link to the next. So an item takes at least a word and is aligned to at least a word
+//! ([`ITEM_SIZE`](MemoryPoolExtra::ITEM_SIZE), [`ITEM_ALIGNMENT`](MemoryPoolExtra::ITEM_ALIGNMENT)), whatever its type:
 //!
 //! ```text
 //!   free_list ───────────┐
@@ -16,21 +14,8 @@
 //!                        └──────────────▲
 //! ```
 //!
-//! # Two ways to use it
-//!
-//! | | returns | freed by | for |
-//! |---|---|---|---|
-//! | [`create`] | `NonNull<T>`, uninitialised | `unsafe` [`destroy`], or dropping the pool | ported code, and graphs of raw pointers |
-//! | [`create_box`] | [`PoolBox`], a value that borrows the pool | dropping it, which drops the value | everything else |
-//!
 //! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, with the names that are new in 0.17.1. See its
 //! [differences](crate::guide::differences#pools), and [threads and forks](super#threads-and-forks).
-//!
-//! [`create`]: MemoryPoolExtra::create
-//! [`create_box`]: MemoryPoolExtra::create_box
-//! [`destroy`]: MemoryPoolExtra::destroy
-//! [`ITEM_SIZE`]: MemoryPoolExtra::ITEM_SIZE
-//! [`ITEM_ALIGNMENT`]: MemoryPoolExtra::ITEM_ALIGNMENT
 
 use core::cell::Cell;
 use core::fmt;
@@ -52,7 +37,12 @@ use crate::slice::AlignedPtr;
 /// [`create`](MemoryPoolExtra::create) returns the item that was freed last, or else new memory from an arena;
 /// [`destroy`](MemoryPoolExtra::destroy) is two stores. Neither searches, and items do not move. Memory returns to the
 /// child only by [`reset`](MemoryPoolExtra::reset), [`deinit`](MemoryPoolExtra::deinit) or drop; none of them drops the
-/// items. A [`PoolBox`] does drop its value, and the compiler ensures that it does not outlive the pool or a reset.
+/// items.
+///
+/// | | returns | freed by | for |
+/// |---|---|---|---|
+/// | [`create`](MemoryPoolExtra::create) | `NonNull<T>`, uninitialised | `unsafe` [`destroy`](MemoryPoolExtra::destroy), or dropping the pool | ported code, and graphs of raw pointers |
+/// | [`create_box`](MemoryPoolExtra::create_box) | [`PoolBox`], a value that borrows the pool | dropping it, which drops the value | everything else |
 ///
 /// `C` is the child's [`Handle`]: an [`Allocator`](crate::Allocator), a [`SyncAllocator`](crate::SyncAllocator), or a
 /// type such as `PageAllocator`.
