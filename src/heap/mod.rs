@@ -56,16 +56,16 @@
 //!
 //! # Threads and forks
 //!
-//! After a `fork` the child process has a copy of each allocator, and only one thread: calls that other threads were in
-//! do not end there.
+//! After a `fork`, the child process has a copy of each allocator but only one thread, so a call that another thread was
+//! in never ends there.
 //!
 //! | allocator | threads | in the child process of a `fork` |
 //! |---|---|---|
-//! | [`ArenaAllocator`], [`MemoryPool`], [`FixedBufferAllocator`], [`BufferFirstAllocator`], [`StackFallbackAllocator`] | one at a time; `Send` if the child's handle is | works, unless another thread was in a call: then it must not be used |
+//! | [`ArenaAllocator`], [`MemoryPool`], [`FixedBufferAllocator`], [`BufferFirstAllocator`], [`StackFallbackAllocator`] | one at a time; `Send` if the child's handle is | works, but must not be used if another thread was in a call |
 //! | [`thread_safe_allocator`](FixedBufferAllocator::thread_safe_allocator) of a fixed buffer | any | works: its state is one word; blocks of other threads are never freed |
-//! | [`SharedArenaAllocator`] | any | works; memory that another thread was taking, and a node that it was resizing, are lost until a reset |
+//! | [`SharedArenaAllocator`] | any | works; what another thread was taking or resizing is lost until a reset |
 //! | `PAGE_ALLOCATOR` | any | works: it needs no lock (except where pages come from Rust's heap, as under Miri) |
-//! | `C_ALLOCATOR`, `RAW_C_ALLOCATOR` | any | works if `malloc` does: POSIX does not require it, but glibc, musl, macOS and the BSDs take its locks for the fork |
+//! | `C_ALLOCATOR`, `RAW_C_ALLOCATOR` | any | works if `malloc` does: not required by POSIX, but glibc, musl, macOS and the BSDs take its locks for the fork |
 //! | `RUST_ALLOCATOR` | any | works if the global allocator does, by default `malloc` |
 //! | `SMP_ALLOCATOR` | any | works; see [there](smp_allocator) |
 //! | `DebugAllocator` | any, one at a time | works on Unix: a fork waits for its lock; see [there](debug) |
@@ -76,8 +76,8 @@
 //! # Children
 //!
 //! An allocator assumes nothing of its child but the [contract](crate::VTable#the-contract-of-an-allocator). Locks and
-//! fallbacks pass on the caller's arguments, return address included. Arenas, also those of pools, request nodes aligned
-//! to a word, with a return address in their own code, since a node serves many callers.
+//! fallbacks pass on the caller's arguments, return address included. Arenas, also those of pools, request nodes that
+//! are aligned to a word, with a return address in their own code, since a node serves many callers.
 
 pub mod arena;
 pub mod buffer_first;
