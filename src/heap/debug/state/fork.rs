@@ -1,11 +1,10 @@
 //! The words of the locks, and what a `fork` does with them.
 //!
-//! A child process has one thread and a copy of its parent's memory. A lock that another thread held would stay locked
-//! for ever, and what it guards would be half changed. So a fork waits until no allocator is locked: before it happens,
-//! its thread takes all locks, and afterwards releases them in both processes (`pthread_atfork`). To be found, they
-//! must not move with their allocators: their words are in a static array of 64, of which an allocator uses one from
-//! its first call until it is dropped. An allocator that finds none free has a word of its own, and a fork does not
-//! wait for it.
+//! In a child process, a lock that another thread held would stay locked for ever, and what it guards would be half
+//! changed. So before a fork its thread takes all locks, and afterwards releases them in both processes
+//! (`pthread_atfork`). To be found, they must not move with their allocators: their words are in a static array of 64,
+//! of which an allocator uses one from its first call until it is dropped. If none is free, it has a word of its own,
+//! for which a fork does not wait.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use core::time::Duration;

@@ -1,9 +1,8 @@
 //! The lock around the state.
 //!
-//! A `std::sync::Mutex` checks at lock and unlock whether the thread is panicking, for its poison flag. That would be a
-//! considerable part of the cost of a call, and is of no use here. Without contention, locking and unlocking this lock
-//! takes one atomic operation each. Threads that have to wait use the standard library's primitives, unless these
-//! allocate.
+//! At lock and unlock, a `std::sync::Mutex` checks whether the thread is panicking, which would be a considerable part
+//! of the cost of a call, and is of no use here. Without contention, locking and unlocking this lock takes one atomic
+//! operation each. Threads that have to wait use the standard library's primitives, unless these allocate.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;

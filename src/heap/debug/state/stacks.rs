@@ -1,12 +1,11 @@
 //! The stacks of calls, each stored once.
 //!
-//! Most of a stack is shared with others: a program's calls make a tree, whose root is `main`. A frame is a node
-//! of that tree, an address and the node of its caller, and a stack is the node of its innermost frame. So a
-//! block stores one word, and the first call from a new place adds a few nodes. Since the whole stack is stored, a
-//! report can skip the functions of libraries; their names are looked up only when it is printed.
+//! A program's calls make a tree, whose root is `main`. A frame is a node of that tree, an address and the node of its
+//! caller, and a stack is the node of its innermost frame. So a block stores one word, and the first call from a new
+//! place adds a few nodes. Since the whole stack is stored, a report can skip the functions of libraries; their names
+//! are looked up only when it is printed.
 //!
-//! The memory for the tree comes from the operating system, not from the child, so that the child gets the same calls
-//! as in Zig.
+//! The memory for the tree comes from the operating system, so that the child gets the same calls as in Zig.
 //!
 //! A node is identified by a number that is computed from its address and its caller's number. Its highest bit is set,
 //! which is rare in an address of code. A word that is not the number of a node is the only address that is known.
