@@ -38,9 +38,8 @@
 //!
 //! - Its memory is released at once (`madvise`). On Linux that takes effect immediately; other Unix systems take the
 //!   memory when they need some.
-//! - Its addresses stay mapped for a while, so a use after free does not fault. They are recorded in one of every 255
-//!   pages that are refused. Each later call that unmaps pages tries to unmap two of them, and a call that cannot map
-//!   tries 64 and maps again.
+//! - Its addresses stay mapped, so a use after free does not fault. They are recorded in one of every 255 such pages,
+//!   and later calls unmap them, which makes room for others.
 //!
 //! `cargo test --test all page_limits -- --nocapture` does this with 163,825 pages of 4 KiB, and shows how much memory
 //! is resident.

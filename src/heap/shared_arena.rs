@@ -26,15 +26,9 @@
 //! 2. By enlarging this node, if the child can. One thread at a time tries; the others go on to step 3.
 //! 3. In the free list, which the thread takes as a whole. It uses the node that fits best, enlarged if necessary,
 //!    and puts the others back.
-//! 4. In a new node, with room for the request, its alignment and the previous node, and half of that again:
-//!
-//!    ```text
-//!      wanted = previous capacity + request + alignment + header + 16
-//!      size   = wanted + wanted / 2, rounded up to an even number
-//!    ```
-//!
-//! 5. If the child refuses that size, in a new node with room for this request alone: the header, the most padding
-//!    that the alignment can need, and the request, rounded up to an even number.
+//! 4. In a new node. Its size is computed as in the [single-threaded arena](super::arena), and rounded up to an even
+//!    number.
+//! 5. If the child refuses that size, in a new node with room for this request alone, computed in the same way.
 //!
 //! A node from steps 3 to 5 becomes the head of the used list by a compare-and-swap. If another thread was faster, the
 //! search starts again with that thread's node. A new node is kept for the next attempt; if it turns out not to be
