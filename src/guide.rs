@@ -1,6 +1,36 @@
-//! The pages of `docs/`, to read beside the reference.
+//! A guide to allocators in chapters, and pages to read beside the reference.
 //!
 //! Their Rust code is compiled, and run where it can run.
+//!
+//! The chapters (`ch01_values`, `ch02_two_words` …) are for reading in order: each answers one question, has a picture
+//! that its own program prints, and ends with exercises. In the repository they are the folder `guide/`, which mdBook
+//! turns into a book. The other modules are the pages of `docs/`.
+
+// ---- the guide ----
+
+/// Why does a function take its allocator as an argument?
+#[doc = include_str!("../guide/ch01_values.md")]
+///
+/// ---
+///
+/// Reference: [`Allocator`](crate::Allocator)
+///
+/// [the twelve questions](crate::guide::questions)
+pub mod ch01_values {}
+
+/// What a reader of chapters 1 to 9 can answer.
+#[doc = include_str!("../guide/questions.md")]
+///
+/// ---
+///
+/// [Answers](crate::guide::answers)
+pub mod questions {}
+
+/// The answers to the twelve questions.
+#[doc = include_str!("../guide/answers.md")]
+pub mod answers {}
+
+// ---- the pages ----
 
 /// Zig code and the same program in Rust, side by side: `docs/porting.md`.
 #[doc = include_str!("../docs/porting.md")]
