@@ -15,8 +15,18 @@
 ///
 /// Reference: [`Allocator`](crate::Allocator)
 ///
-/// [the twelve questions](crate::guide::questions)
+/// [next: 2. Two words and four functions](crate::guide::ch02_two_words)
 pub mod ch01_values {}
+
+/// What is in an allocator, and what happens when you call it?
+#[doc = include_str!("../guide/ch02_two_words.md")]
+///
+/// ---
+///
+/// Reference: [`VTable`](crate::VTable), [`interface`](crate::interface)
+///
+/// [back: 1. Why allocators are values](crate::guide::ch01_values) · [the twelve questions](crate::guide::questions)
+pub mod ch02_two_words {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
