@@ -25,8 +25,18 @@ pub mod ch01_values {}
 ///
 /// Reference: [`VTable`](crate::VTable), [`interface`](crate::interface)
 ///
-/// [back: 1. Why allocators are values](crate::guide::ch01_values) · [the twelve questions](crate::guide::questions)
+/// [back: 1. Why allocators are values](crate::guide::ch01_values) · [next: 3. Alignment](crate::guide::ch03_alignment)
 pub mod ch02_two_words {}
+
+/// Why does a request have two numbers, and why is the second one an exponent?
+#[doc = include_str!("../guide/ch03_alignment.md")]
+///
+/// ---
+///
+/// Reference: [`Alignment`](crate::Alignment)
+///
+/// [back: 2. Two words and four functions](crate::guide::ch02_two_words) · [the twelve questions](crate::guide::questions)
+pub mod ch03_alignment {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
