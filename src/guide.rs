@@ -35,8 +35,18 @@ pub mod ch02_two_words {}
 ///
 /// Reference: [`Alignment`](crate::Alignment)
 ///
-/// [back: 2. Two words and four functions](crate::guide::ch02_two_words) · [the twelve questions](crate::guide::questions)
+/// [back: 2. Two words and four functions](crate::guide::ch02_two_words) · [next: 4. resize, remap, and who copies](crate::guide::ch04_resize)
 pub mod ch03_alignment {}
+
+/// A block is too short. Who makes it longer, and who copies what was in it?
+#[doc = include_str!("../guide/ch04_resize.md")]
+///
+/// ---
+///
+/// Reference: [`interface`](crate::interface#choosing-between-resize-remap-and-realloc)
+///
+/// [back: 3. Alignment](crate::guide::ch03_alignment) · [the twelve questions](crate::guide::questions)
+pub mod ch04_resize {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
