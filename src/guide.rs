@@ -45,8 +45,18 @@ pub mod ch03_alignment {}
 ///
 /// Reference: [`interface`](crate::interface#choosing-between-resize-remap-and-realloc)
 ///
-/// [back: 3. Alignment](crate::guide::ch03_alignment) · [the twelve questions](crate::guide::questions)
+/// [back: 3. Alignment](crate::guide::ch03_alignment) · [next: 5. Return addresses](crate::guide::ch05_return_addresses)
 pub mod ch04_resize {}
+
+/// How can an allocator know which line of your program called it?
+#[doc = include_str!("../guide/ch05_return_addresses.md")]
+///
+/// ---
+///
+/// Reference: [`return_address`](crate::return_address()), [`trace`](crate::trace)
+///
+/// [back: 4. resize, remap, and who copies](crate::guide::ch04_resize) · [the twelve questions](crate::guide::questions)
+pub mod ch05_return_addresses {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
