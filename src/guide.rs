@@ -55,8 +55,18 @@ pub mod ch04_resize {}
 ///
 /// Reference: [`return_address`](crate::return_address()), [`trace`](crate::trace)
 ///
-/// [back: 4. resize, remap, and who copies](crate::guide::ch04_resize) · [the twelve questions](crate::guide::questions)
+/// [back: 4. resize, remap, and who copies](crate::guide::ch04_resize) · [next: 6. Your own allocator](crate::guide::ch06_your_own)
 pub mod ch05_return_addresses {}
+
+/// How much code is an allocator of your own?
+#[doc = include_str!("../guide/ch06_your_own.md")]
+///
+/// ---
+///
+/// Reference: [`VTable`](crate::VTable), [`testing`](crate::testing)
+///
+/// [back: 5. Return addresses](crate::guide::ch05_return_addresses) · [the twelve questions](crate::guide::questions)
+pub mod ch06_your_own {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]

@@ -193,3 +193,11 @@ fn twelve_questions_have_answers_from_the_chapters_up_to_pools() {
         assert!(!chapters.is_empty() && chapters.iter().all(|chapter| (1..=9).contains(chapter)), "{answer}");
     }
 }
+
+/// The chapter shows the allocator that its programs include, and promises sixty lines.
+#[test]
+fn allocator_of_chapter_six_is_shown_whole() {
+    let (chapter, code) = (read("guide/ch06_your_own.md"), read("guide/code/shelves.rs"));
+    assert!(chapter.contains(&format!("```rust\n{code}")));
+    assert!(chapter.contains("Sixty lines") && code.lines().count() <= 60, "{}", code.lines().count());
+}
