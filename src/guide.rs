@@ -65,8 +65,18 @@ pub mod ch05_return_addresses {}
 ///
 /// Reference: [`VTable`](crate::VTable), [`testing`](crate::testing)
 ///
-/// [back: 5. Return addresses](crate::guide::ch05_return_addresses) · [the twelve questions](crate::guide::questions)
+/// [back: 5. Return addresses](crate::guide::ch05_return_addresses) · [next: 7. Fixed buffer](crate::guide::ch07_fixed_buffer)
 pub mod ch06_your_own {}
+
+/// How little does an allocator need to know?
+#[doc = include_str!("../guide/ch07_fixed_buffer.md")]
+///
+/// ---
+///
+/// Reference: [`fixed_buffer`](crate::heap::fixed_buffer)
+///
+/// [back: 6. Your own allocator](crate::guide::ch06_your_own) · [the twelve questions](crate::guide::questions)
+pub mod ch07_fixed_buffer {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
