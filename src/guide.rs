@@ -75,8 +75,18 @@ pub mod ch06_your_own {}
 ///
 /// Reference: [`fixed_buffer`](crate::heap::fixed_buffer)
 ///
-/// [back: 6. Your own allocator](crate::guide::ch06_your_own) · [the twelve questions](crate::guide::questions)
+/// [back: 6. Your own allocator](crate::guide::ch06_your_own) · [next: 8. Arena](crate::guide::ch08_arena)
 pub mod ch07_fixed_buffer {}
+
+/// What if nothing had to be freed one by one?
+#[doc = include_str!("../guide/ch08_arena.md")]
+///
+/// ---
+///
+/// Reference: [`arena`](crate::heap::arena)
+///
+/// [back: 7. Fixed buffer](crate::guide::ch07_fixed_buffer) · [the twelve questions](crate::guide::questions)
+pub mod ch08_arena {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
