@@ -85,8 +85,18 @@ pub mod ch07_fixed_buffer {}
 ///
 /// Reference: [`arena`](crate::heap::arena)
 ///
-/// [back: 7. Fixed buffer](crate::guide::ch07_fixed_buffer) · [the twelve questions](crate::guide::questions)
+/// [back: 7. Fixed buffer](crate::guide::ch07_fixed_buffer) · [next: 9. Pools](crate::guide::ch09_pools)
 pub mod ch08_arena {}
+
+/// What becomes easy if all blocks have the same size?
+#[doc = include_str!("../guide/ch09_pools.md")]
+///
+/// ---
+///
+/// Reference: [`memory_pool`](crate::heap::memory_pool)
+///
+/// [back: 8. Arena](crate::guide::ch08_arena) · [the twelve questions](crate::guide::questions)
+pub mod ch09_pools {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
