@@ -95,8 +95,18 @@ pub mod ch08_arena {}
 ///
 /// Reference: [`memory_pool`](crate::heap::memory_pool)
 ///
-/// [back: 8. Arena](crate::guide::ch08_arena) · [the twelve questions](crate::guide::questions)
+/// [back: 8. Arena](crate::guide::ch08_arena) · [next: 10. Pages](crate::guide::ch10_pages)
 pub mod ch09_pools {}
+
+/// Where does memory come from in the end?
+#[doc = include_str!("../guide/ch10_pages.md")]
+///
+/// ---
+///
+/// Reference: [`page_allocator`](crate::heap::page_allocator)
+///
+/// [back: 9. Pools](crate::guide::ch09_pools) · [the twelve questions](crate::guide::questions)
+pub mod ch10_pages {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
