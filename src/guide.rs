@@ -105,8 +105,18 @@ pub mod ch09_pools {}
 ///
 /// Reference: [`page_allocator`](crate::heap::page_allocator)
 ///
-/// [back: 9. Pools](crate::guide::ch09_pools) · [the twelve questions](crate::guide::questions)
+/// [back: 9. Pools](crate::guide::ch09_pools) · [next: 11. General purpose](crate::guide::ch11_general_purpose)
 pub mod ch10_pages {}
+
+/// How does an allocator serve requests of all lengths, in any order, from any thread, and fast?
+#[doc = include_str!("../guide/ch11_general_purpose.md")]
+///
+/// ---
+///
+/// Reference: [`smp_allocator`](crate::heap::smp_allocator)
+///
+/// [back: 10. Pages](crate::guide::ch10_pages) · [the twelve questions](crate::guide::questions)
+pub mod ch11_general_purpose {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
