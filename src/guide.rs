@@ -115,8 +115,18 @@ pub mod ch10_pages {}
 ///
 /// Reference: [`smp_allocator`](crate::heap::smp_allocator)
 ///
-/// [back: 10. Pages](crate::guide::ch10_pages) · [the twelve questions](crate::guide::questions)
+/// [back: 10. Pages](crate::guide::ch10_pages) · [next: 12. Finding leaks and double frees](crate::guide::ch12_leaks)
 pub mod ch11_general_purpose {}
+
+/// How can an allocator find mistakes that the program does not notice?
+#[doc = include_str!("../guide/ch12_leaks.md")]
+///
+/// ---
+///
+/// Reference: [`debug`](crate::heap::debug)
+///
+/// [back: 11. General purpose](crate::guide::ch11_general_purpose) · [the twelve questions](crate::guide::questions)
+pub mod ch12_leaks {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
