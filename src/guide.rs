@@ -1,6 +1,146 @@
-//! The pages of `docs/`, to read beside the reference.
+//! A guide to allocators in chapters, and pages to read beside the reference.
 //!
 //! Their Rust code is compiled, and run where it can run.
+//!
+//! The chapters (`ch01_values`, `ch02_two_words` …) are for reading in order: each answers one question, has a picture
+//! that its own program prints, and ends with exercises. In the repository they are the folder `guide/`, which mdBook
+//! turns into a book. The other modules are the pages of `docs/`.
+
+// ---- the guide ----
+
+/// Why does a function take its allocator as an argument?
+#[doc = include_str!("../guide/ch01_values.md")]
+///
+/// ---
+///
+/// Reference: [`Allocator`](crate::Allocator)
+///
+/// [next: 2. Two words and four functions](crate::guide::ch02_two_words)
+pub mod ch01_values {}
+
+/// What is in an allocator, and what happens when you call it?
+#[doc = include_str!("../guide/ch02_two_words.md")]
+///
+/// ---
+///
+/// Reference: [`VTable`](crate::VTable), [`interface`](crate::interface)
+///
+/// [back: 1. Why allocators are values](crate::guide::ch01_values) · [next: 3. Alignment](crate::guide::ch03_alignment)
+pub mod ch02_two_words {}
+
+/// Why does a request have two numbers, and why is the second one an exponent?
+#[doc = include_str!("../guide/ch03_alignment.md")]
+///
+/// ---
+///
+/// Reference: [`Alignment`](crate::Alignment)
+///
+/// [back: 2. Two words and four functions](crate::guide::ch02_two_words) · [next: 4. resize, remap, and who copies](crate::guide::ch04_resize)
+pub mod ch03_alignment {}
+
+/// A block is too short. Who makes it longer, and who copies what was in it?
+#[doc = include_str!("../guide/ch04_resize.md")]
+///
+/// ---
+///
+/// Reference: [`interface`](crate::interface#choosing-between-resize-remap-and-realloc)
+///
+/// [back: 3. Alignment](crate::guide::ch03_alignment) · [next: 5. Return addresses](crate::guide::ch05_return_addresses)
+pub mod ch04_resize {}
+
+/// How can an allocator know which line of your program called it?
+#[doc = include_str!("../guide/ch05_return_addresses.md")]
+///
+/// ---
+///
+/// Reference: [`return_address`](crate::return_address()), [`trace`](crate::trace)
+///
+/// [back: 4. resize, remap, and who copies](crate::guide::ch04_resize) · [next: 6. Your own allocator](crate::guide::ch06_your_own)
+pub mod ch05_return_addresses {}
+
+/// How much code is an allocator of your own?
+#[doc = include_str!("../guide/ch06_your_own.md")]
+///
+/// ---
+///
+/// Reference: [`VTable`](crate::VTable), [`testing`](crate::testing)
+///
+/// [back: 5. Return addresses](crate::guide::ch05_return_addresses) · [next: 7. Fixed buffer](crate::guide::ch07_fixed_buffer)
+pub mod ch06_your_own {}
+
+/// How little does an allocator need to know?
+#[doc = include_str!("../guide/ch07_fixed_buffer.md")]
+///
+/// ---
+///
+/// Reference: [`fixed_buffer`](crate::heap::fixed_buffer)
+///
+/// [back: 6. Your own allocator](crate::guide::ch06_your_own) · [next: 8. Arena](crate::guide::ch08_arena)
+pub mod ch07_fixed_buffer {}
+
+/// What if nothing had to be freed one by one?
+#[doc = include_str!("../guide/ch08_arena.md")]
+///
+/// ---
+///
+/// Reference: [`arena`](crate::heap::arena)
+///
+/// [back: 7. Fixed buffer](crate::guide::ch07_fixed_buffer) · [next: 9. Pools](crate::guide::ch09_pools)
+pub mod ch08_arena {}
+
+/// What becomes easy if all blocks have the same size?
+#[doc = include_str!("../guide/ch09_pools.md")]
+///
+/// ---
+///
+/// Reference: [`memory_pool`](crate::heap::memory_pool)
+///
+/// [back: 8. Arena](crate::guide::ch08_arena) · [next: 10. Pages](crate::guide::ch10_pages)
+pub mod ch09_pools {}
+
+/// Where does memory come from in the end?
+#[doc = include_str!("../guide/ch10_pages.md")]
+///
+/// ---
+///
+/// Reference: [`page_allocator`](crate::heap::page_allocator)
+///
+/// [back: 9. Pools](crate::guide::ch09_pools) · [next: 11. General purpose](crate::guide::ch11_general_purpose)
+pub mod ch10_pages {}
+
+/// How does an allocator serve requests of all lengths, in any order, from any thread, and fast?
+#[doc = include_str!("../guide/ch11_general_purpose.md")]
+///
+/// ---
+///
+/// Reference: [`smp_allocator`](crate::heap::smp_allocator)
+///
+/// [back: 10. Pages](crate::guide::ch10_pages) · [next: 12. Finding leaks and double frees](crate::guide::ch12_leaks)
+pub mod ch11_general_purpose {}
+
+/// How can an allocator find mistakes that the program does not notice?
+#[doc = include_str!("../guide/ch12_leaks.md")]
+///
+/// ---
+///
+/// Reference: [`debug`](crate::heap::debug)
+///
+/// [back: 11. General purpose](crate::guide::ch11_general_purpose) · [the twelve questions](crate::guide::questions)
+pub mod ch12_leaks {}
+
+/// What a reader of chapters 1 to 9 can answer.
+#[doc = include_str!("../guide/questions.md")]
+///
+/// ---
+///
+/// [Answers](crate::guide::answers)
+pub mod questions {}
+
+/// The answers to the twelve questions.
+#[doc = include_str!("../guide/answers.md")]
+pub mod answers {}
+
+// ---- the pages ----
 
 /// Zig code and the same program in Rust, side by side: `docs/porting.md`.
 #[doc = include_str!("../docs/porting.md")]

@@ -1,34 +1,36 @@
-//! `cargo xtask porting`: the rows of `docs/porting.md`.
+//! `cargo xtask porting`: the Zig code of `docs/porting.md` and of the chapters in `guide/`.
 //!
-//! A row has a block of Zig and one of Rust. rustdoc compiles and runs the Rust blocks; this runs the Zig blocks, and
-//! compares what the two sides assert.
+//! A row of the page has a block of Zig and one of Rust. rustdoc compiles and runs the Rust blocks; this runs the Zig
+//! blocks, and compares what the two sides assert. A chapter's Zig blocks stand alone.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use xtask_common::zig::{Compiler, PORTED};
+use xtask_common::zig::{Compiler, PORTED, VERSIONS};
 use xtask_common::{Result, root};
 
 pub(crate) const USAGE: &str =
-    "porting: runs the Zig side of docs/porting.md, and compares it with the Rust side";
+    "porting: runs the Zig code of docs/porting.md and guide/, and compares the former with its Rust side";
 
 const PAGE: &str = "docs/porting.md";
+const GUIDE: &str = "guide";
 
-/// A release for rows with what the ported one lacks: their first line is `// Zig 0.16`.
-const NEWER: &str = "0.16.0";
-const NEWER_MARK: &str = "// Zig 0.16";
+/// The releases that code may ask for in its first line, and that line. Other code is for the ported release.
+const OTHERS: [(&str, &str); 3] =
+    [("// Zig 0.14", "0.14.1"), ("// Zig 0.16", "0.16.0"), ("// Zig 0.17", "0.17.1")];
 
 #[derive(Debug, PartialEq, Eq)]
-struct Row<'t> {
-    title: &'t str,
+struct Row {
+    title: String,
     zig: String,
+    /// Empty for the code of a chapter.
     rust: String,
 }
 
-impl Row<'_> {
+impl Row {
     fn release(&self) -> &'static str {
-        if self.zig.starts_with(NEWER_MARK) { NEWER } else { PORTED }
+        OTHERS.iter().find(|(mark, _)| self.zig.starts_with(mark)).map_or(PORTED, |(_, release)| release)
     }
 }
 
@@ -36,15 +38,50 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Some(arg) = args.first() {
         return Err(format!("porting: unknown option {arg:?}"));
     }
-    let text = read(&root().join(PAGE))?;
-    let rows = rows(&text)?;
+    let rows = rows(&read(&root().join(PAGE))?)?;
     same_facts(&rows)?;
-    for release in [PORTED, NEWER] {
-        let chosen: Vec<&Row<'_>> = rows.iter().filter(|row| row.release() == release).collect();
-        run_zig(&Compiler::find(release)?, "porting", &chosen)?;
-        println!("{}: {} rows of {PAGE} pass", release, chosen.len());
+    let chapters = chapters()?;
+    for (source, name, rows) in [(PAGE, "porting", &rows), (GUIDE, "guide", &chapters)] {
+        for release in VERSIONS {
+            let chosen: Vec<&Row> = rows.iter().filter(|row| row.release() == release).collect();
+            if !chosen.is_empty() {
+                run_zig(&Compiler::find(release)?, name, &chosen)?;
+                println!("{release}: {} programs of {source} pass", chosen.len());
+            }
+        }
     }
     Ok(())
+}
+
+/// The blocks of Zig in the guide, named after their chapter.
+fn chapters() -> Result<Vec<Row>> {
+    let dir = root().join(GUIDE);
+    let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
+    let mut files = fs::read_dir(&dir)
+        .and_then(|files| files.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>())
+        .map_err(failed)?;
+    files.sort();
+    let mut rows = Vec::new();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+        let chapter = file.file_stem().unwrap_or_default().to_string_lossy();
+        rows.extend(chapter_rows(&chapter, &read(file)?)?);
+    }
+    Ok(rows)
+}
+
+/// The blocks of Zig in one chapter. Each asserts something: code that no test calls is not even compiled.
+fn chapter_rows(chapter: &str, text: &str) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut lines = text.lines();
+    while lines.any(|line| line == "```zig") {
+        let zig = lines.by_ref().take_while(|line| *line != "```").collect::<Vec<_>>().join("\n");
+        let title = format!("{chapter} {}", rows.len() + 1);
+        if zig_facts(&zig).is_empty() {
+            return Err(format!("{GUIDE}/{chapter}.md: this asserts nothing:\n{zig}"));
+        }
+        rows.push(Row { title, zig, rust: String::new() });
+    }
+    Ok(rows)
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -52,7 +89,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// The rows of the page: each table cell with a title, and the next block of each language.
-fn rows(text: &str) -> Result<Vec<Row<'_>>> {
+fn rows(text: &str) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let (mut title, mut zig) = (None, None);
     let mut lines = text.lines();
@@ -73,7 +110,7 @@ fn rows(text: &str) -> Result<Vec<Row<'_>>> {
         } else {
             let zig =
                 zig.take().ok_or_else(|| format!("{PAGE}: {name}: no block of Zig before that of Rust"))?;
-            rows.push(Row { title: name, zig, rust: block });
+            rows.push(Row { title: name.to_owned(), zig, rust: block });
             title = None;
         }
     }
@@ -162,7 +199,7 @@ fn literals(text: &str) -> (Vec<String>, usize) {
 }
 
 /// Each row asserts something, and the same on both sides.
-fn same_facts(rows: &[Row<'_>]) -> Result<()> {
+fn same_facts(rows: &[Row]) -> Result<()> {
     let mut wrong = String::new();
     let mut titles = BTreeMap::new();
     for row in rows {
@@ -173,7 +210,7 @@ fn same_facts(rows: &[Row<'_>]) -> Result<()> {
         if zig != rust || (zig.is_empty() && !(calls_check(&row.zig) && calls_check(&row.rust))) {
             wrong += &format!("\n{}: Zig asserts {zig:?}, Rust {rust:?}", row.title);
         }
-        if titles.insert(slug(row.title), row.title).is_some() {
+        if titles.insert(slug(&row.title), &row.title).is_some() {
             wrong += &format!("\n{}: two rows have this title", row.title);
         }
     }
@@ -188,7 +225,7 @@ fn slug(title: &str) -> String {
 }
 
 /// The file of a row. Functions and types stay outside of the test, unless the row has a test of its own.
-fn zig_file(row: &Row<'_>) -> String {
+fn zig_file(row: &Row) -> String {
     let (mut outside, mut inside) = (String::new(), String::new());
     let own_test = row.zig.lines().any(|line| line.starts_with("test "));
     let mut in_item = false;
@@ -211,7 +248,7 @@ fn zig_file(row: &Row<'_>) -> String {
     if !own_test {
         let allocator = names_allocator(&inside);
         let prelude = if allocator { "    const allocator = std.testing.allocator;\n" } else { "" };
-        file += &format!("test \"{}\" {{\n{prelude}{inside}}}\n", slug(row.title));
+        file += &format!("test \"{}\" {{\n{prelude}{inside}}}\n", slug(&row.title));
     }
     file
 }
@@ -227,13 +264,13 @@ fn names_allocator(code: &str) -> bool {
 }
 
 /// Runs the rows as one program, whose sources are in the directory `name` of what this compiler builds.
-fn run_zig(zig: &Compiler, name: &str, rows: &[&Row<'_>]) -> Result<()> {
+fn run_zig(zig: &Compiler, name: &str, rows: &[&Row]) -> Result<()> {
     let dir = root().join("target/zig").join(zig.version).join(name);
     let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
     fs::create_dir_all(&dir).map_err(failed)?;
     let mut all = String::from("test {\n");
     for row in rows {
-        let name = format!("{}.zig", slug(row.title));
+        let name = format!("{}.zig", slug(&row.title));
         fs::write(dir.join(&name), zig_file(row)).map_err(failed)?;
         all += &format!("    _ = @import(\"{name}\");\n");
     }
@@ -292,6 +329,16 @@ mod tests {
     }
 
     #[test]
+    fn chapters_have_zig_that_asserts() {
+        assert!(!chapters().unwrap().is_empty());
+        let text = "a\n```zig\ntry expect(true);\n```\n```zig\n// Zig 0.17\ntry expect(true);\n```\n";
+        let rows = chapter_rows("ch01", text).unwrap();
+        assert_eq!(rows.iter().map(Row::release).collect::<Vec<_>>(), [PORTED, "0.17.1"]);
+        assert_eq!(rows[1].title, "ch01 2");
+        chapter_rows("ch01", "```zig\nconst x = 1;\n```\n").unwrap_err();
+    }
+
+    #[test]
     fn functions_are_outside_of_the_test() {
         let text = row("fn f() void {\n    g();\n}\nconst a = allocator;\nf();", "");
         let file = zig_file(&rows(&text).unwrap()[0]);
@@ -309,8 +356,10 @@ mod tests {
             let _ = writeln!(std::io::stderr(), "{skipped}");
             return;
         };
-        let right = Row { title: "right_row", zig: "try expectEqual(2, 1 + 1);".into(), rust: String::new() };
-        let wrong = Row { title: "wrong_row", zig: "try expectEqual(3, 1 + 1);".into(), rust: String::new() };
+        let right =
+            Row { title: "right_row".into(), zig: "try expectEqual(2, 1 + 1);".into(), rust: String::new() };
+        let wrong =
+            Row { title: "wrong_row".into(), zig: "try expectEqual(3, 1 + 1);".into(), rust: String::new() };
         run_zig(&zig, "porting-wrong", &[&right]).unwrap();
         assert!(run_zig(&zig, "porting-wrong", &[&right, &wrong]).unwrap_err().contains("wrong_row"));
     }

@@ -1,6 +1,7 @@
 //! Tests of the sources and their documentation.
 
 mod documents;
+mod guide;
 mod layers;
 #[cfg(feature = "std")]
 mod panic_place;
