@@ -57,7 +57,8 @@ unsafe impl GlobalAlloc for Global {
     }
 }
 
-/// A single test, since everything in this process is part of it.
+/// TR-32: traces and reports may allocate from the allocator that they are about. A single test, since everything in
+/// this process is part of it.
 #[test]
 fn reports_of_the_global_allocator() {
     let debug = &GLOBAL.0;

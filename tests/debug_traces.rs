@@ -67,6 +67,7 @@ fn line(mark: &str) -> String {
     format!("tests/debug_traces.rs:{}", index + 1)
 }
 
+/// TR-32: a trace starts at the given address, in the program's own code.
 #[test]
 fn programs_line_comes_first() {
     leaks_vectors();

@@ -199,7 +199,7 @@ fn resize_remap_and_realloc_pass_the_callers_line() {
     }
 }
 
-/// M-41, M-42, M-43, M-44, M-45: `dupe` and `print`. In Zig, they pass an address of their own.
+/// TR-30, M-41, M-42, M-43, M-44, M-45: `dupe` and `print`. In Zig, they pass an address of their own.
 #[test]
 fn dupe_and_print_pass_the_callers_line() {
     let mut buffer = buffer();

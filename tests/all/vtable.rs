@@ -105,7 +105,7 @@ fn slice_at(address: usize, len: usize) -> NonNull<[u8]> {
     NonNull::slice_from_raw_parts(NonNull::new(ptr::without_provenance_mut(address)).unwrap(), len)
 }
 
-/// M-05, M-06, M-07, M-08, M-12: arguments and results are passed through unchanged.
+/// TR-05, M-05, M-06, M-07, M-08, M-12: arguments and results are passed through unchanged.
 #[rstest]
 fn raw_calls_pass_everything_unchanged(#[values(1, 8, 0x7FFF_FFFF, MAX - 1, MAX)] len: usize) {
     for log2 in [0, 3, 12, WORD as u8 * 8 - 1, 64, 255] {
@@ -204,7 +204,7 @@ fn structs_have_the_c_layout() {
     assert_eq!(a.ptr().cast_const().cast(), &raw const listener);
 }
 
-/// M-02, M-04: there is only one error, so a result is as large as a nullable pointer.
+/// TR-09, M-02, M-04: there is only one error, so a result is as large as a nullable pointer.
 #[test]
 fn out_of_memory_is_the_only_error() {
     let Err(Error::OutOfMemory) = Allocator::FAILING.create::<u8>() else { panic!("it must fail") };
@@ -369,7 +369,7 @@ fn failing() {
     assert_eq!(SyncAllocator::FAILING.create::<u64>(), Err(Error::OutOfMemory));
 }
 
-/// M-10: it has no blocks, so resizing, remapping or freeing one is a bug. It aborts in every build.
+/// TR-22, M-10: it has no blocks, so resizing, remapping or freeing one is a bug. It aborts in every build.
 #[test]
 fn failing_aborts() {
     let name = "vtable::failing_aborts";

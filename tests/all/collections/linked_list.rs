@@ -42,6 +42,7 @@ fn data(list: &DoublyLinkedList) -> Vec<u32> {
     forward
 }
 
+/// TR-51
 #[test]
 fn basic_doubly_linked_list_test() {
     let arena = ArenaAllocator::init(PAGE_ALLOCATOR);

@@ -98,6 +98,7 @@ fn failures_leak_nothing() {
     assert!(Allocator::FAILING.alloc_owned::<u64>(usize::MAX).is_err());
 }
 
+/// TR-21: a new block is a slice of `MaybeUninit` first.
 #[test]
 fn raw_blocks_are_slices() -> Result<(), Error> {
     checked(|allocator| {

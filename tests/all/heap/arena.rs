@@ -409,7 +409,7 @@ fn resize_and_free_of_empty_arena_do_nothing() {
     raw_free(arena.allocator(), gone);
 }
 
-/// AR-09: an arena frees each node, newest first, however it is dropped.
+/// TR-25, AR-09: an arena frees each node, newest first, however it is dropped.
 #[rstest]
 fn drop_frees_every_node(#[values("deinit", "drop", "promote and drop")] end: &str) {
     let bump = Bump::new(0, 1 << 14);

@@ -206,7 +206,7 @@ fn older_blocks_stay_freed_or_shrunk_after_a_scope() {
     }
 }
 
-/// A panic ends the scopes that it unwinds through.
+/// TR-24: a panic ends the scopes that it unwinds through.
 #[test]
 fn scopes_rewind_on_panic() {
     let bump = Bump::new(0, 1 << 16);

@@ -107,6 +107,7 @@ fn buffer_first_refuses_a_fallbacks_block_in_its_buffer() {
     });
 }
 
+/// TR-53: ownership is decided by address, which such a fallback would break.
 #[test]
 fn stack_fallback_refuses_a_fallbacks_block_in_its_buffer() {
     let late = Late::default();

@@ -322,8 +322,8 @@ fn resize_and_remap_of_last_and_other_blocks(
     }
 }
 
-/// FB-05: only the last block gives its bytes back. After a padded block is freed, the block before it is no longer
-/// recognised as the last.
+/// TR-42, FB-05: only the last block gives its bytes back. After a padded block is freed, the block before it is no
+/// longer recognised as the last.
 #[rstest]
 fn free_takes_back_the_last_block_only(#[values(Plain, ThreadSafe)] flavour: Flavour) {
     let mut buffer = Aligned::<64>::new();
@@ -501,8 +501,8 @@ fn threads_share_the_buffer_many_seeds(#[values(2, 8)] threads: usize) {
     assert_eq!(fixed_buffer.end_index(), threads * BLOCKS * 5);
 }
 
-/// FB-08: threads allocate, resize and free: bytes that one thread gives back and another gets are never used by both
-/// at once. Without the acquire or the release, Miri reports a race here.
+/// TR-41, FB-08: threads allocate, resize and free: bytes that one thread gives back and another gets are never used by
+/// both at once. Without the acquire or the release, Miri reports a race here.
 #[rstest]
 fn threads_reuse_bytes_many_seeds(#[values(2, 8)] threads: usize) {
     let steps = if cfg!(miri) { 12 } else { 3000 };

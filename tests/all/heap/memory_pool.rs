@@ -369,7 +369,7 @@ fn fixed_pool_is_empty_after_a_reset() {
     assert_eq!(pool.create(), Ok(item), "a freed item can be reused");
 }
 
-/// MP-09: `deinit` and dropping return all memory to the child.
+/// TR-25, MP-09: `deinit` and dropping return all memory to the child.
 #[test]
 fn deinit_and_drop_free_everything() {
     let bump = Bump::new(0, 1 << 16);

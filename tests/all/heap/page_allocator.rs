@@ -43,7 +43,7 @@ fn default_query_page_size() {
     assert_eq!(heap::default_query_page_size(), size);
 }
 
-/// PS-01, PS-02: constants, equal to those of Zig's table.
+/// TR-61, PS-01, PS-02: constants, equal to those of Zig's table.
 #[test]
 fn page_size_range_matches_zig() {
     const LIMITS: (usize, usize) = (PAGE_SIZE_MIN, PAGE_SIZE_MAX);
@@ -439,7 +439,7 @@ mod alone {
         });
     }
 
-    /// PG-11: a block aligned above a page does not move, although there is room elsewhere.
+    /// TR-54, PG-11: a block aligned above a page does not move, although there is room elsewhere.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
     fn block_aligned_above_a_page_does_not_move() {
@@ -461,7 +461,7 @@ mod alone {
         });
     }
 
-    /// PG-03, PG-05, PG-09: what is mapped beyond a block to align it is unmapped at once, and the rest when the
+    /// TR-54, PG-03, PG-05, PG-09: what is mapped beyond a block to align it is unmapped at once, and the rest when the
     /// block is freed, by its length alone.
     #[test]
     #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]

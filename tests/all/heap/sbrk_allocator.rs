@@ -431,7 +431,7 @@ fn contents_are_kept_across_resizes(#[values(1, 16, 4096)] alignment: usize) {
     });
 }
 
-/// A pointer that a `Box` has held is valid for its length only, but the slot is reused as a whole.
+/// TR-50: a pointer that a `Box` has held is valid for its length only, but the slot is reused as a whole.
 #[test]
 fn narrowed_pointer_can_be_freed() {
     with::<BIG_PAGE>(2, |subject| {

@@ -379,7 +379,8 @@ fn producers_and_consumers_use_bounded_memory(#[values(1, 3)] producers: usize) 
     });
 }
 
-/// Destructors of thread-locals hold, allocate and free blocks, before and after this allocator's own destructor.
+/// TR-40: destructors of thread-locals hold, allocate and free blocks, before and after this allocator's own
+/// destructor.
 #[test]
 fn destructors_of_thread_locals_may_allocate() {
     struct AtEnd(RefCell<Option<Filled>>);

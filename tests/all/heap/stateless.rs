@@ -36,6 +36,25 @@ fn stateless_types_name_the_constants() {
     names(RustAllocator, RUST_ALLOCATOR);
 }
 
+/// TR-08: the context of an allocator without state is never compared and never followed.
+#[test]
+fn contexts_of_stateless_allocators_are_ignored() {
+    for constant in [SMP_ALLOCATOR, PAGE_ALLOCATOR, C_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR] {
+        // SAFETY: the functions of this table use no context.
+        let same =
+            unsafe { Allocator::from_raw_parts(ptr::without_provenance_mut(0xDEAD), constant.vtable()) };
+        let block = same.dupe(b"from either").unwrap();
+        // SAFETY: a live block of this allocator, freed once.
+        unsafe {
+            assert_eq!(block.as_ref(), b"from either");
+            constant.free(block);
+        }
+        let block = constant.alloc::<u64>(4).unwrap();
+        // SAFETY: a live block of this allocator, freed once.
+        unsafe { same.free(block) };
+    }
+}
+
 /// The type is what `AsAllocator` takes, also from another thread.
 #[test]
 fn stateless_types_can_be_wrapped() {

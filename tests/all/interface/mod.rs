@@ -145,7 +145,7 @@ fn create_and_destroy_pass_size_and_alignment() {
     for_types!(of);
 }
 
-/// M-21, M-22, M-23: the alignment of the pointer type is passed, above or below the natural one (0.17.1).
+/// TR-01, M-21, M-22, M-23: the alignment of the pointer type is passed, above or below the natural one (0.17.1).
 #[test]
 fn aligned_create_passes_the_given_alignment() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -163,8 +163,8 @@ fn aligned_create_passes_the_given_alignment() {
     });
 }
 
-/// M-20, M-21, M-23: a zero-sized type gets the highest aligned address without a call of the vtable. With a given
-/// alignment, the stricter of both applies.
+/// TR-7B, M-20, M-21, M-23: a zero-sized type gets the highest aligned address without a call of the vtable. With a
+/// given alignment, the stricter of both applies.
 #[test]
 fn create_of_zero_sized_type_does_not_call_the_vtable() {
     #[repr(align(4096))]
@@ -206,7 +206,7 @@ fn create_with_writes_the_value() {
     });
 }
 
-/// M-24, M-28, M-30, M-40: size times count, with the type's alignment or the given one.
+/// TR-01, M-24, M-28, M-30, M-40: size times count, with the type's alignment or the given one.
 #[test]
 fn alloc_and_free_pass_byte_length_and_alignment() {
     fn of<T>() {
@@ -230,8 +230,8 @@ fn alloc_and_free_pass_byte_length_and_alignment() {
     for_types!(of);
 }
 
-/// M-29, M-30: no elements, or zero-sized ones, give a slice of that length at the highest aligned address without a
-/// call of the vtable.
+/// TR-04, M-29, M-30: no elements, or zero-sized ones, give a slice of that length at the highest aligned address
+/// without a call of the vtable.
 #[test]
 fn alloc_of_zero_bytes_does_not_call_the_vtable() {
     let a = Allocator::FAILING;
@@ -253,7 +253,7 @@ fn alloc_of_zero_bytes_does_not_call_the_vtable() {
     }
 }
 
-/// M-29: a byte count that overflows `usize` is out of memory, without a call of the vtable.
+/// TR-23, M-29: a byte count that overflows `usize` is out of memory, without a call of the vtable.
 #[test]
 fn alloc_overflow_is_out_of_memory() {
     watched(|a, watch| {
@@ -266,8 +266,8 @@ fn alloc_overflow_is_out_of_memory() {
     });
 }
 
-/// M-30: the alignment is known only at run time; one out of range is out of memory, even for zero bytes, without a
-/// call of the vtable.
+/// TR-05, M-30: the alignment is known only at run time; one out of range is out of memory, even for zero bytes,
+/// without a call of the vtable.
 #[test]
 fn alloc_bytes_aligned_takes_a_runtime_alignment() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -285,7 +285,7 @@ fn alloc_bytes_aligned_takes_a_runtime_alignment() {
     });
 }
 
-/// M-25, M-26, M-27, M-40: the block has one more element than the slice: the sentinel.
+/// TR-02, M-25, M-26, M-27, M-40: the block has one more element than the slice: the sentinel.
 #[test]
 fn alloc_sentinel_adds_one_element() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -315,7 +315,7 @@ fn alloc_sentinel_adds_one_element() {
     });
 }
 
-/// M-26, M-42, M-43: a count that overflows because of the sentinel is out of memory; Zig panics.
+/// TR-7C, M-26, M-42, M-43: a count that overflows because of the sentinel is out of memory; Zig panics.
 #[test]
 fn sentinel_overflow_is_out_of_memory() {
     watched(|a, watch| {
@@ -364,7 +364,8 @@ fn resize_and_remap_of_empty_slices_do_not_call_the_vtable() {
     });
 }
 
-/// M-31, M-35, M-37: a byte count that overflows `usize` is refused without a call of the vtable, and changes nothing.
+/// TR-23, M-31, M-35, M-37: a byte count that overflows `usize` is refused without a call of the vtable, and changes
+/// nothing.
 #[test]
 fn overflowing_resize_remap_and_realloc_change_nothing() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -381,8 +382,8 @@ fn overflowing_resize_remap_and_realloc_change_nothing() {
     });
 }
 
-/// M-32, M-35, M-39, M-40: the passed length counts the sentinel, the requested one does not (0.17.1; 0.15.2 passes a
-/// length that the block does not have).
+/// TR-73, M-32, M-35, M-39, M-40: the passed length counts the sentinel, the requested one does not (0.17.1; 0.15.2
+/// passes a length that the block does not have).
 #[test]
 fn resizing_sentinel_slices_counts_the_sentinel() {
     let align = align_of::<u16>();
@@ -411,8 +412,8 @@ fn resizing_sentinel_slices_counts_the_sentinel() {
     });
 }
 
-/// M-32, M-37: an empty sentinel slice owns an element. `resize` frees it, and `realloc` does not leak it, unlike in
-/// every release of Zig.
+/// TR-74, M-32, M-37: an empty sentinel slice owns an element. `resize` frees it, and `realloc` does not leak it,
+/// unlike in every release of Zig.
 #[test]
 fn empty_sentinel_slices_own_an_element() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -434,7 +435,7 @@ fn empty_sentinel_slices_own_an_element() {
     });
 }
 
-/// M-33, M-35, M-38: zero-sized elements change their count without a call of the vtable.
+/// TR-11, TR-75, M-33, M-35, M-38: zero-sized elements change their count without a call of the vtable.
 #[test]
 fn zero_sized_elements_resize_without_a_call() {
     let a = Allocator::FAILING;
@@ -452,7 +453,7 @@ fn zero_sized_elements_resize_without_a_call() {
     }
 }
 
-/// M-34: a pointer to an array acts as a slice of its elements (0.17.1).
+/// TR-03, TR-76, M-34: a pointer to an array acts as a slice of its elements (0.17.1).
 #[test]
 fn array_pointers_act_as_slices() {
     // SAFETY: each block is from `a`, and `Watch` checks its length and alignment.
@@ -523,7 +524,7 @@ fn remap_may_change_the_address() {
     for_types!(of);
 }
 
-/// M-36, M-37: first `remap`, then allocate, copy and free, also for the same length; from and to empty slices.
+/// TR-09, M-36, M-37: first `remap`, then allocate, copy and free, also for the same length; from and to empty slices.
 #[test]
 fn realloc_remaps_or_copies() {
     fn of<T>() {
@@ -576,7 +577,7 @@ fn realloc_keeps_the_alignment() {
     });
 }
 
-/// M-37: the common prefix is copied; nothing else is written.
+/// TR-56, M-37: the common prefix is copied; nothing else is written.
 #[rstest]
 fn realloc_copies_the_common_prefix(#[values(true, false)] refuse: bool) {
     for old in [1, 3, 8, 100] {

@@ -130,7 +130,7 @@ unsafe fn bytes<A: SlicePtr>(memory: A) -> Vec<u8> {
     unsafe { memory.bytes().as_ref().to_vec() }
 }
 
-/// M-20, M-21, M-30: new memory is filled entirely; M-05: by the typed functions, not by the raw ones.
+/// TR-20, M-20, M-21, M-30: new memory is filled entirely; M-05: by the typed functions, not by the raw ones.
 #[test]
 fn new_memory_is_filled() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.
@@ -191,7 +191,7 @@ fn freed_memory_is_filled() {
     });
 }
 
-/// M-23, M-12: `destroy` and `raw_free` fill nothing.
+/// TR-20, M-23, M-12: `destroy` and `raw_free` fill nothing.
 #[test]
 fn destroy_and_raw_free_fill_nothing() {
     // SAFETY: each block is from `a`, with this length, and `Snapshots` initialises all memory.

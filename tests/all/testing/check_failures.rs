@@ -72,7 +72,7 @@ fn check_all_allocation_failures_does_not_depend_on_in_place_resizes() {
     assert!(calls.len() > 100);
 }
 
-/// TE-05: there is one more run than allocations; in run i, allocation i and all later ones fail.
+/// TR-64, TE-05: there is one more run than allocations; in run i, allocation i and all later ones fail.
 #[test]
 fn each_allocation_fails_once() {
     let runs = Cell::new(0);
@@ -233,7 +233,7 @@ fn backing_allocator_may_run_out_itself() {
 #[error("outer")]
 struct Outer(#[source] Error);
 
-/// TE-05: which errors count as out of memory, among errors of any type.
+/// TR-64, TE-05: which errors count as out of memory, among errors of any type.
 #[test]
 fn out_of_memory_is_recognised_in_any_error() {
     fn out_of_memory(error: impl Into<Boxed>) -> bool {

@@ -355,7 +355,7 @@ fn others_wait(#[values(0, 1, 2, 3)] function: usize) {
     assert_eq!(gate.calls.get(), 1 + usize::from(function == 0));
 }
 
-/// TS-02: no recovery: a child that panics aborts, in each of the four functions.
+/// TR-45, TS-02: no recovery: a child that panics aborts, in each of the four functions.
 #[test]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn child_that_panics_aborts() {
@@ -404,7 +404,8 @@ fn child_that_panics_aborts() {
     }
 }
 
-/// TS-02: a thread that panics outside a call leaves the lock free, and so does one that allocates while unwinding.
+/// TR-24, TR-45, TS-02: a thread that panics outside a call leaves the lock free, and so does one that allocates while
+/// unwinding.
 #[test]
 fn lock_is_free_after_a_panic_outside_of_calls() {
     struct FreesWhenDropped<'a>(SyncAllocator<'a>);

@@ -74,7 +74,7 @@ fn calls_are_passed_on_and_logged(#[values(false, true)] grants_growth: bool) {
     assert_eq!(logging.lost_lines(), 0);
 }
 
-/// The text of each line. The callers are made up and have no debug information, so they appear as numbers.
+/// TR-33: the text of each line. The callers are made up and have no debug information, so they appear as numbers.
 #[rstest]
 fn lines_describe_calls(#[values(false, true)] grants_growth: bool) {
     let bump = Bump::new(0, 1000);

@@ -32,7 +32,7 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
-/// FB-09, SF-04, BF-02: each case is rejected with exactly the error in its first line.
+/// TR-07, FB-09, SF-04, BF-02: each case is rejected with exactly the error in its first line.
 #[test]
 fn mistakes_do_not_compile() {
     // One package with a program for each case, so that one call of Cargo checks them all.

@@ -207,7 +207,7 @@ mod tests {
 
     const K: usize = 1024;
 
-    /// DA-05, DA-06: the recorded numbers of slots.
+    /// TR-60, DA-05, DA-06: the recorded numbers of slots.
     #[rstest]
     #[case(128 * K, true, 6, &[1308, 1295, 1270, 1222, 1138, 999, 803, 576, 367, 214, 116, 61, 30, 14, 6, 2])]
     #[case(

@@ -10,8 +10,8 @@ use super::*;
 const LARGE: usize = 5000;
 const MIB: usize = 1 << 20;
 
-/// DA-09, DA-11: the table is the child's memory too. It has room before the block is requested, and doubles when it
-/// would be more than 80 percent full.
+/// TR-55, DA-09, DA-11: the table is the child's memory too. It has room before the block is requested, and doubles
+/// when it would be more than 80 percent full.
 #[test]
 fn table_is_allocated_from_the_child() {
     let bump = Bump::new(0, MIB);
@@ -46,7 +46,7 @@ fn table_is_allocated_from_the_child() {
     assert_eq!((bump.live(), reports().len()), (0, 0));
 }
 
-/// DA-11, DA-10: whatever the child refuses, nothing has changed. (Zig counts the bytes in this case.)
+/// TR-70, DA-11, DA-10: whatever the child refuses, nothing has changed. (Zig counts the bytes in this case.)
 #[rstest]
 fn refusal_changes_nothing(#[values(100, LARGE)] len: usize, #[values(0, 1)] refused: usize) {
     let bump = Bump::new(0, MIB);
@@ -206,7 +206,8 @@ fn reused_address_is_live_although_retained() {
     assert_eq!(reports(), []);
 }
 
-/// DA-20: leaks are reported, and the memory still goes back to the child (Zig keeps it), unless `never_unmap` is set.
+/// TR-79, DA-20: leaks are reported, and the memory still goes back to the child (Zig keeps it), unless `never_unmap`
+/// is set.
 #[rstest]
 #[case(false, false, 0)]
 #[case(false, true, 0)]

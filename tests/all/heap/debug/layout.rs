@@ -21,7 +21,7 @@ fn pages(calls: &[Call], page_size: usize) -> Vec<usize> {
     calls.iter().filter_map(page).collect()
 }
 
-/// DA-01, DA-02, DA-12, DA-13: the recorded addresses, as page and offset.
+/// TR-27, TR-52, DA-01, DA-02, DA-12, DA-13: the recorded addresses, as page and offset.
 #[test]
 fn addresses_match_zig() {
     let bump = Bump::new(0, MIB);
@@ -137,7 +137,7 @@ fn child_gets_own_or_callers_return_address() {
     free(debug.allocator(), small, 1);
 }
 
-/// DA-03, DA-04, DA-07, DC-11: the header of a default page with six frames is where Zig's is.
+/// TR-52, DA-03, DA-04, DA-07, DC-11: the header of a default page with six frames is where Zig's is.
 #[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 #[test]
 fn header_offset_matches_zig() {

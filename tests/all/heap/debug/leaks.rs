@@ -89,7 +89,7 @@ fn blocks_freed_during_the_search_are_reported() {
     assert_eq!((DEBUG.detect_leaks(), reports().len()), (0, 0));
 }
 
-/// If the report function panics, the child still gets its memory back.
+/// TR-24: if the report function panics, the child still gets its memory back.
 #[test]
 fn report_that_panics_loses_no_memory() {
     let config = DebugConfig { report: |_| std::panic::resume_unwind(Box::new("told")), ..SMALL_PAGES };

@@ -112,8 +112,8 @@ fn resize_after_free_is_reported(
     });
 }
 
-/// DA-33, DA-34, DA-16: a wrong length is reported, and the block's recorded length is used: for the child, for the
-/// limit, and for the class. (Zig uses the caller's, and panics in another class.)
+/// TR-79, DA-33, DA-34, DA-16: a wrong length is reported, and the block's recorded length is used: for the child, for
+/// the limit, and for the class. (Zig uses the caller's, and panics in another class.)
 #[rstest]
 fn wrong_length_on_free_is_reported(
     #[values(SMALL, LARGE)] len: usize,

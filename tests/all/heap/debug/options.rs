@@ -6,8 +6,8 @@ use zigalloc_support::{Bump, Call, Recorder, alone, assert_aborted, run_alone, t
 
 use super::*;
 
-/// DC-01, DC-02, DC-03, DC-04, DC-06, DC-07, DC-08, DC-09, DC-10, DC-11, DC-12: the defaults are Zig's. (Without the
-/// feature `backtrace`, one address is stored where Zig stores six.)
+/// TR-13, DC-01, DC-02, DC-03, DC-04, DC-06, DC-07, DC-08, DC-09, DC-10, DC-11, DC-12: the defaults are Zig's. (Without
+/// the feature `backtrace`, one address is stored where Zig stores six.)
 #[test]
 fn defaults_are_zigs() {
     let config = DebugConfig::default();

@@ -243,7 +243,7 @@ fn realloc_large_object_to_small_object() -> Result<(), Error> {
     Ok(())
 }
 
-/// DC-09: over another debug allocator, whose memory is not zero.
+/// TR-57, DC-09: over another debug allocator, whose memory is not zero.
 #[test]
 fn non_page_allocator_backing_allocator() -> Result<(), Error> {
     with_allocator(|testing_allocator| {

@@ -118,7 +118,7 @@ fn failed_requests_do_not_wrap_the_index() {
     assert_disjoint(&blocks);
 }
 
-/// AL-10, AL-12: the last block grows into the rest of the node, shrinks, and is freed; others only shrink.
+/// TR-42, AL-10, AL-12: the last block grows into the rest of the node, shrinks, and is freed; others only shrink.
 #[test]
 fn resize_and_free_of_last_and_other_blocks() {
     let mut buffer = [const { MaybeUninit::uninit() }; 500];

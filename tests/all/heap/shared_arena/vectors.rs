@@ -296,7 +296,7 @@ fn calls_match_zig_over_a_child_that_refuses() {
     );
 }
 
-/// AL-02, AL-03, AL-04: each growth leaves a hole as large as the request. From Zig 0.17.1.
+/// TR-43, AL-02, AL-03, AL-04: each growth leaves a hole as large as the request. From Zig 0.17.1.
 #[test]
 #[cfg_attr(not(target_pointer_width = "64"), ignore = "the expected values were recorded on a 64-bit system")]
 fn calls_match_zig_over_a_child_that_grows() {
