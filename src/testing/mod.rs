@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`FailingAllocator`] | what a program does when the n-th allocation fails |
 //! | [`check_all_allocation_failures`] | the same for every n in turn |
+//! | [`UnreliableAllocator`] | what it does when calls are refused, and blocks move, now and then |
 //! | [`ValidationAllocator`] | zero lengths and misaligned results |
 //! | [`with_allocator()`] | leaks, double frees and other misuse in one test, with the line |
 //! | [`LedgerAllocator`] | wrong lengths and alignments, foreign pointers, double frees, leaks |
@@ -121,6 +122,7 @@ mod container_errors;
 mod failing_allocator;
 #[cfg(feature = "alloc")]
 mod ledger_allocator;
+mod unreliable_allocator;
 mod validation_allocator;
 #[cfg(feature = "std")]
 mod with_allocator;
@@ -139,6 +141,7 @@ pub use failing_allocator::FailingAllocator;
 pub use failing_allocator::FailingConfig;
 #[cfg(feature = "alloc")]
 pub use ledger_allocator::LedgerAllocator;
+pub use unreliable_allocator::{UnreliableAllocator, UnreliableConfig};
 #[doc(alias = "std.mem.ValidationAllocator")]
 pub use validation_allocator::ValidationAllocator;
 pub use validation_allocator::{Reset, validation_wrap};

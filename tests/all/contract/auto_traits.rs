@@ -18,7 +18,10 @@ use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolExtra, PoolBox,
     ResetMode, SbrkAllocator, SharedArenaAllocator, StackFallbackAllocator,
 };
-use zigalloc::testing::{CheckError, FailingAllocator, FailingConfig, FailurePoint, ValidationAllocator};
+use zigalloc::testing::{
+    CheckError, FailingAllocator, FailingConfig, FailurePoint, UnreliableAllocator, UnreliableConfig,
+    ValidationAllocator,
+};
 use zigalloc::trace::{Calls, CountingAllocator, Counts, FmtSink, LoggedCall};
 use zigalloc::{
     AlignedPtr, AlignedSlice, Alignment, AlignmentError, Allocator, CompareOperator, Error, NoSentinel,
@@ -51,6 +54,7 @@ rows! {
     ResetMode:                     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     NoSentinel:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     FailingConfig:                 [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    UnreliableConfig:              [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     FailurePoint:                  [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Calls:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Counts:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
@@ -139,6 +143,8 @@ rows! {
 
 // A wrapper without state, or with atomic state, has the traits of what it wraps.
 rows! {
+    UnreliableAllocator<Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    UnreliableAllocator<Alone>:   [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CountingAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CountingAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]

@@ -13,9 +13,9 @@ use zigalloc::heap::{
     SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
-    FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, test_allocator, test_allocator_aligned,
-    test_allocator_aligned_shrink, test_allocator_large_alignment, test_allocator_strict,
-    test_allocator_strict_with, test_handles_strict, validation_wrap,
+    FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, UnreliableAllocator, UnreliableConfig,
+    test_allocator, test_allocator_aligned, test_allocator_aligned_shrink, test_allocator_large_alignment,
+    test_allocator_strict, test_allocator_strict_with, test_handles_strict, validation_wrap,
 };
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Alignment, Allocator, Handle, SyncAllocator, ThreadSafeAllocator, VTable, state};
@@ -195,6 +195,20 @@ fn counting_over_ledger(test: Test) {
     test(counting.allocator());
     let counts = counting.snapshot();
     assert_eq!((counts.live_bytes, counts.live_blocks), (0, 0), "{counts}");
+    ledger.assert_no_leaks();
+}
+
+/// Nothing may be refused, since the kit expects small requests to succeed; but each remap moves, and no resize works.
+fn unreliable_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    let config = UnreliableConfig {
+        refuse_alloc: 0,
+        refuse_resize: 100,
+        refuse_remap: 0,
+        move_remap: 100,
+        ..UnreliableConfig::default()
+    };
+    test(UnreliableAllocator::init(ledger.allocator(), config).allocator());
     ledger.assert_no_leaks();
 }
 
@@ -379,6 +393,7 @@ fn tower(test: Test) {
 #[case::arena_over_stack_fallback(arena_over_stack_fallback)]
 #[case::scopes_of_an_arena(scopes_of_an_arena)]
 #[case::counting_over_ledger(counting_over_ledger)]
+#[case::unreliable_over_ledger(unreliable_over_ledger)]
 #[case::logging_over_c(logging_over_c)]
 #[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]
 #[case::thread_safe_over_logging_over_counting(thread_safe_over_logging_over_counting)]

@@ -3,4 +3,5 @@
 mod check_failures;
 mod check_handles;
 mod failing;
+mod unreliable;
 mod validation;

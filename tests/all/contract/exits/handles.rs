@@ -12,7 +12,8 @@ use zigalloc::heap::{
     stack_fallback,
 };
 use zigalloc::testing::{
-    FailingAllocator, FailingConfig, LedgerAllocator, ValidationAllocator, validation_wrap,
+    FailingAllocator, FailingConfig, LedgerAllocator, UnreliableAllocator, UnreliableConfig,
+    ValidationAllocator, validation_wrap,
 };
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggingAllocator};
 use zigalloc::{Alignment, AsAllocator, SyncAllocator, ThreadSafeAllocator};
@@ -32,6 +33,11 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
         "counting" => new(CountingAllocator::init(allocator)),
         "logging" => new(LoggingAllocator::init(allocator, FmtSink(String::new()))),
         "failing" => new(FailingAllocator::init(allocator, FailingConfig::default())),
+        "unreliable" => {
+            let moves =
+                UnreliableConfig { refuse_alloc: 0, refuse_resize: 0, refuse_remap: 0, ..Default::default() };
+            new(UnreliableAllocator::init(allocator, UnreliableConfig { move_remap: 100, ..moves }))
+        }
         "validation" => new::<ValidationAllocator<SyncAllocator<'static>>>(validation_wrap(allocator)),
         "ledger" => new(LedgerAllocator::init(allocator)),
         #[cfg(feature = "allocator-api2-02")]

@@ -129,6 +129,7 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 )]
 #[cfg_attr(feature = "collections", case::rehashed_map("rehashed_map", "put, assume"))]
 #[case::failing("failing", "calls")]
+#[case::unreliable("unreliable", "calls")]
 #[case::validation("validation", "calls")]
 #[case::ledger("ledger", "calls")]
 #[cfg_attr(feature = "allocator-api2-02", case::from_allocator("from_allocator", "alloc, remap, free"))]
