@@ -160,7 +160,7 @@ fn random_programs_keep_the_contract(#[values(1, 2, 3)] seed: u64, #[values(true
 /// OT-04: several threads over one buffer, where calls fail now and then, as below Zig's lock-free arena.
 #[test]
 fn threads_share_it() {
-    let mut buffer = vec![MaybeUninit::uninit(); 1 << 20];
+    let mut buffer = vec![MaybeUninit::uninit(); if cfg!(miri) { 1 << 13 } else { 1 << 20 }];
     let mut fixed_buffer = FixedBufferAllocator::init(&mut buffer);
     let config = UnreliableConfig { seed: 5, refuse_remap: 100, ..UnreliableConfig::default() };
     let unreliable = UnreliableAllocator::init(fixed_buffer.thread_safe_allocator(), config);
