@@ -125,8 +125,18 @@ pub mod ch11_general_purpose {}
 ///
 /// Reference: [`debug`](crate::heap::debug)
 ///
-/// [back: 11. General purpose](crate::guide::ch11_general_purpose) · [the twelve questions](crate::guide::questions)
+/// [back: 11. General purpose](crate::guide::ch11_general_purpose) · [next: 13. Thread safety](crate::guide::ch13_threads)
 pub mod ch12_leaks {}
+
+/// Which allocators may several threads use, and who checks it?
+#[doc = include_str!("../guide/ch13_threads.md")]
+///
+/// ---
+///
+/// Reference: [`thread_safe`](crate::thread_safe)
+///
+/// [back: 12. Finding leaks and double frees](crate::guide::ch12_leaks) · [the twelve questions](crate::guide::questions)
+pub mod ch13_threads {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
