@@ -135,8 +135,18 @@ pub mod ch12_leaks {}
 ///
 /// Reference: [`thread_safe`](crate::thread_safe)
 ///
-/// [back: 12. Finding leaks and double frees](crate::guide::ch12_leaks) · [the twelve questions](crate::guide::questions)
+/// [back: 12. Finding leaks and double frees](crate::guide::ch12_leaks) · [next: 14. Lock-free arenas](crate::guide::ch14_lock_free)
 pub mod ch13_threads {}
+
+/// How can threads share an arena without a lock?
+#[doc = include_str!("../guide/ch14_lock_free.md")]
+///
+/// ---
+///
+/// Reference: [`shared_arena`](crate::heap::shared_arena)
+///
+/// [back: 13. Thread safety](crate::guide::ch13_threads) · [the twelve questions](crate::guide::questions)
+pub mod ch14_lock_free {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
