@@ -145,8 +145,18 @@ pub mod ch13_threads {}
 ///
 /// Reference: [`shared_arena`](crate::heap::shared_arena)
 ///
-/// [back: 13. Thread safety](crate::guide::ch13_threads) · [the twelve questions](crate::guide::questions)
+/// [back: 13. Thread safety](crate::guide::ch13_threads) · [next: 15. Out of memory, as a test](crate::guide::ch15_out_of_memory)
 pub mod ch14_lock_free {}
+
+/// How do you test what a program does when it runs out of memory?
+#[doc = include_str!("../guide/ch15_out_of_memory.md")]
+///
+/// ---
+///
+/// Reference: [`testing`](crate::testing)
+///
+/// [back: 14. Lock-free arenas](crate::guide::ch14_lock_free) · [the twelve questions](crate::guide::questions)
+pub mod ch15_out_of_memory {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
