@@ -155,8 +155,18 @@ pub mod ch14_lock_free {}
 ///
 /// Reference: [`testing`](crate::testing)
 ///
-/// [back: 14. Lock-free arenas](crate::guide::ch14_lock_free) · [the twelve questions](crate::guide::questions)
+/// [back: 14. Lock-free arenas](crate::guide::ch14_lock_free) · [next: 16. Over FFI](crate::guide::ch16_ffi)
 pub mod ch15_out_of_memory {}
+
+/// How does a library in another language use an allocator of yours?
+#[doc = include_str!("../guide/ch16_ffi.md")]
+///
+/// ---
+///
+/// Reference: [`ffi`](crate::guide::ffi), [`c`](crate::guide::c)
+///
+/// [back: 15. Out of memory, as a test](crate::guide::ch15_out_of_memory) · [the twelve questions](crate::guide::questions)
+pub mod ch16_ffi {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
