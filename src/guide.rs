@@ -165,8 +165,18 @@ pub mod ch15_out_of_memory {}
 ///
 /// Reference: [`ffi`](crate::guide::ffi), [`c`](crate::guide::c)
 ///
-/// [back: 15. Out of memory, as a test](crate::guide::ch15_out_of_memory) · [the twelve questions](crate::guide::questions)
+/// [back: 15. Out of memory, as a test](crate::guide::ch15_out_of_memory) · [next: 17. From Zig 0.14 to 0.17](crate::guide::ch17_versions)
 pub mod ch16_ffi {}
+
+/// What has changed in Zig's allocators, and why is `ThreadSafeAllocator` gone?
+#[doc = include_str!("../guide/ch17_versions.md")]
+///
+/// ---
+///
+/// Reference: [`differences`](crate::guide::differences)
+///
+/// [back: 16. Over FFI](crate::guide::ch16_ffi) · [the twelve questions](crate::guide::questions)
+pub mod ch17_versions {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
