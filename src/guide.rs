@@ -175,8 +175,18 @@ pub mod ch16_ffi {}
 ///
 /// Reference: [`differences`](crate::guide::differences)
 ///
-/// [back: 16. Over FFI](crate::guide::ch16_ffi) · [the twelve questions](crate::guide::questions)
+/// [back: 16. Over FFI](crate::guide::ch16_ffi) · [next: 18. Soundness: twenty-eight mistakes](crate::guide::ch18_soundness)
 pub mod ch17_versions {}
+
+/// What do people get wrong when they write allocators, and what stops them here?
+#[doc = include_str!("../guide/ch18_soundness.md")]
+///
+/// ---
+///
+/// Reference: [`VTable`](crate::VTable#the-contract-of-an-allocator)
+///
+/// [back: 17. From Zig 0.14 to 0.17](crate::guide::ch17_versions) · [the twelve questions](crate::guide::questions)
+pub mod ch18_soundness {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]
