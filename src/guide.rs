@@ -163,7 +163,7 @@ pub mod ch15_out_of_memory {}
 ///
 /// ---
 ///
-/// Reference: [`ffi`](crate::guide::ffi), [`c`](crate::guide::c)
+/// Reference: [`ffi`], [`c`]
 ///
 /// [back: 15. Out of memory, as a test](crate::guide::ch15_out_of_memory) · [next: 17. From Zig 0.14 to 0.17](crate::guide::ch17_versions)
 pub mod ch16_ffi {}
@@ -173,7 +173,7 @@ pub mod ch16_ffi {}
 ///
 /// ---
 ///
-/// Reference: [`differences`](crate::guide::differences)
+/// Reference: [`differences`]
 ///
 /// [back: 16. Over FFI](crate::guide::ch16_ffi) · [next: 18. Soundness: twenty-eight mistakes](crate::guide::ch18_soundness)
 pub mod ch17_versions {}

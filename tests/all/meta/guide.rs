@@ -171,7 +171,7 @@ fn lists_of_chapters_are_complete_and_in_order() {
 #[test]
 fn twelve_questions_have_answers_from_the_chapters_up_to_pools() {
     let items = |text: String| {
-        let paragraphs = text.split("\n\n").filter(|paragraph| paragraph.starts_with("1. ")).next().unwrap();
+        let paragraphs = text.split("\n\n").find(|paragraph| paragraph.starts_with("1. ")).unwrap();
         let mut items: Vec<String> = Vec::new();
         for line in paragraphs.lines() {
             match line.starts_with(' ') {
