@@ -125,8 +125,68 @@ pub mod ch11_general_purpose {}
 ///
 /// Reference: [`debug`](crate::heap::debug)
 ///
-/// [back: 11. General purpose](crate::guide::ch11_general_purpose) · [the twelve questions](crate::guide::questions)
+/// [back: 11. General purpose](crate::guide::ch11_general_purpose) · [next: 13. Thread safety](crate::guide::ch13_threads)
 pub mod ch12_leaks {}
+
+/// Which allocators may several threads use, and who checks it?
+#[doc = include_str!("../guide/ch13_threads.md")]
+///
+/// ---
+///
+/// Reference: [`thread_safe`](crate::thread_safe)
+///
+/// [back: 12. Finding leaks and double frees](crate::guide::ch12_leaks) · [next: 14. Lock-free arenas](crate::guide::ch14_lock_free)
+pub mod ch13_threads {}
+
+/// How can threads share an arena without a lock?
+#[doc = include_str!("../guide/ch14_lock_free.md")]
+///
+/// ---
+///
+/// Reference: [`shared_arena`](crate::heap::shared_arena)
+///
+/// [back: 13. Thread safety](crate::guide::ch13_threads) · [next: 15. Out of memory, as a test](crate::guide::ch15_out_of_memory)
+pub mod ch14_lock_free {}
+
+/// How do you test what a program does when it runs out of memory?
+#[doc = include_str!("../guide/ch15_out_of_memory.md")]
+///
+/// ---
+///
+/// Reference: [`testing`](crate::testing)
+///
+/// [back: 14. Lock-free arenas](crate::guide::ch14_lock_free) · [next: 16. Over FFI](crate::guide::ch16_ffi)
+pub mod ch15_out_of_memory {}
+
+/// How does a library in another language use an allocator of yours?
+#[doc = include_str!("../guide/ch16_ffi.md")]
+///
+/// ---
+///
+/// Reference: [`ffi`], [`c`]
+///
+/// [back: 15. Out of memory, as a test](crate::guide::ch15_out_of_memory) · [next: 17. From Zig 0.14 to 0.17](crate::guide::ch17_versions)
+pub mod ch16_ffi {}
+
+/// What has changed in Zig's allocators, and why is `ThreadSafeAllocator` gone?
+#[doc = include_str!("../guide/ch17_versions.md")]
+///
+/// ---
+///
+/// Reference: [`differences`]
+///
+/// [back: 16. Over FFI](crate::guide::ch16_ffi) · [next: 18. Soundness: twenty-eight mistakes](crate::guide::ch18_soundness)
+pub mod ch17_versions {}
+
+/// What do people get wrong when they write allocators, and what stops them here?
+#[doc = include_str!("../guide/ch18_soundness.md")]
+///
+/// ---
+///
+/// Reference: [`VTable`](crate::VTable#the-contract-of-an-allocator)
+///
+/// [back: 17. From Zig 0.14 to 0.17](crate::guide::ch17_versions) · [the twelve questions](crate::guide::questions)
+pub mod ch18_soundness {}
 
 /// What a reader of chapters 1 to 9 can answer.
 #[doc = include_str!("../guide/questions.md")]

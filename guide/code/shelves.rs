@@ -54,7 +54,7 @@ impl<'b> Shelves<'b> {
     unsafe extern "C" fn free(ctx: *mut (), memory: *mut u8, len: usize, alignment: Alignment, _: usize) {
         let (this, Some(shelf)) = (unsafe { state::<Self>(ctx) }, Self::shelf(len, alignment)) else { return };
         let link = this.buffer.with_addr(NonNull::new(memory).unwrap().addr()).cast::<Link>();
-        // SAFETY: a block of this shelf's size and aligned to it, which nobody uses any more.
+        // SAFETY: a block of this shelf's size and aligned to it, which nothing uses any more.
         unsafe { link.write(Link(this.free[shelf].replace(Some(link)))) };
     }
 }

@@ -230,7 +230,8 @@ fn zig_file(row: &Row) -> String {
     let own_test = row.zig.lines().any(|line| line.starts_with("test "));
     let mut in_item = false;
     for line in row.zig.lines() {
-        let is_type = line.contains("= struct {") || line.contains("= union(enum) {");
+        let is_type =
+            ["= struct {", "= extern struct {", "= union(enum) {"].iter().any(|begin| line.contains(begin));
         let opens = line.starts_with("fn ") || (line.starts_with("const ") && is_type);
         let one_line = opens && line.ends_with("};");
         let is_outside =

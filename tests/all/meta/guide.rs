@@ -201,3 +201,28 @@ fn allocator_of_chapter_six_is_shown_whole() {
     assert!(chapter.contains(&format!("```rust\n{code}")));
     assert!(chapter.contains("Sixty lines") && code.lines().count() <= 60, "{}", code.lines().count());
 }
+
+#[test]
+fn files_that_chapters_name_exist() {
+    let mut names = 0;
+    for chapter in chapters() {
+        for part in chapter.text.split('`').skip(1).step_by(2) {
+            let is_path = ["tests/", "src/", "docs/", "guide/"].iter().any(|folder| part.starts_with(folder));
+            if is_path && !part.contains([' ', '\n']) {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(part);
+                assert!(path.exists(), "guide/{}.md: {part}", chapter.name);
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 20, "{names}");
+}
+
+#[test]
+fn chapter_eighteen_lists_each_mistake_once() {
+    let text = read("guide/ch18_soundness.md");
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")?.0.parse().ok());
+    let mut numbers: Vec<u32> = cells.collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=28).collect::<Vec<_>>());
+}
