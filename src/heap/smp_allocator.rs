@@ -95,6 +95,9 @@
 //!
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 
+// The vtable does not use it yet.
+#[cfg_attr(not(test), allow(dead_code))]
+mod spans;
 mod stack;
 #[cfg(test)]
 mod tests;
