@@ -9,9 +9,9 @@
 //!   block, B     8   16   32   64  …  8 Ki  16 Ki  32 Ki
 //! ```
 //!
-//! Longer blocks, and those aligned to 64 KiB or more, come from the [page allocator](super::page_allocator). A block
-//! has no header: its class follows from the length and alignment that `free` is passed. So a block can be resized in
-//! place exactly as long as its class does not change.
+//! Longer blocks, and those aligned to 64 KiB or more, are [large](#large-blocks). A block has no header: its class
+//! follows from the length and alignment that `free` is passed. So a block can be resized in place exactly as long as
+//! its class does not change.
 //!
 //! # Layout
 //!
@@ -43,6 +43,19 @@
 //! To a single thread all of this behaves as one stack of free blocks: the block freed last is allocated next. Zig's
 //! allocator does the same and returns the same addresses.
 //!
+//! # Large blocks
+//!
+//! On Unix a large block is a *span*: a run of pages that is cut from a *chunk*, a mapping of 64 MiB (4 MiB on 32-bit
+//! systems). Freed spans are merged with their free neighbours and used again; a block grows in place as far as the
+//! pages after it are free. So a process has few mappings, whatever it frees. Blocks of more than half a chunk, or
+//! aligned to more than a 16th of one, have a mapping of their own, from the
+//! [page allocator](super::page_allocator), as all large blocks have on other systems.
+//!
+//! Chunks belong to pools, with a lock each. No thread waits for a lock: it uses another pool, or leaves what it frees to
+//! the thread that holds the lock. If the locks of all pools are held, on several attempts, a block has a mapping of
+//! its own. The records of spans are at the start of their chunk, so nothing is written to free pages. The
+//! documentation of `src/heap/smp_allocator/spans/mod.rs` has the details.
+//!
 //! # Memory use
 //!
 //! A thread keeps two batches per class and the rest of a slab. All other free blocks are in the depot, where every
@@ -69,7 +82,8 @@
 //! with glibc, use Rust 1.93.)
 //!
 //! A child forked while other threads run may use it too. If one of them was taking a batch, that depot stays locked
-//! in the child, which works without the batches in it.
+//! in the child, which works without the batches in it. The same holds for a pool of chunks: the child uses others, and
+//! what it frees there is not used again.
 //!
 //! # Pointers narrower than a block
 //!
@@ -90,13 +104,14 @@
 //! - Before it maps a slab, Zig tries one neighbouring set, and stays there. Here a thread tries the depot.
 //! - Free blocks in another thread's chains are out of reach until that thread gives them to the depot.
 //! - A length of 0 is refused, not undefined.
-//! - `remap` does not move large blocks that are aligned to more than a page, since the system would only keep the
-//!   alignment of a page.
+//! - Zig maps and unmaps each large block. Here freed ones are used again, and their memory is kept for a while. The
+//!   addresses are those of pages in both.
+//! - `remap` does not move large blocks, except those with a mapping of their own that are aligned to at most a page
+//!   (the system would only keep that alignment). Zig moves all of them, with `mremap`.
 //!
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 
-// The vtable does not use it yet.
-#[cfg_attr(not(test), allow(dead_code))]
+mod large;
 mod spans;
 mod stack;
 #[cfg(test)]
@@ -107,7 +122,7 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use self::thread_cache::{Depots, ThreadCache};
-use super::{PAGE_SIZE_MAX, PageAllocator, page_size, whole_block};
+use super::{PAGE_SIZE_MAX, whole_block};
 use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
 use crate::allocator::stateless::{Sealed, Stateless};
@@ -121,7 +136,7 @@ use crate::vtable::{VTable, block};
 /// is one instance per process, and it does not detect double frees or wrong lengths; use
 /// [`DebugAllocator`](crate::heap::DebugAllocator) for that.
 ///
-/// A block takes the next power of two of bytes; above 32 KiB it takes whole pages. Memory mapped for blocks stays
+/// A block takes the next power of two of bytes; above 32 KiB it takes whole pages. Memory mapped for small blocks stays
 /// with the process. The allocator can be the `#[global_allocator]`:
 /// [`GlobalAllocator::SMP`](crate::adapters::GlobalAllocator::SMP).
 ///
@@ -210,7 +225,7 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
 /// assert!(SmpAllocator::slab_bytes() > 0);
 /// ```
 ///
-/// A large block has its own pages and takes nothing from a slab:
+/// A large block has pages of its own and takes nothing from a slab:
 ///
 /// ```
 /// # use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
@@ -287,6 +302,8 @@ static DEPOTS: Depots = Depots::new();
 struct Thread {
     local: ThreadCache,
     state: Cell<State>,
+    /// The pool of chunks that the thread used last.
+    pool: Cell<usize>,
 }
 
 /// Whether a thread's chains are in use. Unless they are [`Ready`](State::Ready), they have neither blocks nor room,
@@ -307,7 +324,8 @@ enum State {
 struct AtThreadEnd;
 
 thread_local! {
-    static THREAD: Thread = const { Thread { local: ThreadCache::new(), state: Cell::new(State::New) } };
+    static THREAD: Thread =
+        const { Thread { local: ThreadCache::new(), state: Cell::new(State::New), pool: Cell::new(0) } };
     static AT_THREAD_END: AtThreadEnd = const { AtThreadEnd };
 }
 
@@ -443,7 +461,7 @@ impl SmpAllocator {
     ) -> Option<NonNull<u8>> {
         let class = class_of(len, alignment);
         if class >= CLASS_COUNT {
-            return PageAllocator::map(len, alignment);
+            return THREAD.with(|thread| large::alloc(&thread.pool, len, alignment));
         }
         THREAD.with(|thread| thread.local.pop(class)).or_else(|| alloc_slow(class))
     }
@@ -464,9 +482,8 @@ impl SmpAllocator {
             // `free` derives the class from the length alone.
             return class == new_class;
         }
-        // SAFETY: a live block of this class is from the page allocator; the bytes cut off are not used, by our
-        // caller.
-        unsafe { PageAllocator::realloc(memory, new_len, false) }.is_some()
+        // SAFETY: a live block of this class is a large one; the bytes cut off are not used, by our caller.
+        unsafe { large::resize(memory, new_len) }
     }
 
     #[inline]
@@ -487,10 +504,8 @@ impl SmpAllocator {
         if new_class < CLASS_COUNT {
             return None;
         }
-        let may_move = alignment.to_byte_units() <= page_size();
-        // SAFETY: a live block of this class is from the page allocator; what a success ends is not used, by our
-        // caller.
-        unsafe { PageAllocator::realloc(memory, new_len, may_move) }
+        // SAFETY: a live block of this class is a large one; what a success ends is not used, by our caller.
+        unsafe { large::remap(memory, alignment, new_len) }
     }
 
     #[inline]
@@ -505,9 +520,8 @@ impl SmpAllocator {
         let memory = unsafe { block(memory, memory_len) };
         let class = class_of(memory_len, alignment);
         if class >= CLASS_COUNT {
-            // SAFETY: a live block of this class is from the page allocator; it is not used afterwards, by our
-            // caller.
-            return unsafe { PageAllocator::unmap(memory) };
+            // SAFETY: a live block of this class is a large one; it is not used afterwards, by our caller.
+            return unsafe { large::free(memory) };
         }
         let memory = memory.cast::<u8>();
         debug_assert!(

@@ -87,6 +87,47 @@ fn pages_are_unmapped_past_the_mapping_limit() {
     eprintln!("{count} pages, {refused} refused; resident: {half} KiB after half, {all} KiB after all");
 }
 
+/// Large blocks of the SMP allocator share mappings: far more of them than the limit, every second one freed, leave room
+/// for a thread's stack, and what is free is reused or has no memory.
+#[test]
+fn large_blocks_share_mappings() {
+    if in_emulator("qemu") || runs_alone("large_blocks_share_mappings") {
+        return;
+    }
+    const LEN: usize = 40_000;
+    let count = if cfg!(target_pointer_width = "64") { 160_000 } else { 20_000 };
+    let alloc = || {
+        let memory = NonNull::slice_from_raw_parts(
+            // SAFETY: the length is not zero. (A typed request would fill the block in debug builds.)
+            unsafe { SMP_ALLOCATOR.raw_alloc(LEN, Alignment::_1, 0) }.unwrap(),
+            LEN,
+        );
+        // SAFETY: a live block.
+        unsafe { memory.cast::<u8>().write(1) };
+        memory
+    };
+    let (maps, resident) = (mappings(), status("VmRSS"));
+    let mut blocks: Vec<NonNull<[u8]>> = (0..count).map(|_| alloc()).collect();
+    let all = status("VmRSS") - resident;
+    // SAFETY: each block is freed once.
+    blocks.iter().step_by(2).for_each(|memory| unsafe { SMP_ALLOCATOR.raw_free(*memory, Alignment::_1, 0) });
+    let added = mappings() - maps;
+    assert!(added < 1000, "{added} mappings");
+    std::thread::spawn(|| ()).join().unwrap();
+    // Of the free half, the limit keeps some.
+    let half = status("VmRSS") - resident;
+    assert!(half < all / 2 + all / 8, "{half} KiB of {all} are resident");
+
+    blocks = blocks.into_iter().skip(1).step_by(2).collect();
+    let size = status("VmSize");
+    blocks.extend((0..count / 2).map(|_| alloc()));
+    assert!(status("VmSize") <= size + 16 * 1024, "what was free is reused");
+    // SAFETY: each block is freed once.
+    blocks.iter().for_each(|memory| unsafe { SMP_ALLOCATOR.raw_free(*memory, Alignment::_1, 0) });
+    let rest = status("VmRSS") - resident;
+    assert!(rest < all / 4, "{rest} KiB of {all} are resident");
+}
+
 /// A page can have any alignment that addresses allow, and uses no more memory than that page. On x86-64 user
 /// addresses have 47 bits, so 2^46 is the largest.
 #[cfg(target_pointer_width = "64")]

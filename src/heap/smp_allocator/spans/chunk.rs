@@ -12,7 +12,7 @@ use crate::os;
 pub(super) const UNIT: usize = if PAGE_SIZE_MAX > 4096 { PAGE_SIZE_MAX } else { 4096 };
 /// The length and alignment of a chunk in bytes. (Miri's is just long enough for its tests.)
 pub(super) const CHUNK_LEN: usize = if cfg!(miri) {
-    16 << 20
+    1 << 20
 } else if cfg!(target_pointer_width = "64") {
     64 << 20
 } else {

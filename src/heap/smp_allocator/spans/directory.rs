@@ -5,8 +5,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use super::chunk::CHUNK_LEN;
 
 /// How many bits of addresses are looked at. No system hands out longer ones unless it is asked to; a chunk there is
-/// refused.
-const ADDRESS_BITS: u32 = if usize::BITS < 48 { usize::BITS } else { 48 };
+/// refused. (Miri's addresses are low, and its statics slow.)
+const ADDRESS_BITS: u32 = if cfg!(miri) {
+    32
+} else if usize::BITS < 48 {
+    usize::BITS
+} else {
+    48
+};
 const BITS: usize = usize::BITS as usize;
 const WORDS: usize = (1 << (ADDRESS_BITS - CHUNK_LEN.ilog2())) / BITS;
 
