@@ -56,6 +56,14 @@
 //! its own. The records of spans are at the start of their chunk, so nothing is written to free pages. The
 //! documentation of `src/heap/smp_allocator/spans/mod.rs` has the details.
 //!
+//! Free pages that were used keep their memory, so that the next block has no page faults: up to 64 MiB in the process
+//! ([`set_kept_limit`](SmpAllocator::set_kept_limit)), and for one to two seconds without use
+//! ([`set_kept_period`](SmpAllocator::set_kept_period)). Then it is returned to the system, and the addresses stay
+//! mapped. Both are checked when a large block is freed, since there is no thread for it;
+//! [`SmpAllocator::trim`] returns all of it at once. Pages that were never used, or were returned, are known to be zero:
+//! [`raw_alloc_zeroed`](crate::Stateless::raw_alloc_zeroed) does not write to them. If a block of zeros has a
+//! megabyte or more of used pages, they are exchanged for new ones.
+//!
 //! # Memory use
 //!
 //! A thread keeps two batches per class and the rest of a slab. All other free blocks are in the depot, where every
@@ -120,6 +128,7 @@ mod thread_cache;
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
+use core::time::Duration;
 
 use self::thread_cache::{Depots, ThreadCache};
 use super::{PAGE_SIZE_MAX, whole_block};
@@ -136,8 +145,8 @@ use crate::vtable::{VTable, block};
 /// is one instance per process, and it does not detect double frees or wrong lengths; use
 /// [`DebugAllocator`](crate::heap::DebugAllocator) for that.
 ///
-/// A block takes the next power of two of bytes; above 32 KiB it takes whole pages. Memory mapped for small blocks stays
-/// with the process. The allocator can be the `#[global_allocator]`:
+/// A block takes the next power of two of bytes; above 32 KiB it takes whole pages. Memory of small blocks stays with the
+/// process; that of free large blocks is kept [for a while](self#large-blocks). The allocator can be the `#[global_allocator]`:
 /// [`GlobalAllocator::SMP`](crate::adapters::GlobalAllocator::SMP).
 ///
 /// Ports `std.heap.smp_allocator` of Zig 0.15.2.
@@ -265,6 +274,18 @@ impl Sealed for SmpAllocator {}
 
 impl Stateless for SmpAllocator {
     const ALLOCATOR: SyncAllocator<'static> = SMP_ALLOCATOR;
+
+    #[inline]
+    unsafe fn raw_alloc_zeroed(len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        if class_of(len, alignment) >= CLASS_COUNT {
+            return THREAD.with(|thread| large::alloc_zeroed(&thread.pool, len, alignment));
+        }
+        // SAFETY: the length is not zero, by our caller; the function ignores the context.
+        let memory = unsafe { Self::alloc(ptr::null_mut(), len, alignment, ret_addr) }?;
+        // SAFETY: a new block of this length.
+        unsafe { memory.write_bytes(0, len) };
+        Some(memory)
+    }
 }
 
 /// The length and alignment of a slab in bytes.
@@ -450,6 +471,78 @@ impl SmpAllocator {
     /// ```
     pub fn slab_bytes() -> usize {
         DEPOTS.slab_bytes()
+    }
+
+    /// Returns how many bytes of free [large blocks](super::smp_allocator#large-blocks) may have memory: those that
+    /// were used and have not been returned to the system. 0 where large blocks have mappings of their own. Not in
+    /// Zig.
+    ///
+    /// ```standalone_crate
+    /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    ///
+    /// let memory = SMP_ALLOCATOR.alloc::<u8>(1 << 20)?;
+    /// unsafe { SMP_ALLOCATOR.free(memory) };
+    /// # if cfg!(not(all(unix, not(miri)))) { return Ok(()) }
+    /// assert!(SmpAllocator::kept_bytes() >= 1 << 20);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn kept_bytes() -> usize {
+        large::POOLS.kept_bytes()
+    }
+
+    /// Sets how many bytes [`kept_bytes`](Self::kept_bytes) may be; 64 MiB at first. When a large block is freed and
+    /// there are more, what is above and a quarter of the limit are returned to the system at once.
+    ///
+    /// A higher limit saves page faults in a program that frees and allocates more than that at a time. With a limit of
+    /// 0, a large block that is freed returns its memory at once. A lower limit has its effect when the next large block
+    /// is freed, or with [`trim`](Self::trim). Any thread may call this at any time. Not in Zig.
+    ///
+    /// ```standalone_crate
+    /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    ///
+    /// SmpAllocator::set_kept_limit(0);
+    /// let memory = SMP_ALLOCATOR.alloc::<u8>(10 << 20)?;
+    /// unsafe { SMP_ALLOCATOR.free(memory) };
+    /// assert_eq!(SmpAllocator::kept_bytes(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn set_kept_limit(bytes: usize) {
+        large::POOLS.set_limit(bytes);
+    }
+
+    /// Sets after how long free memory is returned to the system; one second at first. `Duration::MAX` is never.
+    ///
+    /// There is no thread that does it: when a large block is freed, and the period has passed since this was last done,
+    /// as much is returned as has been free all the time since then. So memory is returned after one to two
+    /// periods, if large blocks are freed that often. Any thread may call this at any time. Not in Zig.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use zigalloc::heap::SmpAllocator;
+    ///
+    /// SmpAllocator::set_kept_period(Duration::from_millis(100));
+    /// ```
+    pub fn set_kept_period(period: Duration) {
+        large::POOLS.set_period(period.as_millis().try_into().unwrap_or(usize::MAX));
+    }
+
+    /// Returns the memory of all free large blocks to the system, and unmaps the chunks without blocks. Returns how
+    /// many bytes of memory were returned.
+    ///
+    /// Slabs stay, and so does what other threads are freeing or allocating at this moment. Not in Zig.
+    ///
+    /// ```standalone_crate
+    /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    ///
+    /// let memory = SMP_ALLOCATOR.alloc::<u8>(20 << 20)?;
+    /// unsafe { SMP_ALLOCATOR.free(memory) };
+    /// let kept = SmpAllocator::kept_bytes();
+    /// assert_eq!(SmpAllocator::trim(), kept);
+    /// assert_eq!(SmpAllocator::kept_bytes(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn trim() -> usize {
+        large::POOLS.trim()
     }
 
     #[inline]

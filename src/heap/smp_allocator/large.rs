@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 
 use super::spans::Pools;
 use crate::alignment::Alignment;
+use crate::allocator::stateless::Stateless;
 use crate::heap::{PageAllocator, page_size, whole_block};
 use crate::os;
 
@@ -27,6 +28,13 @@ pub(super) static POOLS: Pools = Pools::new(DEFAULT_LIMIT, DEFAULT_PERIOD);
 pub(super) fn alloc(home: &Cell<usize>, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let span = if HAS_CHUNKS { POOLS.alloc(home, len, alignment) } else { None };
     span.or_else(|| PageAllocator::map(len, alignment))
+}
+
+/// Allocates a block whose bytes are zero. `home` is the thread's pool.
+pub(super) fn alloc_zeroed(home: &Cell<usize>, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let span = if HAS_CHUNKS { POOLS.alloc_zeroed(home, len, alignment) } else { None };
+    // SAFETY: the page allocator refuses a length of 0.
+    span.or_else(|| unsafe { PageAllocator::raw_alloc_zeroed(len, alignment, 0) })
 }
 
 /// Frees a block.
