@@ -19,7 +19,12 @@ use zigalloc::heap::{
 use zigalloc::trace::CountingAllocator;
 use zigalloc_support::this_program;
 
+#[path = "large.rs"]
+mod large;
+
 const CASE: &str = "ZIGALLOC_GLOBAL_CASE";
+/// The index of a program of [`large`]; without it, the phases of this file run.
+const PROGRAM: &str = "ZIGALLOC_GLOBAL_PROGRAM";
 const CASE_FOR_C: &std::ffi::CStr = c"ZIGALLOC_GLOBAL_CASE";
 
 /// With the feature `backtrace` every call walks the stack.
@@ -178,9 +183,11 @@ fn processor_time() -> u128 {
     time.tv_sec as u128 * 1_000_000_000 + time.tv_nsec as u128
 }
 
-/// Runs the phases, and prints the nanoseconds of each and the peak of the resident set after each in KiB.
+/// Runs the phases or a program, and prints the nanoseconds of each and the peak of the resident set after each in KiB.
 fn run_case() {
-    for (_, phase) in PHASES {
+    let program = std::env::var(PROGRAM).ok().and_then(|text| text.parse::<usize>().ok());
+    let phases = program.as_ref().map_or(&PHASES[..], |program| &large::PROGRAMS[*program..=*program]);
+    for (_, phase) in phases {
         let start = processor_time();
         phase();
         let time = processor_time() - start;
@@ -195,6 +202,9 @@ pub(crate) fn main() -> ExitCode {
     }
     let rounds =
         std::env::var("ZIGALLOC_GLOBAL_ROUNDS").map_or(11, |text| text.parse().expect("a number of rounds"));
+    if std::env::args().any(|argument| argument == "large") {
+        return large_blocks(rounds);
+    }
     // For each case and phase, the times and peaks of the rounds.
     let mut results = vec![[const { Vec::<(f64, f64)>::new() }; PHASES.len()]; CASES.len()];
     for round in 0..rounds {
@@ -227,6 +237,40 @@ pub(crate) fn main() -> ExitCode {
             print!("{:>8.2} {:>7.1} MB", ratios[ratios.len() / 2], peaks[peaks.len() / 2]);
         }
         println!();
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs the programs of [`large`] on the first three cases, the last of which is compared with the others.
+fn large_blocks(rounds: usize) -> ExitCode {
+    const PEERS: usize = 2;
+    print!("{:<32}", format!("{}: time; peak", CASES[PEERS].0));
+    CASES[..PEERS].iter().for_each(|(name, _)| print!("{:>24}", format!("over {name}")));
+    println!("   {rounds} rounds");
+    for (program, (name, _)) in large::PROGRAMS.iter().enumerate() {
+        let mut ratios = [const { Vec::new() }; PEERS];
+        let mut peaks = [0_f64; PEERS + 1];
+        for round in 0..rounds {
+            let mut times = [0_f64; PEERS + 1];
+            for n in 0..=PEERS {
+                let case = (n + round) % (PEERS + 1);
+                let mut command = this_program();
+                let command = command.env(CASE, case.to_string()).env(PROGRAM, program.to_string());
+                let output = command.output().expect("the program can run itself");
+                assert!(output.status.success(), "{name}, {}: {output:?}", CASES[case].0);
+                let text = String::from_utf8(output.stdout).expect("numbers");
+                let (time, peak) = text.trim().split_once(' ').expect("two numbers");
+                times[case] = time.parse().expect("nanoseconds");
+                peaks[case] = peaks[case].max(peak.parse().expect("KiB"));
+            }
+            ratios.iter_mut().zip(times).for_each(|(ratios, peer)| ratios.push(times[PEERS] / peer));
+        }
+        print!("{name:<32}");
+        for (ratios, peer) in ratios.iter_mut().zip(peaks) {
+            ratios.sort_by(f64::total_cmp);
+            print!("{:>16.2} {:>7.2}", ratios[ratios.len() / 2], peaks[PEERS] / peer);
+        }
+        println!("   {:>8.1} MB", peaks[PEERS] * 1024.0 / 1e6);
     }
     ExitCode::SUCCESS
 }

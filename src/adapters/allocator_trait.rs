@@ -104,10 +104,10 @@ unsafe impl api::Allocator for Allocator<'_> {
 }
 
 /// Implements the trait with the handle of [`AsAllocator`]. (Rust allows no blanket implementation of a trait from
-/// another crate.) The functions are then those of `Allocator`, above; a call states why the trait's first two rules,
-/// validity and copies, hold for the type.
+/// another crate.) The functions are then those of `Allocator`, above, except that the last argument makes blocks of
+/// zeros; a call states why the trait's first two rules, validity and copies, hold for the type.
 macro_rules! implement_with_handle {
-    ($type:ty $(, $generic:ident: $bound:path)?) => {
+    ($type:ty $(, $generic:ident: $bound:path)?; $zeroed:ident) => {
         // SAFETY: validity and copies: see the call of the macro. The others: as for `Allocator`.
         unsafe impl $(<$generic: $bound>)? api::Allocator for $type {
             #[inline(always)]
@@ -117,7 +117,7 @@ macro_rules! implement_with_handle {
 
             #[inline(always)]
             fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, api::AllocError> {
-                AsAllocator::allocator(self).allocate_zeroed(layout)
+                blocks::$zeroed(self, layout, return_address()).ok_or(api::AllocError)
             }
 
             #[inline(always)]
@@ -163,24 +163,24 @@ macro_rules! implement_with_handle {
 }
 
 // It is a plain handle that any thread may call.
-implement_with_handle!(SyncAllocator<'_>);
+implement_with_handle!(SyncAllocator<'_>; zeroed_by_handle);
 
 // Their blocks stay valid until they are freed, and every value of the type is the same allocator.
 #[cfg(feature = "std")]
-implement_with_handle!(crate::heap::SmpAllocator);
+implement_with_handle!(crate::heap::SmpAllocator; zeroed_by_type);
 #[cfg(feature = "std")]
-implement_with_handle!(crate::heap::PageAllocator);
+implement_with_handle!(crate::heap::PageAllocator; zeroed_by_type);
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
-implement_with_handle!(crate::heap::CAllocator);
+implement_with_handle!(crate::heap::CAllocator; zeroed_by_type);
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
-implement_with_handle!(crate::heap::RawCAllocator);
+implement_with_handle!(crate::heap::RawCAllocator; zeroed_by_type);
 #[cfg(feature = "alloc")]
-implement_with_handle!(crate::heap::RustAllocator);
+implement_with_handle!(crate::heap::RustAllocator; zeroed_by_type);
 
 // The owner keeps the allocator where it is, alive, and out of reach of an exclusive borrow, while a clone of the handle
 // exists (validity); all clones have the same allocator (copies). A leaked container keeps its clone for ever.
 #[cfg(feature = "alloc")]
-implement_with_handle!(crate::allocator::OwningHandle<P>, P: crate::allocator::AllocatorOwner);
+implement_with_handle!(crate::allocator::OwningHandle<P>, P: crate::allocator::AllocatorOwner; zeroed_by_handle);
 
 // ---- handles to allocators that implement the trait ----
 

@@ -7,7 +7,8 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
-use crate::allocator::Allocator;
+use crate::allocator::stateless::Stateless;
+use crate::allocator::{Allocator, AsAllocator};
 
 /// Allocates a block; for size zero, returns an aligned address without memory.
 #[inline]
@@ -34,6 +35,27 @@ pub(super) fn allocate_zeroed(
     // SAFETY: a new block of this length, or an aligned address and no bytes.
     unsafe { memory.cast::<u8>().write_bytes(0, memory.len()) };
     Some(memory)
+}
+
+/// The same for the handle of an allocator with state.
+#[inline(always)]
+pub(super) fn zeroed_by_handle<A: AsAllocator>(
+    allocator: &A,
+    layout: Layout,
+    ret_addr: usize,
+) -> Option<NonNull<[u8]>> {
+    allocate_zeroed(allocator.allocator(), layout, ret_addr)
+}
+
+/// The same for a type without state, which may know that memory is zero.
+#[inline(always)]
+pub(super) fn zeroed_by_type<S: Stateless>(_: &S, layout: Layout, ret_addr: usize) -> Option<NonNull<[u8]>> {
+    if layout.size() == 0 {
+        return allocate(S::ALLOCATOR.as_allocator(), layout, ret_addr);
+    }
+    // SAFETY: the size is not zero.
+    let memory = unsafe { S::raw_alloc_zeroed(layout.size(), layout.into(), ret_addr) };
+    Some(NonNull::slice_from_raw_parts(memory?, layout.size()))
 }
 
 /// Frees a block, unless its size is zero.

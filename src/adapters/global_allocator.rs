@@ -23,7 +23,10 @@ use core::alloc::{GlobalAlloc, Layout, LayoutError};
 use core::ptr::{self, NonNull};
 
 use super::blocks;
+use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
+#[cfg(feature = "std")]
+use crate::allocator::stateless::Stateless;
 use crate::vtable::block;
 
 /// An allocator of this crate as the `#[global_allocator]`.
@@ -83,7 +86,13 @@ use crate::vtable::block;
 pub struct GlobalAllocator {
     /// Its functions neither allocate from the global allocator nor lock anything that might.
     allocator: SyncAllocator<'static>,
+    /// Allocates a block of zeros, if the allocator may know that memory is zero: its
+    /// [`raw_alloc_zeroed`](crate::Stateless::raw_alloc_zeroed).
+    zeroed: Option<ZeroedFn>,
 }
+
+/// The arguments and the safety requirement are those of [`raw_alloc_zeroed`](crate::Stateless::raw_alloc_zeroed).
+type ZeroedFn = unsafe fn(usize, Alignment, usize) -> Option<NonNull<u8>>;
 
 impl GlobalAllocator {
     /// [`SMP_ALLOCATOR`](crate::heap::SMP_ALLOCATOR), the fast choice for any number of threads.
@@ -95,7 +104,7 @@ impl GlobalAllocator {
     /// Where pages come from the heap and not from the operating system (under Miri, and on systems that this
     /// crate does not know), this is the [`System`](std::alloc::System) allocator.
     #[cfg(feature = "std")]
-    pub const SMP: GlobalAllocator = on_pages(crate::heap::SMP_ALLOCATOR);
+    pub const SMP: GlobalAllocator = on_pages::<crate::heap::SmpAllocator>();
 
     /// [`PAGE_ALLOCATOR`](crate::heap::PAGE_ALLOCATOR): at least a page and a system call for every block.
     /// It is slow, and it finds bugs: freed memory is no longer accessible.
@@ -117,7 +126,7 @@ impl GlobalAllocator {
     /// assert_eq!(text.as_ptr().addr() % page_size(), 0);
     /// ```
     #[cfg(feature = "std")]
-    pub const PAGE: GlobalAllocator = on_pages(crate::heap::PAGE_ALLOCATOR);
+    pub const PAGE: GlobalAllocator = on_pages::<crate::heap::PageAllocator>();
 
     /// [`C_ALLOCATOR`](crate::heap::C_ALLOCATOR), the C library's `malloc` for every alignment.
     ///
@@ -144,8 +153,7 @@ impl GlobalAllocator {
     /// # }
     /// ```
     #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
-    pub const C: GlobalAllocator =
-        GlobalAllocator { allocator: if cfg!(miri) { SYSTEM } else { crate::heap::C_ALLOCATOR } };
+    pub const C: GlobalAllocator = if cfg!(miri) { SYSTEM } else { of_type::<crate::heap::CAllocator>() };
 
     /// Wraps any thread-safe allocator.
     ///
@@ -198,7 +206,7 @@ impl GlobalAllocator {
     #[must_use]
     #[inline]
     pub const unsafe fn new(allocator: SyncAllocator<'static>) -> GlobalAllocator {
-        GlobalAllocator { allocator }
+        GlobalAllocator { allocator, zeroed: None }
     }
 
     /// Returns the allocator that serves the calls.
@@ -246,18 +254,26 @@ impl GlobalAllocator {
 
 /// The system's own allocator, for cases in which another would call itself.
 #[cfg(feature = "std")]
-const SYSTEM: SyncAllocator<'static> =
-    super::FromGlobalAlloc::from_ref(&std::alloc::System).thread_safe_allocator();
+const SYSTEM: GlobalAllocator = GlobalAllocator {
+    allocator: super::FromGlobalAlloc::from_ref(&std::alloc::System).thread_safe_allocator(),
+    zeroed: None,
+};
+
+/// The allocator of a type without state.
+#[cfg(feature = "std")]
+const fn of_type<S: Stateless>() -> GlobalAllocator {
+    GlobalAllocator { allocator: S::ALLOCATOR, zeroed: Some(S::raw_alloc_zeroed) }
+}
 
 /// An allocator over pages if neither the pages nor records of them are on the global heap, which holds on the
 /// systems that the page allocator knows; otherwise [`SYSTEM`].
 #[cfg(feature = "std")]
-const fn on_pages(allocator: SyncAllocator<'static>) -> GlobalAllocator {
+const fn on_pages<S: Stateless>() -> GlobalAllocator {
     let pages_of_the_system = cfg!(all(
         not(any(miri, target_os = "emscripten", target_env = "newlib")),
         any(unix, windows, target_arch = "wasm32")
     ));
-    GlobalAllocator { allocator: if pages_of_the_system { allocator } else { SYSTEM } }
+    if pages_of_the_system { of_type::<S>() } else { SYSTEM }
 }
 
 /// The minimum alignment of a block, in bytes; see the [module](self#alignment).
@@ -302,8 +318,14 @@ unsafe impl GlobalAlloc for GlobalAllocator {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Ok(layout) = widened(layout) else { return ptr::null_mut() };
-        let memory = blocks::allocate_zeroed(self.allocator.as_allocator(), layout, 0);
-        memory.map_or(ptr::null_mut(), |memory| memory.cast().as_ptr())
+        let memory = match self.zeroed {
+            // SAFETY: the size is not zero, by our caller.
+            Some(zeroed) => unsafe { zeroed(layout.size(), layout.into(), 0) },
+            None => {
+                blocks::allocate_zeroed(self.allocator.as_allocator(), layout, 0).map(|memory| memory.cast())
+            }
+        };
+        memory.map_or(ptr::null_mut(), NonNull::as_ptr)
     }
 
     #[inline]

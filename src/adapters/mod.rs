@@ -35,7 +35,9 @@
 //! slice's length back, and the allocator must recognise it. For the same reason `shrink`
 //! fails, and leaves the block unchanged, if `remap` refuses and there is no memory for a copy.
 //!
-//! Zeros are always written, since the contract does not promise zeroed memory.
+//! The contract does not promise zeroed memory, so a handle's `allocate_zeroed` writes zeros. The types without state and
+//! the constants of [`GlobalAllocator`] do not write to memory that is known to be zero
+//! ([`raw_alloc_zeroed`](crate::Stateless::raw_alloc_zeroed)). After a growth, zeros are always written.
 //!
 //! Nothing is filled with 0xAA, as in the `raw_*` functions. The return address is inside the container's function that
 //! these methods are inlined into, or inside the function which that one is inlined into. Under

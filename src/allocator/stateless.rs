@@ -2,8 +2,10 @@
 
 use core::fmt::Debug;
 use core::hash::Hash;
+use core::ptr::NonNull;
 
 use super::{Allocator, AsAllocator, SyncAllocator};
+use crate::alignment::Alignment;
 
 /// An allocator without state: a unit struct that names one of the constants of [`heap`](crate::heap).
 ///
@@ -83,6 +85,41 @@ pub trait Stateless: Copy + Debug + Default + Eq + Hash + Send + Sync + Sealed +
     /// # }
     /// ```
     const ALLOCATOR: SyncAllocator<'static>;
+
+    /// Allocates a block whose bytes are zero. Otherwise it is [`raw_alloc`](Allocator::raw_alloc) of
+    /// [`ALLOCATOR`](Self::ALLOCATOR), and so is the block.
+    ///
+    /// Bytes that the allocator knows to be zero are not written to: new pages of the system, with `SmpAllocator` and
+    /// `PageAllocator`, and what C's `calloc` or the global allocator's `alloc_zeroed` knows, with the others. So a large
+    /// block has memory only where it is used. The vtable has no such function; that is why the adapters ask the type.
+    ///
+    /// # Safety
+    /// `len` is not zero.
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// use std::ptr::NonNull;
+    /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    /// use zigalloc::{Alignment, Stateless};
+    ///
+    /// const LEN: usize = 100_000;
+    /// // SAFETY: the length is not zero.
+    /// let memory = unsafe { SmpAllocator::raw_alloc_zeroed(LEN, Alignment::_8, 0) }.unwrap();
+    /// // SAFETY: a live block of zero bytes, not used after it is freed.
+    /// unsafe {
+    ///     assert_eq!(memory.add(LEN - 1).read(), 0);
+    ///     SMP_ALLOCATOR.raw_free(NonNull::slice_from_raw_parts(memory, LEN), Alignment::_8, 0);
+    /// }
+    /// # }
+    /// ```
+    #[inline]
+    unsafe fn raw_alloc_zeroed(len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        // SAFETY: the length is not zero, by our caller; any thread may call the handle.
+        let memory = unsafe { Self::ALLOCATOR.raw_alloc(len, alignment, ret_addr) }?;
+        // SAFETY: a new block of this length.
+        unsafe { memory.write_bytes(0, len) };
+        Some(memory)
+    }
 }
 
 /// Only types of this crate implement it.

@@ -157,6 +157,19 @@ impl Sealed for CAllocator {}
 
 impl Stateless for CAllocator {
     const ALLOCATOR: SyncAllocator<'static> = C_ALLOCATOR;
+
+    /// By `calloc`, if its alignment suffices and its blocks are freed as those of `alloc` are.
+    #[inline]
+    unsafe fn raw_alloc_zeroed(len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        if cfg!(not(windows)) && alignment <= MAX_ALIGN {
+            return calloc(len, alignment);
+        }
+        // SAFETY: the length is not zero, by our caller; the function ignores the context.
+        let memory = unsafe { Self::alloc(ptr::null_mut(), len, alignment, ret_addr) }?;
+        // SAFETY: a new block of this length.
+        unsafe { memory.write_bytes(0, len) };
+        Some(memory)
+    }
 }
 
 impl CAllocator {
@@ -278,6 +291,11 @@ impl Sealed for RawCAllocator {}
 
 impl Stateless for RawCAllocator {
     const ALLOCATOR: SyncAllocator<'static> = RAW_C_ALLOCATOR;
+
+    #[inline]
+    unsafe fn raw_alloc_zeroed(len: usize, alignment: Alignment, _ret_addr: usize) -> Option<NonNull<u8>> {
+        if alignment > MAX_ALIGN { None } else { calloc(len, alignment) }
+    }
 }
 
 /// The alignment of C's `max_align_t`, which `malloc` guarantees: two words. (On some 32-bit targets `max_align_t` is
@@ -350,6 +368,16 @@ impl RawCAllocator {
 #[inline]
 fn at_least(len: usize, alignment: Alignment) -> usize {
     len.max(alignment.to_byte_units())
+}
+
+/// A block of zero bytes. The alignment is at most [`MAX_ALIGN`].
+#[inline]
+fn calloc(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    if len > MAX_LEN {
+        return None;
+    }
+    // SAFETY: `calloc` has no preconditions.
+    NonNull::new(unsafe { libc::calloc(1, at_least(len, alignment)) }.cast())
 }
 
 #[inline]

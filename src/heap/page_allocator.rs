@@ -134,6 +134,16 @@ impl Sealed for PageAllocator {}
 
 impl Stateless for PageAllocator {
     const ALLOCATOR: SyncAllocator<'static> = PAGE_ALLOCATOR;
+
+    #[inline]
+    unsafe fn raw_alloc_zeroed(len: usize, alignment: Alignment, _ret_addr: usize) -> Option<NonNull<u8>> {
+        let memory = Self::map(len, alignment)?;
+        if !os::NEW_PAGES_ARE_ZERO {
+            // SAFETY: new pages of at least this length.
+            unsafe { memory.write_bytes(0, len) };
+        }
+        Some(memory)
+    }
 }
 
 impl PageAllocator {

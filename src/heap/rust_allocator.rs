@@ -93,6 +93,13 @@ impl Sealed for RustAllocator {}
 
 impl Stateless for RustAllocator {
     const ALLOCATOR: SyncAllocator<'static> = RUST_ALLOCATOR;
+
+    #[inline]
+    unsafe fn raw_alloc_zeroed(len: usize, alignment: Alignment, _ret_addr: usize) -> Option<NonNull<u8>> {
+        let layout = alignment.layout_of_request(len)?;
+        // SAFETY: the layout's size is `len`, which is not zero, by our caller.
+        NonNull::new(unsafe { global::alloc_zeroed(layout) })
+    }
 }
 
 impl RustAllocator {

@@ -9,9 +9,9 @@
 //!   block, B     8   16   32   64  …  8 Ki  16 Ki  32 Ki
 //! ```
 //!
-//! Longer blocks, and those aligned to 64 KiB or more, come from the [page allocator](super::page_allocator). A block
-//! has no header: its class follows from the length and alignment that `free` is passed. So a block can be resized in
-//! place exactly as long as its class does not change.
+//! Longer blocks, and those aligned to 64 KiB or more, are [large](#large-blocks). A block has no header: its class
+//! follows from the length and alignment that `free` is passed. So a block can be resized in place exactly as long as
+//! its class does not change.
 //!
 //! # Layout
 //!
@@ -43,6 +43,27 @@
 //! To a single thread all of this behaves as one stack of free blocks: the block freed last is allocated next. Zig's
 //! allocator does the same and returns the same addresses.
 //!
+//! # Large blocks
+//!
+//! On Unix a large block is a *span*: a run of pages that is cut from a *chunk*, a mapping of 64 MiB (4 MiB on 32-bit
+//! systems). Freed spans are merged with their free neighbours and used again; a block grows in place as far as the
+//! pages after it are free. So a process has few mappings, whatever it frees. Blocks of more than half a chunk, or
+//! aligned to more than a 16th of one, have a mapping of their own, from the
+//! [page allocator](super::page_allocator), as all large blocks have on other systems.
+//!
+//! Chunks belong to pools, with a lock each. No thread waits for a lock: it uses another pool, or leaves what it frees to
+//! the thread that holds the lock. If the locks of all pools are held, on several attempts, a block has a mapping of
+//! its own. The records of spans are at the start of their chunk, so nothing is written to free pages. The
+//! documentation of `src/heap/smp_allocator/spans/mod.rs` has the details.
+//!
+//! Free pages that were used keep their memory, so that the next block has no page faults: up to 64 MiB in the process
+//! ([`set_kept_limit`](SmpAllocator::set_kept_limit)), and for one to two seconds without use
+//! ([`set_kept_period`](SmpAllocator::set_kept_period)). Then it is returned to the system, and the addresses stay
+//! mapped. Both are checked when a large block is freed, since there is no thread for it;
+//! [`SmpAllocator::trim`] returns all of it at once. Pages that were never used, or were returned, are known to be zero:
+//! [`raw_alloc_zeroed`](crate::Stateless::raw_alloc_zeroed) does not write to them. If a block of zeros has a
+//! megabyte or more of used pages, they are exchanged for new ones.
+//!
 //! # Memory use
 //!
 //! A thread keeps two batches per class and the rest of a slab. All other free blocks are in the depot, where every
@@ -69,7 +90,8 @@
 //! with glibc, use Rust 1.93.)
 //!
 //! A child forked while other threads run may use it too. If one of them was taking a batch, that depot stays locked
-//! in the child, which works without the batches in it.
+//! in the child, which works without the batches in it. The same holds for a pool of chunks: the child uses others, and
+//! what it frees there is not used again.
 //!
 //! # Pointers narrower than a block
 //!
@@ -90,11 +112,15 @@
 //! - Before it maps a slab, Zig tries one neighbouring set, and stays there. Here a thread tries the depot.
 //! - Free blocks in another thread's chains are out of reach until that thread gives them to the depot.
 //! - A length of 0 is refused, not undefined.
-//! - `remap` does not move large blocks that are aligned to more than a page, since the system would only keep the
-//!   alignment of a page.
+//! - Zig maps and unmaps each large block. Here freed ones are used again, and their memory is kept for a while. The
+//!   addresses are those of pages in both.
+//! - `remap` does not move large blocks, except those with a mapping of their own that are aligned to at most a page
+//!   (the system would only keep that alignment). Zig moves all of them, with `mremap`.
 //!
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 
+mod large;
+mod spans;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -102,9 +128,10 @@ mod thread_cache;
 
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
+use core::time::Duration;
 
 use self::thread_cache::{Depots, ThreadCache};
-use super::{PAGE_SIZE_MAX, PageAllocator, page_size, whole_block};
+use super::{PAGE_SIZE_MAX, whole_block};
 use crate::alignment::Alignment;
 use crate::allocator::SyncAllocator;
 use crate::allocator::stateless::{Sealed, Stateless};
@@ -118,8 +145,8 @@ use crate::vtable::{VTable, block};
 /// is one instance per process, and it does not detect double frees or wrong lengths; use
 /// [`DebugAllocator`](crate::heap::DebugAllocator) for that.
 ///
-/// A block takes the next power of two of bytes; above 32 KiB it takes whole pages. Memory mapped for blocks stays
-/// with the process. The allocator can be the `#[global_allocator]`:
+/// A block takes the next power of two of bytes; above 32 KiB it takes whole pages. Memory of small blocks stays with the
+/// process; that of free large blocks is kept [for a while](self#large-blocks). The allocator can be the `#[global_allocator]`:
 /// [`GlobalAllocator::SMP`](crate::adapters::GlobalAllocator::SMP).
 ///
 /// Ports `std.heap.smp_allocator` of Zig 0.15.2.
@@ -207,7 +234,7 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
 /// assert!(SmpAllocator::slab_bytes() > 0);
 /// ```
 ///
-/// A large block has its own pages and takes nothing from a slab:
+/// A large block has pages of its own and takes nothing from a slab:
 ///
 /// ```
 /// # use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
@@ -247,6 +274,18 @@ impl Sealed for SmpAllocator {}
 
 impl Stateless for SmpAllocator {
     const ALLOCATOR: SyncAllocator<'static> = SMP_ALLOCATOR;
+
+    #[inline]
+    unsafe fn raw_alloc_zeroed(len: usize, alignment: Alignment, ret_addr: usize) -> Option<NonNull<u8>> {
+        if class_of(len, alignment) >= CLASS_COUNT {
+            return THREAD.with(|thread| large::alloc_zeroed(&thread.pool, len, alignment));
+        }
+        // SAFETY: the length is not zero, by our caller; the function ignores the context.
+        let memory = unsafe { Self::alloc(ptr::null_mut(), len, alignment, ret_addr) }?;
+        // SAFETY: a new block of this length.
+        unsafe { memory.write_bytes(0, len) };
+        Some(memory)
+    }
 }
 
 /// The length and alignment of a slab in bytes.
@@ -284,6 +323,8 @@ static DEPOTS: Depots = Depots::new();
 struct Thread {
     local: ThreadCache,
     state: Cell<State>,
+    /// The pool of chunks that the thread used last.
+    pool: Cell<usize>,
 }
 
 /// Whether a thread's chains are in use. Unless they are [`Ready`](State::Ready), they have neither blocks nor room,
@@ -304,7 +345,8 @@ enum State {
 struct AtThreadEnd;
 
 thread_local! {
-    static THREAD: Thread = const { Thread { local: ThreadCache::new(), state: Cell::new(State::New) } };
+    static THREAD: Thread =
+        const { Thread { local: ThreadCache::new(), state: Cell::new(State::New), pool: Cell::new(0) } };
     static AT_THREAD_END: AtThreadEnd = const { AtThreadEnd };
 }
 
@@ -431,6 +473,78 @@ impl SmpAllocator {
         DEPOTS.slab_bytes()
     }
 
+    /// Returns how many bytes of free [large blocks](super::smp_allocator#large-blocks) may have memory: those that
+    /// were used and have not been returned to the system. 0 where large blocks have mappings of their own. Not in
+    /// Zig.
+    ///
+    /// ```standalone_crate
+    /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    ///
+    /// let memory = SMP_ALLOCATOR.alloc::<u8>(1 << 20)?;
+    /// unsafe { SMP_ALLOCATOR.free(memory) };
+    /// # if cfg!(not(all(unix, not(miri)))) { return Ok(()) }
+    /// assert!(SmpAllocator::kept_bytes() >= 1 << 20);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn kept_bytes() -> usize {
+        large::POOLS.kept_bytes()
+    }
+
+    /// Sets how many bytes [`kept_bytes`](Self::kept_bytes) may be; 64 MiB at first. When a large block is freed and
+    /// there are more, what is above and a quarter of the limit are returned to the system at once.
+    ///
+    /// A higher limit saves page faults in a program that frees and allocates more than that at a time. With a limit of
+    /// 0, a large block that is freed returns its memory at once. A lower limit has its effect when the next large block
+    /// is freed, or with [`trim`](Self::trim). Any thread may call this at any time. Not in Zig.
+    ///
+    /// ```standalone_crate
+    /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    ///
+    /// SmpAllocator::set_kept_limit(0);
+    /// let memory = SMP_ALLOCATOR.alloc::<u8>(10 << 20)?;
+    /// unsafe { SMP_ALLOCATOR.free(memory) };
+    /// assert_eq!(SmpAllocator::kept_bytes(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn set_kept_limit(bytes: usize) {
+        large::POOLS.set_limit(bytes);
+    }
+
+    /// Sets after how long free memory is returned to the system; one second at first. `Duration::MAX` is never.
+    ///
+    /// There is no thread that does it: when a large block is freed, and the period has passed since this was last done,
+    /// as much is returned as has been free all the time since then. So memory is returned after one to two
+    /// periods, if large blocks are freed that often. Any thread may call this at any time. Not in Zig.
+    ///
+    /// ```standalone_crate
+    /// use std::time::Duration;
+    /// use zigalloc::heap::SmpAllocator;
+    ///
+    /// SmpAllocator::set_kept_period(Duration::from_millis(100));
+    /// ```
+    pub fn set_kept_period(period: Duration) {
+        large::POOLS.set_period(period.as_millis().try_into().unwrap_or(usize::MAX));
+    }
+
+    /// Returns the memory of all free large blocks to the system, and unmaps the chunks without blocks. Returns how
+    /// many bytes of memory were returned.
+    ///
+    /// Slabs stay, and so does what other threads are freeing or allocating at this moment. Not in Zig.
+    ///
+    /// ```standalone_crate
+    /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
+    ///
+    /// let memory = SMP_ALLOCATOR.alloc::<u8>(20 << 20)?;
+    /// unsafe { SMP_ALLOCATOR.free(memory) };
+    /// let kept = SmpAllocator::kept_bytes();
+    /// assert_eq!(SmpAllocator::trim(), kept);
+    /// assert_eq!(SmpAllocator::kept_bytes(), 0);
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    pub fn trim() -> usize {
+        large::POOLS.trim()
+    }
+
     #[inline]
     unsafe extern "C" fn alloc(
         _ctx: *mut (),
@@ -440,7 +554,7 @@ impl SmpAllocator {
     ) -> Option<NonNull<u8>> {
         let class = class_of(len, alignment);
         if class >= CLASS_COUNT {
-            return PageAllocator::map(len, alignment);
+            return THREAD.with(|thread| large::alloc(&thread.pool, len, alignment));
         }
         THREAD.with(|thread| thread.local.pop(class)).or_else(|| alloc_slow(class))
     }
@@ -461,9 +575,8 @@ impl SmpAllocator {
             // `free` derives the class from the length alone.
             return class == new_class;
         }
-        // SAFETY: a live block of this class is from the page allocator; the bytes cut off are not used, by our
-        // caller.
-        unsafe { PageAllocator::realloc(memory, new_len, false) }.is_some()
+        // SAFETY: a live block of this class is a large one; the bytes cut off are not used, by our caller.
+        unsafe { large::resize(memory, new_len) }
     }
 
     #[inline]
@@ -484,10 +597,8 @@ impl SmpAllocator {
         if new_class < CLASS_COUNT {
             return None;
         }
-        let may_move = alignment.to_byte_units() <= page_size();
-        // SAFETY: a live block of this class is from the page allocator; what a success ends is not used, by our
-        // caller.
-        unsafe { PageAllocator::realloc(memory, new_len, may_move) }
+        // SAFETY: a live block of this class is a large one; what a success ends is not used, by our caller.
+        unsafe { large::remap(memory, alignment, new_len) }
     }
 
     #[inline]
@@ -502,9 +613,8 @@ impl SmpAllocator {
         let memory = unsafe { block(memory, memory_len) };
         let class = class_of(memory_len, alignment);
         if class >= CLASS_COUNT {
-            // SAFETY: a live block of this class is from the page allocator; it is not used afterwards, by our
-            // caller.
-            return unsafe { PageAllocator::unmap(memory) };
+            // SAFETY: a live block of this class is a large one; it is not used afterwards, by our caller.
+            return unsafe { large::free(memory) };
         }
         let memory = memory.cast::<u8>();
         debug_assert!(

@@ -81,3 +81,20 @@ pub(crate) unsafe fn remap(
     unsafe { unmap(memory, size) };
     Some(new)
 }
+
+pub(crate) const NEW_PAGES_ARE_ZERO: bool = false;
+pub(crate) const CAN_DISCARD: bool = false;
+pub(crate) const DISCARDED_PAGES_ARE_ZERO: bool = false;
+
+/// The heap takes back whole blocks only.
+///
+/// # Safety
+/// Whole pages, whose content is not used afterwards.
+pub(crate) unsafe fn discard(_memory: NonNull<u8>, _size: usize) -> bool {
+    false
+}
+
+/// There is no clock: only memory that could be discarded has a time.
+pub(crate) fn milliseconds() -> usize {
+    0
+}

@@ -1,6 +1,6 @@
 //! Pages of the operating system, and how large they are.
 //!
-//! Each system has a module with three functions. Sizes are multiples of the page size, above zero and at most
+//! Each system has a module with these functions. Sizes are multiples of the page size, above zero and at most
 //! `isize::MAX`; alignments are [valid](crate::Alignment::is_valid).
 //!
 //! ```text
@@ -11,7 +11,14 @@
 //! unsafe fn remap(memory, size, new_size, may_move) -> Option<NonNull<u8>>
 //!     Another number of pages, at the same address unless they may move; or `None`, and nothing has changed.
 //!     Moved pages are aligned to a page.
+//! unsafe fn discard(memory, size) -> bool
+//!     Releases the memory of pages that stay mapped, and whose content is lost; false if that is not possible.
+//! fn milliseconds() -> usize
+//!     A clock, which wraps; 0 on systems without `discard`.
 //! ```
+//!
+//! The constants `NEW_PAGES_ARE_ZERO`, `CAN_DISCARD` and `DISCARDED_PAGES_ARE_ZERO` say what holds for `map` and
+//! `discard`.
 
 pub(crate) mod page_size;
 
@@ -46,7 +53,10 @@ mod deferred;
 mod global;
 
 #[cfg(feature = "std")]
-pub(crate) use system::{map, remap, unmap};
+#[allow(dead_code, unused_imports)]
+pub(crate) use system::{
+    CAN_DISCARD, DISCARDED_PAGES_ARE_ZERO, NEW_PAGES_ARE_ZERO, discard, map, milliseconds, remap, unmap,
+};
 
 #[cfg(all(test, feature = "std", target_os = "linux", not(miri)))]
 mod refusal_tests;

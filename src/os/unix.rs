@@ -119,7 +119,7 @@ pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
         return;
     }
     // SAFETY: the same pages, which are still mapped.
-    unsafe { discard(memory, size) };
+    let _ = unsafe { discard(memory, size) };
     // SAFETY: the same pages, which are writable, and not used afterwards.
     unsafe { DEFERRED.push(memory, size) };
 }
@@ -150,7 +150,7 @@ pub(super) fn retry_deferred(limit: usize) -> bool {
         }
         // The first page may have been written to, by the list.
         // SAFETY: the first page of the range, which is still mapped.
-        unsafe { discard(memory, page_size()) };
+        let _ = unsafe { discard(memory, page_size()) };
         // SAFETY: the range is still writable, and only the list uses it from now on.
         unsafe { DEFERRED.push(memory, size) };
     }
@@ -178,16 +178,33 @@ std::thread_local! {
 }
 
 /// Releases the memory of pages that stay mapped. Their content is lost, at once or later. This splits no mapping, so
-/// the limit does not apply.
+/// the limit does not apply. Returns false if the system refuses.
 ///
 /// # Safety
 /// Whole pages of mappings made here, whose content is not used afterwards.
-unsafe fn discard(memory: NonNull<u8>, size: usize) {
+pub(crate) unsafe fn discard(memory: NonNull<u8>, size: usize) -> bool {
     let advise = |advice: c_int| {
         // SAFETY: whole pages of a mapping made here, whose content is not used afterwards, by our caller.
         unsafe { libc::madvise(memory.as_ptr().cast(), size, advice) == 0 }
     };
-    let _ = ADVICE.iter().any(|advice| advise(*advice));
+    ADVICE.iter().any(|advice| advise(*advice))
+}
+
+pub(crate) const NEW_PAGES_ARE_ZERO: bool = true;
+pub(crate) const CAN_DISCARD: bool = !ADVICE.is_empty();
+/// On Linux; `MADV_FREE` lets a page keep its content until the kernel takes it.
+pub(crate) const DISCARDED_PAGES_ARE_ZERO: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// A clock of milliseconds, which wraps. Linux has one that costs a few nanoseconds and advances every few milliseconds.
+pub(crate) fn milliseconds() -> usize {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: valid for a write. If it fails, the time stays 0.
+    let _ = unsafe { libc::clock_gettime(CLOCK, &raw mut time) };
+    (time.tv_sec as usize).wrapping_mul(1000).wrapping_add(time.tv_nsec as usize / 1_000_000)
 }
 
 /// The advice that releases the memory of pages, in the order in which it is tried.

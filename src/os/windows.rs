@@ -56,7 +56,7 @@ pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
     // SAFETY: a reservation made here, which nothing uses afterwards, by our caller. A size of 0 means all of it.
     if unsafe { VirtualFree(memory.as_ptr().cast(), 0, MEM_RELEASE) } == 0 {
         // SAFETY: the same pages, which are still reserved.
-        unsafe { discard(memory, size) };
+        unsafe { decommit(memory, size) };
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) unsafe fn unmap(memory: NonNull<u8>, size: usize) {
 ///
 /// # Safety
 /// Committed pages of a reservation made here, at least one, which nothing uses afterwards.
-unsafe fn discard(memory: NonNull<u8>, size: usize) {
+unsafe fn decommit(memory: NonNull<u8>, size: usize) {
     // SAFETY: pages of a reservation made here, which nothing uses afterwards, by our caller.
     if unsafe { VirtualFree(memory.as_ptr().cast(), size, MEM_DECOMMIT) } == 0 {
         // SAFETY: the same pages, which are still committed.
@@ -88,7 +88,24 @@ pub(crate) unsafe fn remap(
         // SAFETY: `new_size` is below the block's size.
         let tail = unsafe { memory.add(new_size) };
         // SAFETY: the pages after `new_size` are the block's, and nothing uses them afterwards.
-        unsafe { discard(tail, size - new_size) };
+        unsafe { decommit(tail, size - new_size) };
     }
     Some(memory)
+}
+
+pub(crate) const NEW_PAGES_ARE_ZERO: bool = true;
+pub(crate) const CAN_DISCARD: bool = false;
+pub(crate) const DISCARDED_PAGES_ARE_ZERO: bool = false;
+
+/// Decommitted pages would have to be committed again before they are used.
+///
+/// # Safety
+/// Whole pages, whose content is not used afterwards.
+pub(crate) unsafe fn discard(_memory: NonNull<u8>, _size: usize) -> bool {
+    false
+}
+
+/// There is no clock: only memory that could be discarded has a time.
+pub(crate) fn milliseconds() -> usize {
+    0
 }

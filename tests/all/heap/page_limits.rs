@@ -3,11 +3,12 @@
 
 #![cfg(all(feature = "std", target_os = "linux", not(miri)))]
 
+use std::alloc::{GlobalAlloc, Layout};
 use std::fs::read_to_string;
 use std::ptr::NonNull;
 
 use rstest::rstest;
-use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR, SMP_ALLOCATOR, page_size};
+use zigalloc::heap::{DebugAllocator, PAGE_ALLOCATOR, PageAllocator, SMP_ALLOCATOR, SmpAllocator, page_size};
 use zigalloc::{Alignment, Allocator};
 use zigalloc_support::{alone, in_emulator, run_alone};
 
@@ -85,6 +86,81 @@ fn pages_are_unmapped_past_the_mapping_limit() {
     let maps = mappings() - maps;
     assert!(maps < 10, "{maps} mappings are left");
     eprintln!("{count} pages, {refused} refused; resident: {half} KiB after half, {all} KiB after all");
+}
+
+/// Large blocks of the SMP allocator share mappings: far more of them than the limit, every second one freed, leave room
+/// for a thread's stack, and what is free is reused or has no memory.
+#[test]
+fn large_blocks_share_mappings() {
+    if in_emulator("qemu") || runs_alone("large_blocks_share_mappings") {
+        return;
+    }
+    const LEN: usize = 40_000;
+    let count = if cfg!(target_pointer_width = "64") { 160_000 } else { 20_000 };
+    let alloc = || {
+        let memory = NonNull::slice_from_raw_parts(
+            // SAFETY: the length is not zero. (A typed request would fill the block in debug builds.)
+            unsafe { SMP_ALLOCATOR.raw_alloc(LEN, Alignment::_1, 0) }.unwrap(),
+            LEN,
+        );
+        // SAFETY: a live block.
+        unsafe { memory.cast::<u8>().write(1) };
+        memory
+    };
+    let (maps, resident) = (mappings(), status("VmRSS"));
+    let mut blocks: Vec<NonNull<[u8]>> = (0..count).map(|_| alloc()).collect();
+    let all = status("VmRSS") - resident;
+    // SAFETY: each block is freed once.
+    blocks.iter().step_by(2).for_each(|memory| unsafe { SMP_ALLOCATOR.raw_free(*memory, Alignment::_1, 0) });
+    let added = mappings() - maps;
+    assert!(added < 1000, "{added} mappings");
+    std::thread::spawn(|| ()).join().unwrap();
+    // Of the free half, the limit keeps some.
+    let half = status("VmRSS") - resident;
+    assert!(half < all / 2 + all / 8, "{half} KiB of {all} are resident");
+
+    blocks = blocks.into_iter().skip(1).step_by(2).collect();
+    let size = status("VmSize");
+    blocks.extend((0..count / 2).map(|_| alloc()));
+    assert!(status("VmSize") <= size + 16 * 1024, "what was free is reused");
+    // SAFETY: each block is freed once.
+    blocks.iter().for_each(|memory| unsafe { SMP_ALLOCATOR.raw_free(*memory, Alignment::_1, 0) });
+    let rest = status("VmRSS") - resident;
+    assert!(rest < all / 4, "{rest} KiB of {all} are resident");
+}
+
+/// A block of zeros has memory only where it is used: from new pages, from pages that were returned, and, if it is long,
+/// from pages that were used.
+#[rstest]
+#[case::span(1, 1 << 23)]
+#[case::long(2, 1 << 27)]
+fn zeroed_blocks_have_no_memory_until_they_are_used(#[case] number: usize, #[case] len: usize) {
+    let name = ["span", "long"][number - 1];
+    let test = format!("zeroed_blocks_have_no_memory_until_they_are_used::case_{number}_{name}");
+    if in_emulator("qemu") || runs_alone(&test) {
+        return;
+    }
+    let layout = Layout::from_size_align(len, 8).unwrap();
+    let resident = || status("VmRSS");
+    let before = resident();
+    let globals: [&dyn GlobalAlloc; 2] = [&SmpAllocator, &PageAllocator];
+    for global in globals {
+        for _ in 0..2 {
+            // SAFETY: a block of this layout, used within its length, and freed once.
+            unsafe {
+                let memory = global.alloc_zeroed(layout);
+                assert!(!memory.is_null());
+                (0..len).step_by(1 << 20).for_each(|at| assert_eq!(memory.add(at).read(), 0));
+                let added = resident() - before;
+                assert!(added < 4096, "{added} KiB are resident");
+                memory.write_bytes(0xaa, len);
+                assert!(resident() - before >= len / 1024);
+                global.dealloc(memory, layout);
+            }
+        }
+        SmpAllocator::trim();
+        assert!(resident() - before < 4096, "{} KiB are resident", resident() - before);
+    }
 }
 
 /// A page can have any alignment that addresses allow, and uses no more memory than that page. On x86-64 user

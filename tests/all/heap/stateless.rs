@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::mem::MaybeUninit;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, CAllocator, Check, DebugAllocator, MemoryPool,
@@ -16,7 +16,7 @@ use zigalloc::testing::{
     test_allocator,
 };
 use zigalloc::trace::{CountingAllocator, FmtSink, LoggingAllocator};
-use zigalloc::{Allocator, AsAllocator, Error, Stateless, SyncAllocator, ThreadSafeAllocator};
+use zigalloc::{Alignment, Allocator, AsAllocator, Error, Stateless, SyncAllocator, ThreadSafeAllocator};
 
 /// Every way from the type to a handle leads to the constant.
 fn names<A: Stateless>(value: A, constant: SyncAllocator<'static>) {
@@ -152,4 +152,41 @@ fn failures_are_swept_over_a_stateless_type() {
     // Of pages, whose leaks Miri does not report.
     let leak = check_all_allocation_failures(PageAllocator, leak_on_failure);
     assert!(matches!(leak, Err(CheckError::MemoryLeakDetected { .. })), "{leak:?}");
+}
+
+/// A block of zeros is a block of the handle, wherever its memory has been, at every length and alignment.
+fn zeroed_blocks_are_zero<A: Stateless>() {
+    let lens: &[usize] =
+        if cfg!(miri) { &[1, 40_000] } else { &[1, 100, 5000, 40_000, 300_000, 3_000_000, 40_000_000] };
+    for &len in lens {
+        for alignment in [1, 16, 4096, 1 << 17].map(Alignment::from_byte_units) {
+            for _ in 0..2 {
+                // SAFETY: the length is not zero.
+                let zeroed = unsafe { A::raw_alloc_zeroed(len, alignment, 0) };
+                let Some(memory) = zeroed else {
+                    assert!(alignment > Alignment::of::<[usize; 2]>(), "{len} bytes aligned to {alignment}");
+                    continue;
+                };
+                assert!(alignment.check_ptr(memory.as_ptr()));
+                let block = NonNull::slice_from_raw_parts(memory, len);
+                // SAFETY: a live block of this allocator, initialised, not used after it is freed.
+                unsafe {
+                    assert!(block.as_ref().iter().all(|byte| *byte == 0), "{len} bytes, {alignment}");
+                    memory.write_bytes(0xaa, len);
+                    A::ALLOCATOR.raw_free(block, alignment, 0);
+                }
+            }
+        }
+    }
+    // SAFETY: the length is not zero.
+    assert_eq!(unsafe { A::raw_alloc_zeroed(usize::MAX, Alignment::_1, 0) }, None);
+}
+
+#[test]
+fn zeroed_blocks_of_stateless_types_are_zero() {
+    zeroed_blocks_are_zero::<SmpAllocator>();
+    zeroed_blocks_are_zero::<PageAllocator>();
+    zeroed_blocks_are_zero::<CAllocator>();
+    zeroed_blocks_are_zero::<RawCAllocator>();
+    zeroed_blocks_are_zero::<RustAllocator>();
 }
