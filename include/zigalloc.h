@@ -297,6 +297,11 @@ typedef struct zigalloc_debug_options {
      * skipped. */
     const char *const *skip_frames;
     size_t skip_frames_count;
+    /* Frees each empty page of small blocks to the child at once. By default, one page of each size class is kept for
+     * the next blocks: at most 2 MiB with the default page_size, which are freed when the child refuses a request, by
+     * zigalloc_debug_flush_retained_metadata, and at the end. A late read of a kept page does not fault. */
+    bool free_empty_pages;
+    bool reserved[sizeof(size_t) - 1]; /* for options of later versions; must be false */
 } zigalloc_debug_options;
 
 /* Creates a debug allocator with the default options. */
@@ -317,7 +322,8 @@ size_t zigalloc_debug_report_text(const zigalloc_debug_report *report, char *buf
 size_t zigalloc_debug_total_requested_bytes(const zigalloc_debug *debug);
 /* Changes that limit. Live blocks that already exceed it remain valid. */
 void zigalloc_debug_set_requested_memory_limit(const zigalloc_debug *debug, size_t bytes);
-/* Forgets the freed blocks that retain_metadata remembers. With never_unmap, frees their memory to the child. */
+/* Frees the empty pages that are kept to the child. With retain_metadata, it also forgets the freed blocks that are
+ * remembered, and with never_unmap, it frees their memory to the child. */
 void zigalloc_debug_flush_retained_metadata(const zigalloc_debug *debug);
 /* Reports all live blocks, and returns their number. */
 size_t zigalloc_debug_detect_leaks(const zigalloc_debug *debug);

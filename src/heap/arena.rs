@@ -17,7 +17,8 @@
 //!             └──────┴──────┴──────────────────────────────────────────┘
 //! ```
 //!
-//! `alloc` moves `end_index` past the padding and the block. When a request does not fit, the arena first asks the
+//! `alloc` moves `end_index` past the padding and the block. When a request does not fit, the arena takes the spare node
+//! that a [`scope`](ArenaAllocator::scope) has left, if there is one and the request fits there. Otherwise it asks the
 //! child to [`resize`](crate::VTable::resize) the newest node to exactly what is needed, and takes a new node only if
 //! that fails. A new node has room for the request, its alignment and the previous node, and half of that again. If the
 //! child refuses that, the arena asks once more, for room for this request alone:
@@ -39,6 +40,7 @@
 mod checkpoint;
 mod child;
 mod node;
+mod spare;
 
 use core::cell::Cell;
 use core::fmt;
@@ -451,7 +453,8 @@ impl<C: Handle> ArenaAllocator<C> {
         State { first: arena.state.first.clone(), end_index: arena.state.end_index.clone() }
     }
 
-    /// How many bytes the arena has for blocks, used or not: all nodes without their headers.
+    /// How many bytes the arena has for blocks, used or not: all nodes without their headers, including a spare one that
+    /// a [scope](Self::scope) has left.
     ///
     #[cfg_attr(feature = "std", doc = "```")]
     #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -482,9 +485,9 @@ impl<C: Handle> ArenaAllocator<C> {
         let mut next = self.state.first.get();
         while let Some(node) = next {
             // SAFETY: nodes of the list are live blocks that begin with their header.
-            let Node { size, next: older } = unsafe { node.read() };
-            capacity += size - NODE_SIZE;
-            next = older;
+            let header = unsafe { node.read() };
+            capacity += header.size - NODE_SIZE;
+            next = header.next();
         }
         capacity
     }
@@ -529,7 +532,7 @@ impl<C: Handle> ArenaAllocator<C> {
     pub fn reset(&mut self, mode: ResetMode) -> bool {
         self.abandon_call();
         // SAFETY: nodes of the list are live blocks that begin with their header.
-        let has_one_node = |node: NonNull<Node>| unsafe { (*node.as_ptr()).next }.is_none();
+        let has_one_node = |node: NonNull<Node>| unsafe { (*node.as_ptr()).next() }.is_none();
         // The common case in a loop: a single node, kept as it is.
         if mode == ResetMode::RetainCapacity && self.state.first.get().is_none_or(has_one_node) {
             self.state.end_index.set(0);
@@ -604,10 +607,15 @@ impl<C: Handle> ArenaAllocator<C> {
                 }
                 let (_, end) = place(node, self.state.end_index.get(), len, alignment)?;
                 let bigger = end.checked_add(NODE_SIZE)?;
+                // SAFETY: the newest node and no mark.
+                if let Some(spare) = unsafe { self.use_spare(node, len, alignment) } {
+                    spare
                 // SAFETY: the newest node and no mark; the block does not fit in it as it is.
-                if unsafe { self.grow_node(node, bigger) } {
+                } else if unsafe { self.grow_node(node, bigger) } {
                     node
                 } else {
+                    // SAFETY: the newest node and no mark.
+                    unsafe { self.free_spare(node) };
                     self.create_node(size - NODE_SIZE, len, alignment)?
                 }
             }

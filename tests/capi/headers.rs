@@ -138,6 +138,8 @@ fn c_and_rust_see_the_same_layout() {
     line("offset zigalloc_debug_options.leak_limit", offset_of!(Options, leak_limit));
     line("offset zigalloc_debug_options.skip_frames", offset_of!(Options, skip_frames));
     line("offset zigalloc_debug_options.skip_frames_count", offset_of!(Options, skip_frames_count));
+    line("offset zigalloc_debug_options.free_empty_pages", offset_of!(Options, free_empty_pages));
+    line("offset zigalloc_debug_options.reserved", offset_of!(Options, reserved));
     line("size zigalloc_trace", size_of::<RawTrace>());
     line("offset zigalloc_trace.addresses", offset_of!(RawTrace, addresses));
     line("offset zigalloc_trace.count", offset_of!(RawTrace, count));

@@ -55,6 +55,8 @@ int main(void)
     OFFSET(zigalloc_debug_options, leak_limit);
     OFFSET(zigalloc_debug_options, skip_frames);
     OFFSET(zigalloc_debug_options, skip_frames_count);
+    OFFSET(zigalloc_debug_options, free_empty_pages);
+    OFFSET(zigalloc_debug_options, reserved);
     SIZE(zigalloc_trace);
     OFFSET(zigalloc_trace, addresses);
     OFFSET(zigalloc_trace, count);

@@ -47,12 +47,15 @@ pub struct Options {
     pub leak_limit: usize,
     pub skip_frames: *const *const c_char,
     pub skip_frames_count: usize,
+    pub free_empty_pages: u8,
+    /// For options of later versions.
+    pub reserved: [u8; size_of::<usize>() - 1],
 }
 
 const _: () =
     assert!(offset_of!(Options, leak_limit) == offset_of!(Options, ungrouped_leaks) + 1, "no padding");
 const _: () = assert!(
-    size_of::<Options>() == offset_of!(Options, skip_frames_count) + size_of::<usize>(),
+    size_of::<Options>() == offset_of!(Options, free_empty_pages) + size_of::<usize>(),
     "none at the end"
 );
 
@@ -80,6 +83,8 @@ impl Options {
         leak_limit: 0,
         skip_frames: ptr::null(),
         skip_frames_count: 0,
+        free_empty_pages: 0,
+        reserved: [0; size_of::<usize>() - 1],
     };
 
     /// What is at `options`, as far as this library knows it.
@@ -108,7 +113,7 @@ impl Options {
         unsafe { options.cast::<u8>().copy_to_nonoverlapping(read.as_mut_ptr().cast(), known) };
         // SAFETY: every field has some value for any bytes, and those that are not copied have their default.
         let read = unsafe { read.assume_init() };
-        let unknown = (known..size).find(|&i| {
+        let unknown = (offset_of!(Options, reserved)..size).find(|&i| {
             // SAFETY: an offset into the caller's struct, which has `size` bytes.
             let byte = unsafe { options.cast::<u8>().add(i) };
             // SAFETY: a byte of the caller's struct.
@@ -142,6 +147,7 @@ impl Options {
             thread_safe: self.single_threaded == 0,
             never_unmap: self.never_unmap != 0,
             quarantine: self.quarantine,
+            keep_empty_pages: self.free_empty_pages == 0,
             retain_metadata: self.retain_metadata != 0,
             verbose_log: self.verbose_log != 0,
             resize_stack_traces: self.resize_stack_traces != 0,

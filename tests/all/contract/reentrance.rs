@@ -130,7 +130,7 @@ fn sink_may_allocate_during_a_rewind() {
     let mut keep = |len: usize| blocks.push((arena.allocator().alloc::<u8>(len).unwrap().addr().get(), len));
     keep(100);
     let checkpoint = arena.checkpoint();
-    for len in [500, 1000, 2000] {
+    for len in [500, 1000, 4000, 20_000] {
         arena.allocator().alloc::<u8>(len).expect("memory");
     }
     ARENA.set(Some(arena));

@@ -104,6 +104,8 @@ fn debug_config(options: DebugOptions) -> DebugConfig {
         thread_safe: options.thread_safe,
         never_unmap: options.never_unmap,
         quarantine: usize::from(options.quarantine) << 14,
+        // Half of the time.
+        keep_empty_pages: options.quarantine % 2 == 0,
         retain_metadata: options.retain_metadata,
         resize_stack_traces: options.resize_stack_traces,
         page_size: 1 << (12 + options.page_size % if cfg!(miri) { 3 } else { 7 }),
@@ -201,13 +203,13 @@ impl Node {
     pub(crate) fn most_calls(&self) -> usize {
         match self {
             Node::FixedBuffer(..) | Node::Sbrk(_) => 0,
-            // Enlarge the newest node; otherwise a new node; otherwise a smaller one.
-            Node::Arena(_) => 3,
-            // The same, and enlarge a free node in between.
+            // Enlarge the newest node; otherwise free the spare one; then a new node; otherwise a smaller one.
+            Node::Arena(_) => 4,
+            // Without a spare node, but a free one is enlarged in between.
             Node::SharedArena(_) => 4,
             // Remap; otherwise allocate a new block and free the old one.
             Node::Adapter(_) => 3,
-            // Tables grow, and quarantines are emptied.
+            // Tables grow, quarantines are emptied, and kept pages are freed.
             Node::Debug(_) => 64,
             _ => 1,
         }

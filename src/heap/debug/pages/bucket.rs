@@ -47,8 +47,8 @@ impl<'g> Bucket<'g> {
     /// A new page without blocks, at the head of the list of its class.
     ///
     /// # Safety
-    /// `page` is a new block of the child, as long and as aligned as the geometry says; facts 2 and 3 of [`Bucket`]
-    /// hold.
+    /// `page` is a live block of the child, as long and as aligned as the geometry says. No block is live in it, and no
+    /// page has a link to it. Facts 2 and 3 of [`Bucket`] hold.
     pub(crate) unsafe fn init(
         geometry: &'g Geometry,
         index: usize,

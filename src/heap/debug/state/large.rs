@@ -61,9 +61,9 @@ impl Locked<'_> {
     ) -> Option<NonNull<u8>> {
         let Call { len, alignment, site, .. } = pending.call;
         // SAFETY: always this child, which this thread may call.
-        unsafe { self.state.large.reserve(self.child) }?;
+        self.ask(|this| unsafe { this.state.large.reserve(this.child) })?;
         // SAFETY: the length is not zero, by our caller; this thread may call the child (one-thread).
-        let memory = unsafe { self.child.raw_alloc(len, alignment, ret_addr) }?;
+        let memory = self.ask(|this| unsafe { this.child.raw_alloc(len, alignment, ret_addr) })?;
         let block = NonNull::slice_from_raw_parts(memory, len);
         if self.is_in_page(memory) {
             // Its address would make it a small block. This can happen if the child gets its own memory from this

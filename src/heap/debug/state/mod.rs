@@ -1,6 +1,7 @@
 //! The state under the lock, and how a call changes it.
 
 mod fork;
+mod kept;
 mod large;
 mod lock;
 mod quarantine;
@@ -34,9 +35,9 @@ pub(crate) struct Page {
 
 /// Everything that changes. It is always used with the same geometry and the same child.
 ///
-/// The tables hold blocks of the child: `pages` all pages, including empty ones that are kept (`never_unmap`, or in
-/// quarantine), and `large` all large blocks, whose [status](large::Status) says whether they are live here and in the
-/// child. A block in quarantine is live in the child, and owned by `quarantine`.
+/// The tables hold blocks of the child: `pages` all pages, including empty ones (`never_unmap`, in quarantine, or
+/// `kept`), and `large` all large blocks, whose [status](large::Status) says whether they are live here and in the
+/// child. A block in quarantine is live in the child, and owned by `quarantine`; a kept page is owned by `kept`.
 #[derive(Debug)]
 pub(crate) struct State {
     /// The newest page of each class, whose slots are handed out: a page of the table, of this class.
@@ -46,6 +47,8 @@ pub(crate) struct State {
     /// The stacks of calls, by number.
     stacks: Table<Node, false>,
     quarantine: Quarantine,
+    /// For each class, an empty page for its next blocks.
+    kept: [Option<Unused>; MAX_CLASSES],
     /// How many pages and large blocks there have been.
     serial: usize,
     pub(crate) total_requested_bytes: usize,
@@ -61,6 +64,7 @@ impl State {
             large: Table::new(traces * config.stack_trace_frames),
             stacks: Table::new(0),
             quarantine: Quarantine::new(),
+            kept: [const { None }; MAX_CLASSES],
             serial: 0,
             total_requested_bytes: 0,
             requested_memory_limit: usize::MAX,
@@ -298,8 +302,13 @@ impl<'d> Locked<'d> {
     }
 
     pub(crate) fn flush_retained_metadata(&mut self) {
+        if !self.config.retain_metadata {
+            self.free_kept_pages();
+            return;
+        }
         self.empty_quarantine(0);
         self.state.quarantine = Quarantine::new();
+        self.free_kept_pages();
         // What a removal moves to a lower index has been examined, or arrives at this one. An entry is removed before
         // its memory is freed.
         let mut index = 0;
@@ -323,7 +332,7 @@ impl<'d> Locked<'d> {
                 let bucket = unsafe { self.bucket(memory, class) };
                 // An overwritten page may look empty. It stays, and the next call that uses it reports it.
                 if bucket.is_intact() && bucket.is_empty() {
-                    // SAFETY: a page of the table without live blocks; the quarantine has none any more.
+                    // SAFETY: a page of the table without live blocks; none is in quarantine or kept any more.
                     let unused = unsafe { self.unused_page(memory) };
                     self.give_back(unused, return_address());
                     continue;
@@ -340,6 +349,8 @@ impl<'d> Locked<'d> {
     /// No block of this allocator is used any more (validity).
     pub(crate) unsafe fn release(&mut self) {
         let mut old = core::mem::replace(&mut *self.state, State::new(self.config));
+        // They are in the table as well.
+        old.kept = [const { None }; MAX_CLASSES];
         while let Some(unused) = old.quarantine.take_above(0) {
             // A page in quarantine is in the table as well.
             if unused.is_page() {
@@ -350,8 +361,8 @@ impl<'d> Locked<'d> {
         }
         if !self.config.never_unmap || self.config.retain_metadata {
             for index in old.pages.indexes().filter(|&index| old.pages.is_taken(index)) {
-                // SAFETY: a page of the old table, which is not in quarantine; no block is used any more, by our
-                // caller.
+                // SAFETY: a page of the old table, which is neither in quarantine nor kept; no block is used any more,
+                // by our caller.
                 let unused = unsafe { self.unused_page(old.pages.get(index).memory) };
                 self.free_of_child(unused, return_address());
             }
@@ -382,14 +393,21 @@ impl<'d> Locked<'d> {
         unsafe { Unused::new(memory, self.geometry.page_alignment(), true) }
     }
 
-    /// Frees memory to the child. A page is first removed from the table.
+    /// Frees memory to the child, unless it is a page that is to be kept.
     fn give_back(&mut self, unused: Unused, ret_addr: usize) {
-        if unused.is_page() {
-            if let Some(index) = self.state.pages.find(unused.memory().addr().get()) {
-                self.state.pages.remove(index);
-            }
+        if !unused.is_page() {
+            self.free_of_child(unused, ret_addr);
+        } else if let Some(unused) = self.keep(unused) {
+            self.free_page(unused);
         }
-        self.free_of_child(unused, ret_addr);
+    }
+
+    /// Frees a page to the child. It is first removed from the table.
+    fn free_page(&mut self, unused: Unused) {
+        if let Some(index) = self.state.pages.find(unused.memory().addr().get()) {
+            self.state.pages.remove(index);
+        }
+        self.free_of_child(unused, return_address());
     }
 
     /// Frees memory to the child. A page has been removed from the table.

@@ -24,29 +24,30 @@ impl<'d> Locked<'d> {
                 return Some(memory);
             }
         }
-        self.alloc_page(class, pending.call)
+        self.alloc_page(class, pending)
     }
 
     /// The first slot of a new page.
     #[cold]
-    fn alloc_page(&mut self, class: usize, call: Call<'_>) -> Option<NonNull<u8>> {
-        // SAFETY: always this child, which this thread may call.
-        unsafe { self.state.pages.reserve(self.child) }?;
-        let page_alignment = self.geometry.page_alignment();
-        // SAFETY: a page's size is not zero (non-zero), and this thread may call the child (one-thread).
-        let memory =
-            unsafe { self.child.raw_alloc(self.geometry.page_size, page_alignment, return_address()) }?;
+    fn alloc_page(&mut self, class: usize, pending: &mut PendingReport<'_>) -> Option<NonNull<u8>> {
+        let memory = self.page_for(class, pending)?;
         let head = self.head(class);
-        // SAFETY: a new block of the child (new-block), as the geometry wants it; the allocator is locked.
+        // SAFETY: a block of the child, as the geometry wants it, without blocks and in no list; the allocator is
+        // locked.
         let bucket = unsafe { Bucket::init(self.geometry, class, memory, head.map(|head| head.page())) };
         if let Some(head) = head {
             // SAFETY: the new page, which is in the list from here on.
             unsafe { head.set_next(Some(memory)) };
         }
         let serial = self.state.next_serial();
-        self.state.pages.insert(memory.addr().get(), Page { memory, class, serial });
+        let page = Page { memory, class, serial };
+        match self.state.pages.find(memory.addr().get()) {
+            Some(index) => self.state.pages.set(index, page),
+            None => _ = self.state.pages.insert(memory.addr().get(), page),
+        }
         self.state.heads[class] = Some(memory);
-        bucket.take(call.len, call.alignment, call.site)
+        let Call { len, alignment, site, .. } = pending.call;
+        bucket.take(len, alignment, site)
     }
 
     /// # Safety
@@ -246,6 +247,6 @@ impl<'d> Locked<'d> {
 
 /// Adds to the report that a page's metadata has been overwritten.
 #[cold]
-fn corrupt(bucket: Bucket<'_>, pending: &mut PendingReport<'_>) {
+pub(super) fn corrupt(bucket: Bucket<'_>, pending: &mut PendingReport<'_>) {
     pending.add(ReportKind::Corruption).address = bucket.page().addr().get();
 }

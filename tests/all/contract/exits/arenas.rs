@@ -1,5 +1,7 @@
 //! Both arenas, and scopes.
 
+use std::ptr::NonNull;
+
 use zigalloc::heap::arena::Scope;
 use zigalloc::heap::{ArenaAllocator, ResetMode, SharedArenaAllocator};
 use zigalloc::{Allocator, Handle, SyncAllocator};
@@ -26,9 +28,10 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
             Box::new(Above { arena, _below: below })
         }
         "scope" => {
-            // Leaked: a scope borrows its arena.
-            let arena = Box::leak(Box::new(ArenaAllocator::init(allocator)));
-            Box::new(InScope { scope: arena.scope(), blocks })
+            let arena = NonNull::from(Box::leak(Box::new(ArenaAllocator::init(allocator))));
+            // SAFETY: the arena is dropped after the scope, and not used otherwise.
+            let scope = unsafe { (*arena.as_ptr()).scope() };
+            Box::new(InScope { scope, blocks, _arena: Owned(arena) })
         }
         "shared_arena" => Box::new(Shared {
             arena: SharedArenaAllocator::init(allocator),
@@ -78,6 +81,12 @@ impl<C: Handle> Kind for Arena<C> {
             "scope" => {
                 let scope = self.arena.scope();
                 fill_some(scope.allocator(), &[50_000, 90_000, 200_000], &mut Vec::new());
+            }
+            "spare" => {
+                // The second scope does not fit into the node that the first has left; the block after it does.
+                fill_some(self.arena.scope().allocator(), &[50_000], &mut Vec::new());
+                fill_some(self.arena.scope().allocator(), &[200_000], &mut Vec::new());
+                fill_some(self.arena.allocator(), &[90_000], &mut self.blocks);
             }
             "rewind" => {
                 let checkpoint = self.arena.checkpoint();
@@ -143,10 +152,20 @@ impl Kind for Above {
     }
 }
 
-/// A scope that ends when its thread-local owner does.
+/// A scope that ends when its thread-local owner does, and then its arena. Fields are dropped in this order.
 struct InScope {
     scope: Scope<'static, SyncAllocator<'static>>,
     blocks: Vec<Block>,
+    _arena: Owned,
+}
+
+struct Owned(NonNull<ArenaAllocator<SyncAllocator<'static>>>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: from a box, and nothing borrows the arena any more.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
 }
 
 impl Kind for InScope {

@@ -137,6 +137,19 @@ impl<A: AsAllocator> Kind for Handle<A> {
                 // SAFETY: as above.
                 unsafe { allocator.free(memory) };
             }),
+            "kept" => {
+                // The empty pages are kept, until a request is refused, and then again until they are flushed.
+                for _ in 0..2 {
+                    let first = self.blocks.len();
+                    (0..10).for_each(|n| _ = fill_some(allocator, &[1 << n], &mut self.blocks));
+                    for block in self.blocks.drain(first..) {
+                        // SAFETY: a live block, which is no longer in the list.
+                        unsafe { allocator.free(block.memory) };
+                    }
+                    assert!(allocator.alloc::<u8>(usize::MAX / 4).is_err());
+                }
+                (self.flush)(&self.allocator);
+            }
             "flush" => {
                 let last = take();
                 // SAFETY: as above.

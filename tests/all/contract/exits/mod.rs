@@ -92,8 +92,8 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 
 /// The rows of a kind: for each operation, one for each call of the child until it needs no more.
 #[rstest]
-#[case::arena("arena", "grow, new node, second attempt, scope, rewind, replace, resets")]
-#[case::arena_over_arena("arena_over_arena", "new node, scope")]
+#[case::arena("arena", "grow, new node, second attempt, scope, spare, rewind, replace, resets")]
+#[case::arena_over_arena("arena_over_arena", "new node, scope, spare")]
 #[case::scope("scope", "grow, new node")]
 #[case::shared_arena("shared_arena", "grow, new node, second attempt, free node, replace, resets")]
 #[case::pool("pool", "create, create_box, preheat, replace, resets")]
@@ -133,8 +133,8 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 #[case::validation("validation", "calls")]
 #[case::ledger("ledger", "calls")]
 #[cfg_attr(feature = "allocator-api2-02", case::from_allocator("from_allocator", "alloc, remap, free"))]
-#[case::debug("debug", "calls, small, flush, replace")]
-#[case::retaining_debug("retaining_debug", "calls, small, flush, replace")]
+#[case::debug("debug", "calls, small, kept, flush, replace")]
+#[case::retaining_debug("retaining_debug", "calls, small, kept, flush, replace")]
 #[case::thread_safe("thread_safe", "calls")]
 #[cfg_attr(feature = "lock_api", case::locked("locked", "calls"))]
 #[case::sbrk("sbrk", "small, large")]

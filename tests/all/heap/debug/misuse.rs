@@ -217,7 +217,7 @@ fn null_is_an_invalid_free() {
 #[test]
 fn double_free_in_quarantine_has_all_traces() {
     let bump = Bump::new(0, 1 << 20);
-    let config = DebugConfig { quarantine: 2 * 4096, page_size: 4096, ..CONFIG };
+    let config = DebugConfig { quarantine: 2 * 4096, keep_empty_pages: false, page_size: 4096, ..CONFIG };
     let debug = DebugAllocator::with_config(bump.allocator(), config);
     let a = debug.allocator();
     // Three pages of a class, the middle one of which is freed first.

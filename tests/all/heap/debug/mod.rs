@@ -2,6 +2,7 @@
 #![cfg(feature = "std")]
 
 mod conforms;
+mod kept;
 mod large;
 mod layout;
 mod leak_groups;

@@ -61,7 +61,7 @@ fn resize_stack_traces(#[values(true, false)] wanted: bool) {
 fn quarantine_frees_the_oldest_first() {
     let bump = Bump::new(0, 4 << 20);
     let recorder = Recorder::new(bump.allocator());
-    let config = DebugConfig { quarantine: 20_000, ..SMALL_PAGES };
+    let config = DebugConfig { quarantine: 20_000, keep_empty_pages: false, ..SMALL_PAGES };
     let debug = DebugAllocator::with_config(recorder.allocator(), config);
     let a = debug.allocator();
     let freed = |calls: Vec<Call>| -> Vec<usize> {
