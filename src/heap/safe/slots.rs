@@ -7,6 +7,7 @@
 
 use core::cell::{Cell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::entries::Entries;
@@ -38,6 +39,10 @@ pub(super) struct Slots {
 unsafe impl Sync for Slots {}
 // SAFETY: as above; nothing belongs to a thread.
 unsafe impl Send for Slots {}
+
+// Like a mutex whose poison is ignored: the functions of a table do not unwind.
+impl UnwindSafe for Slots {}
+impl RefUnwindSafe for Slots {}
 
 /// The right to use a slot. Dropping it unlocks the slot.
 pub(super) struct Held<'s>(&'s Slot);

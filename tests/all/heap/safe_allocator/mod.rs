@@ -1,7 +1,14 @@
 //! The safe allocator.
 #![cfg(feature = "std")]
 
+mod conforms;
+mod ends;
 mod layout;
+mod misuse;
+mod options;
+mod threads;
+mod traces;
+mod zig;
 
 use std::cell::RefCell;
 use std::ptr::NonNull;
