@@ -201,7 +201,8 @@ enum {
     ZIGALLOC_OVERRUN = 4,         /* bytes after a small block were overwritten */
     ZIGALLOC_CORRUPTION = 5,      /* the allocator's own records were overwritten; the program aborts */
     ZIGALLOC_LEAK = 6,            /* blocks allocated in one place were never freed */
-    ZIGALLOC_MORE_LEAKS = 7       /* the leaks that leak_limit left out, in total */
+    ZIGALLOC_MORE_LEAKS = 7,      /* the leaks that leak_limit left out, in total */
+    ZIGALLOC_WRITE_AFTER_FREE = 8 /* reserved for an allocator that checks freed memory */
 };
 
 /* The call that found the mistake. */

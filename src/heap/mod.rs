@@ -89,8 +89,12 @@ pub mod fixed_buffer;
 pub mod memory_pool;
 #[cfg(feature = "std")]
 pub mod page_allocator;
+#[cfg(feature = "std")]
+mod report;
 #[cfg(feature = "alloc")]
 pub mod rust_allocator;
+#[cfg(feature = "std")]
+pub mod safe;
 pub mod sbrk_allocator;
 pub mod shared_arena;
 #[cfg(feature = "std")]
@@ -112,6 +116,8 @@ pub use memory_pool::{MemoryPool, MemoryPoolAligned, MemoryPoolExtra, PoolBox};
 pub use page_allocator::{PAGE_ALLOCATOR, PageAllocator};
 #[cfg(feature = "alloc")]
 pub use rust_allocator::{RUST_ALLOCATOR, RustAllocator};
+#[cfg(feature = "std")]
+pub use safe::{SafeAllocator, SafeOptions};
 #[cfg(all(target_arch = "wasm32", not(target_os = "emscripten")))]
 pub use sbrk_allocator::MemoryGrow;
 #[cfg(all(feature = "std", target_os = "linux", target_env = "gnu"))]

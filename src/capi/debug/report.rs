@@ -47,7 +47,7 @@ pub struct RawReport {
 }
 
 /// In the order of the constants, which are 0, 1, 2 and so on.
-pub(super) const KINDS: [ReportKind; 8] = [
+pub(super) const KINDS: [ReportKind; 9] = [
     ReportKind::DoubleFree,
     ReportKind::InvalidFree,
     ReportKind::WrongLength,
@@ -56,6 +56,7 @@ pub(super) const KINDS: [ReportKind; 8] = [
     ReportKind::Corruption,
     ReportKind::Leak,
     ReportKind::MoreLeaks,
+    ReportKind::WriteAfterFree,
 ];
 
 fn kind(kind: ReportKind) -> c_int {
@@ -68,6 +69,7 @@ fn kind(kind: ReportKind) -> c_int {
         ReportKind::Corruption => 5,
         ReportKind::Leak => 6,
         ReportKind::MoreLeaks => 7,
+        ReportKind::WriteAfterFree => 8,
     }
 }
 

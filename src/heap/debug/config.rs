@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::report::{Report, print};
 use crate::heap::PAGE_SIZE_MAX;
+use crate::heap::report::{Maker, Report, ReportOptions, print};
 use crate::symbol::SKIP_FRAMES;
 
 /// The most frames that a report can show of a stack.
@@ -393,6 +393,16 @@ impl DebugConfig {
         page_size: DEFAULT_PAGE_SIZE,
         report: print,
     };
+}
+
+impl DebugConfig {
+    pub(super) const fn report_options(&self) -> ReportOptions {
+        ReportOptions {
+            maker: Maker::Debug,
+            stack_trace_frames: self.stack_trace_frames,
+            skip_frames: self.skip_frames,
+        }
+    }
 }
 
 const DEFAULT_PAGE_SIZE: usize = if cfg!(windows) || cfg!(target_family = "wasm") {

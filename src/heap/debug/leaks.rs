@@ -8,9 +8,9 @@
 
 use super::DebugAllocator;
 use super::pages::{Bucket, Event, MAX_CLASSES};
-use super::report::{Call, Leak, LeftOut, PendingReport, Places, Report, ReportKind, Trace};
 use super::state::{Large, Locked};
 use crate::allocator::Handle;
+use crate::heap::report::{Call, Leak, PendingReport, Places, Trace};
 
 /// Tells which blocks are older than a search.
 pub(crate) struct Search {
@@ -29,30 +29,13 @@ impl<C: Handle> DebugAllocator<C> {
         let mut pending;
         loop {
             places.grow();
-            pending = PendingReport::new(Call::DETECT_LEAKS, &self.config);
+            pending = PendingReport::new(Call::DETECT_LEAKS, self.reporter.options());
             let is_complete = self.lock().search(&search, &mut places, &mut pending).is_some();
             if is_complete || !pending.is_empty() {
                 break;
             }
         }
-        #[cfg(feature = "backtrace")]
-        if self.config.group_leaks && self.config.stack_trace_frames != 0 && places.len() > 1 {
-            let mut look = crate::symbol::Shown::new(self.config.skip_frames);
-            places.merge(|place| self.trace_of(place.word).shown(&mut look));
-        }
-        let (places, left_out) = places.finish(self.config.leak_limit);
-        let mut leaks = left_out.count;
-        for place in &places {
-            leaks += place.count;
-            let report = Report::leak(place, self.trace_of(place.word), &self.config);
-            self.reporter.report(&report);
-        }
-        if left_out.reports != 0 {
-            let LeftOut { reports: left_out, count, total_len } = left_out;
-            let kind = ReportKind::MoreLeaks;
-            let report = Report::new(&Call::DETECT_LEAKS, &self.config);
-            self.reporter.report(&Report { kind, left_out, count, total_len, ..report });
-        }
+        let leaks = self.reporter.report_leaks(places, self.config.leak_limit, |word| self.trace_of(word));
         self.end(&mut pending);
         leaks
     }

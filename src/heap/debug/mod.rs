@@ -30,7 +30,7 @@
 //! Symbols are looked up when a report is printed or leaks are grouped.
 //!
 //! The files: `pages` is the layout of a page; `state` is what changes under the lock, and what a call does with it;
-//! `report` is the reports and their delivery; `leaks` is the search for live blocks.
+//! `leaks` is the search for live blocks.
 //!
 //! # What it assumes of its child
 //!
@@ -88,7 +88,6 @@
 mod config;
 mod leaks;
 mod pages;
-mod report;
 mod state;
 
 use core::fmt;
@@ -100,16 +99,17 @@ use core::ptr::NonNull;
 pub use config::DebugConfig;
 pub use config::{MAX_PAGE_SIZE, MAX_STACK_TRACE_FRAMES};
 use pages::Geometry;
-#[cfg(feature = "capi")]
-pub(crate) use report::Foreign;
-use report::{Call, CallSite, PendingReport, Reporter, print_line};
-pub use report::{Operation, Report, ReportKind, Trace};
-use state::{Guard, Lock, Locked, State};
+use state::{Guard, Locked, State};
+pub(in crate::heap) use state::{Lock, PAGES_ARE_THE_SYSTEMS, Stacks};
 
 use crate::alignment::Alignment;
 #[cfg(feature = "capi")]
 use crate::alignment::Message;
 use crate::allocator::{Allocator, AsAllocator, Handle, SyncAllocator, SyncHandle};
+#[cfg(feature = "capi")]
+pub(crate) use crate::heap::report::Foreign;
+use crate::heap::report::{Call, CallSite, PendingReport, Reporter, print_line};
+pub use crate::heap::report::{Operation, Report, ReportKind, Trace};
 use crate::return_address::return_address;
 use crate::symbol::STACK;
 use crate::vtable::{VTable, state};
@@ -427,7 +427,7 @@ impl<C: Handle> DebugAllocator<C> {
         DebugAllocator {
             child_allocator,
             geometry: Geometry::new(&config),
-            reporter: Reporter::new(config.report),
+            reporter: Reporter::new(config.report_options(), config.report),
             state: Lock::new(State::new(&config)),
             is_plain: config.stack_trace_frames == 0
                 && !config.safety
@@ -833,14 +833,18 @@ impl<C: Handle> DebugAllocator<C> {
             _ => Self::VTABLE.alloc as *const (),
         };
         let place = (entry.addr(), here);
-        let site = CallSite::capture(ret_addr, place, &self.config, stack);
-        PendingReport::new(Call { operation, address, len, alignment, site }, &self.config)
+        let site = CallSite::capture(ret_addr, place, self.reporter.options(), stack);
+        PendingReport::new(Call { operation, address, len, alignment, site }, self.reporter.options())
     }
 
     #[inline(always)]
     fn end(&self, pending: &mut PendingReport<'_>) {
         if !pending.is_empty() {
             self.reporter.report_pending(pending);
+            if pending.has(ReportKind::Corruption) {
+                // No metadata of the page can be trusted any more, including links to other pages.
+                std::process::abort();
+            }
         }
     }
 

@@ -234,6 +234,11 @@ rows! {
     zigalloc::heap::DebugAllocator<Alone>:
                                   [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::DebugConfig:   [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::SafeAllocator<Shared>:
+                                   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::SafeAllocator<Alone>:
+                                  [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    zigalloc::heap::SafeOptions:   [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     zigalloc::heap::Check:         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Operation:                     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Report:                        [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]

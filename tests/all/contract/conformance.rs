@@ -9,8 +9,8 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, Check, DebugAllocator, DebugConfig,
-    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SbrkAllocator,
-    SharedArenaAllocator, stack_fallback,
+    FixedBufferAllocator, PAGE_ALLOCATOR, RAW_C_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SafeAllocator,
+    SafeOptions, SbrkAllocator, SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, StrictConfig, UnreliableAllocator, UnreliableConfig,
@@ -303,6 +303,34 @@ fn debug_over_fixed_buffer(test: Test) {
     assert_eq!(debug.deinit(), Check::Ok);
 }
 
+/// A safe allocator that aborts when it finds an error.
+fn safe<C: Handle>(child: C, options: SafeOptions) -> SafeAllocator<C> {
+    SafeAllocator::init(child, SafeOptions { check_write_after_free: true, ..options })
+}
+
+fn safe_over_page(test: Test) {
+    let safe = safe(PAGE_ALLOCATOR, SafeOptions::DEFAULT);
+    test(*safe.allocator());
+    assert_eq!(safe.deinit(), 0);
+}
+
+fn safe_over_c(test: Test) {
+    let safe = safe(C_ALLOCATOR, SafeOptions { stack_trace_frames: 0, ..SafeOptions::DEFAULT });
+    test(*safe.allocator());
+    assert_eq!(safe.deinit(), 0);
+}
+
+fn safe_over_arena_over_ledger(test: Test) {
+    let ledger = LedgerAllocator::init(PAGE_ALLOCATOR);
+    {
+        let arena = ArenaAllocator::init(ledger.allocator());
+        let safe = safe(arena.allocator(), SafeOptions { stack_trace_frames: 1, ..SafeOptions::DEFAULT });
+        test(safe.allocator());
+        assert_eq!(safe.deinit(), 0);
+    }
+    ledger.assert_no_leaks();
+}
+
 fn arena_over_debug(test: Test) {
     let debug = debug(PAGE_ALLOCATOR, DEBUG.page_size);
     test(ArenaAllocator::init(debug.allocator()).allocator());
@@ -405,6 +433,12 @@ fn tower(test: Test) {
 #[case::debug_over_arena_over_ledger(debug_over_arena_over_ledger)]
 #[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]
 #[case::debug_over_fixed_buffer(debug_over_fixed_buffer)]
+#[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]
+#[case::safe_over_page(safe_over_page)]
+#[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]
+#[case::safe_over_c(safe_over_c)]
+#[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]
+#[case::safe_over_arena_over_ledger(safe_over_arena_over_ledger)]
 #[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]
 #[case::arena_over_debug(arena_over_debug)]
 #[cfg_attr(miri, ignore = "to save time: Miri tests the parts of this stack in other cases")]

@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 
 use rstest::rstest;
 use zigalloc::heap::{
-    ArenaAllocator, BufferFirstAllocator, Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR,
-    SharedArenaAllocator, stack_fallback,
+    ArenaAllocator, BufferFirstAllocator, Check, DebugAllocator, DebugConfig, PAGE_ALLOCATOR, SafeAllocator,
+    SafeOptions, SharedArenaAllocator, stack_fallback,
 };
 use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, check_all_allocation_failures, validation_wrap,
@@ -65,6 +65,15 @@ fn debug(child: Allocator<'_>, body: &mut dyn FnMut(Allocator<'_>)) {
     body(debug.allocator());
     assert!(debug.first_report().is_none());
     assert_eq!(debug.deinit(), Check::Ok);
+}
+
+fn safe(child: Allocator<'_>, body: &mut dyn FnMut(Allocator<'_>)) {
+    const OPTIONS: SafeOptions =
+        SafeOptions { check_write_after_free: true, bucket_size_log2: 9, ..SafeOptions::DEFAULT };
+    let safe = SafeAllocator::init(child, OPTIONS);
+    body(safe.allocator());
+    assert!(safe.first_report().is_none());
+    assert_eq!(safe.deinit(), 0);
 }
 
 fn validation(child: Allocator<'_>, body: &mut dyn FnMut(Allocator<'_>)) {
@@ -160,6 +169,7 @@ fn program(allocator: Allocator<'_>) -> Result<(), Error> {
 #[case::buffer_first(buffer_first)]
 #[case::stack_fallback(stack_fallback_of_100)]
 #[case::debug(debug)]
+#[case::safe(safe)]
 #[case::validation(validation)]
 #[case::counting(counting)]
 #[case::logging(logging)]
@@ -207,6 +217,7 @@ fn child_out_of_memory_loses_nothing(#[case] wrapper: Wrapper, #[values(false, t
 #[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]
 #[case::stack_fallback(stack_fallback_of_100)]
 #[case::debug(debug)]
+#[case::safe(safe)]
 #[case::counting(counting)]
 #[cfg_attr(miri, ignore = "to save time: the case before it is nearly the same")]
 #[case::logging(logging)]

@@ -12,6 +12,7 @@ mod memory_pool;
 mod page_allocator;
 mod page_limits;
 mod rust_allocator;
+mod safe_allocator;
 mod sbrk_allocator;
 mod shared_arena;
 mod smp_allocator;

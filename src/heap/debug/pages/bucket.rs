@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::geometry::{Class, Geometry, WORD};
 use super::slot::{Event, Slot};
 use crate::alignment::Alignment;
-use crate::heap::debug::report::CallSite;
+use crate::heap::report::CallSite;
 
 /// What comes after the slots of a page. Zig's `BucketHeader`.
 #[repr(C)]

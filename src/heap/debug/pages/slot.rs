@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::bucket::{Bucket, HEADER};
 use super::geometry::WORD;
 use crate::alignment::Alignment;
-use crate::heap::debug::report::CallSite;
+use crate::heap::report::CallSite;
 
 /// The value of the bytes of a slot that are not part of its block.
 const SLACK: u8 = 0xFD;

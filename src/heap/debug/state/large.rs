@@ -6,8 +6,8 @@ use super::Locked;
 use super::quarantine::{Freed, Unused};
 use crate::alignment::Alignment;
 use crate::heap::debug::pages::Event;
-use crate::heap::debug::report::CallSite;
-use crate::heap::debug::report::{Call, Operation, PendingReport, Report, ReportKind};
+use crate::heap::report::CallSite;
+use crate::heap::report::{Call, Operation, PendingReport, Report, ReportKind};
 
 /// An entry of the table of large blocks, without its traces.
 #[derive(Clone, Copy, Debug)]

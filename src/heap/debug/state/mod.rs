@@ -12,16 +12,16 @@ mod table;
 use core::ptr::NonNull;
 
 pub(super) use large::Large;
-pub(super) use lock::{Guard, Lock};
+pub(in crate::heap) use lock::{Guard, Lock};
 use quarantine::{Freed, Quarantine, Unused};
-use stacks::Node;
+pub(in crate::heap) use stacks::{PAGES_ARE_THE_SYSTEMS, Stacks};
 use table::Table;
 
 use super::config::DebugConfig;
 use super::pages::{Bucket, Geometry, MAX_CLASSES};
-use super::report::{Call, PendingReport, ReportKind};
 use crate::alignment::Alignment;
 use crate::allocator::Allocator;
+use crate::heap::report::{Call, PendingReport, ReportKind};
 use crate::return_address::return_address;
 
 /// A page in the table of pages.
@@ -45,7 +45,7 @@ pub(crate) struct State {
     pub(crate) pages: Table<Page, false>,
     pub(crate) large: Table<Large, true>,
     /// The stacks of calls, by number.
-    stacks: Table<Node, false>,
+    stacks: Stacks,
     quarantine: Quarantine,
     /// For each class, an empty page for its next blocks.
     kept: [Option<Unused>; MAX_CLASSES],
@@ -62,7 +62,7 @@ impl State {
             heads: [None; MAX_CLASSES],
             pages: Table::new(0),
             large: Table::new(traces * config.stack_trace_frames),
-            stacks: Table::new(0),
+            stacks: Stacks::new(),
             quarantine: Quarantine::new(),
             kept: [const { None }; MAX_CLASSES],
             serial: 0,
@@ -378,8 +378,8 @@ impl<'d> Locked<'d> {
         unsafe { old.pages.release(self.child) };
         // SAFETY: always this child, which this thread may call.
         unsafe { old.large.release(self.child) };
-        // SAFETY: always this memory, which this thread may have.
-        unsafe { old.stacks.release(self.memory_of_stacks()) };
+        // SAFETY: always this child, which this thread may call.
+        unsafe { old.stacks.release(self.child) };
     }
 
     /// A page without live blocks.

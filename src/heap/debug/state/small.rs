@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::quarantine::Freed;
 use super::{Locked, Page};
 use crate::heap::debug::pages::{Bucket, Event, Slot};
-use crate::heap::debug::report::{Call, PendingReport, Report, ReportKind};
+use crate::heap::report::{Call, PendingReport, Report, ReportKind};
 use crate::return_address::return_address;
 
 impl<'d> Locked<'d> {

@@ -7,9 +7,10 @@ use std::ptr::NonNull;
 use zigalloc::LockedAllocator;
 #[cfg(feature = "allocator-api2-02")]
 use zigalloc::adapters::allocator_api2_02::FromAllocator;
+use zigalloc::heap::debug::ReportKind;
 use zigalloc::heap::{
-    BufferFirstAllocator, DebugAllocator, DebugConfig, Sbrk, SbrkAllocator, StackFallbackAllocator,
-    stack_fallback,
+    BufferFirstAllocator, DebugAllocator, DebugConfig, RUST_ALLOCATOR, SafeAllocator, SafeOptions, Sbrk,
+    SbrkAllocator, StackFallbackAllocator, stack_fallback,
 };
 use zigalloc::testing::{
     FailingAllocator, FailingConfig, LedgerAllocator, UnreliableAllocator, UnreliableConfig,
@@ -46,6 +47,11 @@ pub(super) fn make(kind: &str, child: &'static Child) -> Option<Box<dyn Kind>> {
         "retaining_debug" => {
             debug(allocator, DebugConfig { retain_metadata: true, quarantine: 5000, ..DebugConfig::DEFAULT })
         }
+        "safe" => safe(allocator, SafeOptions { stack_trace_frames: 0, ..SafeOptions::DEFAULT }),
+        "traced_safe" => safe(
+            allocator,
+            SafeOptions { stack_trace_frames: 1, bucket_size_log2: 9, ..SafeOptions::DEFAULT },
+        ),
         // SAFETY: nothing else uses the child.
         "thread_safe" => locked(unsafe { ThreadSafeAllocator::from_child(*allocator) }),
         #[cfg(feature = "lock_api")]
@@ -89,6 +95,19 @@ fn debug(child: SyncAllocator<'static>, config: DebugConfig) -> Box<dyn Kind> {
             *debug = DebugAllocator::with_config(zigalloc::heap::RUST_ALLOCATOR, config);
         },
         flush: DebugAllocator::flush_retained_metadata,
+    })
+}
+
+/// It can be used in the destructor: a call that does not return leaves one of its slots locked, and others are used.
+fn safe(child: SyncAllocator<'static>, options: SafeOptions) -> Box<dyn Kind> {
+    // The blocks that a row leaves are leaks.
+    let options = SafeOptions { report: |report| assert_eq!(report.kind, ReportKind::Leak), ..options };
+    Box::new(Handle {
+        allocator: SafeAllocator::init(child, options),
+        blocks: Vec::new(),
+        has_lock: false,
+        replace: |safe| *safe = SafeAllocator::init(RUST_ALLOCATOR, *safe.options()),
+        flush: |_| (),
     })
 }
 

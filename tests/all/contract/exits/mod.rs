@@ -135,6 +135,8 @@ fn operations(words: &str) -> impl Iterator<Item = &str> {
 #[cfg_attr(feature = "allocator-api2-02", case::from_allocator("from_allocator", "alloc, remap, free"))]
 #[case::debug("debug", "calls, small, kept, flush, replace")]
 #[case::retaining_debug("retaining_debug", "calls, small, kept, flush, replace")]
+#[case::safe("safe", "calls, small, replace")]
+#[case::traced_safe("traced_safe", "calls, small, replace")]
 #[case::thread_safe("thread_safe", "calls")]
 #[cfg_attr(feature = "lock_api", case::locked("locked", "calls"))]
 #[case::sbrk("sbrk", "small, large")]

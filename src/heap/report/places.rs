@@ -145,6 +145,11 @@ impl Places {
     }
 
     #[cfg(feature = "backtrace")]
+    pub(crate) fn gathers(&self) -> bool {
+        self.gathers
+    }
+
+    #[cfg(feature = "backtrace")]
     pub(crate) fn len(&self) -> usize {
         self.places.len()
     }

@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-use super::{KINDS, PendingReport, Report, ReportKind};
+use super::places::LeftOut;
+use super::{Call, KINDS, PendingReport, Places, Report, ReportKind, ReportOptions, Trace};
 
 /// The default of [`DebugConfig::report`](crate::heap::DebugConfig::report).
 pub(crate) fn print(report: &Report) {
@@ -67,14 +68,16 @@ unsafe impl Sync for Foreign {}
 /// Passes reports on to a function, counts each kind, and keeps the first.
 #[derive(Debug)]
 pub(crate) struct Reporter {
+    options: ReportOptions,
     listener: Listener,
     counts: [AtomicUsize; KINDS],
     first: Mutex<Option<Report>>,
 }
 
 impl Reporter {
-    pub(crate) const fn new(function: fn(&Report)) -> Reporter {
+    pub(crate) const fn new(options: ReportOptions, function: fn(&Report)) -> Reporter {
         Reporter {
+            options,
             listener: Listener::Function(function),
             counts: [const { AtomicUsize::new(0) }; KINDS],
             first: Mutex::new(None),
@@ -89,6 +92,11 @@ impl Reporter {
     #[cfg(feature = "capi")]
     pub(crate) unsafe fn set_foreign(&mut self, foreign: Foreign) {
         self.listener = Listener::Foreign(foreign);
+    }
+
+    #[inline(always)]
+    pub(crate) fn options(&self) -> &ReportOptions {
+        &self.options
     }
 
     pub(crate) fn count(&self, kind: ReportKind) -> usize {
@@ -109,7 +117,37 @@ impl Reporter {
         self.listener.call(report);
     }
 
-    /// Reports each kind that a call has found. Aborts after a corruption.
+    /// Reports leaks: those of one place together if `is_grouped`, and at most `limit` reports. Returns the number of
+    /// blocks. `trace_of` returns the trace that a stored word stands for.
+    pub(crate) fn report_leaks(
+        &self,
+        mut places: Places,
+        limit: usize,
+        trace_of: impl Fn(usize) -> Trace,
+    ) -> usize {
+        let options = &self.options;
+        #[cfg(feature = "backtrace")]
+        if places.gathers() && options.stack_trace_frames != 0 && places.len() > 1 {
+            let mut look = crate::symbol::Shown::new(options.skip_frames);
+            places.merge(|place| trace_of(place.word).shown(&mut look));
+        }
+        let (places, left_out) = places.finish(limit);
+        let mut leaks = left_out.count;
+        for place in &places {
+            leaks += place.count;
+            let report = Report::leak(place, trace_of(place.word), options);
+            self.report(&report);
+        }
+        if left_out.reports != 0 {
+            let LeftOut { reports: left_out, count, total_len } = left_out;
+            let kind = ReportKind::MoreLeaks;
+            let report = Report::new(&Call::DETECT_LEAKS, options);
+            self.report(&Report { kind, left_out, count, total_len, ..report });
+        }
+        leaks
+    }
+
+    /// Reports each kind that a call has found.
     #[cold]
     pub(crate) fn report_pending(&self, pending: &mut PendingReport<'_>) {
         use ReportKind::*;
@@ -120,9 +158,8 @@ impl Reporter {
                 self.report(report);
             }
         }
-        if pending.has(Corruption) {
-            // No metadata of the page can be trusted any more, including links to other pages.
-            std::process::abort();
+        if let Some(report) = pending.earlier() {
+            self.report(report);
         }
     }
 }

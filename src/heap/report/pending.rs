@@ -1,8 +1,7 @@
 //! A call in progress, and what it finds while the allocator is locked.
 
-use super::{CallSite, KINDS, Operation, Report, ReportKind};
+use super::{CallSite, KINDS, Operation, Report, ReportKind, ReportOptions};
 use crate::alignment::Alignment;
-use crate::heap::debug::config::DebugConfig;
 
 /// A call in progress: its arguments, and where it came from.
 #[derive(Clone, Copy, Debug)]
@@ -30,24 +29,29 @@ impl Call<'static> {
 #[derive(Debug)]
 pub(crate) struct PendingReport<'t> {
     pub(crate) call: Call<'t>,
-    config: &'t DebugConfig,
+    options: &'t ReportOptions,
     /// A bit for each kind.
-    kinds: u8,
+    kinds: u16,
     report: Option<Report>,
+    /// A mistake of an earlier call.
+    earlier: Option<Report>,
 }
 
-const _: () = assert!(KINDS <= u8::BITS as usize);
+/// In `kinds`: there is a mistake of an earlier call.
+const EARLIER: u16 = 1 << 15;
+
+const _: () = assert!(KINDS < u16::BITS as usize);
 
 impl<'t> PendingReport<'t> {
     #[inline(always)]
-    pub(crate) fn new(call: Call<'t>, config: &'t DebugConfig) -> PendingReport<'t> {
-        PendingReport { call, config, kinds: 0, report: None }
+    pub(crate) fn new(call: Call<'t>, options: &'t ReportOptions) -> PendingReport<'t> {
+        PendingReport { call, options, kinds: 0, report: None, earlier: None }
     }
 
     /// The details, which all kinds that this call has found share. The field `kind` is set later.
     #[cold]
     pub(crate) fn report(&mut self) -> &mut Report {
-        self.report.get_or_insert_with(|| Report::new(&self.call, self.config))
+        self.report.get_or_insert_with(|| Report::new(&self.call, self.options))
     }
 
     #[cold]
@@ -56,7 +60,18 @@ impl<'t> PendingReport<'t> {
         self.report()
     }
 
-    pub(super) fn has(&self, kind: ReportKind) -> bool {
+    /// Adds a mistake of an earlier call, which this one finds. Only the first is kept.
+    #[cold]
+    pub(crate) fn add_earlier(&mut self, report: Report) {
+        self.kinds |= EARLIER;
+        self.earlier.get_or_insert(report);
+    }
+
+    pub(super) fn earlier(&self) -> Option<&Report> {
+        self.earlier.as_ref()
+    }
+
+    pub(crate) fn has(&self, kind: ReportKind) -> bool {
         self.kinds & 1 << kind as u8 != 0
     }
 

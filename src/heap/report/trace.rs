@@ -2,14 +2,51 @@
 
 use core::fmt;
 
-use crate::heap::debug::config::DebugConfig;
 use crate::symbol::{self, STACK};
+
+/// What an allocator's reports have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReportOptions {
+    /// The allocator that makes them.
+    pub(crate) maker: Maker,
+    /// How many frames a report shows of each stack; 0 if traces are not stored.
+    pub(crate) stack_trace_frames: usize,
+    /// The libraries whose functions are left out.
+    pub(crate) skip_frames: &'static [&'static str],
+}
+
+/// The types of allocators that make reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maker {
+    /// [`DebugAllocator`](crate::heap::DebugAllocator).
+    Debug,
+    /// [`SafeAllocator`](crate::heap::SafeAllocator).
+    Safe,
+}
+
+impl Maker {
+    /// The name of the type, with which each report begins.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Maker::Debug => "DebugAllocator",
+            Maker::Safe => "SafeAllocator",
+        }
+    }
+
+    /// The name of the type of its options.
+    fn options(self) -> &'static str {
+        match self {
+            Maker::Debug => "DebugConfig",
+            Maker::Safe => "SafeOptions",
+        }
+    }
+}
 
 /// Where a call came from: an address in the calling function, then the return addresses of that function's callers.
 ///
 /// Its text has a line for each address: function, file and line with the feature `backtrace`, otherwise the number.
-/// Functions of this crate and of the libraries in [`skip_frames`](DebugConfig::skip_frames) are skipped; the first
-/// [`stack_trace_frames`](DebugConfig::stack_trace_frames) of the others are shown, so the first line is in the
+/// Functions of this crate and of the libraries in [`skip_frames`](crate::heap::DebugConfig::skip_frames) are skipped; the first
+/// [`stack_trace_frames`](crate::heap::DebugConfig::stack_trace_frames) of the others are shown, so the first line is in the
 /// program's own code. Symbols are looked up when the text is formatted.
 ///
 /// Where a leaked block was allocated:
@@ -32,6 +69,7 @@ pub struct Trace {
     /// How many are shown; 0 if traces are not stored.
     frames: usize,
     skip: &'static [&'static str],
+    maker: Maker,
 }
 
 impl Trace {
@@ -41,9 +79,9 @@ impl Trace {
     /// # use zigalloc::heap::debug::Trace;
     /// assert!(Trace::UNKNOWN.addresses().is_empty());
     /// ```
-    pub const UNKNOWN: Trace = Trace { stack: [0; STACK], frames: 0, skip: &[] };
+    pub const UNKNOWN: Trace = Trace { stack: [0; STACK], frames: 0, skip: &[], maker: Maker::Debug };
 
-    /// The first [`stack_trace_frames`](DebugConfig::stack_trace_frames) addresses of the whole [stack](Trace::stack),
+    /// The first [`stack_trace_frames`](crate::heap::DebugConfig::stack_trace_frames) addresses of the whole [stack](Trace::stack),
     /// of which the first is in the calling function. Empty if it is not known.
     ///
     /// ```
@@ -87,9 +125,9 @@ impl Trace {
         &self.stack[..known.unwrap_or(STACK)]
     }
 
-    pub(crate) fn new(config: &DebugConfig, stack: &[usize]) -> Trace {
-        let mut trace =
-            Trace { frames: config.stack_trace_frames, skip: config.skip_frames, ..Trace::UNKNOWN };
+    pub(crate) fn new(options: &ReportOptions, stack: &[usize]) -> Trace {
+        let ReportOptions { stack_trace_frames: frames, skip_frames: skip, maker } = *options;
+        let mut trace = Trace { frames, skip, maker, ..Trace::UNKNOWN };
         trace.stack.iter_mut().zip(stack).for_each(|(to, from)| *to = *from);
         trace
     }
@@ -106,16 +144,21 @@ impl Trace {
         if !self.stack().is_empty() {
             return self.for_each_line(|line| write!(f, "\n    {line}"));
         }
-        f.write_str(match (self.frames, cfg!(feature = "backtrace")) {
-            (0, _) => " not stored; DebugConfig::stack_trace_frames, which is 0, is how many frames to store",
-            (_, true) => {
-                " unknown; no frame was found, or it was in the lookup of symbols, which is not traced"
-            }
-            (_, false) => {
+        let options = self.maker.options();
+        match (self.frames, cfg!(feature = "backtrace")) {
+            (0, _) => write!(
+                f,
+                " not stored; {options}::stack_trace_frames, which is 0, is how many frames to store"
+            ),
+            (_, true) => f.write_str(
+                " unknown; no frame was found, or it was in the lookup of symbols, which is not traced",
+            ),
+            (_, false) => write!(
+                f,
                 " unknown; the call gave no return address, and it takes the feature `backtrace` for \
-                 DebugConfig::stack_trace_frames to find one"
-            }
-        })
+                 {options}::stack_trace_frames to find one"
+            ),
+        }
     }
 
     fn for_each_line(&self, write: impl FnMut(&dyn fmt::Display) -> fmt::Result) -> fmt::Result {
@@ -160,12 +203,12 @@ impl<'t> CallSite<'t> {
     pub(crate) fn capture(
         ret_addr: usize,
         place: (usize, usize),
-        config: &DebugConfig,
+        options: &ReportOptions,
         stack: &'t mut Option<[usize; STACK]>,
     ) -> CallSite<'t> {
-        let is_first_enough = match config.stack_trace_frames {
+        let is_first_enough = match options.stack_trace_frames {
             0 => true,
-            1 => config.skip_frames.is_empty() && ret_addr != 0,
+            1 => options.skip_frames.is_empty() && ret_addr != 0,
             _ => false,
         };
         if is_first_enough || cfg!(not(feature = "backtrace")) {
@@ -192,10 +235,10 @@ impl<'t> CallSite<'t> {
         self.id.unwrap_or(self.first)
     }
 
-    pub(crate) fn trace(&self, config: &DebugConfig) -> Trace {
+    pub(crate) fn trace(&self, options: &ReportOptions) -> Trace {
         match self.all {
-            Some(stack) => Trace::new(config, stack),
-            None => Trace::new(config, &[self.first]),
+            Some(stack) => Trace::new(options, stack),
+            None => Trace::new(options, &[self.first]),
         }
     }
 }

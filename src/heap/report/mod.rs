@@ -8,19 +8,19 @@ mod trace;
 
 use core::fmt;
 
-pub(super) use pending::{Call, PendingReport};
-use places::Place;
-pub(super) use places::{Leak, LeftOut, Places};
+pub(crate) use pending::{Call, PendingReport};
+pub(crate) use places::{Leak, Places};
 #[cfg(feature = "capi")]
 pub(crate) use reporter::Foreign;
-pub(super) use reporter::{Reporter, print, print_line};
-pub(super) use trace::CallSite;
+pub(crate) use reporter::{Reporter, print, print_line};
 pub use trace::Trace;
+pub(crate) use trace::{CallSite, Maker, ReportOptions};
 
-use super::config::DebugConfig;
+use places::Place;
+
 use crate::alignment::Alignment;
 
-/// What was found. The first five are mistakes of a caller.
+/// What was found.
 ///
 /// A report function that aborts at a mistake and prints leaks:
 ///
@@ -56,15 +56,18 @@ pub enum ReportKind {
     WrongAlignment,
     /// Bytes after the block have been written to. The call continues.
     Overrun,
-    /// The metadata of a page has been overwritten. The process aborts.
+    /// Metadata has been overwritten: that of a page of a [`DebugAllocator`](crate::heap::DebugAllocator), which
+    /// aborts, or that after a block of a [`SafeAllocator`](crate::heap::SafeAllocator).
     Corruption,
     /// [`Report::count`] blocks, allocated in the same place, were never freed.
     Leak,
-    /// There are more leaks than [`DebugConfig::leak_limit`] allows to report. [`Report::count`] blocks were left out.
+    /// There are more leaks than [`leak_limit`](crate::heap::DebugConfig::leak_limit) allows to report. [`Report::count`] blocks were left out.
     MoreLeaks,
+    /// A block was written to after it had been freed. A [`SafeAllocator`](crate::heap::SafeAllocator) finds that.
+    WriteAfterFree,
 }
 
-const KINDS: usize = ReportKind::MoreLeaks as usize + 1;
+const KINDS: usize = ReportKind::WriteAfterFree as usize + 1;
 
 /// The call in which something was found.
 ///
@@ -119,7 +122,8 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A mistake that a debug allocator has found. Its `Display` has several lines, the last without a newline.
+/// A mistake that a [`DebugAllocator`](crate::heap::DebugAllocator) or a
+/// [`SafeAllocator`](crate::heap::SafeAllocator) has found. Its `Display` has several lines, the last without a newline.
 ///
 /// ```
 /// use zigalloc::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
@@ -201,8 +205,8 @@ pub struct Report {
     pub recorded_alignment: Option<Alignment>,
     /// For an [invalid free](ReportKind::InvalidFree) of an address inside a block, the address of that block.
     pub inside: Option<usize>,
-    /// For an [overrun](ReportKind::Overrun), the index of the first byte that was written to, counted from the block's
-    /// address.
+    /// For an [overrun](ReportKind::Overrun) and a [write after free](ReportKind::WriteAfterFree), the index of the
+    /// first byte that was written to, counted from the block's address.
     ///
     /// ```
     /// # use zigalloc::heap::{DebugAllocator, DebugConfig, PAGE_ALLOCATOR};
@@ -218,16 +222,20 @@ pub struct Report {
     pub overrun: Option<usize>,
     /// The call in which it was found. Unknown for leaks.
     pub site: Trace,
-    /// The block's allocation, or its last resize if [`resize_stack_traces`](DebugConfig::resize_stack_traces) is on.
+    /// The block's allocation, or its last resize if [`resize_stack_traces`](crate::heap::DebugConfig::resize_stack_traces) is on.
     pub allocation: Trace,
-    /// For a [double free](ReportKind::DoubleFree), the first free.
+    /// For a [double free](ReportKind::DoubleFree), the first free; for a [write after
+    /// free](ReportKind::WriteAfterFree), the free.
     pub first_free: Trace,
+    /// The allocator that made it.
+    pub(crate) maker: Maker,
 }
 
 impl Report {
-    /// `config` is of the allocator.
-    pub(crate) fn new(call: &Call<'_>, config: &DebugConfig) -> Report {
+    /// `options` are the allocator's.
+    pub(crate) fn new(call: &Call<'_>, options: &ReportOptions) -> Report {
         Report {
+            maker: options.maker,
             kind: ReportKind::Leak,
             operation: call.operation,
             address: call.address,
@@ -240,14 +248,14 @@ impl Report {
             recorded_alignment: None,
             inside: None,
             overrun: None,
-            site: call.site.trace(config),
-            allocation: Trace::new(config, &[]),
-            first_free: Trace::new(config, &[]),
+            site: call.site.trace(options),
+            allocation: Trace::new(options, &[]),
+            first_free: Trace::new(options, &[]),
         }
     }
 
     /// That blocks are live.
-    pub(crate) fn leak(place: &Place, allocation: Trace, config: &DebugConfig) -> Report {
+    pub(crate) fn leak(place: &Place, allocation: Trace, options: &ReportOptions) -> Report {
         let Place { address, len, alignment, count, total_len, .. } = *place;
         Report {
             address,
@@ -257,7 +265,7 @@ impl Report {
             recorded_len: len,
             recorded_alignment: alignment,
             allocation,
-            ..Report::new(&Call::DETECT_LEAKS, config)
+            ..Report::new(&Call::DETECT_LEAKS, options)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Operation, Report, ReportKind};
+use super::{Maker, Operation, Report, ReportKind};
 use crate::alignment::Alignment;
 
 impl fmt::Display for Report {
@@ -17,7 +17,7 @@ impl fmt::Display for Report {
             Operation::Alloc => "allocation",
             Operation::DetectLeaks => "found by",
         };
-        f.write_str("DebugAllocator: ")?;
+        write!(f, "{}: ", self.maker.name())?;
         match self.kind {
             ReportKind::DoubleFree if operation == Operation::Free => {
                 write!(f, "double free: the {len} {} at {address:#x} have been freed before", bytes(len))?;
@@ -63,11 +63,23 @@ impl fmt::Display for Report {
                     bytes(len)
                 )?;
             }
+            ReportKind::Corruption if self.maker == Maker::Safe => {
+                write!(f, "corruption: the metadata after the block at {address:#x} has been overwritten")?;
+            }
             ReportKind::Corruption => {
                 write!(
                     f,
                     "corruption: someone has written over the metadata of the page at {address:#x}; this is \
                      the end of the program"
+                )?;
+            }
+            ReportKind::WriteAfterFree => {
+                let len = self.recorded_len.unwrap_or(0);
+                let index = self.overrun.unwrap_or(0);
+                write!(
+                    f,
+                    "write after free: byte {index} of the {len} {} at {address:#x} was written to after their free",
+                    bytes(len)
                 )?;
             }
             ReportKind::Leak => {
@@ -97,9 +109,10 @@ impl fmt::Display for Report {
         }
         match self.kind {
             ReportKind::InvalidFree if self.inside.is_none() => Ok(()),
-            ReportKind::Corruption => Ok(()),
-            ReportKind::DoubleFree => {
-                self.first_free.write(f, "first free")?;
+            ReportKind::Corruption if self.maker == Maker::Debug => Ok(()),
+            ReportKind::DoubleFree | ReportKind::WriteAfterFree => {
+                let title = if self.kind == ReportKind::DoubleFree { "first free" } else { "free" };
+                self.first_free.write(f, title)?;
                 self.allocation.write(f, "allocation")
             }
             ReportKind::Leak if self.count > 1 => self.allocation.write(f, "allocated at"),
