@@ -10,6 +10,8 @@
 //! The [types without state](crate::Stateless) (`SmpAllocator`, `PageAllocator` …) implement the traits too, and those that
 //! can be the global allocator `GlobalAlloc`.
 //!
+//! And C's `malloc` family over any handle: [`Malloc`].
+//!
 //! `docs/adapters.md` has an example of each.
 //!
 //! # How the traits map to the vtable
@@ -109,6 +111,8 @@ pub mod from_global_alloc;
 pub mod global_allocator;
 #[cfg(feature = "std")]
 mod global_stateless;
+pub mod malloc;
 
 pub use from_global_alloc::FromGlobalAlloc;
 pub use global_allocator::GlobalAllocator;
+pub use malloc::{Malloc, MallocError};

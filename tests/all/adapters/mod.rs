@@ -3,4 +3,6 @@
 mod allocator_api2_02;
 mod allocator_api2_04;
 mod global_allocator;
+#[cfg(feature = "std")]
+mod malloc;
 mod nightly;
