@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use super::quarantine::Unused;
 use super::small::corrupt;
 use super::{Locked, Page};
-use crate::heap::debug::report::PendingReport;
+use crate::heap::report::PendingReport;
 use crate::return_address::return_address;
 
 impl Locked<'_> {
