@@ -225,6 +225,10 @@ pub enum ResetMode {
 unsafe impl<C: Handle + Send> Send for ArenaAllocator<C> {}
 
 impl State {
+    /// The state of an arena without nodes.
+    #[allow(clippy::declare_interior_mutable_const, reason = "each use is a new state, as intended")]
+    pub(crate) const EMPTY: State = State { first: Cell::new(None), end_index: Cell::new(0) };
+
     /// Makes another node the newest, of which `end_index` bytes are in use.
     ///
     /// The writes are volatile because the arena may be borrowed exclusively. The compiler may then assume that the

@@ -17,6 +17,8 @@
 //! Ports `lib/std/heap/memory_pool.zig` of Zig 0.15.2, with the names that are new in 0.17.1. See its
 //! [differences](crate::guide::differences#pools), and [threads and forks](super#threads-and-forks).
 
+mod unmanaged;
+
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
@@ -31,6 +33,8 @@ use crate::error::Error;
 use crate::interface::set_undefined;
 use crate::return_address::return_address;
 use crate::slice::AlignedPtr;
+
+pub use unmanaged::MemoryPoolUnmanaged;
 
 /// A pool of items of type `T` with their natural alignment, that may grow.
 ///

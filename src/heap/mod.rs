@@ -111,7 +111,7 @@ pub use c_allocator::{C_ALLOCATOR, CAllocator, RAW_C_ALLOCATOR, RawCAllocator};
 #[cfg(feature = "std")]
 pub use debug::{Check, DebugAllocator, DebugConfig};
 pub use fixed_buffer::FixedBufferAllocator;
-pub use memory_pool::{MemoryPool, MemoryPoolAligned, MemoryPoolExtra, PoolBox};
+pub use memory_pool::{MemoryPool, MemoryPoolAligned, MemoryPoolExtra, MemoryPoolUnmanaged, PoolBox};
 #[cfg(feature = "std")]
 pub use page_allocator::{PAGE_ALLOCATOR, PageAllocator};
 #[cfg(feature = "alloc")]

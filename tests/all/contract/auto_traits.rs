@@ -15,8 +15,8 @@ use zigalloc::heap::arena::{Checkpoint, Scope, State};
 #[cfg(feature = "std")]
 use zigalloc::heap::debug::{Operation, Report, ReportKind, Trace};
 use zigalloc::heap::{
-    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolExtra, PoolBox,
-    ResetMode, SbrkAllocator, SharedArenaAllocator, StackFallbackAllocator,
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolExtra,
+    MemoryPoolUnmanaged, PoolBox, ResetMode, SbrkAllocator, SharedArenaAllocator, StackFallbackAllocator,
 };
 use zigalloc::testing::{
     CheckError, FailingAllocator, FailingConfig, FailurePoint, UnreliableAllocator, UnreliableConfig,
@@ -136,6 +136,7 @@ rows! {
 rows! {
     MemoryPool<u8, Shared>:        [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     MemoryPool<u8, Alone>:        [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
+    MemoryPoolUnmanaged<u8>:      [!Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     MemoryPoolExtra<Rc<Cell<u8>>, 64, false, Shared>:
                                    [Send !Sync !Copy Unpin  UnwindSafe !RefUnwindSafe]
     PoolBox<'static, u8>:         [!Send !Sync !Copy Unpin !UnwindSafe !RefUnwindSafe]

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use rstest::rstest;
 use zigalloc::heap::{
-    ArenaAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolAligned, MemoryPoolExtra, PoolBox, ResetMode,
+    ArenaAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolAligned, MemoryPoolExtra,
+    MemoryPoolUnmanaged, PoolBox, ResetMode,
 };
 use zigalloc::testing::{CheckError, FAILING_ALLOCATOR, check_all_allocation_failures};
 use zigalloc::{Alignment, Allocator, Error};
@@ -705,4 +706,79 @@ fn debug_text() {
     assert!(text.starts_with("MemoryPool { arena: ArenaAllocator {"), "{text}");
     assert!(text.contains("item_size: 8") || WORD != 8, "{text}");
     assert!(text.contains("growable: false"), "{text}");
+}
+
+// ---- the form without a handle ----
+
+/// MP-01, MP-04, MP-05, MP-06, MP-07, MP-08: the form of Zig 0.17.1 makes the same calls of its child, and returns the
+/// same items, as the pool that stores its child.
+#[test]
+fn unmanaged_pool_is_the_same_pool() {
+    assert_eq!(size_of::<MemoryPoolUnmanaged<u64>>(), 3 * WORD);
+    let (bump, other) = (Bump::new(0, 1 << 16), Bump::new(0, 1 << 16));
+    let mut managed = MemoryPool::<u32, _>::init_capacity(bump.allocator(), 3).unwrap();
+    let mut unmanaged = MemoryPoolUnmanaged::<u32>::init_capacity(other.allocator(), 3).unwrap();
+    let offset = |item: NonNull<u32>, start: NonNull<u32>| item.addr().get().wrapping_sub(start.addr().get());
+    // SAFETY: one child for each pool, and items that are used once.
+    unsafe {
+        let (first, other_first) = (managed.create().unwrap(), unmanaged.create(other.allocator()).unwrap());
+        for round in 0..20 {
+            let (item, other_item) =
+                (managed.create().unwrap(), unmanaged.create(other.allocator()).unwrap());
+            assert_eq!(offset(item, first), offset(other_item, other_first), "round {round}");
+            if round % 3 == 0 {
+                managed.destroy(item);
+                unmanaged.destroy(other_item);
+            }
+        }
+        managed.add_capacity(5).unwrap();
+        unmanaged.add_capacity(other.allocator(), 5).unwrap();
+        let (item, other_item) = (managed.create().unwrap(), unmanaged.create(other.allocator()).unwrap());
+        assert_eq!(offset(item, first), offset(other_item, other_first));
+        assert!(managed.reset(ResetMode::RetainCapacity));
+        assert!(unmanaged.reset(other.allocator(), ResetMode::RetainCapacity));
+        let (item, other_item) = (managed.create().unwrap(), unmanaged.create(other.allocator()).unwrap());
+        assert_eq!(offset(item, first), offset(other_item, other_first), "after the reset");
+        unmanaged.deinit(other.allocator());
+    }
+}
+
+/// MP-09: whichever way it ends, an unmanaged pool gives all memory back, and none before.
+#[cfg(feature = "std")]
+#[test]
+fn unmanaged_pool_frees_its_memory_when_told() {
+    let ledger = zigalloc::testing::LedgerAllocator::init(zigalloc::heap::PAGE_ALLOCATOR);
+    // SAFETY: always the same child; no items are used.
+    unsafe {
+        let mut pool = MemoryPoolUnmanaged::<u64, 64>::EMPTY;
+        assert_eq!(pool.create(ledger.allocator()).unwrap().addr().get() % 64, 0);
+        assert_eq!(ledger.live(), 1);
+        drop(pool.promote(ledger.allocator()));
+        assert_eq!(ledger.live(), 0);
+
+        let pool = MemoryPool::<u64, _>::init_preheated(ledger.allocator(), 10).unwrap();
+        let pool = pool.into_unmanaged();
+        assert!(ledger.live() > 0);
+        pool.deinit(ledger.allocator());
+    }
+    ledger.assert_no_leaks();
+}
+
+/// MP-04, MP-06: out of memory leaves it as it was.
+#[test]
+fn unmanaged_pool_out_of_memory_changes_nothing() {
+    assert_eq!(
+        MemoryPoolUnmanaged::<u32>::init_capacity(FAILING_ALLOCATOR, 5).unwrap_err(),
+        Error::OutOfMemory
+    );
+    let bump = Bump::new(0, 64);
+    let mut pool = MemoryPoolUnmanaged::<u64>::EMPTY;
+    // SAFETY: always the same child; items that are used once.
+    unsafe {
+        let item = pool.create(bump.allocator()).unwrap();
+        assert_eq!(pool.add_capacity(bump.allocator(), 1000), Err(Error::OutOfMemory));
+        pool.destroy(item);
+        assert_eq!(pool.create(bump.allocator()), Ok(item));
+        pool.deinit(bump.allocator());
+    }
 }
