@@ -132,7 +132,7 @@ int main(int argc, char **argv)
     CASE(zigalloc_debug_create_with(page, with_skipped(not_utf8, 1)));
     CASE(zigalloc_debug_allocator(NULL));
     CASE(zigalloc_debug_count(NULL, ZIGALLOC_LEAK));
-    CASE(zigalloc_debug_count(debug, ZIGALLOC_MORE_LEAKS + 1));
+    CASE(zigalloc_debug_count(debug, ZIGALLOC_WRITE_AFTER_FREE + 1));
     CASE(zigalloc_debug_count(debug, -1));
     CASE(zigalloc_debug_total_count(NULL));
     CASE(zigalloc_debug_report_text(NULL, NULL, 0));
