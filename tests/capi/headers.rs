@@ -180,6 +180,7 @@ fn c_and_rust_see_the_same_layout() {
     line("value ZIGALLOC_CORRUPTION", 5);
     line("value ZIGALLOC_LEAK", 6);
     line("value ZIGALLOC_MORE_LEAKS", 7);
+    line("value ZIGALLOC_WRITE_AFTER_FREE", 8);
     line("value ZIGALLOC_OPERATION_ALLOC", 0);
     line("value ZIGALLOC_OPERATION_RESIZE", 1);
     line("value ZIGALLOC_OPERATION_REMAP", 2);
