@@ -74,8 +74,10 @@ impl ChunkRef {
             unsafe { memory.write_bytes(0, size_of::<Chunk>()) };
         }
         let chunk = memory.cast::<Chunk>();
-        // SAFETY: a field of the header, which is mapped and which nothing uses. All else is zero, which is right.
-        unsafe { (&raw mut (*chunk.as_ptr()).pool).write(pool) };
+        // SAFETY: a field of the header, which is mapped.
+        let field = unsafe { &raw mut (*chunk.as_ptr()).pool };
+        // SAFETY: nothing uses the header yet. All else in it is zero, which is right.
+        unsafe { field.write(pool) };
         Some(ChunkRef(chunk))
     }
 
