@@ -65,8 +65,12 @@ pub(super) struct ChunkRef(NonNull<Chunk>);
 
 impl ChunkRef {
     /// Maps a chunk for a pool; `None` if the system refuses.
-    pub(super) fn map(pool: usize) -> Option<ChunkRef> {
+    pub(super) fn map(pool: usize, wants_huge_pages: bool) -> Option<ChunkRef> {
         let memory = os::map(CHUNK_LEN, Alignment::from_byte_units(CHUNK_LEN))?;
+        if wants_huge_pages {
+            // SAFETY: all pages of a new mapping.
+            unsafe { os::advise_huge_pages(memory, CHUNK_LEN) };
+        }
         // For `whole_block`.
         let _ = memory.as_ptr().expose_provenance();
         if !os::NEW_PAGES_ARE_ZERO {
