@@ -108,7 +108,7 @@ zigalloc_allocator zigalloc_smp_allocator(void);     /* fast, for many threads *
 zigalloc_allocator zigalloc_rust_allocator(void);    /* Rust's global allocator */
 zigalloc_allocator zigalloc_failing_allocator(void); /* always out of memory; see also failing_at */
 
-/* The bytes of slabs that smp has mapped for blocks of up to 32 KiB, in use or not. Larger blocks are mapped alone. */
+/* The bytes of slabs that smp has mapped for blocks of up to 32 KiB, in use or not. Larger blocks are apart. */
 size_t zigalloc_smp_slab_bytes(void);
 
 /* ---- arena: frees everything at once ---- */

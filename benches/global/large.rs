@@ -8,16 +8,16 @@ use std::hint::black_box;
 
 /// The programs, and what each does.
 pub(crate) const PROGRAMS: [(&str, fn()); 12] = [
-    ("Vec of 40 KB, filled", || filled(40_000, 20_000)),
-    ("Vec of 100 KB, filled", || filled(100_000, 10_000)),
-    ("Vec of 1 MB, filled", || filled(1_000_000, 800)),
-    ("Vec of 16 MB, filled", || filled(16_000_000, 40)),
+    ("Vec of 40 KB, filled", || filled(40_000, 200_000)),
+    ("Vec of 100 KB, filled", || filled(100_000, 80_000)),
+    ("Vec of 1 MB, filled", || filled(1_000_000, 6_000)),
+    ("Vec of 16 MB, filled", || filled(16_000_000, 300)),
     ("1 B to 64 KiB, 2 threads", two_threads),
-    ("5 to 25 MB", || random(5_000_000, 25_000_000, 4, 120)),
-    ("33 KiB to 1 MiB", || random(33 << 10, 1 << 20, 40, 6_000)),
+    ("5 to 25 MB", || random(5_000_000, 25_000_000, 4, 600)),
+    ("33 KiB to 1 MiB", || random(33 << 10, 1 << 20, 40, 60_000)),
     ("realloc to 300 KB", growth),
     ("Vec pushed to 24 MB", pushed),
-    ("vec![0; 1 MB], filled", || zeroed(1_000_000, 500, 4096)),
+    ("vec![0; 1 MB], filled", || zeroed(1_000_000, 4_000, 4096)),
     ("vec![0; 64 MB], 16 pages used", || zeroed(64_000_000, 300, 4_000_000)),
     ("vec![0; 8 MB], 16 pages used", || zeroed(8_000_000, 2_000, 500_000)),
 ];
@@ -54,7 +54,7 @@ fn random(least: usize, most: usize, live: usize, count: usize) {
 fn two_threads() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| random(1, 64 << 10, 500, 200_000));
+            scope.spawn(|| random(1, 64 << 10, 500, 1_000_000));
         }
     });
 }
@@ -62,7 +62,7 @@ fn two_threads() {
 /// A block that grows by 4 KiB at a time.
 fn growth() {
     let layout = |len| Layout::from_size_align(len, 8).expect("a short length");
-    for _ in 0..1_000 {
+    for _ in 0..20_000 {
         let mut len = 4096;
         // SAFETY: the length is not zero.
         let mut block = unsafe { alloc(layout(len)) };
@@ -81,7 +81,7 @@ fn growth() {
 }
 
 fn pushed() {
-    for _ in 0..6 {
+    for _ in 0..30 {
         let mut vec = Vec::new();
         for n in 0..3_000_000_u64 {
             vec.push(n);

@@ -25,6 +25,8 @@ mod large;
 const CASE: &str = "ZIGALLOC_GLOBAL_CASE";
 /// The index of a program of [`large`]; without it, the phases of this file run.
 const PROGRAM: &str = "ZIGALLOC_GLOBAL_PROGRAM";
+/// Whether `SmpAllocator` asks for huge pages.
+const HUGE: &str = "ZIGALLOC_GLOBAL_HUGE";
 const CASE_FOR_C: &std::ffi::CStr = c"ZIGALLOC_GLOBAL_CASE";
 
 /// With the feature `backtrace` every call walks the stack.
@@ -185,6 +187,9 @@ fn processor_time() -> u128 {
 
 /// Runs the phases or a program, and prints the nanoseconds of each and the peak of the resident set after each in KiB.
 fn run_case() {
+    if std::env::var_os(HUGE).is_some() {
+        SmpAllocator::set_huge_pages(true);
+    }
     let program = std::env::var(PROGRAM).ok().and_then(|text| text.parse::<usize>().ok());
     let phases = program.as_ref().map_or(&PHASES[..], |program| &large::PROGRAMS[*program..=*program]);
     for (_, phase) in phases {
@@ -241,36 +246,45 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs the programs of [`large`] on the first three cases, the last of which is compared with the others.
+/// What the programs of [`large`] run on: a case, and whether it asks for huge pages.
+const LARGE_CASES: [(usize, bool); 4] = [(0, false), (1, false), (2, false), (2, true)];
+/// Which of them are compared with which.
+const LARGE_COLUMNS: [(&str, usize, usize); 3] =
+    [("SMP / System", 2, 0), ("SMP / mimalloc", 2, 1), ("SMP, huge pages / mimalloc", 3, 1)];
+
+/// Runs the programs of [`large`] by turns. A column has the median of the ratios of processor time, and the ratio of the
+/// highest resident sets.
 fn large_blocks(rounds: usize) -> ExitCode {
-    const PEERS: usize = 2;
-    print!("{:<32}", format!("{}: time; peak", CASES[PEERS].0));
-    CASES[..PEERS].iter().for_each(|(name, _)| print!("{:>24}", format!("over {name}")));
-    println!("   {rounds} rounds");
+    print!("{:<32}", format!("time; peak; {rounds} rounds"));
+    LARGE_COLUMNS.iter().for_each(|(name, ..)| print!("{name:>28}"));
+    println!("{:>13}", "SMP's peak");
     for (program, (name, _)) in large::PROGRAMS.iter().enumerate() {
-        let mut ratios = [const { Vec::new() }; PEERS];
-        let mut peaks = [0_f64; PEERS + 1];
+        let mut results = [const { Vec::<(f64, f64)>::new() }; LARGE_CASES.len()];
         for round in 0..rounds {
-            let mut times = [0_f64; PEERS + 1];
-            for n in 0..=PEERS {
-                let case = (n + round) % (PEERS + 1);
+            for n in 0..LARGE_CASES.len() {
+                let index = (n + round) % LARGE_CASES.len();
+                let (case, huge) = LARGE_CASES[index];
                 let mut command = this_program();
-                let command = command.env(CASE, case.to_string()).env(PROGRAM, program.to_string());
+                command.env(CASE, case.to_string()).env(PROGRAM, program.to_string());
+                if huge {
+                    command.env(HUGE, "1");
+                }
                 let output = command.output().expect("the program can run itself");
                 assert!(output.status.success(), "{name}, {}: {output:?}", CASES[case].0);
                 let text = String::from_utf8(output.stdout).expect("numbers");
                 let (time, peak) = text.trim().split_once(' ').expect("two numbers");
-                times[case] = time.parse().expect("nanoseconds");
-                peaks[case] = peaks[case].max(peak.parse().expect("KiB"));
+                results[index].push((time.parse().expect("nanoseconds"), peak.parse().expect("KiB")));
             }
-            ratios.iter_mut().zip(times).for_each(|(ratios, peer)| ratios.push(times[PEERS] / peer));
         }
+        let peak = |index: usize| results[index].iter().fold(0_f64, |peak, result| peak.max(result.1));
         print!("{name:<32}");
-        for (ratios, peer) in ratios.iter_mut().zip(peaks) {
+        for (_, ours, theirs) in LARGE_COLUMNS {
+            let pairs = results[ours].iter().zip(&results[theirs]);
+            let mut ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours.0 / theirs.0).collect();
             ratios.sort_by(f64::total_cmp);
-            print!("{:>16.2} {:>7.2}", ratios[ratios.len() / 2], peaks[PEERS] / peer);
+            print!("{:>20.2} {:>7.2}", ratios[ratios.len() / 2], peak(ours) / peak(theirs));
         }
-        println!("   {:>8.1} MB", peaks[PEERS] * 1024.0 / 1e6);
+        println!("{:>10.1} MB", peak(2) * 1024.0 / 1e6);
     }
     ExitCode::SUCCESS
 }

@@ -13,6 +13,8 @@
 //!     Moved pages are aligned to a page.
 //! unsafe fn discard(memory, size) -> bool
 //!     Releases the memory of pages that stay mapped, and whose content is lost; false if that is not possible.
+//! unsafe fn advise_huge_pages(memory, size)
+//!     Asks for huge pages, of which each has memory as a whole.
 //! fn milliseconds() -> usize
 //!     A clock, which wraps; 0 on systems without `discard`.
 //! ```
@@ -55,7 +57,8 @@ mod global;
 #[cfg(feature = "std")]
 #[allow(dead_code, unused_imports)]
 pub(crate) use system::{
-    CAN_DISCARD, DISCARDED_PAGES_ARE_ZERO, NEW_PAGES_ARE_ZERO, discard, map, milliseconds, remap, unmap,
+    CAN_DISCARD, DISCARDED_PAGES_ARE_ZERO, NEW_PAGES_ARE_ZERO, advise_huge_pages, discard, map, milliseconds,
+    remap, unmap,
 };
 
 #[cfg(all(test, feature = "std", target_os = "linux", not(miri)))]

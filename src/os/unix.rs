@@ -190,6 +190,19 @@ pub(crate) unsafe fn discard(memory: NonNull<u8>, size: usize) -> bool {
     ADVICE.iter().any(|advice| advise(*advice))
 }
 
+/// Asks for huge pages where the system has them for those who ask.
+///
+/// # Safety
+/// Whole pages of a mapping made here.
+pub(crate) unsafe fn advise_huge_pages(memory: NonNull<u8>, size: usize) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: whole pages of a mapping made here, by our caller; the advice changes no content. If it is refused, the
+    // pages are small.
+    let _ = unsafe { libc::madvise(memory.as_ptr().cast(), size, libc::MADV_HUGEPAGE) };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (memory, size);
+}
+
 pub(crate) const NEW_PAGES_ARE_ZERO: bool = true;
 pub(crate) const CAN_DISCARD: bool = !ADVICE.is_empty();
 /// On Linux; `MADV_FREE` lets a page keep its content until the kernel takes it.

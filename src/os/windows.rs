@@ -105,6 +105,12 @@ pub(crate) unsafe fn discard(_memory: NonNull<u8>, _size: usize) -> bool {
     false
 }
 
+/// There are none.
+///
+/// # Safety
+/// Whole pages.
+pub(crate) unsafe fn advise_huge_pages(_memory: NonNull<u8>, _size: usize) {}
+
 /// There is no clock: only memory that could be discarded has a time.
 pub(crate) fn milliseconds() -> usize {
     0

@@ -17,7 +17,7 @@ use crate::os;
 const HAS_CHUNKS: bool = os::CAN_DISCARD && !cfg!(miri);
 
 /// How many bytes of free large blocks keep their memory.
-pub(super) const DEFAULT_LIMIT: usize = 64 << 20;
+pub(super) const DEFAULT_LIMIT: usize = if cfg!(target_pointer_width = "64") { 128 << 20 } else { 32 << 20 };
 /// How long, in milliseconds.
 pub(super) const DEFAULT_PERIOD: usize = 1000;
 

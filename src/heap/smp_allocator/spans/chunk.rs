@@ -65,8 +65,12 @@ pub(super) struct ChunkRef(NonNull<Chunk>);
 
 impl ChunkRef {
     /// Maps a chunk for a pool; `None` if the system refuses.
-    pub(super) fn map(pool: usize) -> Option<ChunkRef> {
+    pub(super) fn map(pool: usize, wants_huge_pages: bool) -> Option<ChunkRef> {
         let memory = os::map(CHUNK_LEN, Alignment::from_byte_units(CHUNK_LEN))?;
+        if wants_huge_pages {
+            // SAFETY: all pages of a new mapping.
+            unsafe { os::advise_huge_pages(memory, CHUNK_LEN) };
+        }
         // For `whole_block`.
         let _ = memory.as_ptr().expose_provenance();
         if !os::NEW_PAGES_ARE_ZERO {
@@ -74,8 +78,10 @@ impl ChunkRef {
             unsafe { memory.write_bytes(0, size_of::<Chunk>()) };
         }
         let chunk = memory.cast::<Chunk>();
-        // SAFETY: a field of the header, which is mapped and which nothing uses. All else is zero, which is right.
-        unsafe { (&raw mut (*chunk.as_ptr()).pool).write(pool) };
+        // SAFETY: a field of the header, which is mapped.
+        let field = unsafe { &raw mut (*chunk.as_ptr()).pool };
+        // SAFETY: nothing uses the header yet. All else in it is zero, which is right.
+        unsafe { field.write(pool) };
         Some(ChunkRef(chunk))
     }
 

@@ -46,7 +46,7 @@ mod tests;
 
 use core::cell::Cell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam::utils::CachePadded;
@@ -83,11 +83,13 @@ pub(super) struct Pools {
     limit: AtomicUsize,
     /// A period in milliseconds.
     period: AtomicUsize,
+    /// Whether new chunks ask for huge pages.
+    wants_huge_pages: AtomicBool,
     /// When a period last began, on the system's clock, in milliseconds.
     began: AtomicUsize,
     /// Simulates that no memory is left.
     #[cfg(test)]
-    exhausted: core::sync::atomic::AtomicBool,
+    exhausted: AtomicBool,
 }
 
 impl Pools {
@@ -97,9 +99,10 @@ impl Pools {
             directory: Directory::new(),
             limit: AtomicUsize::new(limit),
             period: AtomicUsize::new(period),
+            wants_huge_pages: AtomicBool::new(false),
             began: AtomicUsize::new(0),
             #[cfg(test)]
-            exhausted: core::sync::atomic::AtomicBool::new(false),
+            exhausted: AtomicBool::new(false),
         }
     }
 
@@ -205,6 +208,11 @@ impl Pools {
     /// Sets the period after which free memory is returned, in milliseconds; `usize::MAX` for never.
     pub(super) fn set_period(&self, milliseconds: usize) {
         self.period.store(milliseconds, Ordering::Relaxed);
+    }
+
+    /// Sets whether new chunks ask for huge pages.
+    pub(super) fn set_huge_pages(&self, wants: bool) {
+        self.wants_huge_pages.store(wants, Ordering::Relaxed);
     }
 
     /// Returns all free memory to the system, and unmaps all chunks without blocks, except those of pools whose lock
@@ -313,7 +321,7 @@ impl Pools {
         if self.exhausted.load(Ordering::Relaxed) {
             return None;
         }
-        let chunk = ChunkRef::map(pool)?;
+        let chunk = ChunkRef::map(pool, self.wants_huge_pages.load(Ordering::Relaxed))?;
         if self.directory.add(chunk.address()) {
             return Some(chunk);
         }
