@@ -102,7 +102,7 @@ mod tests {
     /// Exactly the bytes are filled, and a change of any of them is seen.
     #[test]
     fn every_byte_counts() {
-        for count in (0..70).chain([255, 256, 257, 600]) {
+        for count in if cfg!(miri) { 0..34 } else { 0..600 } {
             let mut bytes = std::vec![0_u8; count + 2];
             let start = NonNull::from(&mut bytes[1..]).cast::<u8>();
             // SAFETY: that many bytes of the vector.
@@ -112,10 +112,8 @@ mod tests {
             for changed in 0..count {
                 bytes[1 + changed] ^= 1;
                 // SAFETY: that many bytes of the vector, which are initialised.
-                assert!(
-                    !unsafe { is_filled(NonNull::from(&mut bytes[1..]).cast(), count) },
-                    "{changed} of {count}"
-                );
+                let is_filled = unsafe { is_filled(NonNull::from(&mut bytes[1..]).cast(), count) };
+                assert!(!is_filled, "{changed} of {count}");
                 bytes[1 + changed] ^= 1;
             }
             // SAFETY: as above.
