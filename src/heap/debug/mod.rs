@@ -300,8 +300,8 @@ pub enum Check {
 pub struct DebugAllocator<C: Handle> {
     child_allocator: C,
     config: DebugConfig,
-    /// A small block has no record but its bit in the page, and calls print nothing: the fast paths suffice.
-    is_plain: bool,
+    /// No traces are stored, no bytes are counted, and calls print nothing: for most calls, the fast paths suffice.
+    is_quick: bool,
     geometry: Geometry,
     reporter: Reporter,
     state: Lock<State>,
@@ -429,10 +429,7 @@ impl<C: Handle> DebugAllocator<C> {
             geometry: Geometry::new(&config),
             reporter: Reporter::new(config.report_options(), config.report),
             state: Lock::new(State::new(&config)),
-            is_plain: config.stack_trace_frames == 0
-                && !config.safety
-                && !config.enable_memory_limit
-                && !config.verbose_log,
+            is_quick: config.stack_trace_frames == 0 && !config.enable_memory_limit && !config.verbose_log,
             config,
         }
     }
@@ -860,11 +857,11 @@ impl<C: Handle> DebugAllocator<C> {
         // SAFETY: `ctx` is the `&Self` that `handle` passed.
         let this = unsafe { state::<Self>(ctx) };
         assert!(len > 0, "DebugAllocator: alloc of 0 bytes; the least is 1");
-        if this.is_plain {
+        if this.is_quick {
             if let Some(held) = this.state.try_lock() {
                 // If the class has a free slot, this is all there is to do. Everything else takes the slow path.
-                // SAFETY: `is_plain` implies no safety and no traces.
-                let memory = unsafe { held.alloc_plain(&this.geometry, len, alignment) };
+                // SAFETY: `is_quick` implies no traces.
+                let memory = unsafe { held.alloc_quick(&this.geometry, len, alignment) };
                 return if memory.is_some() {
                     memory
                 } else {
@@ -921,11 +918,12 @@ impl<C: Handle> DebugAllocator<C> {
         // SAFETY: `ctx` is the `&Self` that `handle` passed.
         let this = unsafe { state::<Self>(ctx) };
         let address = memory.addr();
-        if this.is_plain {
+        if this.is_quick {
             if let Some(held) = this.state.try_lock() {
-                // As in `alloc`: if the block is live and another one of its page is too, this is all.
-                // SAFETY: `is_plain` implies no safety and no traces; our caller does not use the block (dead-pointer).
-                if !unsafe { held.free_plain(&this.geometry, address) } {
+                // As in `alloc`: if the block is live, is as it was recorded, and another one of its page is live too,
+                // this is all.
+                // SAFETY: `is_quick` implies no traces; our caller does not use the block (dead-pointer).
+                if !unsafe { held.free_quick(&this.geometry, address, memory_len, alignment) } {
                     // SAFETY: our caller does not use the block (dead-pointer).
                     unsafe { this.free_held(held, address, memory_len, alignment, ret_addr) };
                 }

@@ -146,11 +146,13 @@ impl<'g> Bucket<'g> {
         self.freed_count() + 1 == self.allocated_count()
     }
 
+    #[inline(always)]
     pub(crate) fn prev(&self) -> Option<NonNull<u8>> {
         // SAFETY: the header of a page, which is locked.
         unsafe { (*self.header().as_ptr()).prev }
     }
 
+    #[inline(always)]
     pub(crate) fn next(&self) -> Option<NonNull<u8>> {
         // SAFETY: the header of a page, which is locked.
         unsafe { (*self.header().as_ptr()).next }
@@ -230,15 +232,25 @@ impl<'g> Bucket<'g> {
         Some(slot)
     }
 
-    /// [`take`](Self::take), if a block has no metadata but its used bit.
+    /// [`take`](Self::take), if there are no traces.
     ///
     /// # Safety
-    /// The geometry has no safety and no traces.
+    /// The geometry has no traces; `SAFETY` is its own. `len` is at most the size of a slot.
     #[inline(always)]
-    pub(crate) unsafe fn take_plain(self) -> Option<NonNull<u8>> {
-        debug_assert!(!self.geometry.safety && self.geometry.frames == 0);
-        // SAFETY: there is no other metadata, by our caller.
-        unsafe { self.take_slot() }.map(Slot::memory)
+    pub(crate) unsafe fn take_quick<const SAFETY: bool>(
+        self,
+        len: usize,
+        alignment: Alignment,
+    ) -> Option<NonNull<u8>> {
+        debug_assert!(self.geometry.frames == 0 && self.geometry.safety == SAFETY && len <= self.slot_size());
+        // SAFETY: the metadata is stored below; there are no traces, by our caller.
+        let slot = unsafe { self.take_slot() }?;
+        if SAFETY {
+            slot.set_alignment(alignment);
+            // SAFETY: `len` is at most the slot's size, by our caller, and all bytes of a new slot are unused.
+            unsafe { slot.set_len(len) };
+        }
+        Some(slot.memory())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod geometry;
+mod slack;
 mod slot;
 
 pub(super) use bucket::Bucket;

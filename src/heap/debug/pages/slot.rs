@@ -4,11 +4,9 @@ use core::ptr::NonNull;
 
 use super::bucket::{Bucket, HEADER};
 use super::geometry::WORD;
+use super::slack;
 use crate::alignment::Alignment;
 use crate::heap::report::CallSite;
-
-/// The value of the bytes of a slot that are not part of its block.
-const SLACK: u8 = 0xFD;
 
 /// Which of a slot's two traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +35,13 @@ impl<'g> Slot<'g> {
     pub(crate) fn memory(self) -> NonNull<u8> {
         // SAFETY: a slot that has been handed out.
         unsafe { self.bucket.address_of(self.number) }
+    }
+
+    /// Whether it is an address in this slot's page where a slot begins.
+    #[inline(always)]
+    pub(crate) fn begins_at(self, address: usize) -> bool {
+        // A page is aligned to its size, and so are slots.
+        address & (self.bucket.slot_size() - 1) == 0
     }
 
     /// Ends the block in the slot.
@@ -107,6 +112,7 @@ impl<'g> Slot<'g> {
 
     /// Where the length is stored, if it is; it has `length_size` bytes. Lengths start at a multiple of their size, and
     /// the header at one of a word.
+    #[inline(always)]
     fn length_place(self) -> Option<NonNull<u8>> {
         let Bucket { class, geometry, .. } = self.bucket;
         let offset = class.lengths + self.number * geometry.length_size;
@@ -115,6 +121,7 @@ impl<'g> Slot<'g> {
     }
 
     /// The length of a live block, if it is stored.
+    #[inline(always)]
     pub(crate) fn len(self) -> Option<usize> {
         let place = self.length_place()?;
         Some(match self.bucket.geometry.length_size {
@@ -131,6 +138,7 @@ impl<'g> Slot<'g> {
     ///
     /// # Safety
     /// `len` is at most the size of the slot, and the bytes from `len` on are not part of a live block (any more).
+    #[inline(always)]
     pub(crate) unsafe fn set_len(self, len: usize) {
         let Some(place) = self.length_place() else { return };
         let slot_size = self.bucket.slot_size();
@@ -147,7 +155,7 @@ impl<'g> Slot<'g> {
         // SAFETY: at most the end of the slot, by our caller.
         let slack = unsafe { self.memory().byte_add(len) };
         // SAFETY: bytes of the slot that are not part of a live block, by our caller.
-        unsafe { slack.write_bytes(SLACK, slot_size - len) };
+        unsafe { slack::fill(slack, slot_size - len) };
     }
 
     /// Whether the stored length and alignment of a live block are possible ones.
@@ -156,29 +164,53 @@ impl<'g> Slot<'g> {
             && self.alignment().is_none_or(Alignment::is_valid)
     }
 
-    /// The index of the first byte after a live block that was overwritten.
-    pub(crate) fn first_overrun(self) -> Option<usize> {
-        let len = self.len()?;
+    /// Whether a live block has this length and alignment, its metadata is [intact](Self::is_intact), and nothing has
+    /// been written after it. Only with safety.
+    #[inline(always)]
+    pub(crate) fn is_as_recorded(self, len: usize, alignment: Alignment) -> bool {
+        self.len() == Some(len)
+            && self.alignment() == Some(alignment)
+            && len.wrapping_sub(1) < self.bucket.slot_size()
+            && alignment.is_valid()
+            && self.is_filled_from(len)
+    }
+
+    /// Whether nothing has been written to the rest of a live block's slot.
+    ///
+    /// # Panics
+    /// If the length is longer than the slot, so that it is not intact.
+    #[inline(always)]
+    pub(crate) fn is_rest_intact(self) -> bool {
+        self.len().is_none_or(|len| self.is_filled_from(len))
+    }
+
+    /// [`is_rest_intact`](Self::is_rest_intact), for a block of this length, which is the stored one.
+    #[inline(always)]
+    fn is_filled_from(self, len: usize) -> bool {
         let slot_size = self.bucket.slot_size();
+        debug_assert!(self.bucket.geometry.safety);
         assert!(len <= slot_size);
         // SAFETY: at most the end of the slot.
         let slack = unsafe { self.memory().byte_add(len) };
         // SAFETY: bytes of the slot that `set_len` has initialised; they are not part of the block, so the program
         // must not use them.
-        let slack = unsafe { core::slice::from_raw_parts(slack.as_ptr(), slot_size - len) };
-        // There may be many, and comparing slices is fast.
-        const UNTOUCHED: [u8; 256] = [SLACK; 256];
-        let mut index = len;
-        for chunk in slack.chunks(UNTOUCHED.len()) {
-            if *chunk != UNTOUCHED[..chunk.len()] {
-                return chunk.iter().position(|&byte| byte != SLACK).map(|found| index + found);
-            }
-            index += chunk.len();
-        }
-        None
+        unsafe { slack::is_filled(slack, slot_size - len) }
+    }
+
+    /// The index of the first byte after a live block that was overwritten.
+    #[cold]
+    pub(crate) fn first_overrun(self) -> Option<usize> {
+        let len = self.len()?;
+        (len..self.bucket.slot_size()).find(|&index| {
+            // SAFETY: a byte of the slot.
+            let byte = unsafe { self.memory().byte_add(index) };
+            // SAFETY: `set_len` has initialised it; it is not part of the block, so the program must not use it.
+            unsafe { byte.read() != slack::BYTE }
+        })
     }
 
     /// Where the alignment is stored, if it is.
+    #[inline(always)]
     fn alignment_place(self) -> Option<NonNull<Alignment>> {
         let Bucket { class, geometry, .. } = self.bucket;
         // SAFETY: with safety, the geometry has a byte for each slot.
@@ -186,6 +218,7 @@ impl<'g> Slot<'g> {
     }
 
     /// The alignment of a live block, if it is stored.
+    #[inline(always)]
     pub(crate) fn alignment(self) -> Option<Alignment> {
         let place = self.alignment_place()?;
         // SAFETY: `Bucket::take` has initialised it; the page is locked.
@@ -193,6 +226,7 @@ impl<'g> Slot<'g> {
     }
 
     /// Stores the alignment of a new block. Does nothing without safety.
+    #[inline(always)]
     pub(super) fn set_alignment(self, alignment: Alignment) {
         if let Some(place) = self.alignment_place() {
             // SAFETY: a byte of the metadata; the page is locked.

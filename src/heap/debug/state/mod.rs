@@ -75,9 +75,40 @@ impl State {
     /// nothing has changed.
     ///
     /// # Safety
-    /// `geometry` is that of this state, and has no safety and no traces.
+    /// `geometry` is that of this state, and has no traces.
     #[inline(always)]
-    pub(crate) unsafe fn alloc_plain(
+    pub(crate) unsafe fn alloc_quick(
+        &self,
+        geometry: &Geometry,
+        len: usize,
+        alignment: Alignment,
+    ) -> Option<NonNull<u8>> {
+        if geometry.safety {
+            // SAFETY: as for this function.
+            unsafe { self.alloc_checked(geometry, len, alignment) }
+        } else {
+            // SAFETY: as for this function.
+            unsafe { self.alloc_quick_with::<false>(geometry, len, alignment) }
+        }
+    }
+
+    /// # Safety
+    /// As for [`alloc_quick`](Self::alloc_quick), with safety. It is not inlined, to keep the other case short.
+    #[inline(never)]
+    unsafe fn alloc_checked(
+        &self,
+        geometry: &Geometry,
+        len: usize,
+        alignment: Alignment,
+    ) -> Option<NonNull<u8>> {
+        // SAFETY: as for this function.
+        unsafe { self.alloc_quick_with::<true>(geometry, len, alignment) }
+    }
+
+    /// # Safety
+    /// As for [`alloc_quick`](Self::alloc_quick); `SAFETY` is that of the geometry.
+    #[inline(always)]
+    unsafe fn alloc_quick_with<const SAFETY: bool>(
         &self,
         geometry: &Geometry,
         len: usize,
@@ -88,35 +119,95 @@ impl State {
         // SAFETY: a page of the table; the state is borrowed, so the allocator is locked; whether the header is intact
         // comes first.
         let bucket = unsafe { Bucket::new(geometry, class, page) };
-        if !bucket.is_intact() {
+        if !bucket.is_intact() || (SAFETY && !self.are_links_intact(bucket)) {
             return None;
         }
-        // SAFETY: nothing else is stored, by our caller.
-        unsafe { bucket.take_plain() }
+        // SAFETY: there are no traces, by our caller; the class has slots of this length.
+        unsafe { bucket.take_quick::<SAFETY>(len, alignment) }
     }
 
-    /// Frees a block, where nothing else is to be stored of that and its page stays. If not, or if the address is not a
+    /// Frees a block, if there is nothing to report or to store, and its page stays. If not, or if the address is not a
     /// block's, false, and nothing has changed.
     ///
     /// # Safety
-    /// `geometry` is that of this state, and has no safety and no traces. The block is not used any more
-    /// (dead-pointer).
+    /// `geometry` is that of this state, and has no traces. The block is not used any more (dead-pointer).
     #[inline(always)]
-    pub(crate) unsafe fn free_plain(&self, geometry: &Geometry, address: usize) -> bool {
+    pub(crate) unsafe fn free_quick(
+        &self,
+        geometry: &Geometry,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+    ) -> bool {
+        if geometry.safety {
+            // SAFETY: as for this function.
+            unsafe { self.free_checked(geometry, address, len, alignment) }
+        } else {
+            // SAFETY: as for this function.
+            unsafe { self.free_quick_with::<false>(geometry, address, len, alignment) }
+        }
+    }
+
+    /// # Safety
+    /// As for [`free_quick`](Self::free_quick), with safety. It is not inlined, to keep the other case short.
+    #[inline(never)]
+    unsafe fn free_checked(
+        &self,
+        geometry: &Geometry,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+    ) -> bool {
+        // SAFETY: as for this function.
+        unsafe { self.free_quick_with::<true>(geometry, address, len, alignment) }
+    }
+
+    /// # Safety
+    /// As for [`free_quick`](Self::free_quick); `SAFETY` is that of the geometry.
+    #[inline(always)]
+    unsafe fn free_quick_with<const SAFETY: bool>(
+        &self,
+        geometry: &Geometry,
+        address: usize,
+        len: usize,
+        alignment: Alignment,
+    ) -> bool {
         let Some(page) = self.pages.lookup(address & !(geometry.page_size - 1)) else { return false };
         // SAFETY: a page of the table; the state is borrowed, so the allocator is locked; whether the header is intact
         // comes first.
         let bucket = unsafe { Bucket::new(geometry, page.class, page.memory) };
-        if !bucket.is_intact() {
+        if !bucket.is_intact() || (SAFETY && !self.are_links_intact(bucket)) {
             return false;
         }
         let Some(slot) = bucket.slot_of(address) else { return false };
-        if bucket.has_one_block() || slot.memory().addr().get() != address || !slot.is_used() {
+        if bucket.has_one_block() || !slot.begins_at(address) || !slot.is_used() {
+            return false;
+        }
+        if SAFETY && !slot.is_as_recorded(len, alignment) {
             return false;
         }
         // SAFETY: a slot in use, whose block is not used any more, by our caller. It is not the page's last.
         unsafe { slot.free_plain() };
         true
+    }
+
+    /// Whether the links of a page are to pages of the same class.
+    #[inline(always)]
+    fn are_links_intact(&self, bucket: Bucket<'_>) -> bool {
+        match (bucket.prev(), bucket.next()) {
+            // Most pages are the only one of their class.
+            (None, None) => true,
+            (prev, next) => {
+                self.is_page(prev, bucket.class_index()) && self.is_page(next, bucket.class_index())
+            }
+        }
+    }
+
+    /// Whether a link, if there is one, is to a page of this class.
+    fn is_page(&self, link: Option<NonNull<u8>>, class: usize) -> bool {
+        link.is_none_or(|memory| {
+            self.pages.lookup(memory.addr().get()).is_some_and(|page| page.class == class)
+        })
     }
 
     /// The number of a new page or large block: the first is 1.

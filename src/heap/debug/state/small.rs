@@ -79,7 +79,7 @@ impl<'d> Locked<'d> {
     pub(super) unsafe fn free_small(&mut self, bucket: Bucket<'d>, pending: &mut PendingReport<'_>) {
         let Some(slot) = self.live_slot(bucket, pending) else { return };
         // When a page is removed from its list, its links are followed. With safety, they have been checked.
-        if bucket.has_one_block() && !self.geometry.safety && !self.are_links_intact(bucket) {
+        if bucket.has_one_block() && !self.geometry.safety && !self.state.are_links_intact(bucket) {
             return corrupt(bucket, pending);
         }
         self.uncount(slot.len().unwrap_or(pending.call.len));
@@ -139,10 +139,10 @@ impl<'d> Locked<'d> {
     /// Whether a page's header is intact. If not, the report says so, and the process aborts when it is made.
     ///
     /// With safety, the page's links are checked too. Without it, they are checked before they are
-    /// [followed](Self::are_links_intact).
+    /// [followed](super::State::are_links_intact).
     #[inline]
     fn is_intact(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
-        if bucket.is_intact() && (!self.geometry.safety || self.are_links_intact(bucket)) {
+        if bucket.is_intact() && (!self.geometry.safety || self.state.are_links_intact(bucket)) {
             return true;
         }
         corrupt(bucket, pending);
@@ -152,22 +152,11 @@ impl<'d> Locked<'d> {
     /// Whether a page's header is intact and its links may be followed. If not, the report says so, and the process
     /// aborts when it is made.
     pub(crate) fn is_intact_with_links(&self, bucket: Bucket<'_>, pending: &mut PendingReport<'_>) -> bool {
-        if bucket.is_intact() && self.are_links_intact(bucket) {
+        if bucket.is_intact() && self.state.are_links_intact(bucket) {
             return true;
         }
         corrupt(bucket, pending);
         false
-    }
-
-    /// Whether the links of a page are to pages of the same class.
-    fn are_links_intact(&self, bucket: Bucket<'_>) -> bool {
-        let is_page = |link: Option<NonNull<u8>>| {
-            link.is_none_or(|memory| {
-                let page = self.state.pages.lookup(memory.addr().get());
-                page.is_some_and(|page| page.class == bucket.class_index())
-            })
-        };
-        is_page(bucket.prev()) && is_page(bucket.next())
     }
 
     /// Takes a page out of the list of its class.
@@ -228,8 +217,8 @@ impl<'d> Locked<'d> {
         if slot.alignment().is_some_and(|alignment| alignment != pending.call.alignment) {
             self.describe(slot, pending.add(ReportKind::WrongAlignment));
         }
-        let overrun = slot.first_overrun();
-        if overrun.is_some() {
+        if !slot.is_rest_intact() {
+            let overrun = slot.first_overrun();
             let report = pending.add(ReportKind::Overrun);
             self.describe(slot, report);
             report.overrun = overrun;

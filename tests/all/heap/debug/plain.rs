@@ -1,4 +1,4 @@
-//! The fast path, used if nothing but its existence is stored of a block: it returns and does what the slow path does.
+//! The fast paths, used if no traces are stored and no bytes are counted: they return and do what the slow path does.
 
 use zigalloc::SyncAllocator;
 use zigalloc::heap::{Check, DebugAllocator, PAGE_ALLOCATOR};
@@ -8,8 +8,8 @@ use super::*;
 
 /// The configuration of fast builds.
 const PLAIN: DebugConfig = DebugConfig { stack_trace_frames: 0, safety: false, ..SMALL_PAGES };
-/// The same with bytes counted, which takes the slow path.
-const COUNTED: DebugConfig = DebugConfig { enable_memory_limit: true, ..PLAIN };
+/// With lengths and alignments.
+const CHECKED: DebugConfig = DebugConfig { safety: true, ..PLAIN };
 
 /// The observable part of an address: its offset in its page.
 fn offset(address: usize) -> usize {
@@ -24,26 +24,44 @@ fn story(config: DebugConfig, seed: u64) -> Vec<String> {
     let debug = DebugAllocator::with_config(bump.allocator(), config);
     let allocator = debug.allocator();
     let mut random = Random::new(seed);
-    let (mut live, mut dead) = (Vec::<NonNull<[u8]>>::new(), Vec::<NonNull<[u8]>>::new());
+    let (mut live, mut dead) = (Vec::<(NonNull<[u8]>, usize)>::new(), Vec::<(NonNull<[u8]>, usize)>::new());
     let mut story = Vec::new();
     for _ in 0..if cfg!(miri) { 60 } else { 5000 } {
-        match random.within(0..=8) {
+        match random.within(0..=9) {
             0..4 => {
-                let memory = alloc(allocator, 1 + random.within(0..=199), 1 << random.within(0..=4));
+                let alignment = 1 << random.within(0..=4);
+                let memory = alloc(allocator, 1 + random.within(0..=199), alignment);
                 story.push(std::format!("alloc {}", offset(address(memory))));
-                live.push(memory);
+                live.push((memory, alignment));
             }
             4..6 if !live.is_empty() => {
-                let memory = live.swap_remove(random.below(live.len()));
-                free(allocator, memory, 1);
-                dead.push(memory);
+                let (memory, alignment) = live.swap_remove(random.below(live.len()));
+                free(allocator, memory, alignment);
+                dead.push((memory, alignment));
+            }
+            9 if !live.is_empty() => {
+                let (memory, alignment) = live.swap_remove(random.below(live.len()));
+                let slot = memory.len().max(alignment).next_power_of_two();
+                let (mut len, mut given) = (memory.len(), alignment);
+                match random.within(0..=3) {
+                    0 => len = 1 + random.below(slot),
+                    1 => given = 1 << random.within(0..=4),
+                    _ if slot > len => {
+                        let index = len + random.below(slot - len);
+                        // SAFETY: in the slot.
+                        unsafe { memory.cast::<u8>().add(index).write(random.number() as u8) };
+                    }
+                    _ => {}
+                }
+                free(allocator, block(memory.cast(), len), given);
+                dead.push((memory, alignment));
             }
             6 if !dead.is_empty() => {
-                let memory = dead[random.below(dead.len())];
-                free(allocator, memory, 1);
+                let (memory, alignment) = dead[random.below(dead.len())];
+                free(allocator, memory, alignment);
             }
             7 if !live.is_empty() => {
-                let memory = live[random.below(live.len())];
+                let (memory, _) = live[random.below(live.len())];
                 if memory.len() > 1 {
                     // SAFETY: inside the block.
                     let inside = unsafe { memory.cast::<u8>().add(1) };
@@ -56,27 +74,32 @@ fn story(config: DebugConfig, seed: u64) -> Vec<String> {
             }
         }
         for report in reports() {
-            story.push(std::format!("{:?} {:?}", report.kind, report.inside.map(offset)));
+            let Report { kind, inside, len, recorded_len, recorded_alignment, overrun, .. } = report;
+            let inside = inside.map(offset);
+            story.push(std::format!(
+                "{kind:?} {inside:?} {len} {recorded_len:?} {recorded_alignment:?} {overrun:?}"
+            ));
         }
     }
     assert_eq!(debug.detect_leaks(), live.len());
     reports();
-    live.into_iter().for_each(|memory| free(allocator, memory, 1));
+    live.into_iter().for_each(|(memory, alignment)| free(allocator, memory, alignment));
     assert_eq!((debug.detect_leaks(), reports().len()), (0, 0));
     story
 }
 
-#[test]
-fn fast_and_slow_paths_agree() {
+#[rstest::rstest]
+#[case(PLAIN, &["DoubleFree", "InvalidFree Some", "InvalidFree None"])]
+#[case(CHECKED, &["DoubleFree", "InvalidFree Some", "WrongLength", "WrongAlignment", "Overrun"])]
+fn fast_and_slow_paths_agree(#[case] config: DebugConfig, #[case] mistakes: &[&str]) {
+    // Counting bytes takes the slow path.
+    let counted = DebugConfig { enable_memory_limit: true, ..config };
     for seed in 1..if cfg!(miri) { 2 } else { 20 } {
-        let story_of_plain = story(PLAIN, seed);
-        for mistake in ["DoubleFree", "InvalidFree Some", "InvalidFree None"] {
-            assert!(
-                story_of_plain.iter().any(|line| line.starts_with(mistake)),
-                "{mistake}: {story_of_plain:?}"
-            );
+        let quick = story(config, seed);
+        for mistake in mistakes.iter().filter(|_| !cfg!(miri)) {
+            assert!(quick.iter().any(|line| line.starts_with(mistake)), "{mistake}: {quick:?}");
         }
-        assert_eq!(story_of_plain, story(COUNTED, seed));
+        assert_eq!(quick, story(counted, seed));
     }
 }
 
