@@ -281,7 +281,7 @@ impl<'l> Footer<'l> {
         if is_extended {
             // SAFETY: by our caller.
             unsafe { self.write_extension(len, container) };
-            self.data().store(EXTENDED_START + (log2 >> 2) | flags, Ordering::Relaxed);
+            self.data().store((EXTENDED_START + (log2 >> 2)) | flags, Ordering::Relaxed);
         } else {
             self.data().store(len as u16 | flags, Ordering::Relaxed);
         }
