@@ -5,7 +5,7 @@
 //! | [`FailingAllocator`] | what a program does when the n-th allocation fails |
 //! | [`check_all_allocation_failures`] | the same for every n in turn |
 //! | [`ValidationAllocator`] | zero lengths and misaligned results |
-//! | [`with_allocator()`] | leaks, double frees and other misuse in one test, with the line |
+//! | [`with_allocator()`], [`with_safe_allocator`] | leaks, double frees and other misuse in one test, with the line |
 //! | [`LedgerAllocator`] | wrong lengths and alignments, foreign pointers, double frees, leaks |
 //! | [`test_allocator`] and its three companions | an allocator that fails Zig's own tests |
 //! | [`test_allocator_strict`] | an allocator that breaks its [contract](crate::VTable#the-contract-of-an-allocator) |
@@ -146,7 +146,7 @@ pub use validation_allocator::{Reset, validation_wrap};
 #[cfg(feature = "std")]
 #[doc(alias = "std.testing.allocator")]
 #[doc(alias = "allocator_instance")]
-pub use with_allocator::with_allocator;
+pub use with_allocator::{with_allocator, with_safe_allocator};
 
 use crate::allocator::SyncAllocator;
 
