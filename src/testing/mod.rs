@@ -6,7 +6,7 @@
 //! | [`check_all_allocation_failures`] | the same for every n in turn |
 //! | [`UnreliableAllocator`] | what it does when calls are refused, and blocks move, now and then |
 //! | [`ValidationAllocator`] | zero lengths and misaligned results |
-//! | [`with_allocator()`] | leaks, double frees and other misuse in one test, with the line |
+//! | [`with_allocator()`], [`with_safe_allocator`] | leaks, double frees and other misuse in one test, with the line |
 //! | [`LedgerAllocator`] | wrong lengths and alignments, foreign pointers, double frees, leaks |
 //! | [`test_allocator`] and its three companions | an allocator that fails Zig's own tests |
 //! | [`test_allocator_strict`] | an allocator that breaks its [contract](crate::VTable#the-contract-of-an-allocator) |
@@ -149,7 +149,7 @@ pub use validation_allocator::{Reset, validation_wrap};
 #[cfg(feature = "std")]
 #[doc(alias = "std.testing.allocator")]
 #[doc(alias = "allocator_instance")]
-pub use with_allocator::with_allocator;
+pub use with_allocator::{with_allocator, with_safe_allocator};
 
 use crate::allocator::SyncAllocator;
 

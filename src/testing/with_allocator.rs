@@ -3,8 +3,8 @@
 use std::string::String;
 
 use crate::allocator::SyncAllocator;
-use crate::heap::PAGE_ALLOCATOR;
 use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
+use crate::heap::{PAGE_ALLOCATOR, SafeAllocator, SafeOptions};
 
 /// Runs a test with its own debug allocator, and fails the test if it leaks or misuses the allocator.
 ///
@@ -19,6 +19,8 @@ use crate::heap::debug::{DebugAllocator, DebugConfig, Report, ReportKind};
 /// After `test` has returned, if there were mistakes. The message contains their number, counting each leaked block,
 /// and the first report: with the feature `backtrace`, the function, file and line of the mistake, or of the allocation
 /// that was not freed. A panic of `test` itself is passed on, without a check for leaks.
+///
+/// [`with_safe_allocator`] is the same with a [`SafeAllocator`].
 ///
 /// Ports `std.testing.allocator` of Zig 0.15.2, a variable that the test runner resets
 /// for each test.
@@ -101,28 +103,76 @@ pub fn with_allocator<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> T {
     let first = debug.first_report();
     debug.deinit_without_leak_checks();
     if let Some(first) = first {
-        fail(mistakes, &first);
+        fail("with_allocator", mistakes, &first);
+    }
+    result
+}
+
+/// Runs a test with its own [`SafeAllocator`], and fails the test if it leaks or misuses the allocator.
+///
+/// As [`with_allocator`], with the allocator that Zig's tests have since 0.17. It also finds writes to freed blocks, and
+/// threads do not wait for each other; it does not notice a write of a few bytes past a block. As there, mistakes are
+/// printed as they are found, and the test goes on.
+///
+/// # Panics
+/// As [`with_allocator`].
+///
+/// Ports `std.testing.allocator` of Zig 0.17.1.
+///
+/// ```
+/// use zigalloc::testing::with_safe_allocator;
+///
+/// let sum: i32 = with_safe_allocator(|allocator| {
+///     let numbers = allocator.dupe(&[1, 2, 3])?;
+///     let sum = unsafe { numbers.as_ref() }.iter().sum();
+///     unsafe { allocator.free(numbers) };
+///     Ok::<i32, zigalloc::Error>(sum)
+/// })?;
+/// assert_eq!(sum, 6);
+/// # Ok::<(), zigalloc::Error>(())
+/// ```
+///
+/// A write to a freed block fails the test:
+///
+/// ```should_panic
+/// zigalloc::testing::with_safe_allocator(|allocator| {
+///     let number = allocator.create_with(1).unwrap();
+///     unsafe { allocator.destroy(number) };
+///     // SAFETY: a mistake, in memory that still belongs to the allocator.
+///     unsafe { number.write(2) };
+/// });
+/// ```
+#[track_caller]
+pub fn with_safe_allocator<T>(test: impl FnOnce(SyncAllocator<'_>) -> T) -> T {
+    let mut safe = SafeAllocator::init(PAGE_ALLOCATOR, SAFE_OPTIONS);
+    let result = test(safe.allocator());
+    safe.reset();
+    let mistakes: usize = KINDS.iter().map(|&kind| safe.count(kind)).sum();
+    if let Some(first) = safe.first_report() {
+        fail("with_safe_allocator", mistakes, &first);
     }
     result
 }
 
 #[cold]
 #[track_caller]
-fn fail(mistakes: usize, first: &Report) -> ! {
+fn fail(function: &str, mistakes: usize, first: &Report) -> ! {
     let mistakes = if mistakes == 1 {
         String::from("1 mistake")
     } else {
         std::format!("{mistakes} mistakes; the first")
     };
-    panic!("with_allocator: {mistakes}: {first}");
+    panic!("{function}: {mistakes}: {first}");
 }
 
-const KINDS: [ReportKind; 6] = [
+const KINDS: [ReportKind; 8] = [
     ReportKind::DoubleFree,
     ReportKind::InvalidFree,
     ReportKind::WrongLength,
     ReportKind::WrongAlignment,
     ReportKind::Overrun,
+    ReportKind::Corruption,
+    ReportKind::WriteAfterFree,
     ReportKind::Leak,
 ];
 
@@ -135,4 +185,13 @@ const CONFIG: DebugConfig = DebugConfig {
     quarantine: 16 << 20,
     canary: 0x2731_e675_c3a7_01ba_u64 as usize,
     ..DebugConfig::DEFAULT
+};
+
+/// Zig's options for tests since 0.17. All checks are on, and mistakes do not abort.
+const SAFE_OPTIONS: SafeOptions = SafeOptions {
+    stack_trace_frames: if cfg!(feature = "backtrace") { 7 } else { 1 },
+    check_write_after_free: true,
+    canary: 0xc3a7_01ba,
+    abort: false,
+    ..SafeOptions::DEFAULT
 };

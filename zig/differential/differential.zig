@@ -43,6 +43,12 @@ const Subject = if (has_lock) enum {
     shared_arena,
     shared_arena_over_shared_fixed,
     buffer_first,
+    safe,
+    safe_small,
+
+    fn hasSafe(subject: Subject) bool {
+        return subject == .safe or subject == .safe_small;
+    }
 
     fn hasArena(subject: Subject) bool {
         return subject == .shared_arena or subject == .shared_arena_over_shared_fixed;
@@ -107,6 +113,8 @@ const Locked = if (has_lock) std.heap.ThreadSafeAllocator else struct { child_al
 /// other side.
 const area_size = 1 << 26;
 const area_alignment = 1 << 20;
+/// The same on both sides, since checksums depend on addresses.
+const area_address = 1 << 40;
 var area: [*]u8 = undefined;
 
 fn offset(memory: [*]u8) usize {
@@ -180,6 +188,30 @@ const Child = struct {
 
 const Slot = struct { memory: []u8, alignment: Alignment };
 
+const Safe = if (has_lock) void else std.heap.SafeAllocator;
+
+fn initSafe(subject: Subject, child: Allocator) Safe {
+    if (has_lock) return {};
+    return .init(child, if (subject == .safe_small) .{
+        .stack_trace_frames = 0,
+        .check_write_after_free = false,
+        .canary = 0x12345678,
+        .bucket_size_log2 = 8,
+        .block_size_log2 = 8,
+    } else .{
+        .stack_trace_frames = 0,
+        .check_write_after_free = true,
+    });
+}
+
+/// Prints the footer of a block: its bytes, and, if it is extended, those of the length and of the container.
+fn printFooter(memory: [*]u8, len: usize) void {
+    const footer = memory + std.mem.alignForward(usize, len, 8);
+    const words: [*]const u64 = @ptrCast(@alignCast(footer));
+    print(" {x}", .{words[0]});
+    if ((words[0] >> 48) & 0x1FFF >= 8176) print(",{x},{x}", .{ words[1], words[2] });
+}
+
 fn runProgram(header: *Words) void {
     const subject = std.meta.stringToEnum(Subject, header.word()).?;
     const start = header.number();
@@ -202,6 +234,8 @@ fn runProgram(header: *Words) void {
         else => child.allocator(),
     };
     var arena: ArenaAllocator = .init(below);
+    var safe: Safe = initSafe(subject, child.allocator());
+    const has_safe = !has_lock and subject.hasSafe();
     var locked_arena: Locked = .{ .child_allocator = arena.allocator() };
     var pools = if (has_lock) .{
         std.heap.MemoryPool(u32).init(child.allocator()),
@@ -222,6 +256,7 @@ fn runProgram(header: *Words) void {
     } else switch (subject) {
         .shared_fixed => fixed.threadSafeAllocator(),
         .buffer_first => buffer_first.allocator(),
+        .safe, .safe_small => safe.allocator(),
         else => arena.allocator(),
     };
 
@@ -238,6 +273,7 @@ fn runProgram(header: *Words) void {
                     const memory = allocator.rawAlloc(block_len, alignment, 0);
                     printPlace(memory);
                     if (memory) |ptr| slot.* = .{ .memory = ptr[0..block_len], .alignment = alignment };
+                    if (has_safe and memory != null) printFooter(memory.?, block_len);
                 }
             },
             .resize => if (slots[words.number()]) |*slot| {
@@ -245,12 +281,14 @@ fn runProgram(header: *Words) void {
                 const done = allocator.rawResize(slot.memory, slot.alignment, new_len, 0);
                 printFlag(done);
                 if (done) slot.memory.len = new_len;
+                if (has_safe) printFooter(slot.memory.ptr, slot.memory.len);
             },
             .remap => if (slots[words.number()]) |*slot| {
                 const new_len = words.number();
                 const memory = allocator.rawRemap(slot.memory, slot.alignment, new_len, 0);
                 printPlace(memory);
                 if (memory) |ptr| slot.memory = ptr[0..new_len];
+                if (has_safe) printFooter(slot.memory.ptr, slot.memory.len);
             },
             .free => {
                 const slot = &slots[words.number()];
@@ -270,6 +308,9 @@ fn runProgram(header: *Words) void {
                     printFlag(p.reset(p.allocator.ptr, reset_mode));
                 } else if (subject.hasArena()) {
                     printFlag(arena.reset(reset_mode));
+                } else if (has_safe) {
+                    if (!has_lock) print(" {d}", .{safe.deinitLog(false)});
+                    safe = initSafe(subject, child.allocator());
                 } else if (!has_lock and subject == .buffer_first) {
                     buffer_first.fixed_buffer_allocator.reset();
                 } else fixed.reset();
@@ -295,6 +336,7 @@ fn runProgram(header: *Words) void {
     }
     if (pool) |p| p.deinit(p.allocator.ptr);
     if (subject.hasArena()) arena.deinit();
+    if (has_safe and !has_lock) print(" {d}", .{safe.deinitLog(false)});
     inner.deinit();
     print("\n", .{});
 }
@@ -310,8 +352,8 @@ fn printFlag(flag: bool) void {
 }
 
 pub fn main() void {
-    const memory = std.heap.page_allocator.alignedAlloc(u8, fromLog2(20), area_size) catch unreachable;
-    area = memory.ptr;
+    area = c.mmap(area_address, area_size, 3, 0x100022, -1, 0);
+    if (@intFromPtr(area) != area_address) @panic("the area's address is taken");
     while (readLine()) |line| {
         var words: Words = .{ .text = line };
         if (!std.mem.eql(u8, words.word(), "program")) @panic("expected a program header");
@@ -335,6 +377,7 @@ const Words = struct {
 };
 
 const c = struct {
+    extern "c" fn mmap(address: usize, len: usize, protection: c_int, flags: c_int, fd: c_int, offset: i64) [*]u8;
     extern "c" fn read(fd: c_int, buffer: [*]u8, len: usize) isize;
     extern "c" fn write(fd: c_int, buffer: [*]const u8, len: usize) isize;
 };

@@ -234,7 +234,7 @@ impl<C: Handle> SafeAllocator<C> {
         let memory =
             unsafe { self.child().raw_alloc(segment_len(&self.layout), SEGMENT_ALIGNMENT, ret_addr) }?;
         // SAFETY: a new block of the child (new-block) of this length and alignment.
-        unsafe { slot.push_segment(memory, &self.layout) };
+        unsafe { slot.push_segment(memory) };
         slot.take(&self.layout)
     }
 

@@ -105,26 +105,23 @@ impl Entries {
             return Some(entry);
         }
         let first = self.first.filter(|_| self.next < layout.entry_count)?;
-        self.next += 1;
         // SAFETY: the newest segment of this slot, and an index below the number of entries.
-        Some(unsafe { entry_of(first, self.next - 1) })
+        let entry = unsafe { entry_of(first, self.next) };
+        // SAFETY: a word of the segment that was never used.
+        unsafe { entry.write(Entry(AtomicPtr::new(ptr::null_mut()))) };
+        self.next += 1;
+        Some(entry)
     }
 
-    /// Adds a segment. All its entries are free.
+    /// Adds a segment. Its entries are initialised when they are first used, in order.
     ///
     /// # Safety
     /// `memory` is a block of the child of [`segment_len`] bytes, aligned to [`SEGMENT_ALIGNMENT`], which nothing else
     /// uses. It stays until [`pop_segment`](Self::pop_segment).
-    pub(super) unsafe fn push_segment(&mut self, memory: NonNull<u8>, layout: &Layout) {
+    pub(super) unsafe fn push_segment(&mut self, memory: NonNull<u8>) {
         let segment: NonNull<Segment> = memory.cast();
         // SAFETY: the block is long and aligned enough, and nothing else uses it.
         unsafe { segment.write(Segment { next: self.first }) };
-        for index in 0..layout.entry_count {
-            // SAFETY: an index below the number of entries.
-            let entry = unsafe { entry_of(segment, index) };
-            // SAFETY: a word of the new segment.
-            unsafe { entry.write(Entry(AtomicPtr::new(ptr::null_mut()))) };
-        }
         self.first = Some(segment);
         self.next = 0;
     }
@@ -147,7 +144,7 @@ impl Entries {
             for index in 0..count {
                 // SAFETY: a segment of this slot, and an index below the number of entries.
                 let entry = unsafe { entry_of(segment, index) };
-                // SAFETY: an entry of a segment, all of which are initialised.
+                // SAFETY: an entry that has been used, and so is initialised.
                 each(unsafe { entry.as_ref() });
             }
             // SAFETY: a segment of this slot, whose header is initialised.

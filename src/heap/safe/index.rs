@@ -334,28 +334,28 @@ mod tests {
         assert_eq!(index.large(64), Found::Nothing);
         for _ in 0..if cfg!(miri) { 400 } else { 20_000 } {
             let address = 64 * (1 + random.below(700));
-            if model.contains_key(&address) {
-                match random.below(4) {
-                    0 => {
-                        index.set_in_flight(&mut writer, address, true);
-                        assert_eq!(index.large(address), Found::InFlight);
-                        index.set_in_flight(&mut writer, address, false);
-                    }
-                    1 => {
-                        index.set_in_flight(&mut writer, address, true);
-                        let footer = address + 8 * (1 + random.below(6));
-                        index.land(&mut writer, address, address, pointer(footer));
-                        model.insert(address, footer);
-                    }
-                    _ => {
-                        index.remove_large(&mut writer, address);
-                        model.remove(&address);
-                    }
+            let is_known = model.contains_key(&address);
+            match random.below(4) {
+                _ if !is_known => {
+                    index.reserve(&mut writer).unwrap();
+                    index.insert_large(&mut writer, address, pointer(address + 8));
+                    model.insert(address, address + 8);
                 }
-            } else {
-                index.reserve(&mut writer).unwrap();
-                index.insert_large(&mut writer, address, pointer(address + 8));
-                model.insert(address, address + 8);
+                0 => {
+                    index.set_in_flight(&mut writer, address, true);
+                    assert_eq!(index.large(address), Found::InFlight);
+                    index.set_in_flight(&mut writer, address, false);
+                }
+                1 => {
+                    index.set_in_flight(&mut writer, address, true);
+                    let footer = address + 8 * (1 + random.below(6));
+                    index.land(&mut writer, address, address, pointer(footer));
+                    model.insert(address, footer);
+                }
+                _ => {
+                    index.remove_large(&mut writer, address);
+                    model.remove(&address);
+                }
             }
             assert_eq!(writer.len, model.len());
             let probe = 64 * (1 + random.below(700));

@@ -97,6 +97,7 @@ use dead::Dead;
 use footer::Modify;
 use index::{Index, Writer};
 use layout::Layout;
+#[doc(alias = "std.heap.SafeAllocator.Options")]
 pub use options::SafeOptions;
 use slots::Slots;
 

@@ -49,9 +49,7 @@ pub(super) struct Held<'s>(&'s Slot);
 
 impl Slots {
     pub(super) const fn new() -> Slots {
-        const SLOT: Slot =
-            Slot { is_locked: AtomicBool::new(false), entries: UnsafeCell::new(Entries::new()) };
-        Slots { slots: [SLOT; SLOTS] }
+        Slots { slots: [const { Slot::new() }; SLOTS] }
     }
 
     /// The slot that this thread had last, if no other thread holds it.
@@ -108,6 +106,10 @@ impl Slots {
 }
 
 impl Slot {
+    const fn new() -> Slot {
+        Slot { is_locked: AtomicBool::new(false), entries: UnsafeCell::new(Entries::new()) }
+    }
+
     #[inline(always)]
     fn try_lock(&self) -> Option<Held<'_>> {
         let locked = self.is_locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
@@ -165,4 +167,30 @@ fn processors() -> usize {
 #[cfg(not(all(unix, not(miri))))]
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SA-10: a thread gets another slot if its own is held, and more than there are processors if all those are.
+    #[test]
+    fn held_slots_are_passed_over() {
+        let mut slots = Slots::new();
+        let held: std::vec::Vec<_> = (0..SLOTS - 1).map(|_| slots.take()).collect();
+        let places = |held: &Held<'_>| core::ptr::from_ref(held.0).addr();
+        let mut all: std::vec::Vec<_> = held.iter().map(places).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), SLOTS - 1);
+        drop(held);
+        // One that is never released.
+        slots.abandon();
+        assert!(slots.try_take().is_none());
+        drop(slots.take());
+        let mut count = 0;
+        slots.visit(|_| count += 1);
+        slots.for_each(|_| count += 1);
+        assert_eq!(count, 2 * (SLOTS - 1));
+    }
 }

@@ -4,13 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicPtr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rstest::rstest;
 use zigalloc::heap::{
     ArenaAllocator, Check, DebugAllocator, DebugConfig, FixedBufferAllocator, MemoryPool, PAGE_ALLOCATOR,
-    PoolBox, RUST_ALLOCATOR, ResetMode, SharedArenaAllocator,
+    PoolBox, RUST_ALLOCATOR, ResetMode, SafeAllocator, SafeOptions, SharedArenaAllocator,
 };
 use zigalloc::trace::{LoggedCall, LoggingAllocator, Sink};
 use zigalloc::{Allocator, Error, SyncAllocator};
@@ -167,6 +168,51 @@ fn checkpoint_inside_a_call_aborts() {
     let _ = arena.allocator().alloc::<u8>(1);
 }
 
+/// The sink gets memory from another slot of a safe allocator, whatever the call that it interrupts, and may free what
+/// it got in an earlier one.
+#[test]
+fn sink_gets_memory_from_the_calling_safe_allocator() {
+    type Safe = SafeAllocator<Allocator<'static>>;
+    thread_local!(static SAFE: Cell<Option<&'static Safe>> = const { Cell::new(None) });
+
+    let mut held: Vec<NonNull<[u8]>> = Vec::new();
+    let sink = Calls(Box::new(move |_| {
+        let Some(safe) = SAFE.take() else { return };
+        if let Some(memory) = held.pop() {
+            // SAFETY: a live block, which the sink got before.
+            unsafe { safe.allocator().free(memory) };
+        }
+        for len in [100, 6000, 20_000] {
+            let memory = safe.allocator().alloc::<u8>(len).expect("memory");
+            GOT.with_borrow_mut(|got| got.push(Ok((memory.addr().get(), len))));
+            held.push(memory);
+        }
+        SAFE.set(Some(safe));
+    }));
+    let options = SafeOptions { report: |report| panic!("{report}"), ..SafeOptions::DEFAULT };
+    let logging = leak(LoggingAllocator::init(RUST_ALLOCATOR.into(), sink));
+    let safe: &Safe = leak(SafeAllocator::init(logging.allocator(), options));
+    let allocator = safe.allocator();
+    let mut blocks = vec![allocator.alloc::<u8>(10).expect("memory")];
+    SAFE.set(Some(safe));
+    for len in [400, 5000, 10_000, 3000, 50_000, 6000] {
+        blocks.push(allocator.alloc::<u8>(len).expect("memory"));
+    }
+    SAFE.set(None);
+    let got: Vec<_> = GOT.take().into_iter().flatten().collect();
+    assert!(got.len() >= 9, "the sink has called the allocator {} times", got.len());
+    for (index, memory) in blocks.iter().enumerate() {
+        // SAFETY: a live block.
+        unsafe { memory.cast::<u8>().write_bytes(index as u8, memory.len()) };
+    }
+    for (index, memory) in blocks.into_iter().enumerate() {
+        // SAFETY: a live block, all of whose bytes are written.
+        assert!(unsafe { memory.as_ref() }.iter().all(|&byte| byte == index as u8));
+        // SAFETY: a live block, not used afterwards.
+        unsafe { allocator.free(memory) };
+    }
+}
+
 /// On some systems, `exit` drops thread-locals: allocators, in the middle of a call. What they free is a block of the
 /// child, each freed once.
 #[rstest]
@@ -176,6 +222,7 @@ fn checkpoint_inside_a_call_aborts() {
 #[case(4, "shared reset")]
 #[case(5, "debug")]
 #[case(6, "debug deinit")]
+#[case(7, "safe")]
 #[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
 fn exit_inside_a_call_aborts_nothing(#[case] number: usize, #[case] what: &str) {
     type Child = LoggingAllocator<SyncAllocator<'static>, Exits>;
@@ -201,6 +248,8 @@ fn exit_inside_a_call_aborts_nothing(#[case] number: usize, #[case] what: &str) 
         static SHARED: RefCell<SharedArenaAllocator<'static>> =
             RefCell::new(SharedArenaAllocator::init(LOGGING.allocator()));
         static DEBUG: DebugAllocator<SyncAllocator<'static>> = DebugAllocator::init(LOGGING.allocator());
+        static SAFE: SafeAllocator<SyncAllocator<'static>> =
+            SafeAllocator::init(LOGGING.allocator(), SafeOptions::DEFAULT);
         static DEINIT: Deinit = Deinit(Some(DebugAllocator::init(LOGGING.allocator())));
     }
     struct Deinit(Option<DebugAllocator<SyncAllocator<'static>>>);
@@ -247,6 +296,11 @@ fn exit_inside_a_call_aborts_nothing(#[case] number: usize, #[case] what: &str) 
             some(*debug.allocator());
             EXIT.set(true);
             debug.allocator().alloc::<u8>(100_000).expect("memory");
+        }),
+        "safe" => SAFE.with(|safe| {
+            some(*safe.allocator());
+            EXIT.set(true);
+            safe.allocator().alloc::<u8>(100_000).expect("memory");
         }),
         _ => DEBUG.with(|debug| {
             some(*debug.allocator());

@@ -13,7 +13,8 @@ use std::ptr::NonNull;
 use rstest::rstest;
 use zigalloc::adapters::FromGlobalAlloc;
 use zigalloc::heap::{
-    BufferFirstAllocator, DebugAllocator, DebugConfig, FixedBufferAllocator, stack_fallback,
+    BufferFirstAllocator, DebugAllocator, DebugConfig, FixedBufferAllocator, SafeAllocator, SafeOptions,
+    stack_fallback,
 };
 use zigalloc::{Alignment, Allocator};
 use zigalloc_support::{alone, assert_aborted, run_alone};
@@ -153,6 +154,48 @@ fn debug_refuses_a_childs_block_in_its_page() {
     // SAFETY: a live block, freed once.
     unsafe { allocator.free(block) };
     assert_eq!(debug.first_report().map(|report| report.kind), None);
+}
+
+/// A safe allocator and its child, as above. Blocks from 6 KiB on are large.
+fn safe_over_late() -> (Allocator<'static>, &'static Late<'static>) {
+    let late: &'static Late<'static> = leak(Late::default());
+    let options = SafeOptions { bucket_size_log2: 13, stack_trace_frames: 0, ..SafeOptions::DEFAULT };
+    (leak(SafeAllocator::init(FromGlobalAlloc::from_ref(late).allocator(), options)).allocator(), late)
+}
+
+/// A large block at the address of another one.
+#[test]
+fn safe_refuses_a_childs_block_in_its_own() {
+    let (allocator, late) = safe_over_late();
+    let outer = allocator.alloc::<u8>(40_000).expect("memory");
+    // SAFETY: a live block that is given away.
+    unsafe { late.set(outer) };
+    assert!(allocator.alloc::<u8>(7000).is_err());
+    assert_eq!((late.frees.get(), late.used()), (1, 0), "the child has its block back");
+    // A bucket may be in the block.
+    let small = allocator.alloc::<u8>(10).expect("memory");
+    assert!(late.used() > 0);
+    // A double free would abort.
+    // SAFETY: live blocks, freed once.
+    unsafe { allocator.free(small) };
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it starts a process, which Miri cannot do")]
+fn remap_into_a_block_of_a_safe_allocator_aborts() {
+    if alone().is_none() {
+        let test = "heap::fallback_in_buffer::remap_into_a_block_of_a_safe_allocator_aborts";
+        assert_aborted(&run_alone(test, "safe"), "SafeAllocator: the child's remap moved a block to 0x");
+        return;
+    }
+    let (allocator, late) = safe_over_late();
+    let outside = allocator.alloc::<u8>(20_000).expect("memory");
+    // SAFETY: live blocks, one of which is given away.
+    let moved = unsafe {
+        late.set(allocator.alloc(40_000).expect("memory"));
+        allocator.remap(outside, 30_000)
+    };
+    unreachable!("moved to {moved:?}");
 }
 
 /// After a block has moved, it is too late to refuse.

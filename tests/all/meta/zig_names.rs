@@ -34,7 +34,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
          page_size_max pageSize defaultQueryPageSize c_allocator raw_c_allocator page_allocator smp_allocator \
          stackFallback StackFallbackAllocator testAllocator testAllocatorAligned testAllocatorLargeAlignment \
          testAllocatorAlignedShrink BufferFirstAllocator SbrkAllocator WasmAllocator BrkAllocator \
-         GeneralPurposeAllocatorConfig MemoryPoolOptions wasm_allocator brk_allocator",
+         GeneralPurposeAllocatorConfig MemoryPoolOptions wasm_allocator brk_allocator SafeAllocator",
     ),
     ("std.heap", &["lib.rs"], "MemoryPoolError"),
     (
@@ -72,6 +72,7 @@ const NAMES: &[(&str, &[&str], &str)] = &[
         &["heap/debug/"],
         "init allocator detectLeaks flushRetainedMetadata deinit deinitWithoutLeakChecks",
     ),
+    ("std.heap.SafeAllocator", &["heap/safe/"], "Options init allocator deinit deinitLog"),
     (
         "std.heap.MemoryPool",
         &["heap/memory_pool"],

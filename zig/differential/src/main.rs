@@ -2,7 +2,6 @@
 //! prints the result of each step. `../differential.zig` is the other side; driver/src/program.rs defines
 //! the format of programs.
 
-use std::alloc::{Layout, handle_alloc_error};
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, Write as _};
 use std::mem::MaybeUninit;
@@ -10,7 +9,7 @@ use std::ptr::NonNull;
 
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPool, MemoryPoolAligned,
-    MemoryPoolExtra, ResetMode,
+    MemoryPoolExtra, ResetMode, SafeOptions,
 };
 use zigalloc::{Alignment, SyncAllocator, ThreadSafeAllocator, VTable, state};
 use zigalloc_support::Random;
@@ -18,7 +17,8 @@ use zigalloc_support::Random;
 /// Contains all memory; addresses are printed as offsets from its start. It has the same size and alignment as on the
 /// other side.
 const AREA_SIZE: usize = 1 << 26;
-const AREA_ALIGNMENT: usize = 1 << 20;
+/// The same on both sides, since checksums depend on addresses.
+const AREA_ADDRESS: usize = 1 << 40;
 
 thread_local! {
     static OUTPUT: RefCell<String> = const { RefCell::new(String::new()) };
@@ -40,7 +40,7 @@ mod once;
 mod subject;
 
 use once::Once;
-use subject::{Arena, BufferFirst, Fixed, Locked, Pool, SharedArena, Subject};
+use subject::{Arena, BufferFirst, Fixed, Locked, Pool, Safe, SharedArena, Subject};
 
 /// The child of an arena: a bump allocator that prints its calls and sometimes refuses them.
 struct Child {
@@ -178,10 +178,7 @@ impl<'l> Words<'l> {
 type Lines<'i> = io::Lines<io::StdinLock<'i>>;
 
 fn main() {
-    let layout = Layout::from_size_align(AREA_SIZE, AREA_ALIGNMENT).expect("a power of two");
-    // SAFETY: the size is not zero.
-    let area =
-        NonNull::new(unsafe { std::alloc::alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+    let area = map_area();
     let mut lines = io::stdin().lock().lines();
     while let Some(line) = lines.next() {
         let line = line.expect("standard input can be read");
@@ -191,6 +188,16 @@ fn main() {
         let output = OUTPUT.take();
         io::stdout().write_all(output.as_bytes()).expect("standard output can be written");
     }
+}
+
+/// Maps the area at its address.
+fn map_area() -> NonNull<u8> {
+    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    let address = std::ptr::without_provenance_mut(AREA_ADDRESS);
+    // SAFETY: it maps new memory, and replaces none.
+    let area = unsafe { libc::mmap(address, AREA_SIZE, access, flags | libc::MAP_FIXED_NOREPLACE, -1, 0) };
+    assert_eq!(area.addr(), AREA_ADDRESS, "the area's address is taken");
+    NonNull::new(area.cast()).expect("an address that is not 0")
 }
 
 /// Creates the subject that the header names, and runs the steps on it.
@@ -235,6 +242,22 @@ fn run_program(area: NonNull<u8>, header: &mut Words<'_>, lines: &mut Lines<'_>)
             steps.run(Arena::over(once.allocator(), None));
         }
         "shared_arena" => steps.run(SharedArena::over(child.allocator())),
+        "safe" => {
+            let options = SafeOptions { check_write_after_free: true, ..SafeOptions::DEFAULT };
+            steps.run(Safe::over(*child.allocator(), options));
+        }
+        "safe_small" => {
+            steps.run(Safe::over(
+                *child.allocator(),
+                SafeOptions {
+                    check_write_after_free: false,
+                    canary: 0x1234_5678,
+                    bucket_size_log2: 8,
+                    block_size_log2: 8,
+                    ..SafeOptions::DEFAULT
+                },
+            ));
+        }
         "shared_arena_over_shared_fixed" => {
             let once = Once(fixed.thread_safe_allocator().as_allocator());
             steps.run(SharedArena::over(once.allocator()));
@@ -280,6 +303,9 @@ impl Steps<'_, '_> {
                             subject.with(|allocator| unsafe { allocator.raw_alloc(len, alignment, 0) });
                         say_place(self.area, memory);
                         *slot = memory.map(|memory| Slot { memory: slice(memory, len), alignment });
+                        if let Some(slot) = slot {
+                            subject.say_block(slot.memory);
+                        }
                     }
                 }
                 "resize" => {
@@ -293,6 +319,7 @@ impl Steps<'_, '_> {
                         if done {
                             *memory = slice(memory.cast(), new_len);
                         }
+                        subject.say_block(*memory);
                     }
                 }
                 "remap" => {
@@ -306,6 +333,7 @@ impl Steps<'_, '_> {
                         if let Some(moved) = moved {
                             *memory = slice(moved, new_len);
                         }
+                        subject.say_block(*memory);
                     }
                 }
                 "free" => {
@@ -343,6 +371,7 @@ impl Steps<'_, '_> {
             subject.say_state();
             say!("\n");
         }
+        subject.say_end();
     }
 }
 

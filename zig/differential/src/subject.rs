@@ -3,8 +3,8 @@
 use std::ptr::NonNull;
 
 use zigalloc::heap::{
-    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPoolExtra, ResetMode,
-    SharedArenaAllocator,
+    ArenaAllocator, BufferFirstAllocator, FixedBufferAllocator, MemoryPoolExtra, ResetMode, SafeAllocator,
+    SafeOptions, SharedArenaAllocator,
 };
 use zigalloc::{
     Alignment, Allocator, Handle, SyncAllocator, ThreadSafeAllocator, VTable, no_remap, no_resize, state,
@@ -27,6 +27,12 @@ pub(crate) trait Subject {
     fn preheat(&mut self, _count: usize) -> Option<bool> {
         None
     }
+
+    /// Prints the metadata after a block.
+    fn say_block(&mut self, _memory: NonNull<[u8]>) {}
+
+    /// Prints what the end of the allocator returns.
+    fn say_end(&mut self) {}
 
     /// Prints whether a fixed buffer owns the address `reach` bytes after the start of a block, whether it owns the
     /// first `reach` bytes, and whether the block is the last.
@@ -185,6 +191,53 @@ impl<C: Handle> Subject for BufferFirst<'_, C> {
 
     fn say_state(&mut self) {
         say!(" end {}", self.0.fixed_buffer_allocator().end_index());
+    }
+}
+
+pub(crate) struct Safe<'c> {
+    /// Always `Some` between two calls.
+    safe: Option<SafeAllocator<Allocator<'c>>>,
+    child: Allocator<'c>,
+    options: SafeOptions,
+}
+
+impl<'c> Safe<'c> {
+    pub(crate) fn over(child: Allocator<'c>, options: SafeOptions) -> Safe<'c> {
+        // Zig's side is built in a safe mode.
+        let options = SafeOptions { stack_trace_frames: 0, safe_mode_footers: true, ..options };
+        Safe { safe: Some(SafeAllocator::init(child, options)), child, options }
+    }
+}
+
+impl Subject for Safe<'_> {
+    fn with<R>(&mut self, f: impl FnOnce(Allocator<'_>) -> R) -> R {
+        f(self.safe.as_ref().expect("always `Some` between two calls").allocator())
+    }
+
+    fn reset(&mut self, _mode: ResetMode) -> Option<bool> {
+        self.say_end();
+        self.safe = Some(SafeAllocator::init(self.child, self.options));
+        None
+    }
+
+    fn say_state(&mut self) {}
+
+    fn say_block(&mut self, memory: NonNull<[u8]>) {
+        let footer =
+            memory.as_ptr().cast::<u8>().wrapping_add(memory.len().next_multiple_of(8)).cast::<u64>();
+        // SAFETY: a footer of a word or, if it is extended, three is after each block, and is written.
+        let word = |index| unsafe { footer.add(index).read() };
+        say!(" {:x}", word(0));
+        if word(0) >> 48 & 0x1FFF >= 8176 {
+            say!(",{:x},{:x}", word(1), word(2));
+        }
+    }
+
+    fn say_end(&mut self) {
+        let safe = self.safe.take().expect("always `Some` between two calls");
+        // The child prints too.
+        let leaks = safe.deinit_log(false);
+        say!(" {leaks}");
     }
 }
 

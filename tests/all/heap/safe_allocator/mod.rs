@@ -8,6 +8,7 @@ mod misuse;
 mod options;
 mod threads;
 mod traces;
+mod with_allocator;
 mod zig;
 
 use std::cell::RefCell;

@@ -49,6 +49,8 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     ("shared_arena", NEWEST),
     ("shared_arena_over_shared_fixed", NEWEST),
     ("buffer_first", NEWEST),
+    ("safe", NEWEST),
+    ("safe_small", NEWEST),
 ];
 
 /// A step. `nth` is the index of a live block, counted from the newest; its allocation may have failed.
