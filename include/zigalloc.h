@@ -377,6 +377,60 @@ void zigalloc_pool_free(zigalloc_pool *pool, void *item);
 bool zigalloc_pool_reset(zigalloc_pool *pool, int mode, size_t limit);
 void zigalloc_pool_destroy(zigalloc_pool *pool);
 
+/* ---- malloc: blocks that know their size, from any allocator ----
+ *
+ * The family of C's malloc over an allocator, for libraries whose hooks pass no length when they free a block. The
+ * 16 bytes in front of a block, or as many as its alignment if that is more, have its size and alignment. Free such a
+ * block with these functions and the same allocator, not with zigalloc_free. The results are those of C and POSIX:
+ *
+ *   a size of 0             a block without bytes, not NULL, to be freed like any other
+ *   out of memory           NULL and ENOMEM in errno; after a realloc, the old block is unchanged
+ *   a product that overflows  the same
+ *   a bad alignment         NULL and EINVAL in errno. Alignments are in bytes here, not logarithms: powers of two
+ *   posix_memalign          returns the error number, leaves errno and, after an error, *result; its alignment is at
+ *                           least sizeof(void *)
+ *   realloc(NULL, size)     malloc(size)
+ *   realloc(memory, 0)      frees the block and returns NULL, which is no error
+ *   free(NULL)              nothing. The functions that free leave errno as it is
+ *   malloc_usable_size      the size that was requested, never more; 0 for NULL
+ *
+ * All blocks are aligned to at least 16 bytes. zigalloc_malloc_realloc and zigalloc_malloc_free have longer names,
+ * since zigalloc_realloc and zigalloc_free are the helpers below, which take a length. A pointer that is not a block of
+ * this family, and a size or alignment that is not the block's, abort with a message, if the word in front shows it.
+ *
+ * With `static zigalloc_allocator a;` set before the library is, its hooks are functions of one line:
+ *
+ *   library   set by                        its hooks call
+ *   zlib      z_stream.zalloc, zfree        zigalloc_calloc(*(zigalloc_allocator *)opaque, items, size) and
+ *                                           zigalloc_malloc_free; opaque points to the allocator
+ *   SQLite    sqlite3_config(               zigalloc_malloc, _malloc_realloc, _malloc_free, _malloc_usable_size;
+ *             SQLITE_CONFIG_MALLOC, …)      see examples/c/sqlite.c
+ *   cJSON     cJSON_InitHooks               zigalloc_malloc, _malloc_free
+ *   expat     XML_ParserCreate_MM           zigalloc_malloc, _malloc_realloc, _malloc_free
+ *   libpng    png_create_read_struct_2      zigalloc_malloc, _malloc_free; png_get_mem_ptr(png) may be the allocator
+ *   libuv     uv_replace_allocator          zigalloc_malloc, _malloc_realloc, _calloc, _malloc_free
+ *   libxml2   xmlMemSetup                   zigalloc_malloc_free, _malloc, _malloc_realloc; its strdup is a malloc and
+ *                                           a memcpy
+ *   Lua       lua_newstate                  none of these: it passes lengths; see examples/c/lua.c
+ */
+
+void *zigalloc_malloc(zigalloc_allocator a, size_t size);
+/* `count` elements of `size` zeroed bytes. */
+void *zigalloc_calloc(zigalloc_allocator a, size_t count, size_t size);
+void *zigalloc_malloc_realloc(zigalloc_allocator a, void *memory, size_t size);
+void *zigalloc_reallocarray(zigalloc_allocator a, void *memory, size_t count, size_t size);
+/* `size` need not be a multiple of the alignment. A realloc keeps the alignment. */
+void *zigalloc_aligned_alloc(zigalloc_allocator a, size_t alignment, size_t size);
+void *zigalloc_memalign(zigalloc_allocator a, size_t alignment, size_t size);
+/* Aligned to a page. */
+void *zigalloc_valloc(zigalloc_allocator a, size_t size);
+int zigalloc_posix_memalign(zigalloc_allocator a, void **result, size_t alignment, size_t size);
+void zigalloc_malloc_free(zigalloc_allocator a, void *memory);
+/* With the size, and the alignment, that were requested. */
+void zigalloc_free_sized(zigalloc_allocator a, void *memory, size_t size);
+void zigalloc_free_aligned_sized(zigalloc_allocator a, void *memory, size_t alignment, size_t size);
+size_t zigalloc_malloc_usable_size(zigalloc_allocator a, const void *memory);
+
 /* ---- counting: forwards calls to its child and counts them ---- */
 
 typedef struct zigalloc_counting zigalloc_counting;

@@ -178,7 +178,7 @@ fn valgrind(what: &str) -> Option<Command> {
 
 // ---- programs ----
 
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     "examples/c/own_allocator.c",
     "examples/c/use_zigalloc.c",
     "examples/c/out_of_memory.c",
@@ -186,6 +186,7 @@ const PROGRAMS: [&str; 8] = [
     "tests/capi/checks.c",
     "tests/capi/debug.c",
     "tests/capi/leaks.c",
+    "tests/capi/malloc.c",
     "tests/capi/cpp.cpp",
 ];
 
@@ -221,7 +222,8 @@ fn programs_run_with_the_archive() {
 /// The tests in C mean the same in the next standard, and as C++.
 #[rstest]
 fn programs_of_c_run_in_each_language(
-    #[values("tests/capi/checks.c", "tests/capi/debug.c", "tests/capi/leaks.c")] source: &str,
+    #[values("tests/capi/checks.c", "tests/capi/debug.c", "tests/capi/leaks.c", "tests/capi/malloc.c")]
+    source: &str,
 ) {
     for (name, flags) in LANGUAGES {
         if let Some(program) = compile(source, &format!("{}.{name}", stem(source)), Link::Shared, flags) {
@@ -233,18 +235,28 @@ fn programs_of_c_run_in_each_language(
 /// Lua's own allocations, over the debug allocator and without it.
 #[test]
 fn lua_runs_in_the_debug_allocator() {
-    let what = "examples/c/lua.c";
-    let flags = try_run(Command::new("pkg-config").args(["--cflags", "--libs", "lua5.4"]));
+    library_runs_on_ours("lua5.4", "examples/c/lua.c", &["smp", "0", "1"]);
+}
+
+/// OT-06: SQLite on the `malloc` family: over the debug allocator, without it, and out of memory at each call.
+#[test]
+fn sqlite_runs_on_the_malloc_family() {
+    library_runs_on_ours("sqlite3", "examples/c/sqlite.c", &["smp", "debug", "oom"]);
+}
+
+/// Compiles an example with a library that pkg-config knows, and runs it with each argument.
+fn library_runs_on_ours(package: &str, what: &str, arguments: &[&str]) {
+    let flags = try_run(Command::new("pkg-config").args(["--cflags", "--libs", package]));
     let Some(flags) = flags.filter(|output| output.status.success()) else {
-        return skipped(what, "pkg-config knows no lua5.4");
+        return skipped(what, &format!("pkg-config knows no {package}"));
     };
     let Some(mut cc) = Language::C.command(what) else { return };
-    let (library, program) = (library(), temp().join("lua"));
+    let (library, program) = (library(), temp().join(package));
     cc.args(["-std=c11", "-g", "-O2"]).args(WARNINGS).arg("-I").arg(&library.dir).arg(root().join(what));
     cc.arg("-L").arg(&library.dir).arg("-lzigalloc").arg(format!("-Wl,-rpath,{}", library.dir.display()));
     cc.args(String::from_utf8(flags.stdout).unwrap().split_whitespace()).arg("-o").arg(&program);
     run(&mut cc);
-    for argument in ["smp", "0", "1"] {
+    for argument in arguments {
         let output = run(Command::new(&program).arg(argument));
         assert!(output.stderr.is_empty(), "{argument}: {}", text_of(&output));
     }

@@ -512,8 +512,9 @@ impl<C: Handle> Malloc<C> {
     /// // SAFETY: a live block; and an address with two words before it.
     /// let (whole, alignment) = unsafe { c.child_block(memory) }.unwrap();
     /// assert_eq!((whole.len(), alignment), (116, Alignment::_16));
-    /// let words = [0u64; 3];
-    /// assert!(unsafe { c.child_block(NonNull::from(&words[2]).cast()) }.is_none());
+    /// let mut words = [0u64; 3];
+    /// let other = NonNull::new(words.as_mut_ptr().wrapping_add(2).cast()).unwrap();
+    /// assert!(unsafe { c.child_block(other) }.is_none());
     /// # unsafe { c.free(memory.as_ptr()) };
     /// # Ok::<(), zigalloc::Error>(())
     /// ```

@@ -36,6 +36,7 @@ pub mod buffer_first;
 pub mod debug;
 pub mod failing_at;
 pub mod fixed_buffer;
+pub mod malloc;
 pub mod pool;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::buffer_first::*;
 use super::debug::*;
 use super::failing_at::*;
 use super::fixed_buffer::*;
+use super::malloc::*;
 use super::pool::*;
 use super::thread_safe::*;
 use super::trace::*;
@@ -232,6 +233,34 @@ fn calls_are_counted() {
             assert_eq!((counts.alloc_sizes[7], counts.alloc_sizes.iter().sum::<u64>()), (1, 1));
             allocator.raw_free(NonNull::slice_from_raw_parts(memory, 100), EIGHT, 0);
             zigalloc_counting_destroy(counting);
+        }
+    });
+}
+
+/// OT-06: C's `malloc` family.
+#[test]
+fn blocks_that_know_their_size() {
+    with_ledger(|a| {
+        // SAFETY: used as the header says.
+        unsafe {
+            let memory = zigalloc_calloc(a, 3, 7);
+            assert!((0..21).all(|n| memory.add(n).read() == 0));
+            memory.write_bytes(0x5A, 21);
+            let memory = zigalloc_malloc_realloc(a, memory, 5000);
+            assert!((0..21).all(|n| memory.add(n).read() == 0x5A));
+            assert_eq!(zigalloc_malloc_usable_size(a, memory), 5000);
+            let memory = zigalloc_reallocarray(a, memory, 2, 8);
+            zigalloc_free_sized(a, memory, 16);
+            zigalloc_malloc_free(a, zigalloc_malloc(a, 0));
+            zigalloc_malloc_free(a, ptr::null_mut());
+            let aligned = zigalloc_aligned_alloc(a, 64, 10);
+            assert_eq!(aligned.addr() % 64, 0);
+            zigalloc_free_aligned_sized(a, aligned, 64, 10);
+            let mut other = ptr::null_mut();
+            assert_eq!(zigalloc_posix_memalign(a, &mut other, 128, 1), 0);
+            assert!(zigalloc_malloc_realloc(a, other, 0).is_null());
+            zigalloc_malloc_free(a, zigalloc_memalign(a, 32, 1));
+            zigalloc_malloc_free(a, zigalloc_valloc(a, 1));
         }
     });
 }

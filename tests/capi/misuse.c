@@ -61,6 +61,13 @@ static const zigalloc_debug_report *a_report(void)
     return &report;
 }
 
+/* Not from the malloc family. */
+static void *no_block(void)
+{
+    static uint64_t words[4];
+    return &words[2];
+}
+
 int main(int argc, char **argv)
 {
     zigalloc_allocator page = zigalloc_page_allocator();
@@ -163,6 +170,29 @@ int main(int argc, char **argv)
     /* With debug assertions only. */
     CASE(zigalloc_pool_create(page, 8, 8 * sizeof(size_t)));
     CASE(zigalloc_pool_create(page, 8, 255));
+
+    CASE(zigalloc_malloc(no_table, 1));
+    CASE(zigalloc_malloc(no_free, 1));
+    CASE(zigalloc_calloc(no_table, 1, 1));
+    CASE(zigalloc_malloc_realloc(no_table, NULL, 1));
+    CASE(zigalloc_malloc_realloc(page, no_block(), 1));
+    CASE(zigalloc_reallocarray(no_table, NULL, 1, 1));
+    CASE(zigalloc_reallocarray(page, no_block(), 1, 1));
+    CASE(zigalloc_aligned_alloc(no_table, 16, 1));
+    CASE(zigalloc_memalign(no_table, 16, 1));
+    CASE(zigalloc_valloc(no_table, 1));
+    CASE(zigalloc_posix_memalign(no_table, NULL, 16, 1));
+    CASE(zigalloc_posix_memalign(page, NULL, 16, 1));
+    CASE(zigalloc_malloc_free(no_table, NULL));
+    CASE(zigalloc_malloc_free(page, no_block()));
+    CASE(zigalloc_free_sized(no_table, NULL, 1));
+    CASE(zigalloc_free_sized(page, no_block(), 1));
+    CASE(zigalloc_free_sized(page, zigalloc_malloc(page, 10), 11));
+    CASE(zigalloc_free_aligned_sized(no_table, NULL, 16, 1));
+    CASE(zigalloc_free_aligned_sized(page, zigalloc_aligned_alloc(page, 64, 10), 32, 10));
+    CASE(zigalloc_free_aligned_sized(page, zigalloc_aligned_alloc(page, 64, 10), 0, 10));
+    CASE(zigalloc_malloc_usable_size(no_table, NULL));
+    CASE(zigalloc_malloc_usable_size(page, no_block()));
 
     CASE(zigalloc_counting_create(no_table));
     CASE(zigalloc_counting_create(no_free));

@@ -304,7 +304,8 @@ fn other_pointers_are_found_by_the_canary(
     #[values(0, 0x8e40_0000_0000_1903, 0x8e80_0000_0000_1904, u64::MAX)] word: u64,
 ) {
     let mut words = [0, word, 0, 0];
-    let memory = (&raw mut words[2]).cast();
+    // Derived from the whole array, so that the word in front may be read.
+    let memory = words.as_mut_ptr().wrapping_add(2).cast();
     let c = Malloc::new(Allocator::FAILING);
     // SAFETY: the word before the address is readable, and it is no header, which is noticed.
     let call = std::panic::AssertUnwindSafe(|| unsafe {
