@@ -61,8 +61,9 @@
 //! - To **use Zig's containers**, lists, maps and queues: [`collections`].
 //! - To **pass allocators over FFI**: [`VTable`] has the layout, the C declarations and the contract that both sides
 //!   keep; [`guide::ffi`], [`guide::c`] and [`guide::zig`] show whole programs.
-//! - To **learn**: each file of [`heap`] explains one allocator. Start with [`heap::fixed_buffer`], the simplest, or
-//!   [`heap::arena`], the most used; [`thread_safe`] shows how one allocator wraps another.
+//! - To **learn**: the chapters of the [`guide`] go from two words to lock-free arenas, with pictures and exercises. Each
+//!   file of [`heap`] explains one allocator; [`heap::fixed_buffer`] is the simplest, [`heap::arena`] the most used, and
+//!   [`thread_safe`] shows how one allocator wraps another.
 //! - To **test** code that allocates: [`testing`] has an allocator that fails on demand, a check that makes each
 //!   allocation fail in turn, and a conformance kit for your own allocator.
 //! - To **trace** what a program allocates: [`trace`] counts calls or logs them.
