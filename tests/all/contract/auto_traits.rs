@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 #[cfg(feature = "std")]
 use zigalloc::adapters::FromGlobalAlloc;
-use zigalloc::adapters::GlobalAllocator;
+use zigalloc::adapters::{GlobalAllocator, Malloc, MallocError};
 use zigalloc::heap::arena::{Checkpoint, Scope, State};
 #[cfg(feature = "std")]
 use zigalloc::heap::debug::{Operation, Report, ReportKind, Trace};
@@ -52,6 +52,7 @@ rows! {
     CompareOperator:               [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     Error:                         [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     ResetMode:                     [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    MallocError:                   [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     NoSentinel:                    [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     FailingConfig:                 [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     UnreliableConfig:              [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
@@ -146,6 +147,8 @@ rows! {
 rows! {
     UnreliableAllocator<Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     UnreliableAllocator<Alone>:   [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Malloc<Shared>:                [Send  Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
+    Malloc<Alone>:                [!Send !Sync  Copy Unpin  UnwindSafe  RefUnwindSafe]
     CountingAllocator<Shared>:     [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     CountingAllocator<Alone>:     [!Send !Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
     ValidationAllocator<Shared>:   [Send  Sync !Copy Unpin  UnwindSafe  RefUnwindSafe]
