@@ -7,6 +7,7 @@ use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use crate::alignment::Alignment;
+#[cfg(feature = "alloc")]
 use crate::allocator::stateless::Stateless;
 use crate::allocator::{Allocator, AsAllocator};
 
@@ -48,6 +49,7 @@ pub(super) fn zeroed_by_handle<A: AsAllocator>(
 }
 
 /// The same for a type without state, which may know that memory is zero.
+#[cfg(feature = "alloc")]
 #[inline(always)]
 pub(super) fn zeroed_by_type<S: Stateless>(_: &S, layout: Layout, ret_addr: usize) -> Option<NonNull<[u8]>> {
     if layout.size() == 0 {

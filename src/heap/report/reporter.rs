@@ -121,16 +121,20 @@ impl Reporter {
     /// blocks. `trace_of` returns the trace that a stored word stands for.
     pub(crate) fn report_leaks(
         &self,
-        mut places: Places,
+        places: Places,
         limit: usize,
         trace_of: impl Fn(usize) -> Trace,
     ) -> usize {
         let options = &self.options;
         #[cfg(feature = "backtrace")]
-        if places.gathers() && options.stack_trace_frames != 0 && places.len() > 1 {
-            let mut look = crate::symbol::Shown::new(options.skip_frames);
-            places.merge(|place| trace_of(place.word).shown(&mut look));
-        }
+        let places = {
+            let mut places = places;
+            if places.gathers() && options.stack_trace_frames != 0 && places.len() > 1 {
+                let mut look = crate::symbol::Shown::new(options.skip_frames);
+                places.merge(|place| trace_of(place.word).shown(&mut look));
+            }
+            places
+        };
         let (places, left_out) = places.finish(limit);
         let mut leaks = left_out.count;
         for place in &places {

@@ -64,7 +64,7 @@
 //!   canaries are, and the report does not name the other's.
 //! - A wrong length that leads to another place is reported with the block's own. The start of a block is checked: Zig
 //!   takes any address whose distance to the footer is right.
-//! - Misuse is a [`Report`](crate::heap::debug::Report), and aborts after that unless [`abort`](SafeOptions::abort) is
+//! - Misuse is a [`Report`], and aborts after that unless [`abort`](SafeOptions::abort) is
 //!   off. Zig panics.
 //! - A call that fails changes nothing at a wrong address. Zig writes two bytes there before it panics.
 //! - Blocks that leak from one place are one report. Traces leave out functions of libraries, and stacks are stored once:
