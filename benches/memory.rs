@@ -8,7 +8,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use mimalloc::MiMalloc;
 use zigalloc::heap::{
     ArenaAllocator, BufferFirstAllocator, C_ALLOCATOR, DebugAllocator, DebugConfig, FixedBufferAllocator,
-    MemoryPool, PAGE_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SharedArenaAllocator,
+    MemoryPool, PAGE_ALLOCATOR, RUST_ALLOCATOR, SMP_ALLOCATOR, SafeAllocator, SafeOptions,
+    SharedArenaAllocator,
 };
 use zigalloc::trace::{CountingAllocator, IoSink, LoggingAllocator};
 use zigalloc::{Alignment, Allocator, ThreadSafeAllocator};
@@ -41,7 +42,7 @@ fn main() {
 /// Fills an allocator, and calls the function before freeing anything.
 type Fill = fn(&mut dyn FnMut());
 
-const CASES: [(&str, Fill); 14] = [
+const CASES: [(&str, Fill); 16] = [
     ("smp", |full| fill_handle(*SMP_ALLOCATOR, full)),
     ("C (glibc's or another malloc)", |full| fill_handle(*C_ALLOCATOR, full)),
     ("Rust (System)", |full| fill_handle(*RUST_ALLOCATOR, full)),
@@ -85,6 +86,18 @@ const CASES: [(&str, Fill); 14] = [
         let debug = DebugAllocator::with_config(PAGE_ALLOCATOR, CONFIG);
         fill_handle(*debug.allocator(), full);
         debug.deinit_without_leak_checks();
+    }),
+    ("safe, without traces", |full| {
+        const OPTIONS: SafeOptions = SafeOptions { stack_trace_frames: 0, ..SafeOptions::DEFAULT };
+        let safe = SafeAllocator::init(PAGE_ALLOCATOR, OPTIONS);
+        fill_handle(*safe.allocator(), full);
+        let _leaks = safe.deinit_log(false);
+    }),
+    ("safe, traces of 7", |full| {
+        const OPTIONS: SafeOptions = SafeOptions { stack_trace_frames: 7, ..SafeOptions::DEFAULT };
+        let safe = SafeAllocator::init(PAGE_ALLOCATOR, OPTIONS);
+        fill_handle(*safe.allocator(), full);
+        let _leaks = safe.deinit_log(false);
     }),
     ("counting over smp", |full| {
         fill_handle(*CountingAllocator::init(SMP_ALLOCATOR).allocator(), full);

@@ -10,6 +10,7 @@ mod debug;
 mod fixed_buffer;
 mod pairs;
 mod pools;
+mod safe;
 mod shared_arena;
 mod smp;
 mod thread_safe;
@@ -34,6 +35,7 @@ fn main() {
     smp::bench(&mut criterion, &mut pairs);
     pools::bench(&mut criterion, &mut pairs);
     debug::bench(&mut criterion, &mut pairs);
+    safe::bench(&mut criterion, &mut pairs);
     criterion.final_summary();
     pairs.print();
 }
