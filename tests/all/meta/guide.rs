@@ -194,12 +194,13 @@ fn twelve_questions_have_answers_from_the_chapters_up_to_pools() {
     }
 }
 
-/// The chapter shows the allocator that its programs include, and promises sixty lines.
+/// The chapter shows the allocator that its programs include, and promises sixty lines, blank ones not counted.
 #[test]
 fn allocator_of_chapter_six_is_shown_whole() {
     let (chapter, code) = (read("guide/ch06_your_own.md"), read("guide/code/shelves.rs"));
     assert!(chapter.contains(&format!("```rust\n{code}")));
-    assert!(chapter.contains("Sixty lines") && code.lines().count() <= 60, "{}", code.lines().count());
+    let lines = code.lines().filter(|line| !line.is_empty()).count();
+    assert!(chapter.contains("Sixty lines") && (55..=60).contains(&lines), "{lines}");
 }
 
 #[test]
