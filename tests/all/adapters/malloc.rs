@@ -198,7 +198,7 @@ fn realloc_without_memory_changes_nothing() {
         recorder.refuse_resize.set(true);
         // SAFETY: a live block; after each failure it is the same.
         unsafe {
-            for size in [51, 49, 1 << 40, usize::MAX - 15, usize::MAX] {
+            for size in [51, 49, 1 << (usize::BITS - 24), usize::MAX - 15, usize::MAX] {
                 assert_eq!(c.realloc(memory.as_ptr(), size), Err(Error::OutOfMemory), "{size}");
             }
             assert_eq!(c.reallocarray(memory.as_ptr(), usize::MAX / 2, 3), Err(Error::OutOfMemory));
