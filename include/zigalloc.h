@@ -111,6 +111,12 @@ zigalloc_allocator zigalloc_failing_allocator(void); /* always out of memory; se
 /* The bytes of slabs that smp has mapped for blocks of up to 32 KiB, in use or not. Larger blocks are apart. */
 size_t zigalloc_smp_slab_bytes(void);
 
+/* Free blocks of more than 32 KiB keep their memory for about a second, up to a limit (128 MiB, or 32 MiB on 32-bit
+ * systems): how many bytes are kept; sets the limit; returns all of them to the system, and how many they were. */
+size_t zigalloc_smp_kept_bytes(void);
+void zigalloc_smp_set_kept_limit(size_t bytes);
+size_t zigalloc_smp_trim(void);
+
 /* ---- arena: frees everything at once ---- */
 
 typedef struct zigalloc_arena zigalloc_arena;

@@ -214,6 +214,24 @@ pub extern "C" fn zigalloc_smp_slab_bytes() -> usize {
     crate::heap::SmpAllocator::slab_bytes()
 }
 
+/// Returns a number of bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn zigalloc_smp_kept_bytes() -> usize {
+    crate::heap::SmpAllocator::kept_bytes()
+}
+
+/// Takes a number of bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn zigalloc_smp_set_kept_limit(bytes: usize) {
+    crate::heap::SmpAllocator::set_kept_limit(bytes);
+}
+
+/// Returns a number of bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn zigalloc_smp_trim() -> usize {
+    crate::heap::SmpAllocator::trim()
+}
+
 /// Returns the library's version, to compare with the header's.
 #[unsafe(no_mangle)]
 pub extern "C" fn zigalloc_version() -> *const core::ffi::c_char {

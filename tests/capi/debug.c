@@ -292,6 +292,9 @@ static void slabs_of_smp(void)
     zigalloc_allocator smp = zigalloc_smp_allocator();
     void *memory = zigalloc_alloc(smp, 1000, 3);
     CHECK(memory != NULL && zigalloc_smp_slab_bytes() >= 1000);
+    zigalloc_smp_set_kept_limit((size_t)1 << 20);
+    (void)zigalloc_smp_trim();
+    CHECK(zigalloc_smp_kept_bytes() <= (size_t)1 << 20);
     zigalloc_free(smp, memory, 1000, 3);
 }
 
