@@ -44,6 +44,21 @@ static COUNTING: OnceLock<CountingAllocator<SyncAllocator<'static>>> = OnceLock:
 static OUTPUT: AtomicI32 = AtomicI32::new(2);
 static ABORTS: AtomicBool = AtomicBool::new(false);
 
+/// What reports leave out: this library's functions, by its name and by the directory of its files, and those that call
+/// `main`.
+const SKIPPED: &[&str] = &[
+    "zigalloc_preload",
+    "preload",
+    "std",
+    "core",
+    "alloc",
+    "__libc_start_call_main",
+    "__libc_start_main_impl",
+    "_start",
+    "start_thread",
+    "clone3",
+];
+
 struct Place(UnsafeCell<MaybeUninit<State>>);
 
 // SAFETY: written once, before `STATE` is set to it, and only read after.
@@ -145,8 +160,7 @@ impl State {
                     stack_trace_frames: options.frames,
                     quarantine: options.quarantine,
                     leak_limit: options.leaks,
-                    // This library's functions, by its name and by the directory of its files.
-                    skip_frames: &["zigalloc_preload", "preload", "std", "core", "alloc"],
+                    skip_frames: SKIPPED,
                     report,
                     ..DebugConfig::DEFAULT
                 };
