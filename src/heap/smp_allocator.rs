@@ -120,6 +120,8 @@
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 
 mod large;
+#[cfg(all(test, feature = "std", target_os = "linux", not(miri)))]
+mod refusal_tests;
 mod spans;
 mod stack;
 #[cfg(test)]
@@ -234,7 +236,7 @@ pub const SMP_ALLOCATOR: SyncAllocator<'static> = {
 /// assert!(SmpAllocator::slab_bytes() > 0);
 /// ```
 ///
-/// A large block has pages of its own and takes nothing from a slab:
+/// A large block takes nothing from a slab:
 ///
 /// ```
 /// # use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};
@@ -296,8 +298,8 @@ const MIN_CLASS: usize = size_of::<usize>().ilog2() as usize;
 /// The longest block is half a slab.
 const CLASS_COUNT: usize = SLAB_LEN.ilog2() as usize - MIN_CLASS;
 
-/// Returns the class of a block. At or above [`CLASS_COUNT`], the request goes to the page allocator. So do a length
-/// of 0 and an invalid alignment, which the page allocator refuses.
+/// Returns the class of a block. At or above [`CLASS_COUNT`], the block is a large one. So are a length of 0 and an
+/// invalid alignment, which are refused there.
 #[inline(always)]
 const fn class_of(len: usize, alignment: Alignment) -> usize {
     // The bits of the shortest power of two that is at least `len`. For 0, all bits.
@@ -490,12 +492,14 @@ impl SmpAllocator {
         large::POOLS.kept_bytes()
     }
 
-    /// Sets how many bytes [`kept_bytes`](Self::kept_bytes) may be; 128 MiB at first (32 MiB on 32-bit systems). When a large block is freed and
-    /// there are more, what is above and a quarter of the limit are returned to the system at once.
+    /// Sets how many bytes [`kept_bytes`](Self::kept_bytes) should be at most; 128 MiB at first (32 MiB on 32-bit
+    /// systems). When a large block is freed and there are more, what is above and a quarter of the limit are returned
+    /// to the system at once, as far as the block's pool has them: threads that contend share out several pools.
     ///
     /// A higher limit saves page faults in a program that frees and allocates more than that at a time. With a limit of
-    /// 0, a large block that is freed returns its memory at once. A lower limit has its effect when the next large block
-    /// is freed, or with [`trim`](Self::trim). Any thread may call this at any time. Not in Zig.
+    /// 0, a large block that is freed returns its memory at once. After the limit was lowered, [`trim`](Self::trim)
+    /// returns what all pools keep; otherwise a pool does when a block of its own is freed. Any thread may call this at
+    /// any time. Not in Zig.
     ///
     /// ```standalone_crate
     /// use zigalloc::heap::{SMP_ALLOCATOR, SmpAllocator};

@@ -1,8 +1,8 @@
 //! An allocator that refuses and moves at random, and otherwise keeps its contract.
 //!
-//! A call takes one number from a generator: the seed plus how many calls there have been, mixed as in SplitMix64. So
-//! a program of one thread meets the same refusals with each run, and no call depends on what an earlier one returned.
-//! With several threads, each call gets the number of its place in the order of the counter's updates.
+//! Each decision takes the next number of a generator: the seed plus how many decisions there have been, mixed as in
+//! SplitMix64. (A `remap` decides twice: whether to refuse, and whether to move.) So a program of one thread meets the
+//! same refusals with each run. With several threads, the order in which they decide determines who meets which.
 //!
 //! Zig has such allocators in its own tests only: those of the deque, the lock-free arena and `SafeAllocator`.
 

@@ -163,7 +163,9 @@ use crate::vtable::{VTable, state};
 /// # Guarantees
 ///
 /// - An address passed to `free`, `resize` or `remap` is looked up before it is used: memory that is not this
-///   allocator's is neither read nor written.
+///   allocator's is neither read nor written. With several threads there is one exception: if another thread frees the
+///   last block of a bucket, or a large block, while a mistaken call looks at an address in it, that call may still
+///   read or write there.
 /// - No address is used for a second block, unless the child uses it again.
 /// - If the child is out of memory, the call fails and changes nothing. One exception, as in Zig: a bucket that was full
 ///   is retired.
@@ -182,7 +184,7 @@ use crate::vtable::{VTable, state};
 /// # Memory
 ///
 /// 8 bytes per block, rounded up to 8; 24 or 32 for long or over-aligned ones. With traces, 128 more for 7 frames. The
-/// allocator itself has about 18 KiB, since each slot has cache lines of its own: keep it in a static or where it does
+/// allocator itself has about 19 KiB, since each slot has cache lines of its own: keep it in a static or where it does
 /// not move.
 ///
 /// Ports `std.heap.SafeAllocator` of Zig 0.17.1.

@@ -27,14 +27,31 @@ pub(super) static POOLS: Pools = Pools::new(DEFAULT_LIMIT, DEFAULT_PERIOD);
 /// Allocates a block. `home` is the thread's pool.
 pub(super) fn alloc(home: &Cell<usize>, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let span = if HAS_CHUNKS { POOLS.alloc(home, len, alignment) } else { None };
-    span.or_else(|| PageAllocator::map(len, alignment))
+    span.or_else(|| map_pages(len, alignment))
+}
+
+/// Maps pages, and if the system refuses them, again after what chunks keep was returned to it.
+pub(super) fn map_pages(len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
+    let map = || PageAllocator::map(len, alignment);
+    map().or_else(|| after_trim(map))
+}
+
+/// Calls the system again after what chunks keep was returned to it.
+#[cold]
+fn after_trim(map: impl FnOnce() -> Option<NonNull<u8>>) -> Option<NonNull<u8>> {
+    if !HAS_CHUNKS || POOLS.kept_bytes() == 0 {
+        return None;
+    }
+    POOLS.trim();
+    map()
 }
 
 /// Allocates a block whose bytes are zero. `home` is the thread's pool.
 pub(super) fn alloc_zeroed(home: &Cell<usize>, len: usize, alignment: Alignment) -> Option<NonNull<u8>> {
     let span = if HAS_CHUNKS { POOLS.alloc_zeroed(home, len, alignment) } else { None };
     // SAFETY: the page allocator refuses a length of 0.
-    span.or_else(|| unsafe { PageAllocator::raw_alloc_zeroed(len, alignment, 0) })
+    let map = || unsafe { PageAllocator::raw_alloc_zeroed(len, alignment, 0) };
+    span.or_else(map).or_else(|| after_trim(map))
 }
 
 /// Frees a block.

@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
 
+use super::large;
 use super::stack::{Stack, StackNode};
 use super::{CARRIER_CLASS, CLASS_COUNT, SLAB_ALIGNMENT, SLAB_LEN, block_len};
-use crate::heap::PageAllocator;
 
 /// A free block, which links to the next one of its chain.
 #[repr(C)]
@@ -95,7 +95,7 @@ impl Depots {
         if self.exhausted.load(Ordering::Relaxed) {
             return None;
         }
-        let slab = PageAllocator::map(SLAB_LEN, SLAB_ALIGNMENT)?;
+        let slab = large::map_pages(SLAB_LEN, SLAB_ALIGNMENT)?;
         self.slabs.fetch_add(1, Ordering::Relaxed);
         Some(slab)
     }

@@ -240,22 +240,32 @@ impl Pools {
     }
 
     fn take(&self, home: &Cell<usize>, request: Request) -> Option<Taken> {
+        let first = home.get();
+        let mut is_refused = false;
         for round in 0..ROUNDS {
             if round != 0 {
                 thread::yield_now();
             }
             for n in 0..POOL_COUNT {
-                let index = (home.get() + n) % POOL_COUNT;
+                let index = (first + n) % POOL_COUNT;
                 let taken = self.pools[index].try_with(|spans| {
                     spans.take(request).or_else(|| {
                         spans.add_chunk(self.map_chunk(index)?);
                         spans.take(request)
                     })
                 });
-                if let Some(taken) = taken {
-                    home.set(index);
-                    return taken;
+                match taken {
+                    Some(Some(taken)) => {
+                        home.set(index);
+                        return Some(taken);
+                    }
+                    // The system refuses a chunk, but another pool may have room.
+                    Some(None) => is_refused = true,
+                    None => {}
                 }
+            }
+            if is_refused {
+                return None;
             }
         }
         None

@@ -165,7 +165,7 @@ impl<A: AsAllocator> Kind for Handle<A> {
                         // SAFETY: a live block, which is no longer in the list.
                         unsafe { allocator.free(block.memory) };
                     }
-                    assert!(allocator.alloc::<u8>(usize::MAX / 4).is_err());
+                    assert!(allocator.alloc::<u8>(usize::MAX / 2 + 1).is_err());
                 }
                 (self.flush)(&self.allocator);
             }

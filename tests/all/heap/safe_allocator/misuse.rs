@@ -141,8 +141,8 @@ fn call_with_the_old_length_is_reported(#[values(true, false)] overwrites: bool)
     assert_eq!(safe.deinit(), 0);
 }
 
-/// SA-24, SA-25: a wrong length is reported, whether it leads to the same footer, to another place, or out of the
-/// bucket. The block's own length is used.
+/// SA-15, SA-24, SA-25: a wrong length is reported, whether it leads to the same footer, to another place, or out of
+/// the bucket. The block's own length is used.
 #[rstest]
 fn wrong_length_is_reported(
     #[values(SMALL, LARGE)] len: usize,
