@@ -290,7 +290,8 @@ impl<C: Handle> SafeAllocator<C> {
         let Some(base) = self.index.bucket(address & !self.layout.bucket_mask()) else {
             return self.mark_large(address, len, alignment, mark);
         };
-        // SAFETY: a bucket of the index is live, and made with this layout.
+        // SAFETY: made with this layout, and live: the index has it, and the block of a correct call keeps it there. (A
+        // mistaken call may race with its end; `SafeAllocator`'s guarantees name that.)
         let bucket = unsafe { Bucket::new(base, &self.layout) };
         let Some(footer) = bucket.footer_of(address, len) else {
             return self.mark_large(address, len, alignment, mark);
@@ -317,7 +318,8 @@ impl<C: Handle> SafeAllocator<C> {
         mark: Modify,
     ) -> Option<Target<'_>> {
         let Found::Large(at) = self.index.large(address) else { return None };
-        // SAFETY: the index has the footers of large blocks, which are live.
+        // SAFETY: the footer of a large block, which is live, as the index has it. (A mistaken call may race with its end;
+        // `SafeAllocator`'s guarantees name that.)
         let footer = unsafe { self.large_footer(at) };
         footer.begin(mark).ok()?;
         let is_right = footer.is_intact() && footer.len() == len && footer.alignment() == alignment;

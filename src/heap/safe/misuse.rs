@@ -19,7 +19,8 @@ impl<C: Handle> SafeAllocator<C> {
     pub(super) fn diagnose(&self, pending: &mut PendingReport<'_>, mark: Modify) -> Option<Target<'_>> {
         let address = pending.call.address;
         if let Some(base) = self.index.bucket(address & !self.layout.bucket_mask()) {
-            // SAFETY: a bucket of the index is live, and made with this layout.
+            // SAFETY: made with this layout, and live: the index has it, and the block of a correct call keeps it there. (A
+            // mistaken call may race with its end; `SafeAllocator`'s guarantees name that.)
             let bucket = unsafe { Bucket::new(base, &self.layout) };
             if bucket.offset_of(address) as usize >= HEADER {
                 return self.diagnose_small(bucket, pending, mark);
@@ -103,7 +104,8 @@ impl<C: Handle> SafeAllocator<C> {
         pending: &mut PendingReport<'_>,
         mark: Modify,
     ) -> Option<Target<'_>> {
-        // SAFETY: the index has the footers of large blocks, which are live.
+        // SAFETY: the footer of a large block, which is live, as the index has it. (A mistaken call may race with its end;
+        // `SafeAllocator`'s guarantees name that.)
         let footer = unsafe { self.large_footer(at) };
         if !footer.is_intact() || pending.call.address + footer.distance() != at.addr().get() {
             pending.add(ReportKind::Corruption);
