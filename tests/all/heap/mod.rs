@@ -6,6 +6,7 @@ mod buffer_first;
 mod c_allocator;
 mod checkpoint;
 mod debug;
+mod debug_or_safe;
 mod fallback_in_buffer;
 mod fixed_buffer;
 mod memory_pool;
