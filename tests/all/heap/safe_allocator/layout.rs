@@ -21,7 +21,7 @@ fn write(memory: NonNull<[u8]>) {
     }
 }
 
-/// SA-02 to SA-07, SA-13, SA-18, SA-19, TR-26, TR-56: the recorded addresses and answers, in safe and in fast modes.
+/// SA-02, SA-03, SA-04, SA-05, SA-06, SA-07, SA-13, SA-18, SA-19, TR-26, TR-56: the recorded addresses and answers, in safe and in fast modes.
 #[cfg(target_pointer_width = "64")]
 #[rstest]
 fn results_match_zig(#[values(true, false)] safe: bool) {
