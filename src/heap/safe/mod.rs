@@ -49,6 +49,8 @@
 //! to store a trace. As everywhere, whoever hands a block to another thread synchronises the two.
 //!
 //! A child that calls back into the allocator, which [no-reentry](crate::VTable#no-reentry) forbids, gets another slot.
+//! One exception: where the page allocator asks the global heap (Miri, Emscripten, newlib), stacks are stored in memory
+//! of the child, under the lock, and such a child deadlocks.
 //!
 //! # After a fork
 //!

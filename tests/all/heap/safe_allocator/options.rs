@@ -6,7 +6,7 @@ use zigalloc_support::Bump;
 
 use super::*;
 
-/// SO-01 to SO-05: the defaults.
+/// SO-01, SO-02, SO-03, SO-04, SO-05: the defaults.
 #[test]
 fn defaults_are_zigs() {
     let SafeOptions { stack_trace_frames, check_write_after_free, canary, .. } = SafeOptions::DEFAULT;

@@ -113,7 +113,7 @@ fn reports_run_without_a_lock() {
     assert_eq!(SAFE.count(ReportKind::WrongAlignment), THREADS);
 }
 
-/// SA-20: of two threads that free a block at the same time, one does.
+/// SA-15, SA-20: of two threads that free a block at the same time, one does.
 #[test]
 #[cfg_attr(miri, ignore = "the race is a data race by contract, which Miri may report first")]
 fn racing_frees_free_once() {

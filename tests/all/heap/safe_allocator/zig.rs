@@ -149,7 +149,7 @@ fn random_len(random: &mut Random) -> usize {
     }
 }
 
-/// SA-12 to SA-1A: random calls with random options over a child that refuses at random. Contents and alignments are
+/// SA-12, SA-13, SA-16, SA-17, SA-18, SA-19, SA-1A: random calls with random options over a child that refuses at random. Contents and alignments are
 /// right, no address is used twice, and leaks are counted.
 #[test]
 fn fuzz_single_threaded() {
@@ -279,7 +279,7 @@ impl Table {
     }
 }
 
-/// SA-10 to SA-1A: four threads, which hand blocks over to each other. Leaks are counted exactly, and the child gets
+/// SA-10, SA-11, SA-13, SA-14, SA-16, SA-1A: four threads, which hand blocks over to each other. Leaks are counted exactly, and the child gets
 /// everything back.
 #[test]
 fn fuzz_multi_threaded() {
