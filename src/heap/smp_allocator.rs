@@ -120,7 +120,7 @@
 //! Ports `lib/std/heap/SmpAllocator.zig` of Zig 0.15.2.
 
 mod large;
-#[cfg(all(test, feature = "std", target_os = "linux", not(miri)))]
+#[cfg(all(test, target_os = "linux", target_pointer_width = "64", not(miri)))]
 mod refusal_tests;
 mod spans;
 mod stack;
