@@ -208,11 +208,12 @@ impl<C: Handle> SafeAllocator<C> {
         footer
     }
 
-    /// Whether a block with this address would be taken for another one.
+    /// Whether a block with this address would be taken for another one. (A large block in flight may already have moved
+    /// away from its address, which the child may hand out before it lands.)
     fn is_known(&self, memory: NonNull<u8>) -> bool {
         let address = memory.addr().get();
         self.index.bucket(address & !self.layout.bucket_mask()).is_some()
-            || self.index.large(address) != Found::Nothing
+            || matches!(self.index.large(address), Found::Large(_))
     }
 
     fn reserve(&self) -> Option<()> {
@@ -499,7 +500,7 @@ impl<C: Handle> SafeAllocator<C> {
         let aligned = block_alignment(alignment);
         let address = memory.addr().get();
         // Until the child returns, it is not known how long the block is, or where.
-        self.shared(|shared| self.index.set_in_flight(&mut shared.writer, address, true));
+        self.shared(|shared| self.index.take_off(&mut shared.writer, address));
         entry.set_free(core::ptr::null_mut());
         let resized = if may_move {
             // SAFETY: a live block of the child with its length and alignment (live-block); the new size is not zero;
@@ -512,7 +513,8 @@ impl<C: Handle> SafeAllocator<C> {
         };
         let Some(new) = resized else {
             entry.set_large(target.footer.at());
-            self.shared(|shared| self.index.set_in_flight(&mut shared.writer, address, false));
+            let footer = target.footer.at();
+            self.shared(|shared| self.index.land(&mut shared.writer, address, address, footer));
             return None;
         };
         assert!(

@@ -162,16 +162,18 @@ impl Index {
         }
     }
 
-    /// Whether the child is resizing a large block. Its record stays.
-    pub(super) fn set_in_flight(&self, _writer: &mut Writer, address: usize, is_in_flight: bool) {
-        let (from, to) =
-            if is_in_flight { (address, address | IN_FLIGHT) } else { (address | IN_FLIGHT, address) };
-        if let Some(record) = self.table().and_then(|table| table.find(from)) {
-            record.key.store(to, Ordering::Release);
+    /// The child is resizing a large block. Its record stays, until it lands.
+    pub(super) fn take_off(&self, _writer: &mut Writer, address: usize) {
+        if let Some(record) = self.table().and_then(|table| table.find(address)) {
+            record.key.store(address | IN_FLIGHT, Ordering::Release);
         }
     }
 
-    /// A large block that was in flight has another footer, and perhaps another address.
+    /// A large block that was in flight has this footer, and perhaps another address.
+    ///
+    /// There may be a second record in flight with the old address: the block moved away, the child handed the address
+    /// out, and that block is in flight already. Which of the two records this takes makes no difference, since all of
+    /// it is written.
     pub(super) fn land(&self, _writer: &mut Writer, old: usize, new: usize, footer: NonNull<u8>) {
         let Some(table) = self.table() else { return };
         if old != new {
@@ -324,6 +326,36 @@ mod tests {
         NonNull::new(ptr::without_provenance_mut(address)).unwrap()
     }
 
+    /// A block moves away, its address is handed out, and the second block is in flight before the first has landed. Both
+    /// are found afterwards, whichever lands first.
+    #[test]
+    fn two_blocks_of_one_address_may_be_in_flight() {
+        for first_lands_first in [true, false] {
+            let mut index = Index::new();
+            let mut writer = Writer::new();
+            let insert = |writer: &mut Writer, footer| {
+                index.reserve(writer).unwrap();
+                index.insert_large(writer, 64, pointer(footer));
+                index.take_off(writer, 64);
+            };
+            insert(&mut writer, 72);
+            assert_eq!(index.large(64), Found::InFlight);
+            insert(&mut writer, 80);
+            let lands = |writer: &mut Writer, is_first: bool| match is_first {
+                true => index.land(writer, 64, 640, pointer(648)),
+                false => index.land(writer, 64, 64, pointer(80)),
+            };
+            lands(&mut writer, first_lands_first);
+            lands(&mut writer, !first_lands_first);
+            assert_eq!(index.large(64), Found::Large(pointer(80)));
+            assert_eq!(index.large(640), Found::Large(pointer(648)));
+            index.remove_large(&mut writer, 64);
+            index.remove_large(&mut writer, 640);
+            assert_eq!((writer.len, index.large(64), index.large(640)), (0, Found::Nothing, Found::Nothing));
+            index.clear(&mut writer);
+        }
+    }
+
     /// The index finds what a map does, through growth, removal and changes of flags.
     #[test]
     fn finds_what_a_map_does() {
@@ -342,12 +374,12 @@ mod tests {
                     model.insert(address, address + 8);
                 }
                 0 => {
-                    index.set_in_flight(&mut writer, address, true);
+                    index.take_off(&mut writer, address);
                     assert_eq!(index.large(address), Found::InFlight);
-                    index.set_in_flight(&mut writer, address, false);
+                    index.land(&mut writer, address, address, pointer(model[&address]));
                 }
                 1 => {
-                    index.set_in_flight(&mut writer, address, true);
+                    index.take_off(&mut writer, address);
                     let footer = address + 8 * (1 + random.below(6));
                     index.land(&mut writer, address, address, pointer(footer));
                     model.insert(address, footer);

@@ -20,9 +20,7 @@ fn concurrent_threads_get_disjoint_blocks() {
         for seed in 0..THREADS {
             scope.spawn(move || {
                 let arena = zigalloc::heap::ArenaAllocator::init(*allocator);
-                // An arena of 32 bits soon has all addresses.
-                let most = if cfg!(target_pointer_width = "32") { 200 } else { 2000 };
-                let steps = if cfg!(miri) { 20 } else { most };
+                let steps = if cfg!(miri) { 20 } else { 2000 };
                 run_random_program(arena.allocator(), &mut Random::new(seed as u64), steps);
                 let mut random = Random::new(seed as u64 + 99);
                 let mut blocks: Vec<Filled> = Vec::new();
