@@ -209,7 +209,9 @@ fn child_that_refuses_from_any_request_on(
         assert_eq!((debug.deinit(), reports()), (Check::Ok, Vec::new()));
         ledger.assert_no_leaks();
         if !failing.has_induced_failure() {
-            assert!(refused > 6 && errors > 3, "{refused} requests, {errors} errors");
+            // In Miri, few of the requests are refused.
+            let least = if cfg!(miri) { 0 } else { 3 };
+            assert!(refused > 6 && errors > least, "{refused} requests, {errors} errors");
             break;
         }
     }
