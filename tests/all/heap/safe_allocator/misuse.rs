@@ -405,7 +405,7 @@ fn write_after_free_and_wrong_length_are_two_reports() {
     assert_eq!(safe.deinit(), 0);
 }
 
-/// SA-12, SA-20, SA-24, SA-25, SA-28, SA-30: what Zig panics about aborts, after the report, unless an option says otherwise.
+/// SA-12, SA-20, SA-24, SA-25, SA-30: what Zig panics about aborts, after the report, unless an option says otherwise.
 #[rstest]
 #[case::double_free("double free", "SafeAllocator: double free: the ")]
 #[case::invalid_free("invalid free", "SafeAllocator: invalid free: ")]
