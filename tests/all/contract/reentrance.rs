@@ -191,8 +191,12 @@ fn sink_gets_memory_from_the_calling_safe_allocator() {
     }));
     // Under Miri, the memory for stacks is the child's, which is called under the lock then.
     let stack_trace_frames = if cfg!(miri) { 0 } else { SafeOptions::DEFAULT.stack_trace_frames };
-    let options =
-        SafeOptions { stack_trace_frames, report: |report| panic!("{report}"), ..SafeOptions::DEFAULT };
+    let options = SafeOptions {
+        stack_trace_frames,
+        report: |report| panic!("{report}"),
+        bucket_size_log2: 13, // also where pages are longer
+        ..SafeOptions::DEFAULT
+    };
     let logging = leak(LoggingAllocator::init(RUST_ALLOCATOR.into(), sink));
     let safe: &Safe = leak(SafeAllocator::init(logging.allocator(), options));
     let allocator = safe.allocator();
